@@ -1,0 +1,60 @@
+from giambio.kernel cimport current
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.task cimport Scope, Supervisor, Task
+
+cimport cython
+
+
+cdef class CancelScope(Scope):
+    cdef object __weakref__
+    cdef object _deadline
+    cdef bint _shield
+    cdef readonly bint cancel_called
+    cdef readonly bint cancelled_caught
+    cdef object _reason
+    cdef bint _entered
+    cdef bint _expired
+    cdef bint _fails
+    cdef list _timer
+    cdef CancelScope parent
+    cdef Task task
+
+    cdef object _reset(self, Task task, CancelScope parent)
+    cpdef bint cancel(self, object reason=*) except -1
+    cpdef object adopt(self, Task task, Scope parent)
+    cpdef object disown(self)
+    cdef bint _may_leave(self) except -1
+    cpdef object abandon(self)
+    @cython.locals(parent=CancelScope)
+    cpdef object enter(self, Task task)
+    @cython.locals(task=Task)
+    cpdef object check_leaving(self)
+    @cython.locals(task=Task, parent=CancelScope)
+    cpdef bint leave(self, bint cancelled) except -1
+    cdef bint _visible_from_outside(self)
+    @cython.locals(scope=CancelScope)
+    cpdef object cancellation(self)
+    cpdef object reparent(self, CancelScope parent)
+    cdef void ready(self) except *
+    @cython.locals(task=Task, kernel=Kernel)
+    cdef object _start_timer(self)
+    @cython.locals(task=Task)
+    cdef object _stop_timer(self)
+    cdef object _update(self)
+    @cython.locals(parent=CancelScope)
+    cdef object refresh(self)
+    @cython.locals(task=Task)
+    cdef object _check_thread(self)
+
+
+@cython.locals(task=Task, within=CancelScope, supervisors=list, supervisor=Supervisor, child=Task)
+cpdef object spread(CancelScope scope)
+
+@cython.locals(scope=CancelScope)
+cdef bint is_inside(Scope inner, CancelScope outer)
+
+@cython.locals(chain=list, scope=CancelScope, kernel=Kernel, injected=bint)
+cdef object refresh_task(Task task)
+
+@cython.locals(scope=CancelScope)
+cpdef object fail_at(object deadline, bint shield=*)

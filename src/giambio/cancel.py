@@ -1,0 +1,583 @@
+"""Cancellation: scopes, as in Trio.
+
+A cancelled scope makes every checkpoint inside it raise `CancelledError`, again
+and again, until the scope is left. Scopes form a tree: each knows the scope
+around it, a task's outermost one hangs below its manager's. No scope knows
+what is inside it, so entering one costs next to nothing; only `spread`, when
+something is cancelled or shielded, walks through the tasks inside and brings
+their flags up to date.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from types import TracebackType
+from typing import Any, NoReturn
+
+from giambio._final import final
+from giambio.errors import CancelledError, is_cancellation, without_cancellations
+from giambio.kernel import current
+from giambio.kernel.checkpoints import check_number
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Scope, Supervisor, Task, current_task
+
+__all__ = [
+    "CancelScope",
+    "current_effective_deadline",
+    "fail_after",
+    "fail_at",
+    "move_on_after",
+    "move_on_at",
+]
+
+
+class CancelScope(Scope):
+    """A block that can be cancelled: ``with CancelScope() as scope: ...``
+
+    Parameters:
+        deadline: the time, in seconds of the loop's clock, at which it cancels
+            itself; infinity by default.
+        shield: True keeps cancellations of the scopes around it out.
+
+    A cancelled scope catches the `CancelledError` that reaches its end, and
+    says so in `cancelled_caught`.
+
+    Raises:
+        TypeError, ValueError: the deadline is not a time.
+
+    Entering and leaving are no checkpoints. A scope is used once.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.CancelScope() as scope:
+        ...         scope.cancel("enough")
+        ...         await giambio.checkpoint()
+        ...     return scope.cancelled_caught
+        >>> giambio.run(main)
+        True
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_deadline",
+        "_entered",
+        "_expired",
+        "_fails",
+        "_reason",
+        "_shield",
+        "_timer",
+        "cancel_called",
+        "cancelled_caught",
+        "parent",
+        "task",
+    )
+
+    def __init__(self, *, deadline: float = inf, shield: bool = False) -> None:
+        check_number("CancelScope()", "deadline", deadline)
+        self._deadline = deadline
+        self._shield = bool(shield)
+        self._reset(None, None)
+
+    def _reset(self, task: Task | None, parent: CancelScope | None) -> None:
+        self.effective = False
+        self.task = task
+        self.parent = parent
+        self.cancel_called = False
+        self.cancelled_caught = False
+        self._reason: object = None
+        self._entered = False
+        self._expired = False
+        self._fails = False
+        self._timer: list[Any] | None = None
+
+    # -- entering and leaving ------------------------------------------------------
+
+    def __enter__(self) -> CancelScope:
+        self.enter(current_task())
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if isinstance(exc, GeneratorExit) and not self._may_leave():
+            self.abandon()  # the coroutine is being closed by the garbage collector
+            return False
+        self.check_leaving()
+        caught = self.leave(exc is not None and is_cancellation(exc))
+        if caught:
+            if self._fails and self._expired:
+                raise TimeoutError("the time given to fail_after() or fail_at() is over") from exc
+            return True
+        if self.cancel_called and isinstance(exc, BaseExceptionGroup):
+            self._leave_group(exc)
+        return False
+
+    def _leave_group(self, exc: BaseExceptionGroup[BaseException]) -> None:
+        """A mixed group loses those of its cancellations that are ours."""
+        if self._visible_from_outside():
+            return
+        rest = without_cancellations(exc)
+        if rest is not None and rest is not exc and len(leaves(rest)) != len(leaves(exc)):
+            self.cancelled_caught = True
+            raise rest
+
+    def __aenter__(self) -> NoReturn:
+        raise TypeError("a CancelScope is entered with `with`, not `async with`")
+
+    def __aexit__(self, *args: object) -> NoReturn:
+        raise TypeError("a CancelScope is left with `with`, not `async with`")
+
+    # -- what the user asks and sets -------------------------------------------------
+
+    def cancel(self, reason: object = None) -> bool:
+        """Cancel what runs inside, now and until the scope is left.
+
+        Parameters:
+            reason: goes with the `CancelledError`.
+
+        Returns:
+            Whether it had an effect: False if it was cancelled already.
+
+        Not a checkpoint. Only from the loop's own thread; from another one use
+        ``loop.call_soon_threadsafe(scope.cancel)``.
+
+        Raises:
+            RuntimeError: called from another thread than the loop's.
+
+        Example:
+            >>> import giambio
+            >>> scope = giambio.CancelScope()
+            >>> scope.cancel(), scope.cancel()
+            (True, False)
+        """
+        if self.cancel_called:
+            return False
+        self._check_thread()
+        self.cancel_called = True
+        self._reason = reason
+        self._stop_timer()
+        self._update()
+        return True
+
+    @property
+    def deadline(self) -> float:
+        """When the scope cancels itself, in seconds of the loop's clock.
+
+        It can be set while tasks wait inside.
+
+        Example:
+            >>> import giambio
+            >>> giambio.CancelScope(deadline=5).deadline
+            5
+        """
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        check_number("CancelScope.deadline", "deadline", deadline)
+        self._deadline = deadline
+        if self._entered and not self.cancel_called:
+            self._stop_timer()
+            self._start_timer()
+
+    @property
+    def shield(self) -> bool:
+        """Whether cancellations of the scopes around it are kept out.
+
+        It can be set while tasks wait inside.
+
+        Example:
+            >>> import giambio
+            >>> giambio.CancelScope(shield=True).shield
+            True
+        """
+        return self._shield
+
+    @shield.setter
+    def shield(self, shield: bool) -> None:
+        if not isinstance(shield, bool):
+            raise TypeError(f"CancelScope.shield is True or False, not {shield!r}")
+        self._shield = shield
+        self._update()
+
+    @property
+    def reason(self) -> object:
+        """What was given to `cancel`, or None.
+
+        Example:
+            >>> import giambio
+            >>> scope = giambio.CancelScope()
+            >>> scope.cancel("enough")
+            True
+            >>> scope.reason
+            'enough'
+        """
+        return self._reason
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancel_called else "active" if self._entered else "unused"
+        return f"<giambio.CancelScope {state}>"
+
+    # -- what the runtime asks ---------------------------------------------------------
+
+    def adopt(self, task: Task, parent: Scope | None) -> None:
+        """Become the outermost scope of a task, below its manager's."""
+        self.task = task
+        self.parent = parent  # type: ignore[assignment]
+        self._entered = True
+        self.effective = self.cancel_called or (parent is not None and parent.effective)
+
+    def disown(self) -> None:
+        """The task has ended: keep nothing alive."""
+        self.task = None
+        self.parent = None
+
+    def _may_leave(self) -> bool:
+        """Tell whether the scope is left in its place."""
+        kernel = current.get()
+        return kernel is not None and kernel.running is self.task
+
+    def abandon(self) -> None:
+        """The task's coroutine is closed from outside."""
+        self._stop_timer()
+        if self.task is not None and self.task.scope is self:
+            self.task.scope = self.parent
+        self.disown()
+
+    def enter(self, task: Task) -> None:
+        """Become the innermost scope of a task."""
+        if self._entered:
+            raise RuntimeError("this CancelScope was used already; make a new one for each block")
+        parent: CancelScope = task.scope  # type: ignore[assignment]
+        self.adopt(task, parent)
+        if self._shield:
+            self.effective = self.cancel_called
+        task.scope = self
+        if self._deadline != inf and not self.cancel_called:
+            self._start_timer()
+        if self.effective:
+            task.pending = True
+        elif task.pending:
+            task.pending = task.injected is not None and bool(task.injected)
+
+    def check_leaving(self) -> None:
+        """Raise if the scope is left in the wrong place.
+
+        Raises:
+            RuntimeError: it was not entered, or in another task, or one entered
+                later has not been left.
+        """
+        task = self.task
+        if not self._entered or task is None:
+            raise RuntimeError("this CancelScope is left, but was not entered")
+        kernel = current.get()
+        if kernel is None or kernel.running is not task:
+            raise RuntimeError(
+                f"this CancelScope was entered in task {task.name!r} and is left in another; "
+                "a scope must be left where it was entered"
+            )
+        if task.scope is not self:
+            raise RuntimeError(
+                "this CancelScope is left while one that was entered after it is still open; "
+                "leave scopes in the opposite order (a scope must not stay open across the "
+                "yield of a generator)"
+            )
+
+    def leave(self, cancelled: bool) -> bool:
+        """Stop being the innermost scope.
+
+        Parameters:
+            cancelled: whether a cancellation reaches the end of the block.
+
+        Returns:
+            Whether it ends here.
+        """
+        task = self.task
+        parent = self.parent
+        self._stop_timer()
+        self.task = None
+        if task is None or parent is None:
+            return False
+        task.scope = parent
+        task.pending = parent.effective or (task.injected is not None and bool(task.injected))
+        if cancelled and self.cancel_called and not self._visible_from_outside():
+            self.cancelled_caught = True
+            return True
+        return False
+
+    def _visible_from_outside(self) -> bool:
+        """Whether the cancellation comes from further out as well."""
+        return self.parent is not None and self.parent.effective and not self._shield
+
+    def cancellation(self) -> BaseException:
+        """See `Scope.cancellation`."""
+        scope: CancelScope | None = self
+        while scope is not None:
+            if scope.cancel_called:
+                return CancelledError(scope._reason)
+            scope = scope.parent
+        return CancelledError()
+
+    def reparent(self, parent: CancelScope) -> None:
+        """Move a task's outermost scope below another scope."""
+        self.parent = parent
+        self._update()
+
+    def ready(self) -> None:
+        """The deadline has come."""
+        self._timer = None
+        self._expired = True
+        self.cancel("the deadline has passed")
+
+    def _start_timer(self) -> None:
+        task = self.task
+        if task is None or self._deadline == inf:
+            return
+        kernel = task.kernel
+        if kernel is None:
+            return
+        if self._deadline <= kernel.current_time():
+            self.ready()
+        else:
+            self._timer = kernel.add_timer(self._deadline, self)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            task = self.task
+            if task is not None and task.kernel is not None:
+                task.kernel.remove_timer(self._timer)
+            self._timer = None
+
+    def _update(self) -> None:
+        if self.task is not None:
+            spread(self)
+
+    def refresh(self) -> None:
+        """Work out anew whether a cancellation is in force in here."""
+        parent = self.parent
+        self.effective = self.cancel_called or (
+            not self._shield and parent is not None and parent.effective
+        )
+
+    def _check_thread(self) -> None:
+        task = self.task
+        if task is not None and task.kernel is not None and not task.kernel.in_own_thread():
+            raise RuntimeError(
+                "cancel() was called from another thread than the loop's; "
+                "use loop.call_soon_threadsafe(scope.cancel)"
+            )
+
+
+final(CancelScope, "(*, deadline=inf, shield=False)")
+
+
+def spread(scope: CancelScope) -> None:
+    """Bring all that is inside a scope up to date after it has changed.
+
+    Tasks are visited outer ones first, and in the order they were spawned.
+    """
+    if scope.task is None:
+        return
+    todo: deque[tuple[Task, CancelScope | None]] = deque()
+    todo.append((scope.task, scope))
+    while todo:
+        task, within = todo.popleft()
+        refresh_task(task)
+        supervisors = task.supervisors
+        if supervisors is not None:
+            for supervisor in supervisors:
+                if within is None or is_inside(supervisor.scope, within):
+                    for child in supervisor.children:
+                        todo.append((child, None))
+
+
+def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
+    """Tell whether a scope is another one or lies in it."""
+    scope: CancelScope | None = inner  # type: ignore[assignment]
+    while scope is not None:
+        if scope is outer:
+            return True
+        scope = scope.parent
+    return False
+
+
+def refresh_task(task: Task) -> None:
+    """Bring the scopes of one task up to date, and interrupt it if need be."""
+    chain: list[CancelScope] = []
+    scope: CancelScope | None = task.scope  # type: ignore[assignment]
+    while scope is not None:
+        chain.append(scope)
+        if scope is task.own_scope:
+            break
+        scope = scope.parent
+    for scope in reversed(chain):
+        scope.refresh()
+    kernel = task.kernel
+    if task.scope is None or kernel is None:
+        return
+    injected = task.injected is not None and bool(task.injected)
+    task.pending = task.scope.effective or injected
+    if task.pending:
+        kernel.interrupt(task)
+    elif task.aborted is not None:
+        kernel.withdraw(task)
+
+
+def leaves(exc: BaseException) -> list[BaseException]:
+    """The exceptions of a group that are no groups, at any depth."""
+    if not isinstance(exc, BaseExceptionGroup):
+        return [exc]
+    return [leaf for inner in exc.exceptions for leaf in leaves(inner)]
+
+
+def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
+    """A scope that is cancelled at a time of the loop's clock; then goes on.
+
+    Parameters:
+        deadline: the time in seconds, as `current_time` tells it.
+        shield: see `CancelScope`.
+
+    Returns:
+        A `CancelScope`; `cancelled_caught` tells whether it was cut short.
+
+    Raises:
+        TypeError, ValueError: the deadline is not a time.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.move_on_at(giambio.current_time() + 0.01) as scope:
+        ...         await giambio.sleep_forever()
+        ...     return scope.cancelled_caught
+        >>> giambio.run(main)
+        True
+    """
+    return CancelScope(deadline=deadline, shield=shield)
+
+
+def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
+    """A scope that is cancelled after some seconds; then goes on.
+
+    Parameters:
+        seconds: the time it has, from now; infinity for no limit.
+        shield: see `CancelScope`.
+
+    Returns:
+        A `CancelScope`; `cancelled_caught` tells whether it was cut short.
+
+    Raises:
+        TypeError: `seconds` is not a number.
+        ValueError: `seconds` is negative or not a number (NaN).
+        RuntimeError: no loop runs in this thread.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.move_on_after(0.01) as scope:
+        ...         await giambio.sleep_forever()
+        ...     return scope.cancelled_caught
+        >>> giambio.run(main)
+        True
+    """
+    return CancelScope(deadline=time_after("move_on_after()", seconds), shield=shield)
+
+
+def fail_at(deadline: float, *, shield: bool = False) -> CancelScope:
+    """Like `move_on_at`, but raises `TimeoutError` when it was cut short.
+
+    Parameters:
+        deadline: the time in seconds, as `current_time` tells it.
+        shield: see `CancelScope`.
+
+    Raises:
+        TypeError, ValueError: the deadline is not a time.
+        TimeoutError: when the block is left, because the time was over.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.fail_at(giambio.current_time() + 0.01):
+        ...         await giambio.sleep_forever()
+        >>> giambio.run(main)
+        Traceback (most recent call last):
+        TimeoutError: the time given to fail_after() or fail_at() is over
+    """
+    scope = CancelScope(deadline=deadline, shield=shield)
+    scope._fails = True
+    return scope
+
+
+def fail_after(seconds: float, *, shield: bool = False) -> CancelScope:
+    """Like `move_on_after`, but raises `TimeoutError` when it was cut short.
+
+    Parameters:
+        seconds: the time it has, from now; infinity for no limit.
+        shield: see `CancelScope`.
+
+    Raises:
+        TypeError: `seconds` is not a number.
+        ValueError: `seconds` is negative or not a number (NaN).
+        RuntimeError: no loop runs in this thread.
+        TimeoutError: when the block is left, because the time was over.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.fail_after(0.01):
+        ...         await giambio.sleep_forever()
+        >>> giambio.run(main)
+        Traceback (most recent call last):
+        TimeoutError: the time given to fail_after() or fail_at() is over
+    """
+    scope = CancelScope(deadline=time_after("fail_after()", seconds), shield=shield)
+    scope._fails = True
+    return scope
+
+
+def time_after(what: str, seconds: float) -> float:
+    """The time of the clock in so many seconds.
+
+    Raises:
+        TypeError, ValueError: it is no number of seconds.
+    """
+    check_number(what, "seconds", seconds)
+    if seconds < 0:
+        raise ValueError(f"{what} needs a number of seconds from 0 up, not {seconds!r}")
+    return current_kernel().current_time() + seconds
+
+
+def current_effective_deadline() -> float:
+    """When the calling task will be cancelled, as far as it is known.
+
+    Returns:
+        The earliest deadline of the scopes around, up to a shield; infinity if
+        there is none, minus infinity inside a cancelled scope.
+
+    Raises:
+        RuntimeError: no task runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.current_effective_deadline()
+        >>> giambio.run(main)
+        inf
+    """
+    scope: CancelScope | None = current_task().scope  # type: ignore[assignment]
+    earliest = inf
+    while scope is not None:
+        if scope.effective:
+            return -inf
+        earliest = min(earliest, scope._deadline)
+        if scope._shield:
+            break
+        scope = scope.parent
+    return earliest

@@ -1,0 +1,3 @@
+cpdef enum:
+    READING = 1
+    WRITING = 2

@@ -1,0 +1,8 @@
+"""The two ends of a descriptor, which natively are C constants (`directions.pxd`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+READING: Final = 1
+WRITING: Final = 2

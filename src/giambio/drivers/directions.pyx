@@ -1,0 +1,1 @@
+"""The two ends of a descriptor, natively: their values are in `directions.pxd`."""

@@ -1,0 +1,1 @@
+# EpollDriver is used through `Driver`; nothing here is for other modules.

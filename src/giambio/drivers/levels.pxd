@@ -1,0 +1,15 @@
+from giambio.drivers cimport directions
+from giambio.drivers.source cimport Source, Waiter
+
+
+cdef class Levels(Waiter):
+    cdef object _epoll
+    cdef dict _watches
+    cdef readonly Source source
+
+    cpdef bint watch(self, int fd, int direction, Waiter waiter) except *
+    cpdef object unwatch(self, int fd, int direction)
+    cpdef Waiter watcher(self, int fd, int direction)
+    cdef void ready(self) except *
+    cpdef object close(self)
+    cdef object _modify(self, int fd, list waiters)

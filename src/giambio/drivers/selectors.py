@@ -1,0 +1,178 @@
+"""The portable driver, on the standard library's `selectors`.
+
+Selectors are level-triggered: they report a ready descriptor again and again.
+A `Source` wants to be told once, so it is armed when somebody waits and
+disarmed when it fired. The registration itself is changed late: a socket that
+is armed again before the next wait, as a busy one is, costs no system call.
+"""
+
+from __future__ import annotations
+
+import selectors
+from typing import Any
+
+from giambio.drivers import directions
+from giambio.drivers.driver import Driver
+from giambio.drivers.source import Source, Waiter
+
+__all__ = ["SelectorsDriver"]
+
+EVENTS = {
+    0: 0,
+    directions.READING: selectors.EVENT_READ,
+    directions.WRITING: selectors.EVENT_WRITE,
+    directions.READING | directions.WRITING: selectors.EVENT_READ | selectors.EVENT_WRITE,
+}
+
+
+class SelectorsDriver(Driver):
+    """Readiness by whatever `selectors.DefaultSelector` is on this system."""
+
+    __slots__ = ("_entries", "_events", "_selector")
+
+    name = "selectors"
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._entries: dict[int, Entry] = {}
+        self._events: list[tuple[Any, int]] = []
+
+    def arm(self, source: Source, direction: int) -> None:
+        """See `Driver.arm`."""
+        entry = self._entry(source.fd)
+        if entry.source is not None and entry.source is not source:
+            raise OSError(f"descriptor {source.fd} is already registered by another socket object")
+        entry.source = source
+        source.armed |= direction
+        self._enlarge(entry)
+
+    def forget(self, source: Source) -> None:
+        """See `Driver.forget`."""
+        entry = self._entries.get(source.fd)
+        source.armed = 0
+        if entry is not None and entry.source is source:
+            entry.source = None
+            self._shrink(entry)
+
+    def watch(self, fd: int, direction: int, waiter: Waiter) -> bool:
+        """See `Driver.watch`."""
+        entry = self._entry(fd)
+        entry.watchers[direction - 1] = waiter
+        try:
+            self._enlarge(entry)
+        except PermissionError:  # a file on disk: always ready, says poll(2)
+            del self._entries[fd]
+            return False
+        except BaseException:
+            entry.watchers[direction - 1] = None
+            self._drop_if_unused(entry)
+            raise
+        return True
+
+    def unwatch(self, fd: int, direction: int) -> None:
+        """See `Driver.unwatch`."""
+        entry = self._entries.get(fd)
+        if entry is not None:
+            entry.watchers[direction - 1] = None
+            self._shrink(entry)
+
+    def watcher(self, fd: int, direction: int) -> Waiter | None:
+        """See `Driver.watcher`."""
+        entry = self._entries.get(fd)
+        return None if entry is None else entry.watchers[direction - 1]
+
+    def wait(self, timeout: float) -> None:
+        """See `Driver.wait`."""
+        self._events = self._selector.select(None if timeout < 0 else timeout)
+
+    def deliver(self) -> None:
+        """See `Driver.deliver`."""
+        events = self._events
+        self._events = []
+        for key, happened in events:
+            entry = self._entries.get(key.fd)
+            # Whoever closed a descriptor since `wait` has taken its entry away.
+            if entry is key.data and entry is not None:
+                self._dispatch(entry, happened)
+
+    def close(self, forked: bool = False) -> None:
+        """See `Driver.close`."""
+        self._entries.clear()
+        self._events = []
+        self._selector.close()
+
+    def _entry(self, fd: int) -> Entry:
+        entry = self._entries.get(fd)
+        if entry is None:
+            entry = self._entries[fd] = Entry(fd)
+        return entry
+
+    def _dispatch(self, entry: Entry, happened: int) -> None:
+        ready = (directions.READING if happened & selectors.EVENT_READ else 0) | (
+            directions.WRITING if happened & selectors.EVENT_WRITE else 0
+        )
+        if not ready & entry.wanted():
+            self._shrink(entry)  # nobody armed it again since it last fired
+            return
+        source = entry.source
+        if source is not None and source.armed & ready:
+            fired = source.armed & ready
+            source.armed &= ~fired
+            source.report(bool(fired & directions.READING), bool(fired & directions.WRITING), False)
+        for direction in (directions.READING, directions.WRITING):
+            waiter = entry.watchers[direction - 1]
+            if ready & direction and waiter is not None:
+                entry.watchers[direction - 1] = None
+                self._shrink(entry)
+                waiter.ready()
+
+    def _enlarge(self, entry: Entry) -> None:
+        """Register what is wanted and not yet registered."""
+        wanted = entry.registered | entry.wanted()
+        if not entry.registered:
+            try:
+                self._selector.register(entry.fd, EVENTS[wanted], entry)
+            except KeyError:
+                # The number was closed behind our back while it was watched,
+                # and is used again: the selector holds the old registration.
+                self._selector.unregister(entry.fd)
+                self._selector.register(entry.fd, EVENTS[wanted], entry)
+        elif wanted != entry.registered:
+            self._selector.modify(entry.fd, EVENTS[wanted], entry)
+        entry.registered = wanted
+
+    def _shrink(self, entry: Entry) -> None:
+        """Unregister what nobody wants any more."""
+        wanted = entry.wanted()
+        if wanted == entry.registered:
+            return
+        if not wanted:
+            self._selector.unregister(entry.fd)
+        else:
+            self._selector.modify(entry.fd, EVENTS[wanted], entry)
+        entry.registered = wanted
+        self._drop_if_unused(entry)
+
+    def _drop_if_unused(self, entry: Entry) -> None:
+        if entry.source is None and not entry.registered:
+            self._entries.pop(entry.fd, None)
+
+
+class Entry:
+    """All that this driver knows about one descriptor."""
+
+    __slots__ = ("fd", "registered", "source", "watchers")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.registered = 0
+        self.source: Source | None = None
+        self.watchers: list[Waiter | None] = [None, None]
+
+    def wanted(self) -> int:
+        """The directions that somebody waits for."""
+        wanted = 0 if self.source is None else self.source.armed
+        for direction in (directions.READING, directions.WRITING):
+            if self.watchers[direction - 1] is not None:
+                wanted |= direction
+        return wanted

@@ -1,0 +1,84 @@
+"""Ctrl-C and the signals that stop a service.
+
+A signal handler runs between any two instructions, so it must not touch the
+loop's state. The first signal therefore only asks the loop to cancel the main
+task, and every `finally` runs. A second Ctrl-C does not wait: it is raised in
+the user's code that is running, or, if that is the runtime's, between two steps.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.task import Task
+from giambio.kernel.tracebacks import is_ours
+
+__all__ = ["Interrupts"]
+
+
+class Interrupts:
+    """The signal handlers of one run of a loop."""
+
+    def __init__(self, kernel: Kernel, main: Task, stop_signals: Iterable[int]) -> None:
+        self._kernel = kernel
+        self._main = main
+        self._stop_signals = tuple(stop_signals)
+        self._previous: dict[int, Any] = {}
+        self._previous_fd: int | None = None
+        self.count = 0
+
+    def install(self) -> None:
+        """Install the handlers: only in the main thread, only over the default.
+
+        Raises:
+            RuntimeError: stop signals were asked for outside the main thread.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            if self._stop_signals:
+                raise RuntimeError("stop_signals= works only in the main thread")
+            return
+        self._previous_fd = signal.set_wakeup_fd(
+            self._kernel.wakeup_fd(), warn_on_full_buffer=False
+        )
+        try:
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                self._previous[signal.SIGINT] = signal.signal(signal.SIGINT, self._on_interrupt)
+            for number in self._stop_signals:
+                self._previous[number] = signal.signal(number, self._on_stop)
+        except BaseException:
+            self.restore()
+            raise
+
+    def restore(self) -> None:
+        """Put everything back as it was."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+        if self._previous_fd is not None:
+            signal.set_wakeup_fd(self._previous_fd)
+            self._previous_fd = None
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count == 1:
+            self._kernel.call_soon_threadsafe(self._main.cancel, "Ctrl-C")
+        elif self._user_code_runs(frame):
+            raise KeyboardInterrupt
+        else:
+            self._kernel.stop_between_steps(KeyboardInterrupt())
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        reason = signal.Signals(number).name
+        self._kernel.call_soon_threadsafe(self._main.cancel, reason)
+
+    def _user_code_runs(self, frame: FrameType | None) -> bool:
+        return (
+            self._kernel.running is not None
+            and frame is not None
+            and not is_ours(frame.f_globals.get("__name__"))
+        )

@@ -1,0 +1,1 @@
+"""The kernel: tasks, run queue, timers, traps. It knows nothing above it."""

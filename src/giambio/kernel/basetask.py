@@ -1,0 +1,102 @@
+"""What the kernel needs to know of a task, and of what it is parked in.
+
+Three primitives move a task: it *parks* (an awaitable hands the kernel its
+sentinel), it is *woken*, or it is *interrupted*. Everything else, from sleep to
+sockets, is built on these. The public `Task` is a `BaseTask` with a vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any
+
+from giambio.drivers.source import Waiter
+from giambio.errors import CancelledError
+from giambio.kernel.runnable import Runnable
+
+__all__ = ["BaseTask", "Park"]
+
+
+class Park(Waiter):
+    """What a task is parked in.
+
+    A wake names the park it is meant for. Once the task has left that park the
+    wake does nothing, so the object itself is the park's serial number.
+    """
+
+    __slots__ = ()
+
+    def abort(self) -> bool:
+        """The task is to be interrupted: withdraw the operation.
+
+        Returns:
+            True if the operation is withdrawn and has done nothing; False if
+            that cannot be done at once: then the operation itself wakes the
+            task, with its result or with the cancellation.
+        """
+        raise NotImplementedError
+
+    def interruption(self, task: BaseTask) -> BaseException:
+        """What to raise at the await when the task is interrupted in here.
+
+        A park on a foreign future answers with the foreign class.
+        """
+        return task.interruption()
+
+
+class BaseTask(Runnable):
+    """A coroutine under way."""
+
+    __slots__ = (
+        "aborted",
+        "asked",
+        "context",
+        "coro",
+        "injected",
+        "outcome",
+        "parked",
+        "pending",
+        "thrown",
+    )
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], context: Context) -> None:
+        self.following = None
+        self.queued = False
+        self.is_task = True
+        self.coro = coro
+        self.context: Context | None = context
+        # What the task is parked in; None while it runs or waits for its turn.
+        self.parked: Park | None = None
+        # The park it was interrupted in, until the exception is delivered.
+        self.aborted: Park | None = None
+        # The park that was asked to abort and answered *not yet*.
+        self.asked: Park | None = None
+        # An exception to raise at the await, at the next step.
+        self.thrown: BaseException | None = None
+        # What the coroutine last yielded, returned or raised.
+        self.outcome: Any = None
+        # Whether the next checkpoint raises, because a scope is cancelled or
+        # something was injected.
+        self.pending = False
+        self.injected: list[BaseException] | None = None
+
+    def interruption(self) -> BaseException:
+        """The exception that a pending interruption raises, made at delivery."""
+        if self.injected:
+            exc = self.injected.pop(0)
+            self.pending = bool(self.injected) or self.cancelled_from_outside()
+            return exc
+        return self.cancellation()
+
+    def cancellation(self) -> BaseException:
+        """The exception for a cancellation; the layer above knows its reason."""
+        return CancelledError()
+
+    def cancelled_from_outside(self) -> bool:
+        """Tell whether a cancellation is in force; for the layer above."""
+        return False
+
+    def exited(self, failed: bool) -> None:
+        """The coroutine has ended, and `outcome` says how."""
+        raise NotImplementedError

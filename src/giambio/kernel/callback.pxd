@@ -1,0 +1,7 @@
+from giambio.drivers.source cimport Waiter
+
+
+cdef class Callback(Waiter):
+    cdef object _function
+
+    cdef void ready(self) except *

@@ -1,0 +1,29 @@
+from giambio.kernel cimport constants
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+
+cimport cython
+
+
+cdef class Checkpoint(Operation):
+    cdef str _name
+    cdef bint _yielded
+
+    @cython.locals(task=BaseTask)
+    cdef bint advance(self) except -1
+
+
+cdef class CheckpointIfCancelled(Operation):
+    @cython.locals(task=BaseTask)
+    cdef bint advance(self) except -1
+
+
+cdef class Sleep(Operation):
+    cdef double _delay
+    cdef double _deadline
+    cdef list _timer
+
+    @cython.locals(kernel=Kernel)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1

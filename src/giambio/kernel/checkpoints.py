@@ -1,0 +1,268 @@
+"""Checkpoints and sleeping: operations that touch nothing but the scheduler."""
+
+from __future__ import annotations
+
+from math import inf, isnan
+from typing import Any
+
+from giambio._final import final
+from giambio.kernel import constants
+from giambio.kernel.operation import Operation, current_kernel
+
+__all__ = [
+    "cancel_shielded_checkpoint",
+    "checkpoint",
+    "checkpoint_if_cancelled",
+    "current_time",
+    "sleep",
+    "sleep_forever",
+    "sleep_until",
+]
+
+
+class Checkpoint(Operation):
+    """Gives up the CPU once."""
+
+    __slots__ = ("_name", "_yielded")
+
+    def __init__(self, name: str, shielded: bool) -> None:
+        self.prepare(None)
+        self.shielded = shielded
+        self._name = name
+        self._yielded = False
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """How the operation is called in messages."""
+        return self._name
+
+    def advance(self) -> bool:
+        """Check for a cancellation, before and after giving way."""
+        task = self.task
+        if task is None:
+            task = self.bind()
+        if task.pending and not self.shielded:
+            self.state = constants.DONE
+            task.thrown = self.interruption(task)
+            return False
+        if self._yielded:
+            self.state = constants.DONE
+            return True
+        self._yielded = True
+        if self.kernel is not None:
+            self.kernel.enqueue(task)
+        return False
+
+
+class CheckpointIfCancelled(Operation):
+    """Raises a pending cancellation, and does nothing else."""
+
+    __slots__ = ()
+
+    what = "checkpoint_if_cancelled()"
+
+    def __init__(self) -> None:
+        self.prepare(None)
+
+    def advance(self) -> bool:
+        """Check for a cancellation."""
+        task = self.bind()
+        self.state = constants.DONE
+        if task.pending:
+            task.thrown = self.interruption(task)
+            return False
+        return True
+
+
+class Sleep(Operation):
+    """Waits for a time of the clock."""
+
+    __slots__ = ("_delay", "_deadline", "_timer")
+
+    what = "sleep()"
+
+    def __init__(self, delay: float, deadline: float) -> None:
+        self.prepare(None)
+        self._delay = delay
+        self._deadline = deadline
+        self._timer: list[Any] | None = None
+
+    def attempt(self) -> bool:
+        """Done when the time has come; until then a timer calls."""
+        kernel = self.kernel
+        if kernel is None:
+            return False
+        if self._delay >= 0.0:  # counted from the await, not from the call
+            self._deadline = kernel.current_time() + self._delay
+            self._delay = -1.0
+        elif kernel.current_time() >= self._deadline:
+            if self._timer is not None:
+                kernel.remove_timer(self._timer)
+            return True
+        if self._timer is None and self._deadline != inf:
+            self._timer = kernel.add_timer(self._deadline, self)
+        return False
+
+    def abort(self) -> bool:
+        """Stop the timer."""
+        if self._timer is not None and self.kernel is not None:
+            self.kernel.remove_timer(self._timer)
+            self._timer = None
+        return True
+
+
+final(Checkpoint)
+final(CheckpointIfCancelled)
+final(Sleep)
+
+
+def checkpoint() -> Operation:
+    """Let others run, once; and notice a cancellation.
+
+    For a computation that never waits for anything. Every other operation of
+    giambio is a checkpoint already.
+
+    Raises:
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint that always gives way. Cancelled, it has done nothing.
+
+    Example:
+        >>> import giambio
+        >>> async def count(n):
+        ...     for _ in range(n):
+        ...         await giambio.checkpoint()
+        ...     return n
+        >>> giambio.run(count, 3)
+        3
+    """
+    return Checkpoint("checkpoint()", False)
+
+
+def checkpoint_if_cancelled() -> Operation:
+    """Raise a pending cancellation; if there is none, go on without giving way.
+
+    Raises:
+        CancelledError: the task is in a cancelled scope.
+
+    Half a checkpoint: it notices cancellation and never waits.
+
+    Example:
+        >>> import giambio
+        >>> giambio.run(giambio.checkpoint_if_cancelled)
+    """
+    return CheckpointIfCancelled()
+
+
+def cancel_shielded_checkpoint() -> Operation:
+    """Let others run, once, and do not notice a cancellation.
+
+    The other half of a checkpoint: it always gives way and never raises.
+
+    Example:
+        >>> import giambio
+        >>> giambio.run(giambio.cancel_shielded_checkpoint)
+    """
+    return Checkpoint("cancel_shielded_checkpoint()", True)
+
+
+def sleep(seconds: float) -> Operation:
+    """Wait for some time, while others run.
+
+    Parameters:
+        seconds: how long, counted from the await. Zero gives way once, as
+            `checkpoint` does; infinity is `sleep_forever`.
+
+    Raises:
+        ValueError: `seconds` is negative or not a number.
+        TypeError: `seconds` is no number at all.
+        CancelledError: the task is in a cancelled scope.
+
+    Always a checkpoint that gives way. Cancelled, it ends at once.
+
+    Example:
+        >>> import giambio
+        >>> giambio.run(giambio.sleep, 0.01)
+    """
+    check_number("sleep()", "seconds", seconds)
+    if seconds < 0:
+        raise ValueError(f"sleep() needs a number of seconds from 0 up, not {seconds!r}")
+    if seconds == 0:
+        return Checkpoint("sleep()", False)
+    return Sleep(seconds, inf)
+
+
+def sleep_until(deadline: float) -> Operation:
+    """Wait until a time of the loop's clock; if it has passed, give way once.
+
+    Parameters:
+        deadline: the time in seconds, as `current_time` tells it.
+
+    Raises:
+        ValueError: `deadline` is not a time (NaN).
+        TypeError: `deadline` is no number at all.
+        CancelledError: the task is in a cancelled scope.
+
+    Always a checkpoint that gives way. Cancelled, it ends at once.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     await giambio.sleep_until(giambio.current_time() + 0.01)
+        >>> giambio.run(main)
+    """
+    check_number("sleep_until()", "deadline", deadline)
+    if deadline <= current_kernel().current_time():
+        return Checkpoint("sleep_until()", False)
+    return Sleep(-1.0, deadline)
+
+
+def sleep_forever() -> Operation:
+    """Wait until cancelled.
+
+    Raises:
+        CancelledError: the task is in a cancelled scope; nothing else ends it.
+
+    A checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.move_on_after(0.01):
+        ...         await giambio.sleep_forever()
+        >>> giambio.run(main)
+    """
+    return Sleep(-1.0, inf)
+
+
+def current_time() -> float:
+    """The clock of the running loop, in seconds; only differences mean anything.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.current_time() >= 0
+        >>> giambio.run(main)
+        True
+    """
+    return current_kernel().current_time()
+
+
+def check_number(what: str, name: str, value: float) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        ValueError: it is NaN.
+        TypeError: it is no number.
+    """
+    try:
+        wrong = isnan(value)
+    except TypeError:
+        raise TypeError(f"{what} needs a number for {name}, not {value!r}") from None
+    if wrong:
+        raise ValueError(f"{what} needs a number for {name}, not NaN")

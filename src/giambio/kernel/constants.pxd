@@ -1,0 +1,13 @@
+cpdef enum:
+    BUDGET = 64
+
+    PARKED = 0
+    FOREIGN = 1
+    RETURNED = 2
+    RAISED = 3
+
+    FRESH = 0
+    AWAITED = 1
+    TRIED = 2
+    GRANTED = 3
+    DONE = 4

@@ -1,0 +1,21 @@
+"""The kernel's few numbers, which natively are C constants (`constants.pxd`)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: How many operations a task may do in one step before it has to give way.
+BUDGET: Final = 64
+
+# How a step ended.
+PARKED: Final = 0
+FOREIGN: Final = 1
+RETURNED: Final = 2
+RAISED: Final = 3
+
+# The life of an operation.
+FRESH: Final = 0  # made, not awaited
+AWAITED: Final = 1  # awaited, not tried
+TRIED: Final = 2  # has had its turn: parked, or about to try again
+GRANTED: Final = 3  # the one who woke it has given it its result
+DONE: Final = 4

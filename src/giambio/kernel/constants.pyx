@@ -1,0 +1,1 @@
+"""The kernel's few numbers, natively: their values are in `constants.pxd`."""

@@ -1,0 +1,92 @@
+"""From what a user hands to `spawn` or `start` to a coroutine that can be stepped.
+
+What is accepted is judged by what a call returned, never by its looks: a
+partial, a bound method or a lambda may all return an awaitable.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+__all__ = ["discard", "to_coroutine"]
+
+
+def to_coroutine(what: str, target: Any, args: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
+    """Make a coroutine of an awaitable, or of a function and its arguments.
+
+    Parameters:
+        what: who asks, for messages: ``"spawn()"``.
+        target: a coroutine, any other awaitable, or a callable that returns one.
+        args: the arguments for a callable.
+
+    Raises:
+        TypeError: it is none of these, or arguments came with an awaitable.
+        RuntimeError: the coroutine has been started or has ended.
+        BaseException: what calling `target` raised.
+    """
+    if callable(target) and not is_awaitable(target):
+        awaitable = target(*args)
+        if not is_awaitable(awaitable):
+            raise TypeError(
+                f"{what} needs an async function or an awaitable, but {name_of(target)}() "
+                f"returned {awaitable!r}, which cannot be awaited; "
+                f"define it with `async def`"
+            )
+    else:
+        awaitable = target
+        if not is_awaitable(awaitable):
+            raise TypeError(
+                f"{what} needs an async function or an awaitable, not {awaitable!r}; "
+                f"write {what[:-1]}function, argument, ...) or {what[:-1]}function(argument))"
+            )
+        if args:
+            raise TypeError(
+                f"{what} got arguments beside an awaitable, which has its arguments already; "
+                f"write {what[:-1]}function, argument, ...) or {what[:-1]}function(argument))"
+            )
+    return as_coroutine(what, awaitable)
+
+
+def as_coroutine(what: str, awaitable: Any) -> Coroutine[Any, Any, Any]:
+    """The awaitable itself if it is a fresh coroutine, else one that awaits it."""
+    if type(awaitable) is types.CoroutineType:
+        if awaitable.cr_running or awaitable.cr_suspended:
+            raise RuntimeError(
+                f"{what}: the coroutine {name_of(awaitable)} is already running; "
+                "call its function again to get a new one"
+            )
+        if awaitable.cr_frame is None:
+            raise RuntimeError(
+                f"{what}: the coroutine {name_of(awaitable)} has ended and cannot run again; "
+                "call its function again to get a new one"
+            )
+        return awaitable
+    return wait_for(awaitable)
+
+
+async def wait_for(awaitable: Awaitable[Any]) -> Any:
+    """A coroutine around any awaitable."""
+    return await awaitable
+
+
+def is_awaitable(value: object) -> bool:
+    """Tell whether a value can be awaited, as `inspect.isawaitable` does."""
+    if isinstance(value, types.GeneratorType):
+        return bool(value.gi_code.co_flags & 0x100)  # CO_ITERABLE_COROUTINE
+    return hasattr(type(value), "__await__")
+
+
+def discard(target: object) -> None:
+    """Close what will never run, so that it does not warn a second time."""
+    if isinstance(target, types.CoroutineType) and not (target.cr_running or target.cr_suspended):
+        target.close()
+
+
+def name_of(value: Any) -> str:
+    """How a function or a coroutine is called in messages."""
+    return getattr(value, "__qualname__", None) or repr(value)
+
+
+AsyncFunction = Callable[..., Awaitable[Any]]

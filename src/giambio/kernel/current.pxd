@@ -1,0 +1,2 @@
+cpdef object get()
+cpdef object swap(object kernel)

@@ -1,0 +1,56 @@
+"""Hooks for tools: monitors, tracers and reports are built on these.
+
+The kernel calls them only while somebody listens; otherwise each costs one
+comparison.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Hook"]
+
+
+class Hook:
+    """Subclass it, override what you want to hear, `EventLoop.add_hook` it.
+
+    The methods run inside the kernel, between two steps: they must be quick and
+    must not raise. One that raises is removed, and its error is raised into the
+    main task. This is the one class of giambio that is made for subclassing.
+
+    Example:
+        >>> import giambio
+        >>> class Counter(giambio.Hook):
+        ...     steps = 0
+        ...     def before_step(self, task):
+        ...         self.steps += 1
+        >>> counter = Counter()
+        >>> loop = giambio.EventLoop()
+        >>> loop.add_hook(counter)
+        >>> async def main():
+        ...     await giambio.checkpoint()
+        >>> loop.start(main)
+        >>> counter.steps
+        2
+    """
+
+    def spawned(self, task: Any) -> None:
+        """A task was made and will run."""
+
+    def before_step(self, task: Any) -> None:
+        """A task is about to run."""
+
+    def after_step(self, task: Any) -> None:
+        """A task has parked, yielded or ended."""
+
+    def parked(self, task: Any, on: object) -> None:
+        """A task waits for an operation."""
+
+    def woken(self, task: Any) -> None:
+        """A task that was parked will run."""
+
+    def cancelled(self, task: Any) -> None:
+        """A task that was parked has been interrupted."""
+
+    def exited(self, task: Any) -> None:
+        """A task has ended."""

@@ -1,0 +1,59 @@
+from giambio.drivers.driver cimport Driver
+from giambio.drivers.source cimport Waiter
+from giambio.kernel cimport constants, current, stepping
+from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.runnable cimport Handle, Runnable
+from giambio.kernel.timers cimport Timers
+
+cimport cython
+
+
+cdef class Kernel:
+    cdef object __weakref__
+    cdef readonly object driver_name
+    cdef readonly Driver driver
+    cdef object _wakeup
+    cdef object _clock
+    cdef object _clock_now
+    cdef Timers _timers
+    cdef Runnable _head
+    cdef Runnable _tail
+    cdef readonly Py_ssize_t queue_length
+    cdef readonly BaseTask running
+    cdef readonly int budget
+    cdef public BaseTask main
+    cdef object _failure
+    cdef object _inbox
+    cdef object _hooks
+    cdef public object foreign_hook
+    cdef readonly dict services
+    cdef readonly bint strict
+    cdef public bint closed
+    cdef public object asyncgen_hooks
+    cdef bint _forked
+    cdef unsigned long _thread
+
+    cpdef double current_time(self) except? -1
+    cpdef list add_timer(self, double deadline, Waiter waiter)
+    cpdef object remove_timer(self, list entry)
+    cpdef object enqueue(self, Runnable item)
+    cpdef object add_task(self, BaseTask task)
+    cpdef bint wake(self, BaseTask task, Park park) except -1
+    @cython.locals(park=Park)
+    cpdef object interrupt(self, BaseTask task)
+    cpdef object withdraw(self, BaseTask task)
+    cpdef object inject(self, BaseTask task, object exc)
+    cpdef bint in_own_thread(self)
+    cpdef object crash(self, object exc)
+    @cython.locals(driver=Driver)
+    cpdef object run_until_exit(self, BaseTask task, object exited)
+    @cython.locals(count=Py_ssize_t, item=Runnable)
+    cdef object _run_ready(self)
+    @cython.locals(how=int, aborted=Park)
+    cdef object _step(self, BaseTask task)
+    cdef bint _take_foreign(self, BaseTask task) except -1
+    cpdef object park(self, BaseTask task, Park park)
+    @cython.locals(deadline=double)
+    cdef double _timeout(self) except? -2
+    cdef object _raise_failure(self)
+    cdef object _report_step(self, BaseTask task)

@@ -1,0 +1,712 @@
+"""The kernel: it steps tasks until they park, and waits when nobody can run.
+
+It knows four things: a run queue, the timers, a driver, and the three ways in
+which a task moves (see `basetask`). All its state is on the object, none in a
+local variable of a running loop, so it can be driven turn by turn from outside,
+looked at by tools, and thrown away by a forked child.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from giambio import drivers
+from giambio.drivers.driver import Driver
+from giambio.errors import RunFinishedError
+from giambio.kernel import constants, current, stepping
+from giambio.kernel.basetask import BaseTask, Park
+from giambio.kernel.clock import Clock
+from giambio.kernel.hooks import Hook
+from giambio.kernel.runnable import Handle, Runnable
+from giambio.kernel.timers import Timers
+from giambio.kernel.tracebacks import user_part
+from giambio.kernel.wakeup import Wakeup
+
+__all__ = ["Kernel"]
+
+
+class Kernel:
+    """Run queue, timers, driver, and the traps of tasks."""
+
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_clock_now",
+        "asyncgen_hooks",
+        "_failure",
+        "_forked",
+        "_head",
+        "_hooks",
+        "_inbox",
+        "_tail",
+        "_thread",
+        "_timers",
+        "_wakeup",
+        "budget",
+        "closed",
+        "driver",
+        "driver_name",
+        "foreign_hook",
+        "main",
+        "queue_length",
+        "running",
+        "services",
+        "strict",
+    )
+
+    def __init__(
+        self,
+        driver: str | None = None,
+        clock: Any = None,
+        strict: bool = False,
+    ) -> None:
+        if driver is not None:
+            drivers.check_name(driver)
+        self.driver_name = driver
+        self.driver: Driver | None = None
+        self._wakeup: Wakeup | None = None
+        self._clock: Any = Clock() if clock is None else clock
+        self._clock_now = self._clock.now
+        self._timers = Timers()
+        self._head: Runnable | None = None
+        self._tail: Runnable | None = None
+        self.queue_length = 0
+        self.running: BaseTask | None = None
+        self.budget = 0
+        # The task that exceptions from nowhere (callbacks, hooks) go to.
+        self.main: BaseTask | None = None
+        self._failure: BaseException | None = None
+        # Filled by other threads and by signal handlers: appending is atomic.
+        self._inbox: deque[Handle] = deque()
+        self._hooks: tuple[Hook, ...] | None = None
+        self.foreign_hook: Callable[[BaseTask, object], Park | None] | None = None
+        # What the rooms above keep per loop, such as the receive buffer.
+        self.services: dict[str, Any] = {}
+        self.strict = strict
+        self.closed = False
+        # (firstiter, finalizer) to install in the thread while the loop runs.
+        self.asyncgen_hooks: tuple[Any, Any] | None = None
+        self._forked = False
+        self._thread = 0
+
+    # -- time and callbacks ---------------------------------------------------
+
+    def current_time(self) -> float:
+        """The loop's clock, in seconds; only differences mean anything.
+
+        Example:
+            >>> import giambio
+            >>> giambio.EventLoop().current_time() > 0
+            True
+        """
+        return self._clock_now()  # type: ignore[no-any-return]
+
+    def add_timer(self, deadline: float, waiter: Any) -> list[Any]:
+        """Have a waiter told at a time of the clock; see `Timers.add`."""
+        return self._timers.add(deadline, waiter)
+
+    def remove_timer(self, entry: list[Any]) -> None:
+        """Forget a timer; harmless if it has fired."""
+        self._timers.remove(entry)
+
+    def call_soon(
+        self,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Handle:
+        """Have a plain function called in the loop's next turn.
+
+        Parameters:
+            callback: a function; what it returns is dropped, what it raises
+                is raised into the main task.
+            args: its arguments.
+            context: the context to run it in; a copy of the caller's by default.
+
+        Returns:
+            A `Handle`, with which it can be cancelled.
+
+        Raises:
+            TypeError: `callback` is not callable.
+            RunFinishedError: the loop is closed.
+
+        Not a checkpoint; only from the loop's own thread.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     giambio.current_loop().call_soon(print, "called")
+            ...     await giambio.checkpoint()
+            >>> giambio.run(main)
+            called
+        """
+        self._check_open()
+        handle = Handle(callback, args, copy_or(context))
+        self.enqueue(handle)
+        return handle
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Handle:
+        """Have a plain function called at a time of the loop's clock.
+
+        Parameters:
+            when: the time in seconds, as `current_time` tells it.
+            callback: see `call_soon`, as the rest.
+            args: its arguments.
+            context: the context to run it in.
+
+        Returns:
+            A `Handle`, with which it can be cancelled.
+
+        Raises:
+            TypeError: `callback` is not callable, or `when` is not a number.
+            ValueError: `when` is not a time (NaN).
+            RunFinishedError: the loop is closed.
+
+        Not a checkpoint; only from the loop's own thread.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     loop = giambio.current_loop()
+            ...     loop.call_at(loop.current_time() + 0.01, print, "later")
+            ...     await giambio.sleep(0.05)
+            >>> giambio.run(main)
+            later
+        """
+        self._check_open()
+        if when != when:
+            raise ValueError("call_at() needs a time, not NaN")
+        handle = Handle(callback, args, copy_or(context), self._due)
+        self._timers.add(when, handle)
+        return handle
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Handle:
+        """Have a plain function called after some seconds; see `call_at`.
+
+        Parameters:
+            delay: seconds from now.
+            callback: see `call_soon`, as the rest.
+            args: its arguments.
+            context: the context to run it in.
+
+        Returns:
+            A `Handle`, with which it can be cancelled.
+
+        Raises:
+            TypeError: `callback` is not callable, or `delay` is not a number.
+            ValueError: `delay` is not a number of seconds (NaN).
+            RunFinishedError: the loop is closed.
+
+        Not a checkpoint; only from the loop's own thread.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     giambio.current_loop().call_later(0.01, print, "later")
+            ...     await giambio.sleep(0.05)
+            >>> giambio.run(main)
+            later
+        """
+        return self.call_at(self._clock_now() + delay, callback, *args, context=context)
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Handle:
+        """Like `call_soon`, from any thread or a signal handler; wakes the loop.
+
+        Parameters:
+            callback: see `call_soon`, as the rest.
+            args: its arguments.
+            context: the context to run it in.
+
+        Returns:
+            A `Handle`, with which it can be cancelled.
+
+        Raises:
+            TypeError: `callback` is not callable.
+            RunFinishedError: the loop is closed.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio, threading
+            >>> async def main():
+            ...     loop = giambio.current_loop()
+            ...     args = (print, "from a thread")
+            ...     threading.Thread(target=loop.call_soon_threadsafe, args=args).start()
+            ...     await giambio.sleep(0.1)
+            >>> giambio.run(main)
+            from a thread
+        """
+        self._check_open()
+        handle = Handle(callback, args, copy_or(context))
+        self._inbox.append(handle)
+        wakeup = self._wakeup
+        if wakeup is not None:
+            wakeup.send()
+        return handle
+
+    # -- the run queue --------------------------------------------------------
+
+    def enqueue(self, item: Runnable) -> None:
+        """Put an item at the end of the run queue, unless it is on it."""
+        if item.queued:
+            return
+        item.queued = True
+        item.following = None
+        if self._tail is None:
+            self._head = item
+        else:
+            self._tail.following = item
+        self._tail = item
+        self.queue_length += 1
+
+    def _due(self, handle: Handle) -> None:
+        """A timer's callback is to run."""
+        self.enqueue(handle)
+
+    def add_task(self, task: BaseTask) -> None:
+        """Take a new task on."""
+        if self._hooks is not None:
+            self._notify("spawned", task)
+        self.enqueue(task)
+
+    # -- park, wake, interrupt --------------------------------------------------
+
+    def wake(self, task: BaseTask, park: Park) -> bool:
+        """Let a task run again that waits in `park`.
+
+        Returns:
+            False if it is no longer in that park: then nothing happens.
+        """
+        if task.parked is not park:
+            return False
+        task.parked = None
+        task.asked = None
+        self.enqueue(task)
+        if self._hooks is not None:
+            self._notify("woken", task)
+        return True
+
+    def interrupt(self, task: BaseTask) -> None:
+        """Get a task out of its park, to be told that it is cancelled.
+
+        A task that is not parked is told at its next checkpoint, by `pending`.
+        """
+        park = task.parked
+        if park is None or task.asked is park:
+            return
+        if not park.abort():
+            task.asked = park
+        elif task.parked is park:
+            task.parked = None
+            task.aborted = park
+            self.enqueue(task)
+            if self._hooks is not None:
+                self._notify("cancelled", task)
+
+    def withdraw(self, task: BaseTask) -> None:
+        """Take an interruption back that has not been delivered yet.
+
+        The task finds itself woken for no reason and goes on waiting.
+        """
+        task.aborted = None
+
+    def inject(self, task: BaseTask, exc: BaseException) -> None:
+        """Raise an exception in a task, at the park it is in or at the next one."""
+        if task.injected is None:
+            task.injected = []
+        task.injected.append(exc)
+        task.pending = True
+        task.asked = None
+        self.interrupt(task)
+
+    def crash(self, exc: BaseException) -> None:
+        """Raise an exception that belongs to no task into the main task."""
+        main = self.main
+        if main is None:
+            self._failure = exc
+        else:
+            self.inject(main, exc)
+
+    def stop_between_steps(self, exc: BaseException) -> None:
+        """Raise an exception out of the loop itself, before the next step."""
+        self._failure = exc
+
+    # -- turns -----------------------------------------------------------------
+
+    def turn(self, timeout: float = inf) -> None:
+        """Do one turn: run what is ready, then due timers, then ask the driver.
+
+        Parameters:
+            timeout: how many seconds it may wait when there is nothing to do;
+                as long as it takes by default.
+
+        Raises:
+            RuntimeError: the loop has not begun, or another one runs in this
+                thread, or the process has forked since.
+
+        Example:
+            >>> import giambio
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(giambio.sleep, 0.01)
+            >>> while not task.done():
+            ...     loop.turn()
+            >>> loop.end()
+        """
+        self.driver_wait(min(timeout, self.run_ready()))
+        self.deliver()
+
+    def run_ready(self) -> float:
+        """The first part of a turn: run what is ready and what is due.
+
+        Returns:
+            How many seconds the driver may wait now; infinity without a deadline.
+
+        Raises:
+            RuntimeError: as `turn`.
+        """
+        previous = self.enter()
+        try:
+            self._run_ready()
+            timeout = self._timeout()
+        finally:
+            self.leave(previous)
+        return inf if timeout < 0 else timeout
+
+    def driver_wait(self, timeout: float) -> None:
+        """The second part of a turn: wait for events. May run in another thread."""
+        driver = self.driver
+        if driver is None:
+            raise self._not_begun()
+        driver.wait(-1.0 if timeout == inf else timeout)
+
+    def deliver(self) -> None:
+        """The third part of a turn: hand out the events that `wait` collected."""
+        driver = self.driver
+        if driver is None:
+            raise self._not_begun()
+        driver.deliver()
+
+    def run_until_exit(self, task: BaseTask, exited: Callable[[], bool]) -> None:
+        """Turn until a task has ended."""
+        previous = self.enter()
+        try:
+            while not exited():
+                self._run_ready()
+                if self.queue_length == 0 and exited():
+                    break
+                driver = self.driver
+                if driver is None:
+                    raise self._not_begun()
+                driver.wait(self._timeout())
+                driver.deliver()
+        finally:
+            self.leave(previous)
+
+    def enter(self) -> Any:
+        """Become the running loop of this thread.
+
+        Returns:
+            What to give to `leave`.
+        """
+        if self.driver is None:
+            raise self._not_begun()
+        check_no_loop_runs()
+        current.swap(self)
+        self._thread = threading.get_ident()
+        previous = sys.get_asyncgen_hooks()
+        if self.asyncgen_hooks is not None:
+            sys.set_asyncgen_hooks(*self.asyncgen_hooks)
+        return previous
+
+    def leave(self, previous: Any) -> None:
+        """Stop being the running loop of this thread."""
+        self._thread = 0
+        if current.get() is self:
+            current.swap(None)
+        sys.set_asyncgen_hooks(*previous)
+
+    def in_own_thread(self) -> bool:
+        """Tell whether the caller may touch the loop: its thread, or it is not running."""
+        return self._thread in (0, threading.get_ident())
+
+    def _run_ready(self) -> None:
+        """Run the items that are ready now, not those that they make ready."""
+        inbox = self._inbox
+        if inbox:
+            for _ in range(len(inbox)):
+                self.enqueue(inbox.popleft())
+        count = self.queue_length
+        while count > 0:
+            count -= 1
+            if self._failure is not None:
+                self._raise_failure()
+            item = self._head
+            if item is None:
+                break
+            self._head = item.following
+            if self._head is None:
+                self._tail = None
+            item.following = None
+            item.queued = False
+            self.queue_length -= 1
+            if item.is_task:
+                self._step(item)  # type: ignore[arg-type]
+            else:
+                try:
+                    item.run()
+                except BaseException as exc:
+                    self.crash(user_part(exc))
+        if self._failure is not None:
+            self._raise_failure()
+        if self._timers.next_deadline() != inf:
+            self._timers.fire(self._clock_now())
+
+    def _step(self, task: BaseTask) -> None:
+        """Run a task until it parks, yields or ends."""
+        if task.coro is None:
+            return
+        if task.aborted is not None:
+            aborted = task.aborted
+            task.aborted = None
+            task.thrown = aborted.interruption(task)
+        if self._hooks is not None:
+            self._notify("before_step", task)
+        self.running = task
+        self.budget = constants.BUDGET
+        while True:
+            how = stepping.step(task)
+            if how == constants.PARKED:
+                if task.thrown is None:
+                    break
+                # An operation has an error that is to be raised at its await.
+            elif how == constants.FOREIGN:
+                if self._take_foreign(task):
+                    break
+            else:
+                self.running = None
+                if how == constants.RAISED:
+                    task.outcome = user_part(task.outcome)
+                task.exited(how == constants.RAISED)
+                break
+        self.running = None
+        if self._hooks is not None:
+            self._report_step(task)
+
+    def _take_foreign(self, task: BaseTask) -> bool:
+        """A coroutine yielded something that is not ours.
+
+        Returns:
+            True if the task is parked on it now.
+        """
+        foreign = task.outcome
+        task.outcome = None
+        if self.foreign_hook is not None:
+            try:
+                park = self.foreign_hook(task, foreign)
+            except BaseException as exc:
+                task.thrown = user_part(exc)
+                return False
+            if park is not None:
+                self.park(task, park)
+                return True
+        task.thrown = TypeError(
+            f"a giambio task awaited something that is not giambio's: {foreign!r}; "
+            "an awaitable of another library needs that library's loop"
+        )
+        return False
+
+    def park(self, task: BaseTask, park: Park) -> None:
+        """Park a task that a foreign-yield hook has taken charge of."""
+        task.parked = park
+        if task.pending:
+            self.interrupt(task)
+
+    def _timeout(self) -> float:
+        """How long the driver may wait; below zero: for ever."""
+        if self.queue_length or self._inbox or self._failure is not None:
+            return 0.0
+        deadline = self._timers.next_deadline()
+        return self._clock.wait_time(deadline)  # type: ignore[no-any-return]
+
+    def _raise_failure(self) -> None:
+        failure = self._failure
+        self._failure = None
+        if failure is not None:
+            raise failure
+
+    # -- hooks -------------------------------------------------------------------
+
+    def add_hook(self, hook: Hook) -> None:
+        """Have a tool's hook called from now on; see `Hook`.
+
+        Parameters:
+            hook: an instance of a subclass of `Hook`.
+
+        Raises:
+            TypeError: it is not.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> giambio.EventLoop().add_hook(giambio.Hook())
+        """
+        if not isinstance(hook, Hook):
+            raise TypeError(f"add_hook() needs an instance of giambio.Hook, not {hook!r}")
+        self._hooks = (*(self._hooks or ()), hook)
+
+    def remove_hook(self, hook: Hook) -> None:
+        """Stop calling a hook.
+
+        Parameters:
+            hook: one that was added.
+
+        Raises:
+            ValueError: it was not, or is removed already.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> loop, hook = giambio.EventLoop(), giambio.Hook()
+            >>> loop.add_hook(hook)
+            >>> loop.remove_hook(hook)
+        """
+        hooks = list(self._hooks or ())
+        if hook not in hooks:
+            raise ValueError("remove_hook(): this hook was not added")
+        hooks.remove(hook)
+        self._hooks = tuple(hooks) or None
+
+    def _notify(self, event: str, *args: Any) -> None:
+        for hook in self._hooks or ():
+            try:
+                getattr(hook, event)(*args)
+            except BaseException as exc:
+                self.remove_hook(hook)
+                self.crash(user_part(exc))
+
+    def notify_exited(self, task: BaseTask) -> None:
+        """Tell the hooks that a task has ended."""
+        if self._hooks is not None:
+            self._notify("exited", task)
+
+    def _report_step(self, task: BaseTask) -> None:
+        self._notify("after_step", task)
+        if task.parked is not None:
+            self._notify("parked", task, task.parked)
+
+    # -- set-up and tear-down ----------------------------------------------------
+
+    def open(self) -> None:
+        """Open what the loop needs to wait; nothing before this has a descriptor."""
+        self._check_open()
+        self.driver = drivers.create(self.driver_name)
+        try:
+            self._wakeup = Wakeup(self.driver)
+        except BaseException:
+            self.driver.close()
+            self.driver = None
+            raise
+
+    def release(self) -> None:
+        """Release all that `open` opened."""
+        driver = self.driver
+        if driver is not None:
+            if self._wakeup is not None:
+                self._wakeup.close()
+                self._wakeup = None
+            self.driver = None
+            driver.close()
+
+    def wakeup_fd(self) -> int:
+        """The descriptor that wakes the loop when written to."""
+        return -1 if self._wakeup is None else self._wakeup.fileno()
+
+    def after_fork(self) -> None:
+        """In a forked child: give up what belongs to the parent."""
+        driver = self.driver
+        if driver is None:
+            return
+        self._forked = True
+        self.driver = None
+        if self._wakeup is not None:
+            self._wakeup.close(forked=True)
+            self._wakeup = None
+        driver.close(True)
+        if current.get() is self:
+            current.swap(None)
+
+    def run_inbox(self) -> None:
+        """Call what other threads have handed in, before the loop ends."""
+        while self._inbox:
+            handle = self._inbox.popleft()
+            try:
+                handle.run()
+            except BaseException as exc:
+                self.crash(user_part(exc))
+
+    def drop_everything(self) -> None:
+        """Forget all tasks, callbacks and timers, to be able to start anew."""
+        self._head = self._tail = None
+        self.queue_length = 0
+        self._inbox.clear()
+        self._timers = Timers()
+        self.running = None
+        self.main = None
+        self._failure = None
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise RunFinishedError("this loop is closed; make a new EventLoop()")
+
+    def _not_begun(self) -> RuntimeError:
+        if self._forked:
+            return RuntimeError(
+                "this loop was running when the process forked: its descriptors belong to "
+                "the parent; start a new EventLoop() in the child, or use giambio.run()"
+            )
+        return RuntimeError("this loop has not begun; call loop.start(main) or loop.begin(main)")
+
+
+def check_no_loop_runs() -> None:
+    """Raise if this thread is running a loop.
+
+    Raises:
+        RuntimeError: it is.
+    """
+    if current.get() is not None:
+        raise RuntimeError(
+            "this thread is running a loop already; await what you need, or "
+            "spawn it in a TaskManager, instead of running a loop inside a loop"
+        )
+
+
+def copy_or(context: contextvars.Context | None) -> contextvars.Context:
+    """A context to run in: the one given, or a copy of the caller's."""
+    if context is None:
+        return contextvars.copy_context()
+    return context

@@ -1,0 +1,43 @@
+from giambio.kernel cimport constants, current, stepping
+from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.kernel cimport Kernel
+
+cimport cython
+
+
+
+cdef class Operation(Park):
+    cdef object __weakref__
+    cdef Kernel kernel
+    cdef BaseTask task
+    cdef object result
+    cdef int state
+    cdef bint shielded
+
+    cdef object prepare(self, Kernel kernel)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1
+    cdef object discard(self)
+    cdef void ready(self) except *
+    cdef bint grant(self, object result) except -1
+    cdef BaseTask bind(self)
+    @cython.locals(task=BaseTask, kernel=Kernel)
+    cdef bint advance(self) except -1
+    @cython.locals(kernel=Kernel)
+    cdef bint spend(self, Py_ssize_t operations)
+    cdef object give_way(self)
+    cdef bint fail(self, object exc) except -1
+
+
+cdef class Immediate(Operation):
+    cdef bint advance(self) except -1
+
+
+cdef class Wait(Operation):
+    cdef object _abort
+    cdef object _name
+    cdef object _error
+
+    cdef bint advance(self) except -1
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1

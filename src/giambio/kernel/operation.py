@@ -1,0 +1,296 @@
+"""The trap: an awaitable that does something, or parks its task until it can.
+
+Every awaitable of giambio is an `Operation`, and all of them keep one order: a
+pending cancellation raises and nothing was done; a task that has used up its
+budget gives way; then the operation is tried; then the task parks, and tries
+again when it is woken. So a ready operation costs no trip through the
+scheduler, and still nobody starves.
+
+An operation is an object with `__next__` and not a coroutine: it costs no
+Python frame, and it leaves none in tracebacks. For the same reason it has no
+`throw`: what the kernel throws is raised in the user's own frame, at the await.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from giambio.kernel import constants, current, stepping
+from giambio.kernel.basetask import BaseTask, Park
+from giambio.kernel.kernel import Kernel
+
+__all__ = ["Immediate", "Operation", "Wait", "current_kernel"]
+
+
+class Operation(Park):
+    """One await. Subclasses say what to try, and how to withdraw."""
+
+    __slots__ = ("__weakref__", "kernel", "result", "shielded", "state", "task")
+
+    #: How the operation is called in messages.
+    what = "operation"
+
+    def prepare(self, kernel: Kernel | None) -> None:
+        """The constructor's work, as a method that costs nothing when compiled.
+
+        `kernel` is given when the operation belongs to one loop; else it is
+        the one that runs when it is awaited.
+        """
+        self.kernel = kernel
+        self.task: BaseTask | None = None
+        self.state = constants.FRESH
+        self.result: Any = None
+        self.shielded = False
+
+    def __await__(self) -> Operation:
+        if self.state != constants.FRESH:
+            raise RuntimeError(
+                f"this {self.what} was awaited already; an operation can be awaited once, "
+                "call it again to do it again"
+            )
+        self.state = constants.AWAITED
+        return self
+
+    def __iter__(self) -> Operation:
+        return self
+
+    def __next__(self) -> Any:
+        if not self.advance():
+            return stepping.PARK
+        if self.result is not None:
+            stepping.finish(self.result)
+        raise StopIteration
+
+    def __del__(self) -> None:
+        if self.state == constants.FRESH:
+            self.state = constants.DONE
+            self.discard()
+            warnings.warn(
+                f"{self.what} was never awaited", RuntimeWarning, stacklevel=2, source=None
+            )
+
+    # -- for subclasses --------------------------------------------------------
+
+    def attempt(self) -> bool:
+        """Try.
+
+        Returns:
+            True if it is done, with `result` set; False if it has to wait, after
+            arranging for `ready` or `grant` to be called, or if it failed
+            (see `fail`).
+        """
+        raise NotImplementedError
+
+    def abort(self) -> bool:
+        """See `Park.abort`. Also called when woken and cancelled before it ran."""
+        return True
+
+    def discard(self) -> None:
+        """It was never awaited: release what it was given."""
+
+    # -- for those who wake ------------------------------------------------------
+
+    def ready(self) -> None:
+        """Have the task try again."""
+        if self.task is not None and self.kernel is not None:
+            self.kernel.wake(self.task, self)
+
+    def grant(self, result: object) -> bool:
+        """Give the operation its result; it is done and cannot be cancelled any more.
+
+        Returns:
+            False if the task has left this park: then the result is not taken.
+        """
+        if self.task is None or self.kernel is None or self.state == constants.GRANTED:
+            return False
+        if not self.kernel.wake(self.task, self):
+            return False
+        self.result = result
+        self.state = constants.GRANTED
+        return True
+
+    # -- the order of things ---------------------------------------------------
+
+    def bind(self) -> BaseTask:
+        """Find the task that awaits this.
+
+        Raises:
+            RuntimeError: there is none, or it runs on another loop.
+        """
+        kernel = current.get()
+        if kernel is None or kernel.running is None:
+            raise RuntimeError(
+                f"{self.what} must be awaited in a giambio task; start one with giambio.run(main)"
+            )
+        if self.kernel is None:
+            self.kernel = kernel
+        elif self.kernel is not kernel:
+            raise RuntimeError(
+                f"{self.what} belongs to another loop than the one that runs this task; "
+                "use each object in the loop it was made for"
+            )
+        task: BaseTask = kernel.running
+        self.task = task
+        return task
+
+    def advance(self) -> bool:
+        """Do as much as can be done now.
+
+        Returns:
+            True when the operation is done; False when the task has to leave.
+        """
+        task = self.task
+        if task is None:
+            task = self.bind()
+        kernel = self.kernel
+        if self.state == constants.GRANTED or kernel is None:
+            self.state = constants.DONE
+            return True
+        if task.pending and not self.shielded:
+            if self.state == constants.TRIED:
+                self.abort()  # woken, and cancelled before it could try again
+            self.state = constants.DONE
+            task.thrown = self.interruption(task)
+            return False
+        if self.state == constants.AWAITED:
+            if kernel.budget <= 0:
+                kernel.enqueue(task)
+                return False
+            kernel.budget -= 1
+            self.state = constants.TRIED
+        if self.attempt():
+            self.state = constants.DONE
+            return True
+        if task.thrown is None and not task.queued:
+            task.parked = self
+        return False
+
+    def spend(self, operations: int) -> bool:
+        """Count a large transfer as several operations.
+
+        Returns:
+            Whether the budget is used up.
+        """
+        kernel = self.kernel
+        if kernel is None:
+            return False
+        kernel.budget -= operations
+        return kernel.budget <= 0
+
+    def give_way(self) -> None:
+        """Let others run; `attempt` is called again when it is this task's turn."""
+        if self.kernel is not None and self.task is not None:
+            self.kernel.enqueue(self.task)
+
+    def fail(self, exc: BaseException) -> bool:
+        """Have an exception raised at the await, with none of our frames in it.
+
+        Returns:
+            False, so that `attempt` can return it.
+        """
+        self.state = constants.DONE
+        if self.task is not None:
+            self.task.thrown = exc
+        return False
+
+
+class Immediate(Operation):
+    """Has its result already, and is no checkpoint; it need not be awaited."""
+
+    __slots__ = ()
+
+    what = "operation"
+
+    def __init__(self, result: object) -> None:
+        self.prepare(None)
+        self.state = constants.AWAITED
+        self.result = result
+
+    def __await__(self) -> Operation:
+        return self
+
+    def advance(self) -> bool:
+        """Nothing is left to do."""
+        return True
+
+
+class Wait(Operation):
+    """The bare park: wait until somebody grants a result.
+
+    `abort` is a function that answers as `Park.abort` does; without one the
+    wait can always be interrupted. It is what interpreted code and tests build
+    on; compiled code subclasses `Operation`.
+    """
+
+    __slots__ = ("_abort", "_error", "_name")
+
+    def __init__(self, abort: Any = None, name: str = "wait", kernel: Kernel | None = None) -> None:
+        self.prepare(kernel)
+        self._abort = abort
+        self._name = name
+        self._error: BaseException | None = None
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """How the operation is called in messages."""
+        return self._name
+
+    def __await__(self) -> Operation:
+        if self.state == constants.GRANTED:
+            return self
+        return Operation.__await__(self)
+
+    def advance(self) -> bool:
+        """See `Operation.advance`; it may have been refused before it was awaited."""
+        if self._error is None:
+            return Operation.advance(self)
+        if self.task is None:
+            self.bind()
+        error = self._error
+        self._error = None
+        return self.fail(error)
+
+    def attempt(self) -> bool:
+        """Only `wake` ends it."""
+        return False
+
+    def abort(self) -> bool:
+        """See `Park.abort`."""
+        return True if self._abort is None else bool(self._abort())
+
+    def wake(self, result: object = None) -> bool:
+        """Grant the result; also before the wait has begun. See `Operation.grant`."""
+        if self.state == constants.FRESH or self.state == constants.AWAITED:
+            self.result = result
+            self.state = constants.GRANTED
+            return True
+        return self.grant(result)
+
+    def wake_error(self, exc: BaseException) -> bool:
+        """Have an exception raised at the await; as `wake`."""
+        if not self.wake():
+            return False
+        self._error = exc
+        return True
+
+    def interrupted(self) -> BaseException:
+        """The cancellation, for an abort that answered *not yet* to raise later."""
+        if self.task is None:
+            raise RuntimeError("nobody waits here")
+        return self.task.interruption()
+
+
+def current_kernel() -> Kernel:
+    """The loop that runs the calling task or callback.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+    """
+    kernel: Kernel | None = current.get()
+    if kernel is None:
+        raise RuntimeError(
+            "no giambio loop runs in this thread; call this from a task, "
+            "or start one with giambio.run(main)"
+        )
+    return kernel

@@ -1,0 +1,95 @@
+"""What the run queue holds: a link, and plain callbacks.
+
+The queue is a chain through its own items, so that putting a task on it costs
+two assignments and no memory. Tasks are the other kind of item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from giambio._final import final
+from giambio.drivers.source import Waiter
+
+__all__ = ["Handle", "Runnable"]
+
+
+class Runnable(Waiter):
+    """An item of the run queue."""
+
+    __slots__ = ("following", "is_task", "queued")
+
+    def __init__(self) -> None:
+        self.following: Runnable | None = None
+        self.queued = False
+        self.is_task = False
+
+    def run(self) -> None:
+        """Do the work, unless it is a task: those are stepped by the kernel."""
+        raise NotImplementedError
+
+
+class Handle(Runnable):
+    """A plain callback that has been scheduled, and can be cancelled.
+
+    `EventLoop.call_soon`, `call_later`, `call_at` and `call_soon_threadsafe`
+    return one; it is not made by hand.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     handle = giambio.current_loop().call_later(60, print, "too late")
+        ...     handle.cancel()
+        ...     return handle.cancelled()
+        >>> giambio.run(main)
+        True
+    """
+
+    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_enqueue")
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context,
+        enqueue: Callable[[Runnable], object] | None = None,
+    ) -> None:
+        if not callable(callback):
+            raise TypeError(f"a callback must be callable, not {callback!r}")
+        self.following = None
+        self.queued = False
+        self.is_task = False
+        self._callback: Callable[..., object] | None = callback
+        self._args = args
+        self._context = context
+        self._enqueue = enqueue
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Make sure the callback will not be called; harmless if it was.
+
+        Not a checkpoint. May be called from any thread.
+        """
+        self._cancelled = True
+        self._callback = None
+        self._args = ()
+
+    def cancelled(self) -> bool:
+        """Tell whether `cancel` was called."""
+        return self._cancelled
+
+    def ready(self) -> None:
+        """Its timer is due."""
+        if self._enqueue is not None:
+            self._enqueue(self)
+
+    def run(self) -> None:
+        """Call the callback, in its context."""
+        callback = self._callback
+        if callback is not None:
+            self._context.run(callback, *self._args)
+
+
+final(Handle)

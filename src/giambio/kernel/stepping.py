@@ -1,0 +1,64 @@
+"""One step of a task: the Python twin of `stepping.pyx`.
+
+A step enters the task's context, resumes its coroutine, and notes what it
+yielded, returned or raised in `task.outcome`. Natively it is `PyIter_Send`,
+which returns a result without raising `StopIteration`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from giambio.kernel import constants
+
+__all__ = ["PARK", "finish", "step"]
+
+
+class _Sentinel:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<giambio: the task parks>"
+
+
+#: What an awaitable of giambio yields to the kernel, and nothing else does.
+PARK: Final = _Sentinel()
+
+
+def step(task: Any) -> int:
+    """Resume a task until it parks or ends.
+
+    Returns:
+        PARKED, FOREIGN (it yielded something else), RETURNED or RAISED; the
+        object, value or exception is in ``task.outcome``.
+    """
+    thrown = task.thrown
+    try:
+        if thrown is None:
+            yielded = task.context.run(task.coro.send, None)
+        else:
+            task.thrown = None
+            yielded = task.context.run(task.coro.throw, thrown)
+    except StopIteration as stop:
+        task.outcome = stop.value
+        return constants.RETURNED
+    except BaseException as exc:
+        # The first entry of the traceback is this very frame.
+        traceback = exc.__traceback__
+        task.outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
+        return constants.RAISED
+    finally:
+        del thrown
+    if yielded is PARK:
+        return constants.PARKED
+    task.outcome = yielded
+    return constants.FOREIGN
+
+
+def finish(value: object) -> None:
+    """End an awaitable with a result: to be followed by ``raise StopIteration``.
+
+    Natively this only sets the error indicator, so that the following raise,
+    which Cython turns into a plain return, costs no traceback.
+    """
+    raise StopIteration(value)

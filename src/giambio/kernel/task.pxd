@@ -1,0 +1,56 @@
+from giambio.drivers.source cimport Waiter
+from giambio.kernel cimport current
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+
+cimport cython
+
+
+cdef class Scope(Waiter):
+    cdef readonly bint effective
+
+    cpdef bint cancel(self, object reason=*) except -1
+    cpdef object cancellation(self)
+
+
+cdef class Supervisor:
+    cdef readonly dict children
+    cdef readonly Scope scope
+
+    cpdef object child_exited(self, Task task)
+
+
+cdef class Task(BaseTask):
+    cdef object __weakref__
+    cdef object _name
+    cdef int _state
+    cdef object _traceback
+    cdef list joiners
+    cdef readonly Kernel kernel
+    cdef readonly Scope own_scope
+    cdef readonly Scope scope
+    cdef readonly Supervisor supervisor
+    cdef readonly list supervisors
+
+    cpdef bint done(self)
+    cpdef bint failed(self)
+    cpdef object failure(self)
+    cpdef object problem(self, str what)
+    cpdef object cancellation(self)
+    cpdef bint cancelled_from_outside(self) except -1
+    @cython.locals(kernel=Kernel, supervisor=Supervisor, joiners=list, joiner=Waiter)
+    cpdef object exited(self, bint failed)
+    cdef object _settle_cancellation(self)
+    cdef object _fail(self, object exc)
+    cpdef object abandon(self)
+    cpdef object add_joiner(self, Waiter joiner)
+    cpdef object remove_joiner(self, Waiter joiner)
+
+
+cdef class Join(Operation):
+    cdef Task _target
+
+    @cython.locals(target=Task)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1

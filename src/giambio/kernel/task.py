@@ -1,0 +1,465 @@
+"""A task, as its user sees it: a name, an outcome, and asyncio's vocabulary.
+
+What holds a task (a manager) and what can cancel it (a scope) are built above
+the kernel; here they are only two small interfaces.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any
+
+from giambio._final import final
+from giambio.drivers.source import Waiter
+from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished
+from giambio.kernel import current
+from giambio.kernel.basetask import BaseTask
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Operation
+
+__all__ = ["Scope", "Supervisor", "Task", "current_task"]
+
+RUNNING = 0
+RETURNED = 1
+FAILED = 2
+CANCELLED = 3
+
+
+class Scope(Waiter):
+    """A region of a task that can be cancelled, as far as a task must know."""
+
+    __slots__ = ("effective",)
+
+    def __init__(self) -> None:
+        # Whether a cancellation is in force in here: of this scope or, unless
+        # it is shielded, of one around it.
+        self.effective = False
+
+    def cancel(self, reason: object = None) -> bool:
+        """Cancel what runs in it; returns whether that had an effect."""
+        raise NotImplementedError
+
+    def cancellation(self) -> BaseException:
+        """The exception for a cancellation that is in force here."""
+        raise NotImplementedError
+
+
+class Supervisor:
+    """Whoever holds tasks: it is told when one has ended."""
+
+    __slots__ = ("children", "scope")
+
+    def __init__(self) -> None:
+        self.children: dict[Task, None] = {}
+        # The scope that surrounds the children.
+        self.scope: Scope | None = None
+
+    def child_exited(self, task: Task) -> None:
+        """A child has ended; its outcome is set."""
+        raise NotImplementedError
+
+
+class Task(BaseTask):
+    """A coroutine that runs by itself, held by a `TaskManager`.
+
+    `TaskManager.spawn` returns one. Awaiting it waits for its end and gives its
+    result; several tasks may do that, and as often as they like.
+
+    Example:
+        >>> import giambio
+        >>> async def double(n):
+        ...     return n * 2
+        >>> async def main():
+        ...     async with giambio.TaskManager() as manager:
+        ...         task = await manager.spawn(double, 21)
+        ...         return await task
+        >>> giambio.run(main)
+        42
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_name",
+        "_state",
+        "_traceback",
+        "joiners",
+        "kernel",
+        "own_scope",
+        "scope",
+        "supervisor",
+        "supervisors",
+    )
+
+    __class_getitem__ = classmethod(types.GenericAlias)
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        coro: Coroutine[Any, Any, Any],
+        context: Context,
+        supervisor: Supervisor,
+        own_scope: Scope,
+        name: str | None,
+    ) -> None:
+        self.following = None
+        self.queued = False
+        self.is_task = True
+        self.coro = coro
+        self.context = context
+        self.parked = None
+        self.aborted = None
+        self.asked = None
+        self.thrown = None
+        self.outcome: Any = None
+        self.injected = None
+        self.kernel: Kernel | None = kernel
+        self.supervisor: Supervisor | None = supervisor
+        # The scope of the whole task, and the innermost that it has entered.
+        self.own_scope: Scope | None = own_scope
+        self.scope: Scope | None = own_scope
+        self.pending = own_scope.effective
+        # The managers that this task has open, the oldest first.
+        self.supervisors: list[Supervisor] | None = None
+        self.joiners: list[Waiter] | None = None
+        self._name = name
+        self._state = RUNNING
+        self._traceback: types.TracebackType | None = None
+
+    # -- what the user asks ------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The task's name: as given to `spawn`, or its function's full name.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         return (await manager.spawn(giambio.sleep, 0, name="nap")).name
+            >>> giambio.run(main)
+            'nap'
+        """
+        if self._name is None:
+            self._name = name_of(self.coro)
+        return self._name
+
+    def done(self) -> bool:
+        """Tell whether the task has ended, in whatever way. Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep, 0)
+            ...         print(task.done())
+            ...     print(task.done())
+            >>> giambio.run(main)
+            False
+            True
+        """
+        return self._state != RUNNING
+
+    def cancelled(self) -> bool:
+        """Tell whether the task ended by being cancelled. Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep_forever)
+            ...         task.cancel()
+            ...     return task.cancelled()
+            >>> giambio.run(main)
+            True
+        """
+        return self._state == CANCELLED
+
+    def result(self) -> Any:
+        """What the task returned. Not a checkpoint.
+
+        Raises:
+            TaskNotFinished: it still runs.
+            TaskCancelled: it was cancelled.
+            BaseException: the task's own exception, if it failed.
+
+        Example:
+            >>> import giambio
+            >>> async def answer():
+            ...     return 42
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(answer)
+            ...     return task.result()
+            >>> giambio.run(main)
+            42
+        """
+        if self._state == RETURNED:
+            return self.outcome
+        raise self.problem("result()")
+
+    def exception(self) -> BaseException | None:
+        """What the task raised, or None if it returned. Not a checkpoint.
+
+        Raises:
+            TaskNotFinished: it still runs.
+            TaskCancelled: it was cancelled.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep, 0)
+            ...     return task.exception()
+            >>> giambio.run(main) is None
+            True
+        """
+        if self._state == RETURNED:
+            return None
+        if self._state == FAILED:
+            exc: BaseException = self.outcome
+            return exc
+        raise self.problem("exception()")
+
+    def cancel(self, reason: object = None) -> bool:
+        """Cancel the task: every checkpoint in it raises `CancelledError`.
+
+        Parameters:
+            reason: goes with the `CancelledError`.
+
+        Returns:
+            Whether it had an effect: False if the task has ended or was
+            cancelled already.
+
+        Not a checkpoint. The task may clean up; join it to know that it has ended.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep_forever)
+            ...         return task.cancel(), task.cancel()
+            >>> giambio.run(main)
+            (True, False)
+        """
+        if self._state != RUNNING or self.own_scope is None:
+            return False
+        return self.own_scope.cancel(reason)
+
+    def join(self) -> Operation:
+        """Wait for the task's end; the same as awaiting the task.
+
+        Returns:
+            Awaited: what the task returned.
+
+        Raises:
+            TaskCancelled: it was cancelled.
+            BaseException: the task's own exception, with its own traceback.
+            RuntimeError: a task awaits itself.
+            CancelledError: the waiting task is in a cancelled scope.
+
+        A checkpoint. Cancelling the one who waits does not cancel the task.
+        Seeing a failure here does not handle it: its manager fails as well.
+
+        Example:
+            >>> import giambio
+            >>> async def answer():
+            ...     return 42
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         return await (await manager.spawn(answer)).join()
+            >>> giambio.run(main)
+            42
+        """
+        return Join(self)
+
+    def __await__(self) -> Operation:
+        return Join(self).__await__()
+
+    def __repr__(self) -> str:
+        state = ("running", "returned", "failed", "cancelled")[self._state]
+        return f"<giambio.Task {self.name!r} {state}>"
+
+    # -- what the runtime asks -----------------------------------------------------
+
+    def failed(self) -> bool:
+        """Tell whether the task ended with an exception of its own."""
+        return self._state == FAILED
+
+    def failure(self) -> BaseException:
+        """The exception of a failed task, with the traceback it ended with.
+
+        It is restored each time: raising an exception adds to its traceback.
+        """
+        exc: BaseException = self.outcome
+        return exc.with_traceback(self._traceback)
+
+    def problem(self, what: str) -> BaseException:
+        """Why there is no result."""
+        if self._state == FAILED:
+            return self.failure()
+        if self._state == CANCELLED:
+            return TaskCancelled(f"task {self.name!r} was cancelled, so it has no result")
+        return TaskNotFinished(
+            f"{what}: task {self.name!r} still runs; await it, or ask after its "
+            "manager's block has ended"
+        )
+
+    def cancellation(self) -> BaseException:
+        """See `BaseTask.cancellation`."""
+        return CancelledError() if self.scope is None else self.scope.cancellation()
+
+    def cancelled_from_outside(self) -> bool:
+        """See `BaseTask.cancelled_from_outside`."""
+        return self.scope is not None and self.scope.effective
+
+    def exited(self, failed: bool) -> None:
+        """The coroutine has ended: settle the outcome, tell who waits."""
+        if not failed:
+            self._state = RETURNED
+        elif isinstance(self.outcome, CancelledError):
+            self._settle_cancellation()
+        else:
+            self._fail(self.outcome)
+        kernel = self.kernel
+        supervisor = self.supervisor
+        self.scope = None
+        self.context = None
+        self.supervisor = None
+        joiners = self.joiners
+        self.joiners = None
+        if joiners is not None:
+            for joiner in joiners:
+                joiner.ready()
+        if supervisor is not None:
+            supervisor.child_exited(self)
+        self.own_scope = None
+        if kernel is not None:
+            kernel.notify_exited(self)
+
+    def _settle_cancellation(self) -> None:
+        if self.own_scope is not None and self.own_scope.effective:
+            self._state = CANCELLED
+            return
+        stray: BaseException = self.outcome
+        error = RuntimeError(
+            f"task {self.name!r} raised CancelledError although none of its scopes was "
+            "cancelled; a caught CancelledError must not be raised again later, "
+            "and cannot be made by hand"
+        )
+        error.__cause__ = stray
+        self._fail(error)
+
+    def _fail(self, exc: BaseException) -> None:
+        self._state = FAILED
+        self.outcome = exc
+        self._traceback = exc.__traceback__
+
+    def abandon(self) -> None:
+        """The loop will not step this task again: close its coroutine.
+
+        Raises:
+            BaseException: what the coroutine raised instead of ending.
+        """
+        if self._state != RUNNING:
+            return
+        self._state = CANCELLED
+        if self.parked is not None:
+            self.parked.abort()
+            self.parked = None
+        self.coro.close()
+
+    def add_joiner(self, joiner: Waiter) -> None:
+        """Have a waiter told when the task ends."""
+        if self.joiners is None:
+            self.joiners = []
+        self.joiners.append(joiner)
+
+    def remove_joiner(self, joiner: Waiter) -> None:
+        """Undo `add_joiner`."""
+        if self.joiners is not None and joiner in self.joiners:
+            self.joiners.remove(joiner)
+
+
+class Join(Operation):
+    """Waits for a task's end."""
+
+    __slots__ = ("_target",)
+
+    what = "Task.join()"
+
+    def __init__(self, target: Task) -> None:
+        self.prepare(target.kernel)
+        self._target: Task | None = target
+
+    def attempt(self) -> bool:
+        """Done when the task is."""
+        target = self._target
+        if target is None:
+            return False
+        if target is self.task:
+            return self.fail(
+                RuntimeError(f"task {target.name!r} awaits itself, which would never end")
+            )
+        if not target.done():
+            target.add_joiner(self)
+            return False
+        self._target = None
+        if target._state == RETURNED:
+            self.result = target.outcome
+            return True
+        return self.fail(target.problem("join()"))
+
+    def abort(self) -> bool:
+        """Nobody waits any more; the task goes on."""
+        if self._target is not None:
+            self._target.remove_joiner(self)
+        return True
+
+
+final(Task)
+final(Join)
+
+
+def current_task() -> Task:
+    """The task that calls this.
+
+    Raises:
+        RuntimeError: no task runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.current_task().done()
+        >>> giambio.run(main)
+        False
+    """
+    kernel = current.get()
+    if kernel is None or kernel.running is None:
+        raise RuntimeError("there is no current task: no giambio task runs in this thread")
+    task: Task = kernel.running
+    return task
+
+
+def name_of(coro: Any) -> str:
+    """The full name of a coroutine's function."""
+    qualname = getattr(coro, "__qualname__", None) or type(coro).__qualname__
+    frame = getattr(coro, "cr_frame", None)
+    if frame is not None:
+        module = frame.f_globals.get("__name__")
+    else:  # it has ended, and its module is found by its file
+        code = getattr(coro, "cr_code", None)
+        path = getattr(code, "co_filename", None)
+        module = next(
+            (
+                name
+                for name, module in list(sys.modules.items())
+                if path is not None and getattr(module, "__file__", None) == path
+            ),
+            None,
+        )
+    return f"{module}.{qualname}" if module else qualname

@@ -1,0 +1,39 @@
+"""Tracebacks that show the user's code, not ours.
+
+An exception that travels from a task to whoever joins it passes through frames
+of the runtime, which tell the user nothing. They are taken off at the outer
+end of the traceback; what lies at the inner end is where it happened and stays.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType, TracebackType
+from typing import TypeVar
+
+__all__ = ["is_ours", "user_frame", "user_part"]
+
+E = TypeVar("E", bound=BaseException)
+
+
+def is_ours(module: object) -> bool:
+    """Tell whether a module is part of the runtime itself."""
+    return isinstance(module, str) and module.startswith("giambio.") and ".demo" not in module
+
+
+def user_part(exc: E) -> E:
+    """Drop the runtime's own frames from the outer end of a traceback."""
+    first: TracebackType | None = exc.__traceback__
+    traceback = first
+    while traceback is not None and is_ours(traceback.tb_frame.f_globals.get("__name__")):
+        traceback = traceback.tb_next
+    # An error of the runtime itself keeps its frames: nothing else explains it.
+    return exc if traceback is None or traceback is first else exc.with_traceback(traceback)
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame of the calling thread that is not the runtime's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+    return frame

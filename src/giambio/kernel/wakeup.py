@@ -1,0 +1,65 @@
+"""Waking a loop that waits in its driver, from a thread or a signal.
+
+It is a socket pair, because Python's signal machinery can write to nothing
+less, and it serves threads just as well.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from giambio.drivers import Driver, Source, directions
+from giambio.kernel.callback import Callback
+
+__all__ = ["Wakeup"]
+
+
+class Wakeup:
+    """A socket pair whose one end the driver watches."""
+
+    __slots__ = ("_driver", "_receiver", "_sender", "_source", "signalled")
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._receiver, self._sender = socket.socketpair()
+        try:
+            self._receiver.setblocking(False)
+            self._sender.setblocking(False)
+            self._source = Source(self._receiver.fileno())
+            self._source.reader = Callback(self._drain)
+            driver.arm(self._source, directions.READING)
+        except BaseException:
+            self._receiver.close()
+            self._sender.close()
+            raise
+        self.signalled = False
+
+    def fileno(self) -> int:
+        """The descriptor to write to: for `signal.set_wakeup_fd`."""
+        return self._sender.fileno()
+
+    def send(self) -> None:
+        """Wake the loop; from any thread."""
+        if not self.signalled:
+            self.signalled = True
+            try:
+                self._sender.send(b"\0")
+            except BlockingIOError:
+                pass  # full: the loop has been woken often enough
+
+    def _drain(self) -> None:
+        # Cleared before reading: a sender that comes in between wakes once too often.
+        self.signalled = False
+        try:
+            while len(self._receiver.recv(4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+        self._driver.arm(self._source, directions.READING)
+
+    def close(self, forked: bool = False) -> None:
+        """Release both descriptors; in a forked child the registration is the parent's."""
+        if not forked:
+            self._driver.forget(self._source)
+        self._receiver.close()
+        self._sender.close()

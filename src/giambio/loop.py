@@ -1,0 +1,431 @@
+"""The event loop: the kernel with a beginning and an end.
+
+`start` is `begin`, turns until the main task is done, and `end`. Each of them
+can be called by itself, so a test can drive a loop turn by turn.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import socket
+import sys
+import types
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+
+from giambio._final import final
+from giambio.asyncgens import AsyncGenerators
+from giambio.cancel import CancelScope
+from giambio.errors import RunFinishedError, TaskCancelled
+from giambio.interrupts import Interrupts
+from giambio.kernel.coroutines import discard, is_awaitable, to_coroutine
+from giambio.kernel.kernel import Kernel, check_no_loop_runs
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Supervisor, Task
+from giambio.kernel.tracebacks import user_part
+
+if TYPE_CHECKING:
+    from giambio.net.socket import AsyncSocket
+
+__all__ = ["EventLoop", "current_loop", "run"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Root(Supervisor):
+    """Holds the main task."""
+
+    def child_exited(self, task: Task) -> None:
+        """See `Supervisor.child_exited`."""
+        self.children.clear()
+        if isinstance(task.own_scope, CancelScope):
+            task.own_scope.disown()
+
+
+@final
+class EventLoop(Kernel):
+    """An event loop: it runs one main task, and all that this one spawns.
+
+    Parameters:
+        driver: ``"epoll"`` or ``"selectors"``; by default the best one here.
+        clock: where time comes from, an object like `giambio.Clock`; the
+            system's monotonic clock by default.
+        strict: what ``TaskManager(strict=None)`` means in this loop.
+        threads: False turns every use of a thread that was not asked for by
+            name (resolving a host name) into an error.
+
+    It opens no descriptor before it is started, and keeps none afterwards. It
+    may be started again after it has ended.
+
+    Raises:
+        ValueError: there is no driver of that name here.
+
+    Example:
+        >>> import giambio
+        >>> async def main(name):
+        ...     return f"hello, {name}"
+        >>> giambio.EventLoop().start(main, "world")
+        'hello, world'
+    """
+
+    __slots__ = ("_asyncgens", "_interrupts", "_main_task", "_root", "threads")
+
+    def __init__(
+        self,
+        *,
+        driver: str | None = None,
+        clock: Any = None,
+        strict: bool = False,
+        threads: bool = True,
+    ) -> None:
+        super().__init__(driver, clock, strict)
+        self.threads = threads
+        self._asyncgens = AsyncGenerators(self)
+        self.asyncgen_hooks = self._asyncgens.hooks()
+        self._main_task: Task | None = None
+        self._root = Root()
+        self._interrupts: Interrupts | None = None
+
+    # -- the whole run -----------------------------------------------------------
+
+    def start(
+        self,
+        main: Callable[[Unpack[Ts]], Awaitable[T]],
+        *args: Unpack[Ts],
+        stop_signals: Iterable[int] = (),
+    ) -> T:
+        """Run an async function until it is done.
+
+        Parameters:
+            main: an async function, not its coroutine: note the absence of
+                parentheses.
+            args: its arguments.
+            stop_signals: signals, such as `signal.SIGTERM`, that cancel the
+                main task, with the signal's name as the reason.
+
+        Returns:
+            What `main` returned.
+
+        Raises:
+            BaseException: what `main` raised.
+            KeyboardInterrupt: after Ctrl-C, when `main` has cleaned up.
+            TaskCancelled: a stop signal cancelled `main`, and it let that pass.
+            TypeError: `main` is a coroutine or returned nothing awaitable.
+            RuntimeError: this loop runs already, or another one in this thread.
+            RunFinishedError: the loop is closed.
+
+        Example:
+            >>> import giambio
+            >>> async def main(a, b):
+            ...     return a + b
+            >>> giambio.EventLoop().start(main, 1, 2)
+            3
+        """
+        task = self.begin(main, *args)
+        interrupts = Interrupts(self, task, stop_signals)
+        problem: BaseException | None = None
+        try:
+            interrupts.install()
+            try:
+                self._run_to_the_end(task)
+            finally:
+                interrupts.restore()
+        except BaseException as exc:
+            problem = exc
+        finally:
+            self._release()
+        problem = problem or failure_of(task)
+        if interrupts.count and not isinstance(problem, KeyboardInterrupt):
+            interrupt = KeyboardInterrupt()
+            interrupt.__context__ = problem
+            problem = interrupt
+        if problem is not None:
+            raise problem
+        result: T = task.result()
+        return result
+
+    def begin(self, main: Callable[[Unpack[Ts]], Awaitable[T]], *args: Unpack[Ts]) -> Task:
+        """Set the loop up and make the main task, without running it.
+
+        For driving a loop turn by turn: `begin`, `turn` until the task is
+        done, `end`. Signals stay as they are.
+
+        Parameters:
+            main: an async function.
+            args: its arguments.
+
+        Returns:
+            The main `Task`.
+
+        Raises:
+            TypeError: `main` is a coroutine or returned nothing awaitable.
+            RuntimeError: this loop runs already, or another one in this thread.
+            RunFinishedError: the loop is closed.
+
+        Example:
+            >>> import giambio
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(giambio.sleep, 0)
+            >>> while not task.done():
+            ...     loop.turn()
+            >>> loop.end()
+        """
+        try:
+            if self.closed:
+                raise RunFinishedError("this loop is closed; make a new EventLoop()")
+            if self._main_task is not None:
+                raise RuntimeError("this loop runs already; it can run one main task at a time")
+            check_no_loop_runs()
+            if is_awaitable(main) or not callable(main):
+                raise TypeError(
+                    f"start() needs the async function itself, not {main!r}; "
+                    "write start(main), without the parentheses, and start(main, argument, ...)"
+                )
+        except BaseException:
+            discard(main)
+            raise
+        coro = to_coroutine("start()", main, args)
+        try:
+            self.open()
+        except BaseException:
+            coro.close()
+            raise
+        open_loops.add(self)
+        scope = CancelScope()
+        task = Task(self, coro, contextvars.copy_context(), self._root, scope, None)
+        scope.adopt(task, None)
+        self._root.children[task] = None
+        self._main_task = task
+        self.main = task
+        self.add_task(task)
+        return task
+
+    def end(self) -> Any:
+        """Tear a loop down that was begun with `begin`.
+
+        Returns:
+            What the main task returned.
+
+        Raises:
+            BaseException: what the main task raised.
+            RuntimeError: it has not ended yet, or the loop was not begun.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     return "done"
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(main)
+            >>> loop.turn()
+            >>> loop.end()
+            'done'
+        """
+        task = self._main_task
+        if task is None:
+            raise RuntimeError("end(): this loop has not begun; call begin(main) first")
+        if not task.done():
+            raise RuntimeError(
+                f"end(): the main task {task.name!r} has not ended; call turn() until "
+                "task.done(), after task.cancel() if it is not to go on"
+            )
+        problem: BaseException | None = None
+        try:
+            self._run_to_the_end(task)
+        except BaseException as exc:
+            problem = exc
+        finally:
+            self._release()
+        problem = problem or failure_of(task)
+        if problem is not None:
+            raise problem
+        return task.result()
+
+    def close(self) -> None:
+        """Close the loop for good; idempotent. It may not be running.
+
+        Raises:
+            RuntimeError: it is running.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> giambio.EventLoop().close()
+        """
+        if self._main_task is not None:
+            raise RuntimeError("close(): this loop is running; close it after start() has ended")
+        self.closed = True
+
+    # -- sockets -------------------------------------------------------------------
+
+    def wrap_socket(self, sock: socket.socket) -> AsyncSocket:
+        """Make an `AsyncSocket` of a socket, for use in this loop's tasks.
+
+        Parameters:
+            sock: a stream socket of any state. It becomes non-blocking and
+                belongs to the `AsyncSocket` from now on.
+
+        Returns:
+            A new `AsyncSocket`.
+
+        Raises:
+            TypeError: it is no stream socket.
+            ValueError: it is closed, or was wrapped already.
+            RunFinishedError: the loop is closed.
+
+        Works inside and outside of a running task. Not a checkpoint.
+
+        Example:
+            >>> import giambio, socket
+            >>> loop = giambio.EventLoop()
+            >>> with loop.wrap_socket(socket.socket()) as sock:
+            ...     print(sock)
+            <giambio.AsyncSocket IPv4 stream>
+        """
+        from giambio.net.socket import wrap
+
+        if self.closed:
+            raise RunFinishedError("this loop is closed; make a new EventLoop()")
+        return wrap(self, sock)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "running" if self._main_task else "idle"
+        return f"<giambio.EventLoop {state}>"
+
+    # -- inside ----------------------------------------------------------------------
+
+    def _run_to_the_end(self, task: Task) -> None:
+        """Run until the main task, and what closes async generators, has ended."""
+        try:
+            self.run_until_exit(task, task.done)
+            closers = self._asyncgens.children
+            while closers or self._asyncgens.close_alive():
+                self.run_until_exit(task, lambda: not closers)
+            self.run_inbox()
+        except BaseException:
+            self._abandon(task)
+            raise
+
+    def _abandon(self, main: Task) -> None:
+        """The loop itself was interrupted: close what remains, children first."""
+        for task in [*family(main), *self._asyncgens.children]:
+            try:
+                task.abandon()
+            except BaseException as exc:
+                sys.unraisablehook(
+                    types.SimpleNamespace(  # type: ignore[arg-type]
+                        exc_type=type(exc),
+                        exc_value=exc,
+                        exc_traceback=exc.__traceback__,
+                        err_msg="giambio: an error while closing an interrupted task",
+                        object=task,
+                    )
+                )
+        self._asyncgens.children.clear()
+
+    def _release(self) -> None:
+        self._main_task = None
+        self._root.children.clear()
+        open_loops.discard(self)
+        self.release()
+        self.drop_everything()
+
+
+def family(task: Task) -> list[Task]:
+    """A task and all that live below it, children before their parents."""
+    result = []
+    todo = [task]
+    while todo:
+        task = todo.pop()
+        result.append(task)
+        for supervisor in task.supervisors or ():
+            todo.extend(supervisor.children)
+    return result[::-1]
+
+
+def failure_of(task: Task) -> BaseException | None:
+    """What a main task makes `start` raise, if anything."""
+    if task.cancelled():
+        return TaskCancelled("the main task was cancelled")
+    return task.failure() if task.failed() else None
+
+
+def run(
+    main: Callable[[Unpack[Ts]], Awaitable[T]],
+    *args: Unpack[Ts],
+    driver: str | None = None,
+    clock: Any = None,
+    strict: bool = False,
+    threads: bool = True,
+    stop_signals: Iterable[int] = (),
+) -> T:
+    """Make a loop, run an async function in it, and close it.
+
+    Parameters:
+        main: an async function, not its coroutine.
+        args: its arguments.
+        driver, clock, strict, threads: see `EventLoop`.
+        stop_signals: see `EventLoop.start`.
+
+    Returns:
+        What `main` returned.
+
+    Raises:
+        BaseException: what `main` raised; and as `EventLoop.start` does.
+
+    Example:
+        >>> import giambio
+        >>> async def main(name):
+        ...     await giambio.sleep(0.01)
+        ...     return f"hello, {name}"
+        >>> giambio.run(main, "world")
+        'hello, world'
+    """
+    try:
+        loop = EventLoop(driver=driver, clock=clock, strict=strict, threads=threads)
+    except BaseException:
+        discard(main)
+        raise
+    try:
+        return loop.start(main, *args, stop_signals=stop_signals)
+    except BaseException as exc:
+        raise user_part(exc)  # noqa: B904  # it is the same exception
+    finally:
+        loop.close()
+
+
+def current_loop() -> EventLoop:
+    """The loop that runs the calling task or callback.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.current_loop()
+        >>> giambio.run(main)
+        <giambio.EventLoop closed>
+    """
+    loop = current_kernel()
+    assert isinstance(loop, EventLoop)  # noqa: S101  # there is no other kind
+    return loop
+
+
+open_loops: weakref.WeakSet[EventLoop] = weakref.WeakSet()
+
+
+def after_fork_in_child() -> None:
+    """No loop of the parent may touch the parent's registrations from here."""
+    for loop in list(open_loops):
+        loop.after_fork()
+    open_loops.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=after_fork_in_child)

@@ -1,0 +1,24 @@
+from giambio.drivers cimport directions
+from giambio.drivers.driver cimport Driver
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+
+cimport cython
+
+
+cdef class Readiness(Operation):
+    cdef int _fd
+    cdef int _direction
+    cdef bint _watching
+    cdef bint _fired
+    cdef bint _closing
+
+    @cython.locals(kernel=Kernel)
+    cdef bint attempt(self) except -1
+    cdef void ready(self) except *
+    cdef object closing(self)
+    cdef bint abort(self) except -1
+
+
+@cython.locals(driver=Driver, waiter=Readiness)
+cpdef object notify_closing(object fd)

@@ -1,0 +1,12 @@
+cpdef enum:
+    RECEIVE_BUFFER = 262144
+    LARGE_SHIFT = 16
+
+
+cdef class ReceiveBuffer:
+    cdef readonly Py_ssize_t size
+    cdef char *data
+
+cdef object receive(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
+cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2
+cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2
