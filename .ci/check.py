@@ -1,0 +1,235 @@
+"""Everything that has to hold, in one run; `.ci/run` starts it.
+
+All of it happens in copies of the checkout in a temporary folder: what git knows or
+would add, so that neither leftovers in the checkout help nor anything is left there.
+Wheels are installed into environments of their own, and tested from a folder without
+the package's source.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from jobs import Job, JobFailed, Jobs, NothingToCheck
+from pythons import Python, find_pythons
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Tests look at clocks, so no more than two runs of them share the machine.
+BUILDS_AT_ONCE = max(2, os.cpu_count() or 1)
+TESTS_AT_ONCE = 2
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment without what would change a build, an import or a test."""
+    swayed = ("GIAMBIO_", "PYTHON", "VIRTUAL_ENV")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(swayed)}
+    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"} | variables
+
+
+def copy_checkout(target: Path, *, leave_out: tuple[str, ...] = ()) -> None:
+    """Copy what a clean clone would have, without the top-level names in `leave_out`."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    for name in sorted(set(listed.stdout.split("\0")) - {""}):
+        source = CHECKOUT / name
+        if source.exists() and Path(name).parts[0] not in leave_out:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+
+
+def readme_test_command(readme: Path) -> str:
+    """Return the README's command which sets up and runs the tests."""
+    if not readme.exists():
+        raise JobFailed("README.md does not exist, so its test command cannot be run")
+    lines = [line.strip() for line in readme.read_text(encoding="utf-8").splitlines()]
+    found = [
+        line for line in lines if line.startswith("python3 -m venv") and line.endswith("-m pytest")
+    ]
+    if len(found) != 1:
+        raise JobFailed(
+            "README.md must have exactly one line 'python3 -m venv ... -m pytest', "
+            f"which sets up and runs the tests; it has {len(found)}"
+        )
+    return found[0]
+
+
+@dataclass
+class Environment:
+    """A virtual environment for one build on one Python."""
+
+    build: str
+    version: Python
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.build}, Python {self.version.short}"
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "env" / "bin" / "python")
+
+    @property
+    def wheel(self) -> str:
+        (wheel,) = (self.folder / "dist").glob("*.whl")
+        return str(wheel)
+
+
+class Run:
+    """One run of all checks, in a temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.jobs = Jobs()
+        # The checkout to build from, and one without the package's source, to test in.
+        self.sources = folder / "sources"
+        self.outside = folder / "outside"
+        copy_checkout(self.sources)
+        copy_checkout(self.outside, leave_out=("src", "setup.py"))
+
+    def all(self) -> None:
+        pythons = find_pythons()
+        ready = [python for python in pythons if not python.lacks]
+        if not ready:
+            sys.exit("There is no CPython from 3.11 up which has venv and its headers.")
+        environments = [self.environment("compiled", python) for python in ready]
+        # On the newest, because the oldest is the one that most is checked on anyway.
+        environments.append(self.environment("pure", ready[-1]))
+
+        with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
+            wheels = [
+                self.jobs.start(pool, f"build: {env.name}", partial(self.build, env))
+                for env in environments
+            ]
+        with ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
+            self.jobs.start(pool, "README's test command", self.readme)
+            # A pool starts its jobs in order, so none of these waits for one behind it.
+            after_wheel = partial(self.after, wheels[0])
+            tools = partial(self.install_tools, environments[0])
+            installed = self.jobs.start(pool, "lint: install tools", partial(after_wheel, tools))
+            for env, wheel in zip(environments, wheels, strict=True):
+                test = partial(self.after, wheel, partial(self.test, env))
+                self.jobs.start(pool, f"test: {env.name}", test)
+            checks = {
+                "lint: ruff": self.ruff,
+                "lint: mypy --strict": self.mypy,
+                "types: mypy": self.mypy_tests,
+                "types: pyright": self.pyright_tests,
+                "types: stubtest": self.stubtest,
+            }
+            for name, check in checks.items():
+                self.jobs.start(pool, name, partial(self.after, installed, check))
+            for python in pythons:
+                if python.lacks:
+                    name = f"compiled, Python {python.short}"
+                    self.jobs.start(pool, name, partial(self.report_lack, python))
+
+    def environment(self, build: str, python: Python) -> Environment:
+        return Environment(build, python, self.folder / f"{build}-{python.short}")
+
+    def after(self, needed: Future[bool], work: Callable[[Job], None], job: Job) -> None:
+        if not needed.result():
+            raise JobFailed("the job that prepares it has failed")
+        work(job)
+
+    def report_lack(self, python: Python, job: Job) -> None:
+        raise NothingToCheck(f"Python {python} has no {python.lacks}")
+
+    # --- builds and tests ---
+
+    def readme(self, job: Job) -> None:
+        command = readme_test_command(self.sources / "README.md")
+        clone = self.folder / "clone"
+        copy_checkout(clone)
+        job.run(["bash", "-c", command], cwd=clone, env=environment(), timeout=500)
+
+    def build(self, env: Environment, job: Job) -> None:
+        job.say(f"Python {env.version}")
+        create = [env.version.path, "-m", "venv", str(env.folder / "env")]
+        job.run(create, cwd=self.folder, env=environment())
+        asks_for = "REQUIRE" if env.build == "compiled" else "NO"
+        command = [env.python, "-m", "pip", "wheel", "--no-deps", "-w", str(env.folder / "dist")]
+        variables = environment(**{f"GIAMBIO_{asks_for}_EXTENSIONS": "1"})
+        job.run([*command, str(self.sources)], cwd=self.folder, env=variables)
+        if env.wheel.endswith("-py3-none-any.whl") != (env.build == "pure"):
+            raise JobFailed(f"the wheel's name does not tell the {env.build} build: {env.wheel}")
+
+    def test(self, env: Environment, job: Job) -> None:
+        install = [env.python, "-m", "pip", "install", "-q", f"{env.wheel}[test]"]
+        job.run(install, cwd=self.folder, env=environment())
+        check = [env.python, ".ci/check_build.py", env.build]
+        job.run(check, cwd=self.outside, env=environment())
+        tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
+        job.run([env.python, *tests], cwd=self.outside, env=environment(), timeout=400)
+
+    # --- linters and type checkers, beside an installed compiled wheel ---
+
+    def tool(self, name: str) -> str:
+        return str(self.folder / "lint" / "bin" / name)
+
+    def install_tools(self, built: Environment, job: Job) -> None:
+        create = [built.version.path, "-m", "venv", str(self.folder / "lint")]
+        job.run(create, cwd=self.folder, env=environment())
+        install = [self.tool("python"), "-m", "pip", "install", "-q", f"{built.wheel}[lint]"]
+        job.run(install, cwd=self.folder, env=environment())
+
+    def ruff(self, job: Job) -> None:
+        for command in (["check"], ["format", "--check"]):
+            ruff = [self.tool("ruff"), *command, "--no-cache", "."]
+            job.run(ruff, cwd=self.sources, env=environment())
+
+    def mypy(self, job: Job) -> None:
+        mypy = [self.tool("mypy"), "--strict", "--cache-dir", os.devnull]
+        job.run([*mypy, "src/giambio"], cwd=self.sources, env=environment())
+        job.run([*mypy, ".ci"], cwd=self.sources, env=environment())
+
+    def typing_tests(self) -> str:
+        if not (self.outside / "tests" / "typing").exists():
+            raise NothingToCheck("there are no typing tests: tests/typing/ does not exist")
+        return "tests/typing"
+
+    def mypy_tests(self, job: Job) -> None:
+        mypy = [self.tool("mypy"), "--strict", "--cache-dir", os.devnull]
+        job.run([*mypy, self.typing_tests()], cwd=self.outside, env=environment())
+
+    def pyright_tests(self, job: Job) -> None:
+        pyright = [self.tool("pyright"), "--pythonpath", self.tool("python")]
+        job.run([*pyright, self.typing_tests()], cwd=self.outside, env=environment())
+
+    def stubtest(self, job: Job) -> None:
+        """Compare the stubs with the compiled modules, as they are installed."""
+        stubs = sorted((self.sources / "src").rglob("*.pyi"))
+        if not stubs:
+            raise NothingToCheck("there are no stubs: the Python files carry the types")
+        modules = [
+            ".".join(stub.relative_to(self.sources / "src").with_suffix("").parts) for stub in stubs
+        ]
+        stubtest = [self.tool("python"), "-m", "mypy.stubtest"]
+        job.run([*stubtest, *modules], cwd=self.outside, env=environment())
+
+
+def main() -> int:
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="giambio-ci-") as folder:
+        run = Run(Path(folder))
+        run.all()
+    print(f"\n== Summary\n\n{run.jobs.summary()}")
+    print(
+        f"\n{'FAILED' if run.jobs.failed() else 'Passed'}, {time.monotonic() - begin:.0f} s in all"
+    )
+    return 1 if run.jobs.failed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Runs jobs side by side, keeps their output apart, and sums up how they went."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+PASSED, FAILED, ABSENT = "passed", "FAILED", "NOT CHECKED"
+
+
+class JobFailed(Exception):
+    """A job found something wrong; the message says what."""
+
+
+class NothingToCheck(Exception):
+    """What a job should check is not there; the message says what is missing."""
+
+
+class Job:
+    """One line of the final table: some commands, whose output is printed in one piece."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = FAILED
+        self.seconds = 0.0
+        self._printed: list[str] = []
+
+    def say(self, text: str) -> None:
+        self._printed.append(text.rstrip("\n"))
+
+    def run(
+        self,
+        command: list[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float = 300,
+    ) -> str:
+        """Run a command, show what it prints, and return that.
+
+        Raises:
+            JobFailed: it failed, or took longer than `timeout` seconds.
+        """
+        self.say(f"$ {shlex.join(command)}")
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            printed, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            printed, _ = process.communicate()
+            self.say(printed)
+            raise JobFailed(f"no end after {timeout:.0f} seconds") from None
+        self.say(printed)
+        if process.returncode:
+            raise JobFailed(f"exit code {process.returncode}: {shlex.join(command)}")
+        return printed
+
+    def report(self) -> str:
+        heading = f"== {self.name}: {self.state}, {self.seconds:.0f} s"
+        return "\n".join(["", heading, *self._printed])
+
+
+class Jobs:
+    """All jobs of a run, in the order in which they were started."""
+
+    def __init__(self) -> None:
+        self.all: list[Job] = []
+        self._printing = threading.Lock()
+
+    def start(
+        self, pool: ThreadPoolExecutor, name: str, work: Callable[[Job], None]
+    ) -> Future[bool]:
+        """Have a pool do a job; the future tells whether it passed."""
+        job = Job(name)
+        self.all.append(job)
+        return pool.submit(self._do, job, work)
+
+    def _do(self, job: Job, work: Callable[[Job], None]) -> bool:
+        begin = time.monotonic()
+        try:
+            work(job)
+            job.state = PASSED
+        except NothingToCheck as reason:
+            job.state = ABSENT
+            job.say(f"!! {reason}")
+        except Exception as error:
+            job.say(f"!! {type(error).__name__}: {error}")
+        job.seconds = time.monotonic() - begin
+        with self._printing:
+            print(job.report(), flush=True)
+        return job.state == PASSED
+
+    def summary(self) -> str:
+        width = max(len(job.name) for job in self.all)
+        return "\n".join(
+            f"{job.name:{width}}  {job.seconds:4.0f} s  {job.state}" for job in self.all
+        )
+
+    def failed(self) -> bool:
+        return any(job.state == FAILED for job in self.all)

@@ -1,0 +1,219 @@
+"""Compiles giambio's extensions: all of them, or none.
+
+What is static stands in pyproject.toml. This file adds what depends on the machine:
+where there is no working C compiler the wheel becomes a pure one, and the reason goes
+into it, because pip hides build output. Environment variables have a say:
+
+    GIAMBIO_NO_EXTENSIONS=1       do not even try to compile
+    GIAMBIO_REQUIRE_EXTENSIONS=1  fail instead of installing the pure build
+
+Everything that a build writes goes to a temporary folder. Only extensions built
+"in place" (`build_ext --inplace`, `pip install -e .`) land in the checkout.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, CompileError
+
+SOURCES = "src"
+PACKAGE = f"{SOURCES}/giambio"
+DIRECTIVES = {
+    "language_level": 3,
+    "annotation_typing": False,
+    "auto_pickle": False,
+    "binding": True,
+    "embedsignature": False,
+}
+
+# What a compiler, or its absence, raises.
+FAILURES = (BaseError, CCompilerError)
+
+rules = runpy.run_path(f"{PACKAGE}/_build.py")
+is_set = rules["is_set"]
+
+output = tempfile.mkdtemp(prefix="giambio-build-")
+atexit.register(shutil.rmtree, output, ignore_errors=True)
+
+
+def reason_not_to_compile() -> str:
+    """Return why this Python gets the pure build in any case, "" if it does not."""
+    if is_set("GIAMBIO_NO_EXTENSIONS"):
+        return "GIAMBIO_NO_EXTENSIONS was set when it was installed"
+    if sys.implementation.name != "cpython":
+        return "the extensions need CPython"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "no extensions for free-threaded Python yet"
+    return ""
+
+
+class Build(build):
+    """Builds the package, and writes into it what became of the extensions."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.reason = reason_not_to_compile()
+
+    def run(self) -> None:
+        super().run()
+        names = tuple(extension.name for extension in self.distribution.ext_modules or ())
+        Path(self.build_lib, "giambio", "_built.py").write_text(
+            '"""Written by setup.py when this giambio was built; `_build.py` reads it."""\n\n'
+            f"EXTENSIONS: tuple[str, ...] = {names!r}\n"
+            f"REASON = {self.reason!r}\n",
+            encoding="utf-8",
+        )
+
+
+class BuildExtensions(build_ext):
+    """Translates and compiles the extensions; if one fails, there are none."""
+
+    def run(self) -> None:
+        self.translate()
+        try:
+            super().run()
+        except FAILURES as error:
+            if is_set("GIAMBIO_REQUIRE_EXTENSIONS"):
+                raise CompileError(f"GIAMBIO_REQUIRE_EXTENSIONS cannot be met: {error}") from error
+            self.give_up(str(error))
+
+    def translate(self) -> None:
+        """Have Cython translate the sources. Its errors are ours, so they end the build."""
+        from Cython.Build import cythonize
+
+        translated = cythonize(
+            self.extensions,
+            nthreads=os.cpu_count() or 1,
+            build_dir=output,
+            include_path=[SOURCES],
+            compiler_directives=DIRECTIVES,
+        )
+        c_files = {extension.name: extension.sources for extension in translated}
+        for extension in self.extensions:
+            extension.sources = c_files[extension.name]
+
+    def build_extensions(self) -> None:
+        os.environ["LC_ALL"] = "C"  # `failure_of` reads the compiler's messages
+        self.try_compiler()
+        self.parallel = self.parallel or True
+        try:
+            super().build_extensions()
+        except FAILURES:
+            # Once more, one after the other, to see whose error it is. Those which are
+            # built already are skipped.
+            for extension in self.extensions:
+                if failure := failure_of(partial(self.build_extension, extension)):
+                    raise CompileError(
+                        f"the C compiler failed on {extension.name} ({failure})"
+                    ) from None
+
+    def try_compiler(self) -> None:
+        """Compile one line, to tell a missing compiler from code that it does not take."""
+        source = Path(output, "try_compiler.c")
+        source.write_text("int works;\n")
+        compilation = partial(self.compiler.compile, [str(source)], output_dir=self.build_temp)
+        if failure := failure_of(compilation):
+            raise CompileError(f"no C compiler ({failure})")
+
+    def build_extension(self, extension: Extension) -> None:
+        # Python's own flags ask for debug information, which takes a third of the time.
+        if self.compiler.compiler_type == "unix" and "CFLAGS" not in os.environ:
+            extension.extra_compile_args = ["-O2", "-g0"]
+        super().build_extension(extension)
+
+    def give_up(self, reason: str) -> None:
+        """Leave nothing compiled behind."""
+        print(f"giambio: the pure build, without extensions: {reason}", file=sys.stderr)
+        for extension in self.extensions:
+            Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+        self.extensions = []
+        self.distribution.ext_modules = []
+        self.get_finalized_command("build").reason = reason
+
+
+def failure_of(compilation: Callable[[], object]) -> str:
+    """Run a compilation and return its first error line, "" if it succeeds."""
+    log = Path(output, "compiler.log")
+    try:
+        with printing_to(log):
+            compilation()
+    except FAILURES as error:
+        printed = log.read_text(errors="replace")
+        print(printed, file=sys.stderr)
+        error_line = re.search(r"(fatal )?\berror( \w+)?: .*", printed)
+        return error_line[0].strip() if error_line else short_text(error)
+    return ""
+
+
+def short_text(error: Exception) -> str:
+    """Return what an exception says, without the compiler's whole command line."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, FileNotFoundError):
+        return f"{cause.filename}: command not found"
+    if isinstance(cause, subprocess.CalledProcessError):
+        return f"{cause.cmd[0]}: exit code {cause.returncode}"
+    return str(error)
+
+
+@contextmanager
+def printing_to(log: Path) -> Iterator[None]:
+    """Send what this process and its children print to a file for a while."""
+    streams = (sys.stdout, sys.stderr)
+    descriptors = (1, 2)
+    saved = [os.dup(descriptor) for descriptor in descriptors]
+    try:
+        with log.open("wb") as file:
+            for stream, descriptor in zip(streams, descriptors, strict=True):
+                stream.flush()
+                os.dup2(file.fileno(), descriptor)
+        yield
+    finally:
+        for stream, descriptor, copy in zip(streams, descriptors, saved, strict=True):
+            stream.flush()
+            os.dup2(copy, descriptor)
+            os.close(copy)
+
+
+class BuildWheel(bdist_wheel):
+    """Makes the wheel, whose tags depend on whether the extensions could be built."""
+
+    def run(self) -> None:
+        self.run_command("build")
+        self.skip_build = True
+        self.root_is_pure = not self.distribution.has_ext_modules()
+        super().run()
+
+
+def extensions() -> list[Extension]:
+    reason = reason_not_to_compile()
+    if reason and is_set("GIAMBIO_REQUIRE_EXTENSIONS"):
+        sys.exit(f"GIAMBIO_REQUIRE_EXTENSIONS cannot be met: {reason}")
+    if reason:
+        return []
+    sources = rules["extension_sources"](PACKAGE)
+    return [Extension(name, [source]) for name, source in sources.items()]
+
+
+if __name__ == "__main__":
+    setup(
+        ext_modules=extensions(),
+        cmdclass={"bdist_wheel": BuildWheel, "build": Build, "build_ext": BuildExtensions},
+        options={"build": {"build_base": output}, "egg_info": {"egg_base": output}},
+    )
