@@ -192,7 +192,13 @@ class Run:
     def mypy(self, job: Job) -> None:
         mypy = [self.tool("mypy"), "--strict", "--cache-dir", os.devnull]
         job.run([*mypy, "src/giambio"], cwd=self.sources, env=environment())
+        # A stub hides the module behind it, which is therefore named by its file.
+        hidden = [str(stub.with_suffix(".py")) for stub in self.stubs()]
+        job.run([*mypy, "--follow-imports=silent", *hidden], cwd=self.sources, env=environment())
         job.run([*mypy, ".ci"], cwd=self.sources, env=environment())
+
+    def stubs(self) -> list[Path]:
+        return sorted((self.sources / "src").rglob("*.pyi"))
 
     def typing_tests(self) -> str:
         if not (self.outside / "tests" / "typing").exists():
@@ -204,19 +210,21 @@ class Run:
         job.run([*mypy, self.typing_tests()], cwd=self.outside, env=environment())
 
     def pyright_tests(self, job: Job) -> None:
+        # As a project, because a folder's own configuration is not read otherwise.
         pyright = [self.tool("pyright"), "--pythonpath", self.tool("python")]
-        job.run([*pyright, self.typing_tests()], cwd=self.outside, env=environment())
+        job.run([*pyright, "-p", self.typing_tests()], cwd=self.outside, env=environment())
 
     def stubtest(self, job: Job) -> None:
         """Compare the stubs with the compiled modules, as they are installed."""
-        stubs = sorted((self.sources / "src").rglob("*.pyi"))
-        if not stubs:
-            raise NothingToCheck("there are no stubs: the Python files carry the types")
+        source = self.sources / "src"
         modules = [
-            ".".join(stub.relative_to(self.sources / "src").with_suffix("").parts) for stub in stubs
+            ".".join(stub.relative_to(source).with_suffix("").parts) for stub in self.stubs()
         ]
-        stubtest = [self.tool("python"), "-m", "mypy.stubtest"]
-        job.run([*stubtest, *modules], cwd=self.outside, env=environment())
+        allowed = ["--allowlist", f"{self.typing_tests()}/stubtest-allowlist.txt"]
+        stubtest = [self.tool("python"), "-m", "mypy.stubtest", *allowed, *modules]
+        job.run(stubtest, cwd=self.outside, env=environment())
+        pure = ["--ignore-missing-stub", "--ignore-unused-allowlist"]
+        job.run([*stubtest, *pure], cwd=self.outside, env=environment(GIAMBIO_PURE="1"))
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What only C can do to a compiled class: forbid subclasses, carry a signature.
+"""What only C can do to a compiled class: forbid subclasses and copies, carry a signature.
 
 Cython's own `final` cannot be put on a class whose methods are declared in a
 `.pxd`, and its classes have no signature for their constructor.
@@ -7,8 +7,9 @@ Cython's own `final` cannot be put on a class whose methods are declared in a
 cdef extern from *:
     """
     #include <string.h>
-    static int giambio_seal(PyObject *cls, const char *signature) {
+    static int giambio_seal(PyObject *cls, const char *signature, PyObject *reduce) {
         PyTypeObject *type = (PyTypeObject *)cls;
+        if (PyDict_SetItemString(type->tp_dict, "__reduce__", reduce) < 0) return -1;
         /* A static type's doc starts with "name(signature)\\n--\\n\\n": that is
            where inspect.signature() looks. */
         const char *name = strrchr(type->tp_name, '.');
@@ -26,9 +27,13 @@ cdef extern from *:
         return 0;
     }
     """
-    int giambio_seal(object cls, const char *signature) except -1
+    int giambio_seal(object cls, const char *signature, object reduce) except -1
+
+
+def __reduce__(self):
+    raise TypeError(f"cannot pickle '{type(self).__name__}' object")
 
 
 cpdef object seal(object cls, str signature):
     """Make a static type final and tell `inspect.signature` how it is called."""
-    giambio_seal(cls, signature.encode())
+    giambio_seal(cls, signature.encode(), __reduce__)

@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any
 
 from giambio.cancel import CancelScope
+from giambio.errors import CancelledError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Supervisor, Task
 
@@ -51,8 +52,8 @@ class AsyncGenerators(Supervisor):
         kernel.call_soon_threadsafe(self._close_collected, generator)
 
     def _close_collected(self, generator: Generator) -> None:
-        warn_about(generator, "it was collected unfinished; use contextlib.aclosing()")
         self._spawn(close_cancelled(generator))
+        warn_about(generator, "it was collected unfinished; use contextlib.aclosing()")
 
     def close_alive(self) -> bool:
         """Start closing those that are alive, last started first.
@@ -101,9 +102,11 @@ async def close(generator: Generator) -> None:
     """Close a generator; there is nobody left to raise its errors to."""
     try:
         await generator.aclose()
-    except Exception as exc:
+    except CancelledError:
+        pass  # it wanted to wait where it may not, and has ended
+    except BaseException as exc:
         sys.unraisablehook(
-            types.SimpleNamespace(  # type: ignore[arg-type]
+            types.SimpleNamespace(
                 exc_type=type(exc),
                 exc_value=exc,
                 exc_traceback=exc.__traceback__,

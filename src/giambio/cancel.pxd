@@ -9,8 +9,8 @@ cdef class CancelScope(Scope):
     cdef object __weakref__
     cdef object _deadline
     cdef bint _shield
-    cdef readonly bint cancel_called
-    cdef readonly bint cancelled_caught
+    cdef bint _cancel_called
+    cdef bint _cancelled_caught
     cdef object _reason
     cdef bint _entered
     cdef bint _expired
@@ -31,7 +31,7 @@ cdef class CancelScope(Scope):
     cpdef object check_leaving(self)
     @cython.locals(task=Task, parent=CancelScope)
     cpdef bint leave(self, bint cancelled) except -1
-    cdef bint _visible_from_outside(self)
+    cdef bint _visible_from_outside(self) noexcept
     @cython.locals(scope=CancelScope)
     cpdef object cancellation(self)
     cpdef object reparent(self, CancelScope parent)
@@ -51,10 +51,12 @@ cdef class CancelScope(Scope):
 cpdef object spread(CancelScope scope)
 
 @cython.locals(scope=CancelScope)
-cdef bint is_inside(Scope inner, CancelScope outer)
+cdef bint is_inside(Scope inner, CancelScope outer) noexcept
 
 @cython.locals(chain=list, scope=CancelScope, kernel=Kernel, injected=bint)
 cdef object refresh_task(Task task)
 
+cdef CancelScope failing(CancelScope scope)
+
 @cython.locals(scope=CancelScope)
-cpdef object fail_at(object deadline, bint shield=*)
+cdef object earliest_deadline(CancelScope innermost)

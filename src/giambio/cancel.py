@@ -17,11 +17,11 @@ from typing import Any, NoReturn
 
 from giambio._final import final
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
+from giambio.groups import leaves
 from giambio.kernel import current
-from giambio.kernel.checkpoints import check_number
-from giambio.kernel.kernel import Kernel
+from giambio.kernel.clock import check_number
 from giambio.kernel.operation import current_kernel
-from giambio.kernel.task import Scope, Supervisor, Task, current_task
+from giambio.kernel.task import Scope, Task, current_task
 
 __all__ = [
     "CancelScope",
@@ -62,6 +62,8 @@ class CancelScope(Scope):
 
     __slots__ = (
         "__weakref__",
+        "_cancel_called",
+        "_cancelled_caught",
         "_deadline",
         "_entered",
         "_expired",
@@ -69,8 +71,6 @@ class CancelScope(Scope):
         "_reason",
         "_shield",
         "_timer",
-        "cancel_called",
-        "cancelled_caught",
         "parent",
         "task",
     )
@@ -85,8 +85,8 @@ class CancelScope(Scope):
         self.effective = False
         self.task = task
         self.parent = parent
-        self.cancel_called = False
-        self.cancelled_caught = False
+        self._cancel_called = False
+        self._cancelled_caught = False
         self._reason: object = None
         self._entered = False
         self._expired = False
@@ -114,7 +114,7 @@ class CancelScope(Scope):
             if self._fails and self._expired:
                 raise TimeoutError("the time given to fail_after() or fail_at() is over") from exc
             return True
-        if self.cancel_called and isinstance(exc, BaseExceptionGroup):
+        if self._cancel_called and isinstance(exc, BaseExceptionGroup):
             self._leave_group(exc)
         return False
 
@@ -124,8 +124,9 @@ class CancelScope(Scope):
             return
         rest = without_cancellations(exc)
         if rest is not None and rest is not exc and len(leaves(rest)) != len(leaves(exc)):
-            self.cancelled_caught = True
-            raise rest
+            self._cancelled_caught = True
+            # Without the frames it has passed, or ours would stand between the user's.
+            raise rest.with_traceback(None)
 
     def __aenter__(self) -> NoReturn:
         raise TypeError("a CancelScope is entered with `with`, not `async with`")
@@ -156,10 +157,10 @@ class CancelScope(Scope):
             >>> scope.cancel(), scope.cancel()
             (True, False)
         """
-        if self.cancel_called:
+        if self._cancel_called:
             return False
         self._check_thread()
-        self.cancel_called = True
+        self._cancel_called = True
         self._reason = reason
         self._stop_timer()
         self._update()
@@ -182,7 +183,7 @@ class CancelScope(Scope):
     def deadline(self, deadline: float) -> None:
         check_number("CancelScope.deadline", "deadline", deadline)
         self._deadline = deadline
-        if self._entered and not self.cancel_called:
+        if self._entered and not self._cancel_called:
             self._stop_timer()
             self._start_timer()
 
@@ -207,6 +208,32 @@ class CancelScope(Scope):
         self._update()
 
     @property
+    def cancel_called(self) -> bool:
+        """Whether it was cancelled: by `cancel`, or because its deadline has passed.
+
+        Example:
+            >>> import giambio
+            >>> giambio.CancelScope().cancel_called
+            False
+        """
+        return self._cancel_called
+
+    @property
+    def cancelled_caught(self) -> bool:
+        """Whether the block was cut short: a cancellation reached its end, and ended there.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     with giambio.move_on_after(0) as scope:
+            ...         await giambio.checkpoint()
+            ...     return scope.cancelled_caught
+            >>> giambio.run(main)
+            True
+        """
+        return self._cancelled_caught
+
+    @property
     def reason(self) -> object:
         """What was given to `cancel`, or None.
 
@@ -221,7 +248,7 @@ class CancelScope(Scope):
         return self._reason
 
     def __repr__(self) -> str:
-        state = "cancelled" if self.cancel_called else "active" if self._entered else "unused"
+        state = "cancelled" if self._cancel_called else "active" if self._entered else "unused"
         return f"<giambio.CancelScope {state}>"
 
     # -- what the runtime asks ---------------------------------------------------------
@@ -231,7 +258,7 @@ class CancelScope(Scope):
         self.task = task
         self.parent = parent  # type: ignore[assignment]
         self._entered = True
-        self.effective = self.cancel_called or (parent is not None and parent.effective)
+        self.effective = self._cancel_called or (parent is not None and parent.effective)
 
     def disown(self) -> None:
         """The task has ended: keep nothing alive."""
@@ -257,9 +284,9 @@ class CancelScope(Scope):
         parent: CancelScope = task.scope  # type: ignore[assignment]
         self.adopt(task, parent)
         if self._shield:
-            self.effective = self.cancel_called
+            self.effective = self._cancel_called
         task.scope = self
-        if self._deadline != inf and not self.cancel_called:
+        if self._deadline != inf and not self._cancel_called:
             self._start_timer()
         if self.effective:
             task.pending = True
@@ -306,8 +333,8 @@ class CancelScope(Scope):
             return False
         task.scope = parent
         task.pending = parent.effective or (task.injected is not None and bool(task.injected))
-        if cancelled and self.cancel_called and not self._visible_from_outside():
-            self.cancelled_caught = True
+        if cancelled and self._cancel_called and not self._visible_from_outside():
+            self._cancelled_caught = True
             return True
         return False
 
@@ -319,7 +346,7 @@ class CancelScope(Scope):
         """See `Scope.cancellation`."""
         scope: CancelScope | None = self
         while scope is not None:
-            if scope.cancel_called:
+            if scope._cancel_called:
                 return CancelledError(scope._reason)
             scope = scope.parent
         return CancelledError()
@@ -361,7 +388,7 @@ class CancelScope(Scope):
     def refresh(self) -> None:
         """Work out anew whether a cancellation is in force in here."""
         parent = self.parent
-        self.effective = self.cancel_called or (
+        self.effective = self._cancel_called or (
             not self._shield and parent is not None and parent.effective
         )
 
@@ -427,13 +454,6 @@ def refresh_task(task: Task) -> None:
         kernel.interrupt(task)
     elif task.aborted is not None:
         kernel.withdraw(task)
-
-
-def leaves(exc: BaseException) -> list[BaseException]:
-    """The exceptions of a group that are no groups, at any depth."""
-    if not isinstance(exc, BaseExceptionGroup):
-        return [exc]
-    return [leaf for inner in exc.exceptions for leaf in leaves(inner)]
 
 
 def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
@@ -508,9 +528,7 @@ def fail_at(deadline: float, *, shield: bool = False) -> CancelScope:
         Traceback (most recent call last):
         TimeoutError: the time given to fail_after() or fail_at() is over
     """
-    scope = CancelScope(deadline=deadline, shield=shield)
-    scope._fails = True
-    return scope
+    return failing(CancelScope(deadline=deadline, shield=shield))
 
 
 def fail_after(seconds: float, *, shield: bool = False) -> CancelScope:
@@ -535,7 +553,11 @@ def fail_after(seconds: float, *, shield: bool = False) -> CancelScope:
         Traceback (most recent call last):
         TimeoutError: the time given to fail_after() or fail_at() is over
     """
-    scope = CancelScope(deadline=time_after("fail_after()", seconds), shield=shield)
+    return failing(CancelScope(deadline=time_after("fail_after()", seconds), shield=shield))
+
+
+def failing(scope: CancelScope) -> CancelScope:
+    """Have a scope raise `TimeoutError` when its time is over."""
     scope._fails = True
     return scope
 
@@ -571,7 +593,13 @@ def current_effective_deadline() -> float:
         >>> giambio.run(main)
         inf
     """
-    scope: CancelScope | None = current_task().scope  # type: ignore[assignment]
+    scope: CancelScope = current_task().scope  # type: ignore[assignment]
+    return earliest_deadline(scope)
+
+
+def earliest_deadline(innermost: CancelScope) -> float:
+    """The effective deadline in a scope."""
+    scope: CancelScope | None = innermost
     earliest = inf
     while scope is not None:
         if scope.effective:

@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from giambio.errors import RunFinishedError
 from giambio.kernel.callback import Callback
+from giambio.kernel.coroutines import discard
 
 __all__ = ["spawn_for_thread"]
 
 
 def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future[Any]:
     """See `TaskManager.spawn_threadsafe`."""
-    manager.check_open()
-    loop = manager.loop
     future: Future[Any] = Future()
-
-    def launch() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            task = manager.start_soon(target, *args)
-        except BaseException as exc:
-            future.set_exception(exc)
-            return
-        relay(task, future)
-
     try:
-        loop.call_soon_threadsafe(launch)
-    except RuntimeError as exc:
-        raise RunFinishedError("the manager's loop has ended") from exc
+        manager.check_open()
+        loop = manager.loop
+
+        def launch() -> None:
+            manager.arriving.pop()
+            if future.cancelled():
+                discard(target)
+            else:
+                spawn_for_future(manager, target, args, future)
+            manager.pass_place_on()  # if nothing came of it, the block may end
+
+        manager.arriving.append(None)  # from here on the block waits for it
+        handle = loop.call_soon_threadsafe(launch)
+        if loop.driver is None:  # looked at only now: it may end at any moment
+            handle.cancel()
+            raise RunFinishedError("the loop of this TaskManager has ended")
+    except BaseException:
+        discard(target)
+        raise
     return future
 
 
-def relay(task: Any, future: Future[Any]) -> None:
-    """Pass a task's outcome on when it ends."""
+def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: Future[Any]) -> None:
+    """Spawn a task whose outcome is to be a future's, and that is cancelled with it."""
+    try:
+        task = manager.start_soon(target, *args)
+    except BaseException as exc:
+        if future.set_running_or_notify_cancel():
+            future.set_exception(exc)
+        return
 
     def ended() -> None:
-        try:
-            result = task.result()
-        except BaseException as exc:
-            future.set_exception(exc)
+        if not future.set_running_or_notify_cancel():
+            return
+        if task.failed() or task.cancelled():
+            future.set_exception(task.problem("result()"))
         else:
-            future.set_result(result)
+            future.set_result(task.result())
+
+    def settled(future: Future[Any]) -> None:
+        if future.cancelled():
+            with suppress(RunFinishedError):  # then it has ended anyway
+                manager.loop.call_soon_threadsafe(task.cancel, "its future was cancelled")
 
     task.add_joiner(Callback(ended))
+    future.add_done_callback(settled)

@@ -27,7 +27,7 @@ class Interrupts:
     def __init__(self, kernel: Kernel, main: Task, stop_signals: Iterable[int]) -> None:
         self._kernel = kernel
         self._main = main
-        self._stop_signals = tuple(stop_signals)
+        self._stop_signals = tuple(dict.fromkeys(stop_signals))
         self._previous: dict[int, Any] = {}
         self._previous_fd: int | None = None
         self.count = 0
@@ -46,7 +46,8 @@ class Interrupts:
             self._kernel.wakeup_fd(), warn_on_full_buffer=False
         )
         try:
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            ours = signal.SIGINT not in self._stop_signals
+            if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 self._previous[signal.SIGINT] = signal.signal(signal.SIGINT, self._on_interrupt)
             for number in self._stop_signals:
                 self._previous[number] = signal.signal(number, self._on_stop)
@@ -77,8 +78,14 @@ class Interrupts:
         self._kernel.call_soon_threadsafe(self._main.cancel, reason)
 
     def _user_code_runs(self, frame: FrameType | None) -> bool:
-        return (
-            self._kernel.running is not None
-            and frame is not None
-            and not is_ours(frame.f_globals.get("__name__"))
-        )
+        """Tell whether a step is under way, and none of our frames is at work in it."""
+        task = self._kernel.running
+        if task is None:
+            return False
+        outermost = getattr(task.coro, "cr_frame", None)
+        while frame is not None and not is_ours(frame.f_globals.get("__name__")):
+            if frame is outermost:
+                return True
+            frame = frame.f_back
+        # Compiled, the kernel has no frames: the stack ends at the user's call.
+        return frame is None

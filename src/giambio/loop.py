@@ -11,9 +11,10 @@ import os
 import socket
 import sys
 import types
+import typing
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from giambio._final import final
 from giambio.asyncgens import AsyncGenerators
@@ -45,6 +46,7 @@ class Root(Supervisor):
             task.own_scope.disown()
 
 
+@typing.final  # for type checkers
 @final
 class EventLoop(Kernel):
     """An event loop: it runs one main task, and all that this one spawns.
@@ -93,8 +95,8 @@ class EventLoop(Kernel):
 
     def start(
         self,
-        main: Callable[[Unpack[Ts]], Awaitable[T]],
-        *args: Unpack[Ts],
+        main: Callable[[*Ts], Awaitable[T]],
+        *args: *Ts,
         stop_signals: Iterable[int] = (),
     ) -> T:
         """Run an async function until it is done.
@@ -124,30 +126,38 @@ class EventLoop(Kernel):
             >>> giambio.EventLoop().start(main, 1, 2)
             3
         """
+        try:
+            signals = tuple(stop_signals)
+        except BaseException:
+            discard(main)
+            raise
         task = self.begin(main, *args)
-        interrupts = Interrupts(self, task, stop_signals)
-        problem: BaseException | None = None
+        interrupts = self._interrupts = Interrupts(self, task, signals)
         try:
             interrupts.install()
-            try:
-                self._run_to_the_end(task)
-            finally:
-                interrupts.restore()
-        except BaseException as exc:
-            problem = exc
-        finally:
+        except BaseException:
+            self._interrupts = None
+            self._abandon(task)
             self._release()
-        problem = problem or failure_of(task)
+            raise
+        try:
+            problem = self._finish(task)
+        finally:
+            interrupts.restore()
+            self._interrupts = None
         if interrupts.count and not isinstance(problem, KeyboardInterrupt):
             interrupt = KeyboardInterrupt()
             interrupt.__context__ = problem
             problem = interrupt
-        if problem is not None:
-            raise problem
-        result: T = task.result()
-        return result
+        try:
+            if problem is not None:
+                raise problem
+            result: T = task.result()
+            return result
+        finally:
+            del problem, task, interrupts
 
-    def begin(self, main: Callable[[Unpack[Ts]], Awaitable[T]], *args: Unpack[Ts]) -> Task:
+    def begin(self, main: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Task[T]:
         """Set the loop up and make the main task, without running it.
 
         For driving a loop turn by turn: `begin`, `turn` until the task is
@@ -177,6 +187,8 @@ class EventLoop(Kernel):
             if self.closed:
                 raise RunFinishedError("this loop is closed; make a new EventLoop()")
             if self._main_task is not None:
+                if self.driver is None:
+                    raise self._not_begun()  # in a forked child
                 raise RuntimeError("this loop runs already; it can run one main task at a time")
             check_no_loop_runs()
             if is_awaitable(main) or not callable(main):
@@ -211,7 +223,8 @@ class EventLoop(Kernel):
 
         Raises:
             BaseException: what the main task raised.
-            RuntimeError: it has not ended yet, or the loop was not begun.
+            RuntimeError: it has not ended yet, or the loop was not begun, or
+                this is called inside of a turn.
 
         Example:
             >>> import giambio
@@ -226,19 +239,13 @@ class EventLoop(Kernel):
         task = self._main_task
         if task is None:
             raise RuntimeError("end(): this loop has not begun; call begin(main) first")
+        check_no_loop_runs()
         if not task.done():
             raise RuntimeError(
                 f"end(): the main task {task.name!r} has not ended; call turn() until "
                 "task.done(), after task.cancel() if it is not to go on"
             )
-        problem: BaseException | None = None
-        try:
-            self._run_to_the_end(task)
-        except BaseException as exc:
-            problem = exc
-        finally:
-            self._release()
-        problem = problem or failure_of(task)
+        problem = self._finish(task)
         if problem is not None:
             raise problem
         return task.result()
@@ -255,9 +262,10 @@ class EventLoop(Kernel):
             >>> import giambio
             >>> giambio.EventLoop().close()
         """
-        if self._main_task is not None:
+        if self._main_task is not None and self.driver is not None:
             raise RuntimeError("close(): this loop is running; close it after start() has ended")
         self.closed = True
+        self.drop_everything()
 
     # -- sockets -------------------------------------------------------------------
 
@@ -297,17 +305,42 @@ class EventLoop(Kernel):
 
     # -- inside ----------------------------------------------------------------------
 
+    def _finish(self, task: Task) -> BaseException | None:
+        """Run to the end, and release everything.
+
+        Returns:
+            What the run ends with, if it is an exception.
+        """
+        try:
+            self._run_to_the_end(task)
+            failure = failure_of(task)
+        except BaseException as exc:
+            failure = exc
+        # What callbacks raised when the main task could not be told any more.
+        problems = [failure] if failure is not None else []
+        problems += [exc for exc in self.undelivered() if exc is not failure]
+        self._release()
+        try:
+            if len(problems) > 1:
+                return BaseExceptionGroup("the main task and callbacks failed", problems)
+            return problems[0] if problems else None
+        finally:
+            del task, failure, problems
+
     def _run_to_the_end(self, task: Task) -> None:
         """Run until the main task, and what closes async generators, has ended."""
+        closers = self._asyncgens.children
         try:
             self.run_until_exit(task, task.done)
-            closers = self._asyncgens.children
+            self.run_inbox()
             while closers or self._asyncgens.close_alive():
                 self.run_until_exit(task, lambda: not closers)
-            self.run_inbox()
+                self.run_inbox()
         except BaseException:
             self._abandon(task)
             raise
+        finally:
+            del task
 
     def _abandon(self, main: Task) -> None:
         """The loop itself was interrupted: close what remains, children first."""
@@ -316,7 +349,7 @@ class EventLoop(Kernel):
                 task.abandon()
             except BaseException as exc:
                 sys.unraisablehook(
-                    types.SimpleNamespace(  # type: ignore[arg-type]
+                    types.SimpleNamespace(
                         exc_type=type(exc),
                         exc_value=exc,
                         exc_traceback=exc.__traceback__,
@@ -325,6 +358,12 @@ class EventLoop(Kernel):
                     )
                 )
         self._asyncgens.children.clear()
+
+    def after_fork(self) -> None:
+        """See `Kernel.after_fork`; the signals are the child's own as well."""
+        if self._interrupts is not None:
+            self._interrupts.restore()
+        super().after_fork()
 
     def _release(self) -> None:
         self._main_task = None
@@ -354,8 +393,8 @@ def failure_of(task: Task) -> BaseException | None:
 
 
 def run(
-    main: Callable[[Unpack[Ts]], Awaitable[T]],
-    *args: Unpack[Ts],
+    main: Callable[[*Ts], Awaitable[T]],
+    *args: *Ts,
     driver: str | None = None,
     clock: Any = None,
     strict: bool = False,
@@ -413,7 +452,7 @@ def current_loop() -> EventLoop:
         <giambio.EventLoop closed>
     """
     loop = current_kernel()
-    assert isinstance(loop, EventLoop)  # noqa: S101  # there is no other kind
+    assert isinstance(loop, EventLoop)  # there is no other kind
     return loop
 
 

@@ -1,4 +1,5 @@
 from giambio.cancel cimport CancelScope
+from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Scope, Supervisor, Task
@@ -15,10 +16,12 @@ cdef class TaskManager(Supervisor):
     cdef Task _host
     cdef Leaving _leaving
     cdef list _errors
+    cdef object _body
     cdef bint _cancelled
     cdef bint _stray
     cdef object _waiting
     cdef Py_ssize_t _places
+    cdef readonly list arriving
 
     cpdef object check_open(self)
     cpdef bint is_full(self)
@@ -29,14 +32,17 @@ cdef class TaskManager(Supervisor):
     cdef object hold(self, Task task)
     cpdef object child_exited(self, Task task)
     cdef object add_error(self, object exc)
+    @cython.locals(spawn=Spawn)
+    cpdef object pass_place_on(self)
+    cdef bint is_busy(self) noexcept
     cdef object wait_for_place(self, Spawn spawn)
     cdef object leave_line(self, Spawn spawn)
-    @cython.locals(spawn=Spawn)
-    cdef object _hand_over_place(self)
     cdef object begin_leaving(self, Leaving leaving, object body)
-    cdef object abandon(self)
+    cpdef object abandon(self)
+    cdef bint _host_runs(self) except -1
     @cython.locals(host=Task)
     cdef object finish(self, object body)
+    cdef list _restored_errors(self)
     cdef object _failure(self, list errors, object body)
 
 
@@ -49,6 +55,7 @@ cdef class Entering(Operation):
 cdef class Leaving(Operation):
     cdef TaskManager _manager
     cdef object _body
+    cdef bint _chained
     cdef bint _begun
     cdef bint _yielded
 
@@ -70,6 +77,7 @@ cdef class Spawn(Operation):
     @cython.locals(manager=TaskManager)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
+    cdef object interruption(self, BaseTask task)
     cdef object discard(self)
 
 
@@ -99,6 +107,7 @@ cdef class Starting(Supervisor):
     cdef object begin(self, Task host, object coro, object name)
     @cython.locals(task=Task, manager=TaskManager)
     cdef object started(self, object value)
+    cdef object interrupt(self)
     @cython.locals(host=Task)
     cpdef object child_exited(self, Task task)
     @cython.locals(host=Task, operation=Start)

@@ -9,13 +9,14 @@ spawn in one for years.
 from __future__ import annotations
 
 import contextvars
+import sys
+import types
 from collections import deque
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from giambio._final import final
-from giambio.cancel import CancelScope, leaves
+from giambio.cancel import CancelScope
 from giambio.errors import (
     RunFinishedError,
     TaskCancelled,
@@ -23,11 +24,13 @@ from giambio.errors import (
     is_cancellation,
     without_cancellations,
 )
+from giambio.groups import unique
+from giambio.kernel import current
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
 from giambio.kernel.task import Supervisor, Task, current_task
-from giambio.kernel.tracebacks import user_part
+from giambio.kernel.tracebacks import Raised, user_part
 from giambio.kernel.unchained import Failure, Unchained
 
 __all__ = ["TaskManager", "TaskStatus"]
@@ -70,6 +73,7 @@ class TaskManager(Supervisor):
 
     __slots__ = (
         "__weakref__",
+        "_body",
         "_cancelled",
         "_errors",
         "_host",
@@ -81,6 +85,7 @@ class TaskManager(Supervisor):
         "_stray",
         "_strict",
         "_waiting",
+        "arriving",
     )
 
     def __init__(
@@ -95,17 +100,21 @@ class TaskManager(Supervisor):
         self.children = {}
         self.scope = CancelScope()
         self._kernel: Kernel | None = loop
-        self._limit = 0 if limit is None else limit
+        self._limit = 0 if limit is None else min(limit, sys.maxsize)
         self._strict = strict
         self._state = NEW
         self._host: Task | None = None
         self._leaving: Leaving | None = None
-        self._errors: list[BaseException] | None = None
+        self._errors: list[Raised] | None = None
+        self._body: Raised | None = None
         self._cancelled = False
         self._stray = False
         # Spawns that wait for a place, and places promised to those woken.
         self._waiting: deque[Spawn] | None = None
         self._places = 0
+        # As many items as there are spawns on their way from other threads: a
+        # list, because its methods are atomic.
+        self.arriving: list[None] = []
 
     # -- the block -------------------------------------------------------------------
 
@@ -118,13 +127,15 @@ class TaskManager(Supervisor):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
-        if isinstance(exc, GeneratorExit):  # the coroutine is being closed, and cannot wait
+        if isinstance(exc, GeneratorExit) and not self._host_runs():
+            # The host's coroutine is being closed from outside, and cannot wait.
             self.abandon()
             return Immediate(False)
-        leaving = Leaving(self, exc)
-        # The plain operation is raised in with `throw`, which chains what it
-        # raises to the body's exception; see `unchained`.
-        return leaving if exc is None else Unchained(leaving)
+        # What a plain operation fails with is raised with `throw`, which chains
+        # it to the exception that is being handled there; see `unchained`.
+        chained = exc is None and sys.exc_info()[1] is None
+        leaving = Leaving(self, exc, chained)
+        return leaving if chained else Unchained(leaving)
 
     def __enter__(self) -> None:
         raise TypeError("a TaskManager is entered with `async with`, not `with`")
@@ -175,7 +186,7 @@ class TaskManager(Supervisor):
             >>> giambio.run(main)
             True
         """
-        return Spawn(self, target, args, name, context_for(context))
+        return Spawn(self, target, args, name, context_for(context, target))
 
     def start_soon(
         self,
@@ -208,6 +219,7 @@ class TaskManager(Supervisor):
             ...         manager.start_soon(giambio.sleep, 0.01)
             >>> giambio.run(main)
         """
+        context = context_for(context, target)
         try:
             self.check_open()
             if self.is_full():
@@ -215,10 +227,10 @@ class TaskManager(Supervisor):
                     f"this TaskManager has {self._limit} tasks running, which is its limit; "
                     "`await manager.spawn(...)` waits for a place"
                 )
+            return self.launch("start_soon()", target, args, name, context)
         except BaseException:
             discard(target)
             raise
-        return self.launch("start_soon()", target, args, name, context_for(context))
 
     def start(self, target: Any, *args: Any, name: str | None = None) -> Operation:
         """Start a task and wait until it says that it is ready.
@@ -419,19 +431,18 @@ class TaskManager(Supervisor):
         if task.own_scope is not None:
             disown(task.own_scope)
         if task.failed():
-            self.add_error(task.failure())
+            real = without_cancellations(task.failure())
+            if real is not None:
+                self.add_error(real)
         elif task.cancelled() and self.scope is not None and self.scope.effective:
             self._cancelled = True
-        if self._waiting:
-            self._hand_over_place()
-        if not self.children and self._leaving is not None:
-            self._leaving.ready()
+        self.pass_place_on()
 
     def add_error(self, exc: BaseException) -> None:
         """Note a real failure: the rest is cancelled."""
         if self._errors is None:
             self._errors = []
-        self._errors.append(exc)
+        self._errors.append(Raised(exc))
         self.cancel_scope.cancel("another task of the manager has failed")
 
     def wait_for_place(self, spawn: Spawn) -> None:
@@ -447,15 +458,21 @@ class TaskManager(Supervisor):
         elif spawn.promised:
             spawn.promised = False
             self._places -= 1
-            self._hand_over_place()
+            self.pass_place_on()
 
-    def _hand_over_place(self) -> None:
-        """Promise a free place to the first in line."""
+    def pass_place_on(self) -> None:
+        """A place is free: promise it to the first in line, or end if there is none."""
         if self._waiting and not self.is_full():
             spawn = self._waiting.popleft()
             spawn.promised = True
             self._places += 1
             spawn.ready()
+        if self._leaving is not None and not self.is_busy():
+            self._leaving.ready()
+
+    def is_busy(self) -> bool:
+        """Tell whether there is something to wait for: a task, or one that will come."""
+        return bool(self.children) or self._places > 0 or bool(self.arriving)
 
     def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
         """The body has ended; it counts as one of the children."""
@@ -465,6 +482,7 @@ class TaskManager(Supervisor):
         self.cancel_scope.check_leaving()
         self._leaving = leaving
         if body is not None:
+            self._body = Raised(body)
             real = without_cancellations(body)
             if real is None:
                 self._cancelled = True
@@ -477,9 +495,15 @@ class TaskManager(Supervisor):
                 self.add_error(real)
 
     def abandon(self) -> None:
-        """The host's coroutine is closed: there is no loop to wait with."""
+        """The host's coroutine is closed: there is nobody left to wait."""
         self._state = LEFT
+        self.cancel_scope.cancel("the task that opened the TaskManager was closed")
         self.cancel_scope.abandon()
+
+    def _host_runs(self) -> bool:
+        """Tell whether it is the host that calls."""
+        kernel = current.get()
+        return kernel is not None and kernel.running is self._host
 
     def finish(self, body: BaseException | None) -> Any:
         """All have ended: leave the scope, and say how the block ends.
@@ -491,7 +515,7 @@ class TaskManager(Supervisor):
         self._leaving = None
         host = self._host
         self._host = None
-        errors = unique(self._errors)
+        errors = self._restored_errors()
         self._errors = None
         cancelled = self._cancelled or (body is not None and is_cancellation(body))
         caught = self.cancel_scope.leave(cancelled and not errors and not self._stray)
@@ -499,7 +523,10 @@ class TaskManager(Supervisor):
             return False
         host.supervisors.remove(self)  # type: ignore[union-attr]
         if errors:
-            return self._failure(errors, body)
+            failure = self._failure(errors, body)
+            self._body = None
+            return failure
+        self._body = None
         if not cancelled or caught:
             return caught and body is not None
         if body is not None:
@@ -507,6 +534,13 @@ class TaskManager(Supervisor):
         if not host.pending:
             return False
         return Failure(host.interruption())
+
+    def _restored_errors(self) -> list[BaseException]:
+        """The failures, each once, as they were raised the first time."""
+        if self._errors is None:
+            return []
+        # The last ones first, because the same error may have been raised again.
+        return unique([raised.restored() for raised in self._errors[::-1]][::-1])
 
     def _failure(self, errors: list[BaseException], body: BaseException | None) -> Any:
         strict = self._strict
@@ -518,7 +552,11 @@ class TaskManager(Supervisor):
             error = BaseExceptionGroup("several tasks of a TaskManager failed", errors)
             if len(errors) == 1:
                 error = BaseExceptionGroup("a task of a TaskManager failed", errors)
-        return False if error is body else Failure(error)
+        if error is not body:
+            return Failure(error)
+        if self._body is not None:
+            self._body.restored()
+        return False
 
 
 NEW = 0
@@ -553,15 +591,17 @@ class Leaving(Operation):
     failure of the body.
     """
 
-    __slots__ = ("_body", "_begun", "_manager", "_yielded")
+    __slots__ = ("_begun", "_body", "_chained", "_manager", "_yielded")
 
     what = "TaskManager.__aexit__()"
 
-    def __init__(self, manager: TaskManager, body: BaseException | None) -> None:
+    def __init__(self, manager: TaskManager, body: BaseException | None, chained: bool) -> None:
         self.prepare(None)
         self.shielded = True
         self._manager = manager
         self._body = body
+        # Whether it may raise by itself; if not, `Unchained` does.
+        self._chained = chained
         self._begun = False
         self._yielded = False
 
@@ -573,7 +613,7 @@ class Leaving(Operation):
             self._begun = True
             manager.begin_leaving(self, self._body)
             self._take_injected()
-        if manager.children:
+        if manager.is_busy():
             self._yielded = True
             return False
         if not self._yielded and self.kernel is not None and task is not None:
@@ -581,12 +621,12 @@ class Leaving(Operation):
             self.kernel.enqueue(task)
             return False
         self._take_injected()
-        if manager.children:
+        if manager.is_busy():
             return False
         body = self._body
         self._body = None
         outcome = manager.finish(body)
-        if body is None and isinstance(outcome, Failure):
+        if self._chained and isinstance(outcome, Failure):
             return self.fail(outcome.exception)
         self.result = outcome
         return True
@@ -620,18 +660,13 @@ class Spawn(Operation):
         name: str | None,
         context: contextvars.Context,
     ) -> None:
-        self.prepare(None)
         self._manager = manager
+        self.prepare(self._manager._kernel)
         self._target = target
         self._args = args
         self._name = name
         self._context = context
         self.promised = False
-
-    def bind(self) -> Any:
-        """See `Operation.bind`; the manager's loop must be the running one."""
-        self.kernel = self._manager._kernel
-        return Operation.bind(self)
 
     def attempt(self) -> bool:
         """Spawn, unless there is no place."""
@@ -649,11 +684,12 @@ class Spawn(Operation):
             self.result = manager.launch("spawn()", target, self._args, self._name, self._context)
         except BaseException as exc:
             discard(target)
+            manager.pass_place_on()
             return self.fail(user_part(exc))
         return True
 
     def abort(self) -> bool:
-        """Give the place up, and close what was given."""
+        """Give the place up."""
         self._manager.leave_line(self)
         return True
 
@@ -679,8 +715,8 @@ class Start(Operation):
     def __init__(
         self, manager: TaskManager, target: Any, args: tuple[Any, ...], name: str | None
     ) -> None:
-        self.prepare(None)
         self._manager = manager
+        self.prepare(self._manager._kernel)
         self._target = target
         self._args = args
         self._name = name
@@ -699,6 +735,7 @@ class Start(Operation):
             return False
         error = starting.error
         if error is not None:
+            starting.error = None  # the failing frame holds a `TaskStatus`, which holds this
             return self.fail(error)
         if not starting.reported:
             return False
@@ -707,6 +744,8 @@ class Start(Operation):
 
     def abort(self) -> bool:
         """Not now: the task is in the caller's scopes and is cancelled as well."""
+        if self._starting is not None and self.task is not None and self.task.injected:
+            self._starting.interrupt()
         return False
 
     def _launch(self) -> None:
@@ -720,10 +759,7 @@ class Start(Operation):
                 "write start(function, argument, ...)"
             )
 
-        def call(*args: Any) -> Any:
-            return target(*args, task_status=status)
-
-        coro = to_coroutine("start()", call, self._args)
+        coro = to_coroutine("start()", target, self._args, {"task_status": status})
         starting.begin(host, coro, self._name)
         self._starting = starting
         # From here on the task's end decides, also when the caller is cancelled.
@@ -768,6 +804,8 @@ class Starting(Supervisor):
             raise RuntimeError("task_status.started() was called a second time")
         if self._operation is None:
             raise RuntimeError("task_status.started() was called after the task had ended")
+        if self._host is None:
+            raise RuntimeError("task_status.started() was called before the task had begun")
         self._manager.check_open()
         self.reported = True
         self.value = value
@@ -779,6 +817,11 @@ class Starting(Supervisor):
             adopt_by(task, manager.cancel_scope)
         self._end()
 
+    def interrupt(self) -> None:
+        """An exception was injected into the one who waits: it waits no more."""
+        for task in list(self.children):
+            task.cancel("the task that waits for it in start() was interrupted")
+
     def child_exited(self, task: Task) -> None:
         """See `Supervisor.child_exited`: it has ended without reporting."""
         self.children.clear()
@@ -788,8 +831,8 @@ class Starting(Supervisor):
             self.error = task.failure()
         elif task.cancelled():
             host = self._host
-            if host is not None and host.cancelled_from_outside():
-                self.error = host.cancellation()
+            if host is not None and (host.injected or host.cancelled_from_outside()):
+                self.error = host.interruption()
             else:
                 self.error = TaskCancelled(f"task {task.name!r} was cancelled before it was ready")
         else:
@@ -825,6 +868,8 @@ class TaskStatus:
 
     __slots__ = ("_starting",)
 
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
+
     def __init__(self, starting: Starting) -> None:
         self._starting = starting
 
@@ -857,11 +902,12 @@ final(TaskManager, "(loop=None, *, limit=None, strict=None)")
 final(TaskStatus, "(starting)")
 
 
-def context_for(context: contextvars.Context | None) -> contextvars.Context:
+def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:
     """The context of a new task."""
     if context is None:
         return contextvars.copy_context()
     if not isinstance(context, contextvars.Context):
+        discard(target)
         raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
     return context
 
@@ -875,29 +921,3 @@ def adopt_by(task: Task, scope: CancelScope) -> None:
     """Move a task below another scope."""
     own: CancelScope = task.own_scope  # type: ignore[assignment]
     own.reparent(scope)
-
-
-def unique(errors: list[BaseException] | None) -> list[BaseException]:
-    """Each failure once, by identity, also where it came inside of a group."""
-    if not errors:
-        return []
-    seen: set[int] = set()
-    result: list[BaseException] = []
-    for error in errors:
-        rest = without_seen(error, seen)
-        if rest is not None:
-            seen.update(map(id, leaves(rest)))
-            result.append(rest)
-    return result
-
-
-def without_seen(error: BaseException, seen: set[int]) -> BaseException | None:
-    """What is left of an exception without those that were seen."""
-    if not isinstance(error, BaseExceptionGroup):
-        return None if id(error) in seen else error
-    if not any(id(leaf) in seen for leaf in leaves(error)):
-        return error
-    rest: BaseException | None = error.split(
-        lambda exc: not isinstance(exc, BaseExceptionGroup) and id(exc) in seen
-    )[1]
-    return rest

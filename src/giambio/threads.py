@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from giambio.errors import RunFinishedError
 from giambio.kernel.operation import Wait, current_kernel
+from giambio.kernel.tracebacks import user_part
 
 __all__ = ["run_in_worker"]
 
@@ -54,6 +55,12 @@ class Workers:
                 if not self._running and job in self._jobs:
                     self._jobs.remove(job)
                     raise
+
+    def withdraw(self, job: Callable[[], None]) -> None:
+        """Forget a job that no thread has begun yet."""
+        with self._changed:
+            if job in self._jobs:
+                self._jobs.remove(job)
 
     def _work(self) -> None:
         while True:
@@ -122,10 +129,14 @@ async def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> T:
         try:
             result = function(*args)
         except BaseException as exc:
-            report(wait.wake_error, exc)
+            report(wait.wake_error, user_part(exc))
         else:
             report(wait.wake, result)
 
     workers.submit(job)
-    result: T = await wait
+    try:
+        result: T = await wait
+    except BaseException:
+        workers.withdraw(job)
+        raise
     return result

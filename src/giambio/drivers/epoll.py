@@ -5,7 +5,7 @@ the system reports edges, the `Source` remembers them, and a busy connection
 costs no further `epoll_ctl`.
 
 This is the Python twin of `epoll.pyx`. It finds sources by descriptor, where
-the native one carries slots and generations in its events; a source that was
+the native one carries a generation in its events; a source that was
 registered after `wait` is told apart by the number of that wait.
 """
 
@@ -24,9 +24,7 @@ __all__ = ["EpollDriver"]
 STICKY = select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLERR | select.EPOLLHUP
 READABLE = select.EPOLLIN | STICKY
 WRITABLE = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
-INTEREST = (
-    select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
-)
+INTEREST = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
 LONGEST_WAIT = 86_400.0
 
 
@@ -54,6 +52,9 @@ class EpollDriver(Driver):
             raise OSError(
                 f"descriptor {source.fd} is already registered by another socket object"
             ) from None
+        older = self._sources.get(source.fd)
+        if older is not None:  # closed behind our back, and the number is used again
+            older.slot = -1
         source.slot = source.fd
         source.generation = self._waits
         self._sources[source.fd] = source
@@ -86,6 +87,8 @@ class EpollDriver(Driver):
 
     def wait(self, timeout: float) -> None:
         """See `Driver.wait`."""
+        if self._events:
+            return  # a signal came in between; an edge that is lost never comes back
         if timeout > 0:  # round up: waking early would spin until the deadline
             timeout = math.ceil(min(timeout, LONGEST_WAIT) * 1000) / 1000
         self._events = self._epoll.poll(timeout if timeout >= 0 else None)

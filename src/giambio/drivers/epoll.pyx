@@ -1,8 +1,8 @@
 # platform: linux
 """The native epoll driver; `epoll.py` says what it does, in Python.
 
-Natively an event carries a slot and a generation instead of a descriptor's
-number, and waiting releases the GIL only when it can really wait.
+Natively an event carries a generation beside the slot (the descriptor's number),
+and waiting releases the GIL only when it can really wait.
 """
 
 from libc.errno cimport EEXIST, EINTR, errno
@@ -47,7 +47,6 @@ cdef class EpollDriver(Driver):
     cdef int _count
     cdef unsigned int _generation
     cdef list _slots
-    cdef list _free
     cdef Levels _levels
     cdef epoll_event _events[MAX_EVENTS]
 
@@ -60,7 +59,6 @@ cdef class EpollDriver(Driver):
 
     def __init__(self):
         self._slots = []
-        self._free = []
         self._levels = None
 
     def __dealloc__(self):
@@ -70,38 +68,35 @@ cdef class EpollDriver(Driver):
     cpdef object arm(self, Source source, int direction):
         """See `Driver.arm`: the first time registers for good."""
         cdef epoll_event event
+        cdef Source older
         if source.slot >= 0:
             return
-        if self._free:
-            source.slot = self._free.pop()
-            self._slots[source.slot] = source
-        else:
-            source.slot = len(self._slots)
-            self._slots.append(source)
         self._generation += 1
         source.generation = self._generation
         event.events = INTEREST
-        event.data.u64 = (<uint64_t>source.generation << 32) | <uint32_t>source.slot
+        event.data.u64 = (<uint64_t>source.generation << 32) | <uint32_t>source.fd
         if epoll_ctl(self._epoll, EPOLL_CTL_ADD, source.fd, &event) < 0:
             error = errno
-            self._release(source)
             if error == EEXIST:
                 raise OSError(
                     f"descriptor {source.fd} is already registered by another socket object"
                 )
             errno_to_error(error)
+        while len(self._slots) <= source.fd:
+            self._slots.append(None)
+        older = self._slots[source.fd]
+        if older is not None:  # closed behind our back, and the number is used again
+            older.slot = -1
+        source.slot = source.fd
+        self._slots[source.slot] = source
 
     cpdef object forget(self, Source source):
         """See `Driver.forget`."""
         cdef epoll_event unused
         if source.slot >= 0:
-            self._release(source)
+            self._slots[source.slot] = None
+            source.slot = -1
             epoll_ctl(self._epoll, EPOLL_CTL_DEL, source.fd, &unused)
-
-    cdef object _release(self, Source source):
-        self._slots[source.slot] = None
-        self._free.append(source.slot)
-        source.slot = -1
 
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *:
         """See `Driver.watch`."""
@@ -122,7 +117,9 @@ cdef class EpollDriver(Driver):
     cpdef object wait(self, double timeout):
         """See `Driver.wait`."""
         cdef int milliseconds, count
-        self._count = 0
+        if self._count:  # a signal came in between; an edge that is lost never comes back
+            PyErr_CheckSignals()
+            return
         if timeout == 0.0:
             count = epoll_wait(self._epoll, self._events, MAX_EVENTS, 0)
         else:
@@ -152,7 +149,7 @@ cdef class EpollDriver(Driver):
         for i in range(count):
             data = self._events[i].data.u64
             happened = self._events[i].events
-            slot = <int>(data & 0xFFFFFFFF)
+            slot = <int>(<uint32_t>data)
             source = self._slots[slot]
             if source is None or source.generation != <unsigned int>(data >> 32):
                 continue  # forgotten since `wait`; the slot may be another's now
@@ -172,7 +169,7 @@ cdef class EpollDriver(Driver):
             if source is not None:
                 (<Source>source).slot = -1
         self._slots.clear()
-        self._free.clear()
+        self._count = 0
 
 
 cdef int errno_to_error(int number) except -1:

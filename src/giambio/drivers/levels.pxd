@@ -1,6 +1,8 @@
 from giambio.drivers cimport directions
 from giambio.drivers.source cimport Source, Waiter
 
+cimport cython
+
 
 cdef class Levels(Waiter):
     cdef object _epoll
@@ -12,4 +14,6 @@ cdef class Levels(Waiter):
     cpdef Waiter watcher(self, int fd, int direction)
     cdef void ready(self) except *
     cpdef object close(self)
+    @cython.locals(waiter=Waiter)
+    cdef object _dispatch(self, list events)
     cdef object _modify(self, int fd, list waiters)

@@ -19,6 +19,7 @@ EPOLL_BITS = {
     directions.READING: select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLPRI,
     directions.WRITING: select.EPOLLOUT,
 }
+MOST_EVENTS = 1024
 READABLE = EPOLL_BITS[directions.READING] | select.EPOLLHUP | select.EPOLLERR
 WRITABLE = EPOLL_BITS[directions.WRITING] | select.EPOLLHUP | select.EPOLLERR
 
@@ -67,23 +68,31 @@ class Levels(Waiter):
 
     def ready(self) -> None:
         """The outer instance says that a descriptor of this one is ready."""
-        for fd, events in self._epoll.poll(0):
+        while True:
+            events = self._epoll.poll(0, MOST_EVENTS)
+            self._dispatch(events)
+            # The outer instance reports an edge, so nothing may be left for later.
+            if len(events) < MOST_EVENTS:
+                return
+
+    def close(self) -> None:
+        """Release the descriptor."""
+        self._epoll.close()
+
+    def _dispatch(self, events: list[tuple[int, int]]) -> None:
+        for fd, happened in events:
             waiters = self._watches.get(fd)
             if waiters is None:
                 continue
             fired = []
             for direction, bits in ((directions.READING, READABLE), (directions.WRITING, WRITABLE)):
                 waiter = waiters[direction - 1]
-                if events & bits and waiter is not None:
+                if happened & bits and waiter is not None:
                     waiters[direction - 1] = None
                     fired.append(waiter)
             self._modify(fd, waiters)
             for waiter in fired:
                 waiter.ready()
-
-    def close(self) -> None:
-        """Release the descriptor."""
-        self._epoll.close()
 
     def _modify(self, fd: int, waiters: list[Waiter | None]) -> None:
         """Bring the system's registration in line with who still waits."""

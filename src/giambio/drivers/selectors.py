@@ -25,6 +25,9 @@ EVENTS = {
 }
 
 
+LONGEST_WAIT = 86_400.0
+
+
 class SelectorsDriver(Driver):
     """Readiness by whatever `selectors.DefaultSelector` is on this system."""
 
@@ -83,7 +86,9 @@ class SelectorsDriver(Driver):
 
     def wait(self, timeout: float) -> None:
         """See `Driver.wait`."""
-        self._events = self._selector.select(None if timeout < 0 else timeout)
+        if self._events:
+            return  # a signal came in between
+        self._events = self._selector.select(None if timeout < 0 else min(timeout, LONGEST_WAIT))
 
     def deliver(self) -> None:
         """See `Driver.deliver`."""
@@ -97,6 +102,9 @@ class SelectorsDriver(Driver):
 
     def close(self, forked: bool = False) -> None:
         """See `Driver.close`."""
+        for entry in self._entries.values():
+            if entry.source is not None:
+                entry.source.armed = 0
         self._entries.clear()
         self._events = []
         self._selector.close()
@@ -128,30 +136,33 @@ class SelectorsDriver(Driver):
 
     def _enlarge(self, entry: Entry) -> None:
         """Register what is wanted and not yet registered."""
-        wanted = entry.registered | entry.wanted()
-        if not entry.registered:
-            try:
-                self._selector.register(entry.fd, EVENTS[wanted], entry)
-            except KeyError:
-                # The number was closed behind our back while it was watched,
-                # and is used again: the selector holds the old registration.
-                self._selector.unregister(entry.fd)
-                self._selector.register(entry.fd, EVENTS[wanted], entry)
-        elif wanted != entry.registered:
-            self._selector.modify(entry.fd, EVENTS[wanted], entry)
-        entry.registered = wanted
+        self._register(entry, entry.registered | entry.wanted())
 
     def _shrink(self, entry: Entry) -> None:
         """Unregister what nobody wants any more."""
         wanted = entry.wanted()
-        if wanted == entry.registered:
+        if wanted != entry.registered:
+            self._register(entry, wanted)
+        self._drop_if_unused(entry)
+
+    def _register(self, entry: Entry, wanted: int) -> None:
+        """Bring the selector in line with what is wanted."""
+        registered = entry.registered
+        if wanted == registered:
             return
+        entry.registered = 0
         if not wanted:
             self._selector.unregister(entry.fd)
+        elif not registered:
+            self._selector.register(entry.fd, EVENTS[wanted], entry)
         else:
-            self._selector.modify(entry.fd, EVENTS[wanted], entry)
+            try:
+                self._selector.modify(entry.fd, EVENTS[wanted], entry)
+            except FileNotFoundError:
+                # Closed behind our back, and the number is used again: the system
+                # has not met the new one, and the selector has dropped the old one.
+                self._selector.register(entry.fd, EVENTS[wanted], entry)
         entry.registered = wanted
-        self._drop_if_unused(entry)
 
     def _drop_if_unused(self, entry: Entry) -> None:
         if entry.source is None and not entry.registered:

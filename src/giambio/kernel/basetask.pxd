@@ -4,6 +4,7 @@ from giambio.kernel.runnable cimport Runnable
 
 cdef class Park(Waiter):
     cdef bint abort(self) except -1
+    cdef bint repeatable(self) noexcept
     cdef object interruption(self, BaseTask task)
 
 

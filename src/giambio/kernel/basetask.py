@@ -37,6 +37,15 @@ class Park(Waiter):
         """
         raise NotImplementedError
 
+    def repeatable(self) -> bool:
+        """Tell whether the operation can be tried again after it was aborted.
+
+        Then it is aborted as soon as it is interrupted, and what it held is
+        free. If not, it is aborted only when the interruption is delivered:
+        until then that can be withdrawn, and a wake still counts.
+        """
+        return False
+
     def interruption(self, task: BaseTask) -> BaseException:
         """What to raise at the await when the task is interrupted in here.
 
@@ -68,7 +77,8 @@ class BaseTask(Runnable):
         self.context: Context | None = context
         # What the task is parked in; None while it runs or waits for its turn.
         self.parked: Park | None = None
-        # The park it was interrupted in, until the exception is delivered.
+        # The park it was interrupted in, until the exception is delivered or
+        # withdrawn; it is still parked there if that one is not repeatable.
         self.aborted: Park | None = None
         # The park that was asked to abort and answered *not yet*.
         self.asked: Park | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 from giambio._final import final
 from giambio.kernel import constants
+from giambio.kernel.clock import check_number
 from giambio.kernel.operation import Operation, current_kernel
 
 __all__ = [
@@ -88,18 +89,16 @@ class Sleep(Operation):
         self._timer: list[Any] | None = None
 
     def attempt(self) -> bool:
-        """Done when the time has come; until then a timer calls."""
+        """Done when the timer has fired: the clock is looked at by the timers only."""
         kernel = self.kernel
         if kernel is None:
             return False
+        if self._timer is not None:
+            return self._timer[2] is None
         if self._delay >= 0.0:  # counted from the await, not from the call
             self._deadline = kernel.current_time() + self._delay
             self._delay = -1.0
-        elif kernel.current_time() >= self._deadline:
-            if self._timer is not None:
-                kernel.remove_timer(self._timer)
-            return True
-        if self._timer is None and self._deadline != inf:
+        if self._deadline != inf:
             self._timer = kernel.add_timer(self._deadline, self)
         return False
 
@@ -189,7 +188,7 @@ def sleep(seconds: float) -> Operation:
         raise ValueError(f"sleep() needs a number of seconds from 0 up, not {seconds!r}")
     if seconds == 0:
         return Checkpoint("sleep()", False)
-    return Sleep(seconds, inf)
+    return Sleep(float(seconds), inf)
 
 
 def sleep_until(deadline: float) -> Operation:
@@ -214,7 +213,7 @@ def sleep_until(deadline: float) -> Operation:
     check_number("sleep_until()", "deadline", deadline)
     if deadline <= current_kernel().current_time():
         return Checkpoint("sleep_until()", False)
-    return Sleep(-1.0, deadline)
+    return Sleep(-1.0, float(deadline))
 
 
 def sleep_forever() -> Operation:
@@ -251,18 +250,3 @@ def current_time() -> float:
         True
     """
     return current_kernel().current_time()
-
-
-def check_number(what: str, name: str, value: float) -> None:
-    """Refuse what is no number of seconds.
-
-    Raises:
-        ValueError: it is NaN.
-        TypeError: it is no number.
-    """
-    try:
-        wrong = isnan(value)
-    except TypeError:
-        raise TypeError(f"{what} needs a number for {name}, not {value!r}") from None
-    if wrong:
-        raise ValueError(f"{what} needs a number for {name}, not NaN")

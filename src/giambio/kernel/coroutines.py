@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
+
+from giambio.kernel.tracebacks import is_ours
 
 __all__ = ["discard", "to_coroutine"]
 
 
-def to_coroutine(what: str, target: Any, args: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
+def to_coroutine(
+    what: str, target: Any, args: tuple[Any, ...], keywords: dict[str, Any] | None = None
+) -> Coroutine[Any, Any, Any]:
     """Make a coroutine of an awaitable, or of a function and its arguments.
 
     Parameters:
         what: who asks, for messages: ``"spawn()"``.
         target: a coroutine, any other awaitable, or a callable that returns one.
-        args: the arguments for a callable.
+        args, keywords: the arguments for a callable.
 
     Raises:
         TypeError: it is none of these, or arguments came with an awaitable.
@@ -27,7 +32,7 @@ def to_coroutine(what: str, target: Any, args: tuple[Any, ...]) -> Coroutine[Any
         BaseException: what calling `target` raised.
     """
     if callable(target) and not is_awaitable(target):
-        awaitable = target(*args)
+        awaitable = target(*args, **keywords) if keywords else target(*args)
         if not is_awaitable(awaitable):
             raise TypeError(
                 f"{what} needs an async function or an awaitable, but {name_of(target)}() "
@@ -46,11 +51,14 @@ def to_coroutine(what: str, target: Any, args: tuple[Any, ...]) -> Coroutine[Any
                 f"{what} got arguments beside an awaitable, which has its arguments already; "
                 f"write {what[:-1]}function, argument, ...) or {what[:-1]}function(argument))"
             )
-    return as_coroutine(what, awaitable)
+    return as_coroutine(what, awaitable, target)
 
 
-def as_coroutine(what: str, awaitable: Any) -> Coroutine[Any, Any, Any]:
-    """The awaitable itself if it is a fresh coroutine, else one that awaits it."""
+def as_coroutine(what: str, awaitable: Any, origin: Any) -> Coroutine[Any, Any, Any]:
+    """The awaitable itself if it is a fresh coroutine, else one that awaits it.
+
+    Such a one gets the full name of `origin`, which the user has given.
+    """
     if type(awaitable) is types.CoroutineType:
         if awaitable.cr_running or awaitable.cr_suspended:
             raise RuntimeError(
@@ -63,12 +71,21 @@ def as_coroutine(what: str, awaitable: Any) -> Coroutine[Any, Any, Any]:
                 "call its function again to get a new one"
             )
         return awaitable
-    return wait_for(awaitable)
+    coro = wait_for(awaitable)
+    named = origin if hasattr(origin, "__qualname__") else type(origin)
+    module = getattr(named, "__module__", None)
+    name = f"{module}.{named.__qualname__}" if module else named.__qualname__
+    coro.__qualname__ = name  # type: ignore[attr-defined]
+    return coro
 
 
 async def wait_for(awaitable: Awaitable[Any]) -> Any:
     """A coroutine around any awaitable."""
-    return await awaitable
+    try:
+        return await awaitable
+    finally:
+        # An operation knows its task: the frame of a failure must not keep it.
+        del awaitable
 
 
 def is_awaitable(value: object) -> bool:
@@ -81,7 +98,21 @@ def is_awaitable(value: object) -> bool:
 def discard(target: object) -> None:
     """Close what will never run, so that it does not warn a second time."""
     if isinstance(target, types.CoroutineType) and not (target.cr_running or target.cr_suspended):
+        if target.cr_code is wait_for.__code__ and target.cr_frame is not None:
+            discard(target.cr_frame.f_locals["awaitable"])
         target.close()
+    elif is_ours(type(target).__module__) and is_awaitable(target):
+        with suppress(RuntimeError):  # it was awaited already
+            target.__await__()  # type: ignore[attr-defined]  # an operation, now as if awaited
+
+
+def throwable(exc: BaseException) -> BaseException:
+    """What can be raised at an await: there Python takes a `StopIteration` for the result."""
+    if not isinstance(exc, StopIteration):
+        return exc
+    error = RuntimeError(f"{exc!r} was raised, which means something else to an await")
+    error.__cause__ = exc
+    return error
 
 
 def name_of(value: Any) -> str:

@@ -42,18 +42,27 @@ cdef class Kernel:
     @cython.locals(park=Park)
     cpdef object interrupt(self, BaseTask task)
     cpdef object withdraw(self, BaseTask task)
+    cdef bint _abort(self, BaseTask task, Park park) except -1
+    @cython.locals(park=Park)
+    cdef bint _deliver_interruption(self, BaseTask task) except -1
     cpdef object inject(self, BaseTask task, object exc)
+    @cython.locals(main=BaseTask)
+    cpdef double run_ready(self) except? -1
     cpdef bint in_own_thread(self)
     cpdef object crash(self, object exc)
     @cython.locals(driver=Driver)
     cpdef object run_until_exit(self, BaseTask task, object exited)
     @cython.locals(count=Py_ssize_t, item=Runnable)
     cdef object _run_ready(self)
-    @cython.locals(how=int, aborted=Park)
+    @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
+    cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
     cpdef object park(self, BaseTask task, Park park)
-    @cython.locals(deadline=double)
     cdef double _timeout(self) except? -2
+    @cython.locals(handle=Handle)
+    cpdef object run_inbox(self)
+    @cython.locals(main=BaseTask)
+    cpdef list undelivered(self)
     cdef object _raise_failure(self)
     cdef object _report_step(self, BaseTask task)

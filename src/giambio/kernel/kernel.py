@@ -21,7 +21,8 @@ from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
 from giambio.kernel import constants, current, stepping
 from giambio.kernel.basetask import BaseTask, Park
-from giambio.kernel.clock import Clock
+from giambio.kernel.clock import Clock, check_number
+from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
 from giambio.kernel.runnable import Handle, Runnable
 from giambio.kernel.timers import Timers
@@ -105,7 +106,7 @@ class Kernel:
             >>> giambio.EventLoop().current_time() > 0
             True
         """
-        return self._clock_now()  # type: ignore[no-any-return]
+        return self._clock_now()
 
     def add_timer(self, deadline: float, waiter: Any) -> list[Any]:
         """Have a waiter told at a time of the clock; see `Timers.add`."""
@@ -186,11 +187,8 @@ class Kernel:
             later
         """
         self._check_open()
-        if when != when:
-            raise ValueError("call_at() needs a time, not NaN")
-        handle = Handle(callback, args, copy_or(context), self._due)
-        self._timers.add(when, handle)
-        return handle
+        check_number("call_at()", "when", when)
+        return Handle(callback, args, copy_or(context), self, float(when))
 
     def call_later(
         self,
@@ -225,7 +223,9 @@ class Kernel:
             >>> giambio.run(main)
             later
         """
-        return self.call_at(self._clock_now() + delay, callback, *args, context=context)
+        check_number("call_later()", "delay", delay)
+        when = self._clock_now() + float(delay)
+        return self.call_at(when, callback, *args, context=context)
 
     def call_soon_threadsafe(
         self,
@@ -282,10 +282,6 @@ class Kernel:
         self._tail = item
         self.queue_length += 1
 
-    def _due(self, handle: Handle) -> None:
-        """A timer's callback is to run."""
-        self.enqueue(handle)
-
     def add_task(self, task: BaseTask) -> None:
         """Take a new task on."""
         if self._hooks is not None:
@@ -304,6 +300,7 @@ class Kernel:
             return False
         task.parked = None
         task.asked = None
+        task.aborted = None
         self.enqueue(task)
         if self._hooks is not None:
             self._notify("woken", task)
@@ -315,23 +312,58 @@ class Kernel:
         A task that is not parked is told at its next checkpoint, by `pending`.
         """
         park = task.parked
-        if park is None or task.asked is park:
+        if park is None or task.asked is park or task.aborted is park:
             return
-        if not park.abort():
-            task.asked = park
-        elif task.parked is park:
-            task.parked = None
-            task.aborted = park
-            self.enqueue(task)
-            if self._hooks is not None:
-                self._notify("cancelled", task)
+        if park.repeatable() and not self._abort(task, park):
+            return
+        task.aborted = park
+        self.enqueue(task)
 
     def withdraw(self, task: BaseTask) -> None:
         """Take an interruption back that has not been delivered yet.
 
-        The task finds itself woken for no reason and goes on waiting.
+        The task goes on waiting, where it was or by trying again.
         """
         task.aborted = None
+
+    def _abort(self, task: BaseTask, park: Park) -> bool:
+        """Have a park aborted.
+
+        Returns:
+            Whether the task is out of it now, and is to be told.
+        """
+        aborted = park.abort()
+        if task.parked is not park:
+            return False  # the operation used the occasion to wake the task
+        if not aborted:
+            task.asked = park
+            return False
+        task.parked = None
+        if self._hooks is not None:
+            self._notify("cancelled", task)
+        return True
+
+    def _deliver_interruption(self, task: BaseTask) -> bool:
+        """A task has its turn because it was interrupted: see to what it is told.
+
+        Returns:
+            False if it has not left its park: then it is not to be stepped.
+        """
+        park = task.aborted
+        task.aborted = None
+        if task.parked is not None:
+            if park is None:
+                return False  # withdrawn
+            try:
+                if not self._abort(task, park):
+                    return False
+            except BaseException as exc:
+                task.parked = None
+                task.thrown = user_part(exc)
+                return True
+        if park is not None:
+            task.thrown = park.interruption(task)
+        return True
 
     def inject(self, task: BaseTask, exc: BaseException) -> None:
         """Raise an exception in a task, at the park it is in or at the next one."""
@@ -366,6 +398,7 @@ class Kernel:
         Raises:
             RuntimeError: the loop has not begun, or another one runs in this
                 thread, or the process has forked since.
+            TypeError, ValueError: `timeout` is not a number of seconds.
 
         Example:
             >>> import giambio
@@ -375,6 +408,7 @@ class Kernel:
             ...     loop.turn()
             >>> loop.end()
         """
+        check_timeout("turn()", timeout)
         self.driver_wait(min(timeout, self.run_ready()))
         self.deliver()
 
@@ -386,28 +420,72 @@ class Kernel:
 
         Raises:
             RuntimeError: as `turn`.
+
+        Example:
+            >>> import giambio
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(giambio.sleep, 0.01)
+            >>> while not task.done():
+            ...     loop.driver_wait(loop.run_ready())
+            ...     loop.deliver()
+            >>> loop.end()
         """
         previous = self.enter()
         try:
             self._run_ready()
+            main = self.main
+            if main is not None and main.context is None:
+                return 0.0  # it has ended: nobody wants to wait
             timeout = self._timeout()
         finally:
             self.leave(previous)
         return inf if timeout < 0 else timeout
 
     def driver_wait(self, timeout: float) -> None:
-        """The second part of a turn: wait for events. May run in another thread."""
+        """The second part of a turn: wait for events. May run in another thread.
+
+        Parameters:
+            timeout: what `run_ready` returned, or less.
+
+        Raises:
+            RuntimeError: as `turn`.
+            TypeError, ValueError: `timeout` is not a number of seconds.
+
+        Example:
+            >>> import giambio
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(giambio.sleep, 0.01)
+            >>> while not task.done():
+            ...     loop.driver_wait(loop.run_ready())
+            ...     loop.deliver()
+            >>> loop.end()
+        """
+        check_timeout("driver_wait()", timeout)
         driver = self.driver
         if driver is None:
             raise self._not_begun()
         driver.wait(-1.0 if timeout == inf else timeout)
 
     def deliver(self) -> None:
-        """The third part of a turn: hand out the events that `wait` collected."""
-        driver = self.driver
-        if driver is None:
-            raise self._not_begun()
-        driver.deliver()
+        """The third part of a turn: hand out the events that `driver_wait` collected.
+
+        Raises:
+            RuntimeError: as `turn`.
+
+        Example:
+            >>> import giambio
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(giambio.sleep, 0.01)
+            >>> while not task.done():
+            ...     loop.driver_wait(loop.run_ready())
+            ...     loop.deliver()
+            >>> loop.end()
+        """
+        previous = self.enter()
+        try:
+            self.driver.deliver()  # type: ignore[union-attr]  # `enter` has looked
+        finally:
+            self.leave(previous)
 
     def run_until_exit(self, task: BaseTask, exited: Callable[[], bool]) -> None:
         """Turn until a task has ended."""
@@ -423,6 +501,7 @@ class Kernel:
                 driver.wait(self._timeout())
                 driver.deliver()
         finally:
+            del task, exited  # as in `_step`
             self.leave(previous)
 
     def enter(self) -> Any:
@@ -474,6 +553,7 @@ class Kernel:
             self.queue_length -= 1
             if item.is_task:
                 self._step(item)  # type: ignore[arg-type]
+                item = None
             else:
                 try:
                     item.run()
@@ -481,17 +561,16 @@ class Kernel:
                     self.crash(user_part(exc))
         if self._failure is not None:
             self._raise_failure()
-        if self._timers.next_deadline() != inf:
+        if not self._timers.is_empty():
             self._timers.fire(self._clock_now())
 
     def _step(self, task: BaseTask) -> None:
         """Run a task until it parks, yields or ends."""
-        if task.coro is None:
+        if task.context is None:
+            return  # it has ended
+        interrupted = task.aborted is not None or task.parked is not None
+        if interrupted and not self._deliver_interruption(task):
             return
-        if task.aborted is not None:
-            aborted = task.aborted
-            task.aborted = None
-            task.thrown = aborted.interruption(task)
         if self._hooks is not None:
             self._notify("before_step", task)
         self.running = task
@@ -506,14 +585,28 @@ class Kernel:
                 if self._take_foreign(task):
                     break
             else:
-                self.running = None
-                if how == constants.RAISED:
-                    task.outcome = user_part(task.outcome)
-                task.exited(how == constants.RAISED)
+                self._end(task, how == constants.RAISED)
+                if self._hooks is not None:
+                    self._report_step(task)
+                del task  # a failed frame holds this one by its `f_back`, from 3.12 on
+                return
+            # Errors cost the budget too: who catches all of them must not starve others.
+            self.budget -= 1
+            if self.budget < -constants.BUDGET:
+                self.enqueue(task)
                 break
         self.running = None
         if self._hooks is not None:
             self._report_step(task)
+
+    def _end(self, task: BaseTask, failed: bool) -> None:
+        """A coroutine has ended."""
+        self.running = None
+        task.parked = None  # it may have driven an operation by hand
+        if failed:
+            task.outcome = user_part(task.outcome)
+            discard(task.coro)  # if its context could not be entered, it never began
+        task.exited(failed)
 
     def _take_foreign(self, task: BaseTask) -> bool:
         """A coroutine yielded something that is not ours.
@@ -548,8 +641,9 @@ class Kernel:
         """How long the driver may wait; below zero: for ever."""
         if self.queue_length or self._inbox or self._failure is not None:
             return 0.0
-        deadline = self._timers.next_deadline()
-        return self._clock.wait_time(deadline)  # type: ignore[no-any-return]
+        if self._timers.is_empty():
+            return -1.0
+        return self._clock.wait_time(self._timers.next_deadline())  # type: ignore[no-any-return]
 
     def _raise_failure(self) -> None:
         failure = self._failure
@@ -606,7 +700,8 @@ class Kernel:
             try:
                 getattr(hook, event)(*args)
             except BaseException as exc:
-                self.remove_hook(hook)
+                if hook in (self._hooks or ()):
+                    self.remove_hook(hook)
                 self.crash(user_part(exc))
 
     def notify_exited(self, task: BaseTask) -> None:
@@ -624,6 +719,7 @@ class Kernel:
     def open(self) -> None:
         """Open what the loop needs to wait; nothing before this has a descriptor."""
         self._check_open()
+        self._forked = False
         self.driver = drivers.create(self.driver_name)
         try:
             self._wakeup = Wakeup(self.driver)
@@ -659,15 +755,25 @@ class Kernel:
         driver.close(True)
         if current.get() is self:
             current.swap(None)
+            self._failure = self._not_begun()  # no other task may run in the child
 
     def run_inbox(self) -> None:
         """Call what other threads have handed in, before the loop ends."""
-        while self._inbox:
-            handle = self._inbox.popleft()
-            try:
-                handle.run()
-            except BaseException as exc:
-                self.crash(user_part(exc))
+        previous = self.enter()
+        try:
+            for _ in range(len(self._inbox)):
+                handle = self._inbox.popleft()
+                try:
+                    handle.run()
+                except BaseException as exc:
+                    self.crash(user_part(exc))
+        finally:
+            self.leave(previous)
+
+    def undelivered(self) -> list[BaseException]:
+        """The exceptions for the main task that came too late for it."""
+        main = self.main
+        return list(main.injected or ()) if main is not None else []
 
     def drop_everything(self) -> None:
         """Forget all tasks, callbacks and timers, to be able to start anew."""
@@ -706,7 +812,24 @@ def check_no_loop_runs() -> None:
 
 
 def copy_or(context: contextvars.Context | None) -> contextvars.Context:
-    """A context to run in: the one given, or a copy of the caller's."""
+    """A context to run in: the one given, or a copy of the caller's.
+
+    Raises:
+        TypeError: it is no context.
+    """
     if context is None:
         return contextvars.copy_context()
+    if not isinstance(context, contextvars.Context):
+        raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
     return context
+
+
+def check_timeout(what: str, timeout: float) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        TypeError, ValueError: it is not.
+    """
+    check_number(what, "timeout", timeout)
+    if timeout < 0:
+        raise ValueError(f"{what} needs a number of seconds from 0 up, not {timeout!r}")

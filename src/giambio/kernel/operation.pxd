@@ -17,14 +17,16 @@ cdef class Operation(Park):
     cdef object prepare(self, Kernel kernel)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
+    cdef bint repeatable(self) noexcept
     cdef object discard(self)
     cdef void ready(self) except *
     cdef bint grant(self, object result) except -1
+    @cython.locals(kernel=Kernel, task=BaseTask)
     cdef BaseTask bind(self)
     @cython.locals(task=BaseTask, kernel=Kernel)
     cdef bint advance(self) except -1
     @cython.locals(kernel=Kernel)
-    cdef bint spend(self, Py_ssize_t operations)
+    cdef bint spend(self, Py_ssize_t operations) noexcept
     cdef object give_way(self)
     cdef bint fail(self, object exc) except -1
 
@@ -41,3 +43,4 @@ cdef class Wait(Operation):
     cdef bint advance(self) except -1
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
+    cdef bint repeatable(self) noexcept

@@ -86,6 +86,10 @@ class Operation(Park):
         """See `Park.abort`. Also called when woken and cancelled before it ran."""
         return True
 
+    def repeatable(self) -> bool:
+        """See `Park.repeatable`: `attempt` is called again."""
+        return True
+
     def discard(self) -> None:
         """It was never awaited: release what it was given."""
 
@@ -258,6 +262,10 @@ class Wait(Operation):
     def abort(self) -> bool:
         """See `Park.abort`."""
         return True if self._abort is None else bool(self._abort())
+
+    def repeatable(self) -> bool:
+        """See `Park.repeatable`: nobody knows what `abort` did."""
+        return False
 
     def wake(self, result: object = None) -> bool:
         """Grant the result; also before the wait has begun. See `Operation.grant`."""

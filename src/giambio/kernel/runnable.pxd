@@ -14,8 +14,9 @@ cdef class Handle(Runnable):
     cdef object _callback
     cdef object _args
     cdef object _context
-    cdef object _enqueue
     cdef bint _cancelled
+    cdef object _kernel
+    cdef list _timer
 
     cdef void ready(self) except *
     cdef void run(self) except *

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
+from math import inf
 from typing import Any
 
 from giambio._final import final
@@ -47,14 +48,15 @@ class Handle(Runnable):
         True
     """
 
-    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_enqueue")
+    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_kernel", "_timer")
 
     def __init__(
         self,
         callback: Callable[..., object],
         args: tuple[Any, ...],
         context: Context,
-        enqueue: Callable[[Runnable], object] | None = None,
+        kernel: Any = None,
+        when: float = inf,
     ) -> None:
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
@@ -64,26 +66,54 @@ class Handle(Runnable):
         self._callback: Callable[..., object] | None = callback
         self._args = args
         self._context = context
-        self._enqueue = enqueue
         self._cancelled = False
+        # With a timer: whose it is, and the entry.
+        self._kernel = kernel
+        self._timer: list[Any] | None = None
+        if when != inf:
+            self._timer = kernel.add_timer(when, self)
 
     def cancel(self) -> None:
         """Make sure the callback will not be called; harmless if it was.
 
         Not a checkpoint. May be called from any thread.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     handle = giambio.current_loop().call_soon(print, "called")
+            ...     handle.cancel()
+            ...     await giambio.checkpoint()
+            >>> giambio.run(main)
         """
         self._cancelled = True
         self._callback = None
         self._args = ()
+        timer = self._timer
+        # From another thread the timer is left to fire, and calls nothing.
+        if timer is not None and self._kernel.in_own_thread():
+            self._timer = None
+            self._kernel.remove_timer(timer)
 
     def cancelled(self) -> bool:
-        """Tell whether `cancel` was called."""
+        """Tell whether `cancel` was called.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     handle = giambio.current_loop().call_soon(print, "called")
+            ...     handle.cancel()
+            ...     return handle.cancelled()
+            >>> giambio.run(main)
+            True
+        """
         return self._cancelled
 
     def ready(self) -> None:
         """Its timer is due."""
-        if self._enqueue is not None:
-            self._enqueue(self)
+        self._timer = None
+        if self._kernel is not None:
+            self._kernel.enqueue(self)
 
     def run(self) -> None:
         """Call the callback, in its context."""
@@ -92,4 +122,4 @@ class Handle(Runnable):
             self._context.run(callback, *self._args)
 
 
-final(Handle)
+final(Handle, "(callback, args, context, kernel=None, when=inf)")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from giambio.kernel import constants
+from giambio.kernel.coroutines import throwable
 
 __all__ = ["PARK", "finish", "step"]
 
@@ -38,7 +39,7 @@ def step(task: Any) -> int:
             yielded = task.context.run(task.coro.send, None)
         else:
             task.thrown = None
-            yielded = task.context.run(task.coro.throw, thrown)
+            yielded = task.context.run(task.coro.throw, throwable(thrown))
     except StopIteration as stop:
         task.outcome = stop.value
         return constants.RETURNED
@@ -46,6 +47,8 @@ def step(task: Any) -> int:
         # The first entry of the traceback is this very frame.
         traceback = exc.__traceback__
         task.outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
+        # A failed frame holds this one, by the traceback and (from 3.12 on) by `f_back`.
+        del traceback, task
         return constants.RAISED
     finally:
         del thrown

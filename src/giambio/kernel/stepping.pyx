@@ -6,6 +6,8 @@ from cpython.ref cimport Py_DECREF
 from giambio.kernel cimport constants
 from giambio.kernel.basetask cimport BaseTask
 
+from giambio.kernel.coroutines import throwable
+
 cdef extern from *:
     """
     /* The exception being raised, normalized, with its traceback set; the error
@@ -97,6 +99,7 @@ cdef int step(BaseTask task) except -1:
         how = giambio_step(<PyObject *>task.coro, <PyObject *>task.context, NULL, &result)
     else:
         task.thrown = None
+        thrown = throwable(thrown)
         how = giambio_step(
             <PyObject *>task.coro, <PyObject *>task.context, <PyObject *>thrown, &result
         )

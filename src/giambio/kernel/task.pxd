@@ -1,6 +1,6 @@
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport current
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.basetask cimport BaseTask, Park
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 
@@ -19,13 +19,14 @@ cdef class Supervisor:
     cdef readonly Scope scope
 
     cpdef object child_exited(self, Task task)
+    cpdef object abandon(self)
 
 
 cdef class Task(BaseTask):
     cdef object __weakref__
     cdef object _name
     cdef int _state
-    cdef object _traceback
+    cdef object _raised
     cdef list joiners
     cdef readonly Kernel kernel
     cdef readonly Scope own_scope
@@ -33,8 +34,8 @@ cdef class Task(BaseTask):
     cdef readonly Supervisor supervisor
     cdef readonly list supervisors
 
-    cpdef bint done(self)
-    cpdef bint failed(self)
+    cpdef bint done(self) noexcept
+    cpdef bint failed(self) noexcept
     cpdef object failure(self)
     cpdef object problem(self, str what)
     cpdef object cancellation(self)
@@ -43,6 +44,7 @@ cdef class Task(BaseTask):
     cpdef object exited(self, bint failed)
     cdef object _settle_cancellation(self)
     cdef object _fail(self, object exc)
+    @cython.locals(parked=Park, supervisor=Supervisor, joiner=Waiter)
     cpdef object abandon(self)
     cpdef object add_joiner(self, Waiter joiner)
     cpdef object remove_joiner(self, Waiter joiner)

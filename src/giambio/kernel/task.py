@@ -14,11 +14,13 @@ from typing import Any
 
 from giambio._final import final
 from giambio.drivers.source import Waiter
-from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished
+from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import current
 from giambio.kernel.basetask import BaseTask
+from giambio.kernel.coroutines import discard, wait_for
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
+from giambio.kernel.tracebacks import Raised
 
 __all__ = ["Scope", "Supervisor", "Task", "current_task"]
 
@@ -61,6 +63,9 @@ class Supervisor:
         """A child has ended; its outcome is set."""
         raise NotImplementedError
 
+    def abandon(self) -> None:
+        """The task that waits for the children was closed, and waits no more."""
+
 
 class Task(BaseTask):
     """A coroutine that runs by itself, held by a `TaskManager`.
@@ -83,8 +88,8 @@ class Task(BaseTask):
     __slots__ = (
         "__weakref__",
         "_name",
+        "_raised",
         "_state",
-        "_traceback",
         "joiners",
         "kernel",
         "own_scope",
@@ -93,7 +98,7 @@ class Task(BaseTask):
         "supervisors",
     )
 
-    __class_getitem__ = classmethod(types.GenericAlias)
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __init__(
         self,
@@ -126,7 +131,7 @@ class Task(BaseTask):
         self.joiners: list[Waiter] | None = None
         self._name = name
         self._state = RUNNING
-        self._traceback: types.TracebackType | None = None
+        self._raised: Raised | None = None
 
     # -- what the user asks ------------------------------------------------------
 
@@ -293,8 +298,9 @@ class Task(BaseTask):
 
         It is restored each time: raising an exception adds to its traceback.
         """
-        exc: BaseException = self.outcome
-        return exc.with_traceback(self._traceback)
+        if self._raised is None:
+            raise RuntimeError("unreachable: the task has not failed")
+        return self._raised.restored()
 
     def problem(self, what: str) -> BaseException:
         """Why there is no result."""
@@ -319,7 +325,7 @@ class Task(BaseTask):
         """The coroutine has ended: settle the outcome, tell who waits."""
         if not failed:
             self._state = RETURNED
-        elif isinstance(self.outcome, CancelledError):
+        elif is_cancellation(self.outcome):
             self._settle_cancellation()
         else:
             self._fail(self.outcome)
@@ -342,6 +348,7 @@ class Task(BaseTask):
     def _settle_cancellation(self) -> None:
         if self.own_scope is not None and self.own_scope.effective:
             self._state = CANCELLED
+            self.outcome = None
             return
         stray: BaseException = self.outcome
         error = RuntimeError(
@@ -355,7 +362,7 @@ class Task(BaseTask):
     def _fail(self, exc: BaseException) -> None:
         self._state = FAILED
         self.outcome = exc
-        self._traceback = exc.__traceback__
+        self._raised = Raised(exc)
 
     def abandon(self) -> None:
         """The loop will not step this task again: close its coroutine.
@@ -366,10 +373,21 @@ class Task(BaseTask):
         if self._state != RUNNING:
             return
         self._state = CANCELLED
-        if self.parked is not None:
-            self.parked.abort()
-            self.parked = None
-        self.coro.close()
+        parked = self.parked
+        self.parked = None
+        try:
+            if parked is not None:
+                parked.abort()
+                parked.interruption(self)  # it releases what it was given
+            discard(self.coro)  # if it never began
+            self.coro.close()
+        finally:
+            for supervisor in self.supervisors or ():
+                supervisor.abandon()
+            joiners = self.joiners
+            self.joiners = None
+            for joiner in joiners or ():
+                joiner.ready()
 
     def add_joiner(self, joiner: Waiter) -> None:
         """Have a waiter told when the task ends."""
@@ -419,7 +437,7 @@ class Join(Operation):
         return True
 
 
-final(Task)
+final(Task, "(kernel, coro, context, supervisor, own_scope, name)")
 final(Join)
 
 
@@ -447,7 +465,9 @@ def current_task() -> Task:
 
 def name_of(coro: Any) -> str:
     """The full name of a coroutine's function."""
-    qualname = getattr(coro, "__qualname__", None) or type(coro).__qualname__
+    qualname: str = getattr(coro, "__qualname__", None) or type(coro).__qualname__
+    if getattr(coro, "cr_code", None) is wait_for.__code__:
+        return qualname  # the full name of what it waits for
     frame = getattr(coro, "cr_frame", None)
     if frame is not None:
         module = frame.f_globals.get("__name__")

@@ -13,6 +13,7 @@ cdef class Timers:
     @cython.locals(entry=list)
     cdef object remove(self, list entry)
     @cython.locals(heap=list)
+    cdef bint is_empty(self) except -1
     cdef double next_deadline(self) except? -1
     @cython.locals(heap=list, entry=list, waiter=Waiter)
     cdef object fire(self, double now)

@@ -46,13 +46,17 @@ class Timers:
                 heapify(self._heap)
                 self._empty = 0
 
-    def next_deadline(self) -> float:
-        """The earliest deadline, or infinity."""
+    def is_empty(self) -> bool:
+        """Tell whether there is no deadline to wait for."""
         heap = self._heap
         while heap and heap[0][2] is None:
             heappop(heap)
             self._empty -= 1
-        return heap[0][0] if heap else inf
+        return not heap
+
+    def next_deadline(self) -> float:
+        """The earliest deadline, or infinity."""
+        return inf if self.is_empty() else self._heap[0][0]
 
     def fire(self, now: float) -> None:
         """Tell every waiter whose deadline has passed, earliest first."""

@@ -11,9 +11,29 @@ import sys
 from types import FrameType, TracebackType
 from typing import TypeVar
 
-__all__ = ["is_ours", "user_frame", "user_part"]
+__all__ = ["Raised", "is_ours", "user_frame", "user_part"]
 
 E = TypeVar("E", bound=BaseException)
+
+
+class Raised:
+    """An exception as it was raised, to be raised again like that.
+
+    Each time an exception is raised, its traceback grows, and what is handled
+    there becomes its context.
+    """
+
+    __slots__ = ("_context", "_exception", "_traceback")
+
+    def __init__(self, exception: BaseException) -> None:
+        self._exception = exception
+        self._traceback = exception.__traceback__
+        self._context = exception.__context__
+
+    def restored(self) -> BaseException:
+        """The exception, as it was."""
+        self._exception.__context__ = self._context
+        return self._exception.with_traceback(self._traceback)
 
 
 def is_ours(module: object) -> bool:

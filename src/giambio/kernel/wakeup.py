@@ -44,8 +44,8 @@ class Wakeup:
             self.signalled = True
             try:
                 self._sender.send(b"\0")
-            except BlockingIOError:
-                pass  # full: the loop has been woken often enough
+            except OSError:
+                pass  # full: it has been woken often enough; or closed: the loop has ended
 
     def _drain(self) -> None:
         # Cleared before reading: a sender that comes in between wakes once too often.

@@ -48,6 +48,7 @@ def parse(family: int, address: Any, default_port: int | None = None) -> Any:
         return address
     if isinstance(address, str):
         host, port = split(address)
+        check_host(address, host)
         if port is None:
             port = default_port
         if port is None:
@@ -76,6 +77,8 @@ def split(address: str) -> tuple[str, int | None]:
         host, bracket, rest = address[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
             raise ValueError(f"bad address {address!r}: the brackets do not match; {FORMS}")
+        if not host:
+            raise ValueError(f"bad address {address!r}: it has no host; {FORMS}")
         return host, to_port(address, rest[1:]) if rest else None
     if address.count(":") >= 2:
         return address, None
@@ -87,11 +90,17 @@ def split(address: str) -> tuple[str, int | None]:
 
 def to_port(address: str, text: str) -> int:
     """The number of a port that was written out."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= 65535):
         raise ValueError(
             f"bad address {address!r}: the port must be a number from 0 to 65535; {FORMS}"
         )
     return int(text)
+
+
+def check_host(address: Any, host: str) -> None:
+    """Refuse what the system would take for the end of the host."""
+    if "\0" in host:
+        raise ValueError(f"bad address {address!r}: the host has a null character; {FORMS}")
 
 
 def check_pair(family: int, address: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -104,11 +113,16 @@ def check_pair(family: int, address: tuple[Any, ...]) -> tuple[Any, ...]:
     host, port = address[0], address[1]
     if not isinstance(host, str):
         raise TypeError(f"bad address {address!r}: the host must be a string; {FORMS}")
+    check_host(address, host)
     if isinstance(port, bool) or not isinstance(port, int):
         raise TypeError(f"bad address {address!r}: the port must be a whole number; {FORMS}")
     if not 0 <= port <= 65535:
         raise ValueError(
             f"bad address {address!r}: the port must be a number from 0 to 65535; {FORMS}"
+        )
+    if not all(isinstance(number, int) for number in address[2:]):
+        raise TypeError(
+            f"bad address {address!r}: flow info and scope id must be whole numbers; {FORMS}"
         )
     return address
 

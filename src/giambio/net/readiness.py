@@ -10,6 +10,8 @@ from giambio.kernel.operation import Operation, current_kernel
 
 __all__ = ["notify_closing", "wait_readable", "wait_writable"]
 
+HIGHEST = 2**31 - 1  # a descriptor is a C int
+
 
 class Readiness(Operation):
     """Waits until a descriptor is ready, which is looked at anew for each call."""
@@ -47,7 +49,11 @@ class Readiness(Operation):
             return self.fail(
                 BusyResourceError(f"another task waits for descriptor {self._fd} to {verb}")
             )
-        if not kernel.driver.watch(self._fd, self._direction, self):
+        try:
+            watching = kernel.driver.watch(self._fd, self._direction, self)
+        except OSError as exc:
+            return self.fail(exc)
+        if not watching:
             return True
         self._watching = True
         return False
@@ -163,7 +169,11 @@ def descriptor(what: str, fd: Any) -> int:
     fileno = getattr(fd, "fileno", None)
     number = fd if fileno is None else fileno()
     if isinstance(number, bool) or not isinstance(number, int):
-        raise TypeError(f"{what} needs a descriptor's number or an object with fileno(), not {fd!r}")
+        raise TypeError(
+            f"{what} needs a descriptor's number or an object with fileno(), not {fd!r}"
+        )
     if number < 0:
         raise ValueError(f"{what} needs an open descriptor, and {fd!r} is closed")
+    if number > HIGHEST:
+        raise ValueError(f"{what} needs a descriptor, and {fd!r} is too high for one")
     return number

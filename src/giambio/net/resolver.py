@@ -28,13 +28,25 @@ async def resolve(family: int, address: Any) -> Any:
     if family not in (socket.AF_INET, socket.AF_INET6):
         return address
     host, port = address[0], address[1]
+    numeric = is_numeric(socket.AF_INET, host) or is_numeric(socket.AF_INET6, host)
     if is_numeric(family, host) and "%" not in host:
         return address
-    # `socket.getaddrinfo` is looked up at the call, so that a test can replace it.
-    found = await run_in_worker(
-        f"resolving {host!r}",
-        lambda: socket.getaddrinfo(host, port, socket.AddressFamily(family), socket.SOCK_STREAM),
-    )
+
+    def look_up() -> Any:
+        # `socket.getaddrinfo` is looked up at the call, so that a test can replace it.
+        return socket.getaddrinfo(
+            host,
+            port,
+            socket.AddressFamily(family),
+            socket.SOCK_STREAM,
+            flags=socket.AI_NUMERICHOST if numeric else 0,
+        )
+
+    # What is numeric (with a scope, or of the wrong family) asks nobody and does not block.
+    try:
+        found = look_up() if numeric else await run_in_worker(f"resolving {host!r}", look_up)
+    except UnicodeError as exc:
+        raise ValueError(f"bad address {address!r}: {host!r} cannot be a host name") from exc
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"no address found for {host!r}")
     resolved = found[0][4]

@@ -1,6 +1,7 @@
 from giambio.drivers cimport directions
 from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Source, Waiter
+from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Immediate, Operation
 from giambio.net cimport transfer
@@ -87,10 +88,17 @@ cdef class Connect(SocketOperation):
     @cython.locals(source=Source, sock=AsyncSocket)
     cdef bint attempt(self) except -1
     cdef object _progress(self, Source source)
-    @cython.locals(sock=AsyncSocket)
-    cdef bint abort(self) except -1
+    cdef object interruption(self, BaseTask task)
 
 
 cdef class Closed(Operation):
     cdef bint attempt(self) except -1
 
+
+@cython.locals(operation=Receive)
+cdef Receive new_receive(AsyncSocket sock, Py_ssize_t size)
+
+@cython.locals(operation=SendAll)
+cdef SendAll new_send_all(AsyncSocket sock, object data)
+
+cdef object bytes_like(str what, object data)

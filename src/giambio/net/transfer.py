@@ -11,10 +11,7 @@ from __future__ import annotations
 from socket import socket
 from typing import Any, Final
 
-__all__ = [
-    "LARGE_SHIFT",
-    "RECEIVE_BUFFER",
-    "ReceiveBuffer", "receive", "receive_into", "send"]
+__all__ = ["LARGE_SHIFT", "RECEIVE_BUFFER", "ReceiveBuffer", "receive", "receive_into", "send"]
 
 
 #: The size of a loop's receive buffer, and so the most that one `receive` returns.

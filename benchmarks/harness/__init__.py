@@ -1,0 +1,1 @@
+"""What benchmarks of servers share: processes, measuring, statistics, tables."""

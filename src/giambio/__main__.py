@@ -1,0 +1,101 @@
+"""``python -m giambio``: which build runs (``info``), and a program that shows it (``demo``)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import giambio
+from giambio.kernel.constants import BUDGET
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters:
+        arguments: without the program's name; those of the process by default.
+
+    Returns:
+        The exit code.
+    """
+    options = parser().parse_args(arguments)
+    if options.command == "info":
+        print_info()
+        return 0
+    # Imported here, so that `info` works whatever may be wrong with the demo.
+    from giambio.demo.show import show
+
+    return show(options.connections, options.driver)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may stand on the command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m giambio",
+        description="giambio, an asynchronous runtime for Python.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "info",
+        help="tell which build of giambio runs here, and why",
+        description="Tell which build of giambio runs here, and why; one fact per line.",
+    )
+    demo = commands.add_parser(
+        "demo",
+        help="scrape three servers, then hold 10000 connections in one thread",
+        description=(
+            "Scrape three local servers concurrently and one by one; then open many "
+            "connections to an echo server that is one thread of one process, all at the "
+            "same time, and compare what comes back byte for byte. Nothing leaves this "
+            "machine. Exit code: 0 if every connection was served, 1 if a limit was hit, "
+            "130 after Ctrl-C."
+        ),
+    )
+    demo.add_argument(
+        "--connections",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="how many connections are open at the same time (default: %(default)s)",
+    )
+    demo.add_argument(
+        "--driver",
+        choices=drivers(),
+        help=f"where readiness comes from (default: {giambio.build_info().driver})",
+    )
+    return top
+
+
+def positive(text: str) -> int:
+    """A number of connections, for argparse."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+def drivers() -> list[str]:
+    """The drivers that this system has, the best one first."""
+    return list(dict.fromkeys([giambio.build_info().driver, "selectors"]))
+
+
+def print_info() -> None:
+    """Print what runs here, one fact per line."""
+    info = giambio.build_info()
+    build = f"{info.build}: {info.reason}" if info.reason else info.build
+    facts = {
+        "giambio": info.version,
+        "build": build,
+        "driver": f"{info.driver} (of {', '.join(drivers())})",
+        "budget": f"{BUDGET} operations per turn of a task",
+        "python": info.python,
+        "platform": info.platform,
+        "threads": ", ".join(info.threads) or "none of giambio's",
+    }
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        print(f"{name:{width}}  {fact}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

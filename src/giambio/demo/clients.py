@@ -1,0 +1,163 @@
+"""The clients of the demo: a process of its own, with a descriptor limit of its own.
+
+It opens all connections, waits until the server has counted them, sends a
+payload on each, compares what comes back, and closes them when it is told to.
+So there is a moment at which every one of them is open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import socket
+import sys
+from time import perf_counter
+
+import giambio
+from giambio.demo.control import Control
+from giambio.demo.system import describe, local_addresses, raise_descriptor_limit
+
+#: How many connections are being opened at a time: less than any backlog.
+OPENING = 100
+ROUNDS = 3
+SOURCES = 8
+STEPS = 100
+
+
+class Clients:
+    """All the connections, and what became of them."""
+
+    def __init__(self, control: Control, server: tuple[str, int], count: int) -> None:
+        self._control = control
+        self._server = server
+        self._count = count
+        self._step = max(1, count // STEPS)
+        self._sources = local_addresses(2, SOURCES)
+        self._socks: dict[int, giambio.AsyncSocket] = {}
+        self._echoed = 0
+        self._problem: str | None = None
+
+    async def run(self) -> None:
+        """Open, echo, close; each when all are done with the step before."""
+        try:
+            async with giambio.TaskManager(limit=OPENING) as manager:
+                for number in range(self._count):
+                    if self._problem is not None:
+                        break  # a limit was hit: go on with those that are open
+                    await manager.spawn(self._open, number)
+            await self._control.send(state="opened", count=len(self._socks))
+            await self._control.receive()
+
+            began = perf_counter()
+            async with giambio.TaskManager() as manager:
+                for number, sock in self._socks.items():
+                    await manager.spawn(self._echo, number, sock)
+            await self._control.send(
+                state="echoed",
+                count=self._echoed,
+                messages=self._echoed * ROUNDS,
+                seconds=perf_counter() - began,
+                problem=self._problem,
+            )
+            await self._control.receive()
+        finally:
+            for sock in self._socks.values():
+                sock.close()
+
+    async def _open(self, number: int) -> None:
+        """Connect, and see that the server serves: a handshake alone proves nothing."""
+        try:
+            sock = giambio.wrap_socket(socket.socket())
+        except OSError as exc:
+            self._note(exc)
+            return
+        try:
+            sock.bind((self._sources[number % len(self._sources)], 0))
+            await sock.connect(self._server)
+            await self._exchange(number, 0, sock)
+        except BaseException as exc:
+            sock.close()
+            if not isinstance(exc, OSError):
+                raise
+            self._note(exc)
+            return
+        self._socks[number] = sock
+        await self._report("open", len(self._socks))
+
+    async def _echo(self, number: int, sock: giambio.AsyncSocket) -> None:
+        try:
+            for turn in range(1, ROUNDS + 1):
+                await self._exchange(number, turn, sock)
+        except OSError as exc:
+            self._note(exc)
+            return
+        self._echoed += 1
+        await self._report("echo", self._echoed)
+
+    async def _exchange(self, number: int, turn: int, sock: giambio.AsyncSocket) -> None:
+        """Send a payload that no other connection sends, and compare what comes back.
+
+        Raises:
+            OSError: the connection broke, or something else came back.
+        """
+        expected = payload(number, turn)
+        await sock.send_all(expected)
+        received = b""
+        while len(received) < len(expected):
+            data = await sock.receive(len(expected) - len(received))
+            if not data:
+                raise giambio.BrokenResourceError("the server has closed the connection")
+            received += data
+        if received != expected:
+            raise OSError(f"connection {number} did not get back what it had sent")
+
+    async def _report(self, state: str, count: int) -> None:
+        if count % self._step == 0:
+            await self._control.send(state=state, count=count)
+
+    def _note(self, exc: OSError) -> None:
+        self._problem = self._problem or describe(exc, "a client")
+
+
+def payload(number: int, turn: int) -> bytes:
+    """What a connection sends: it begins with its number, and no two are equal."""
+    seed = number.to_bytes(8, "big") + turn.to_bytes(8, "big")
+    return seed + hashlib.shake_128(seed).digest(112)
+
+
+async def run_clients(control: tuple[str, int], server: tuple[str, int], count: int) -> None:
+    """The whole process."""
+    line = giambio.wrap_socket(socket.socket())
+    with Control(line) as end:
+        await line.connect(control)
+        await Clients(end, server, count).run()
+
+
+def main() -> int:
+    """Run as a process of its own.
+
+    Returns:
+        The exit code.
+    """
+    parser = argparse.ArgumentParser(prog="python -m giambio.demo.clients")
+    parser.add_argument("--control", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--server", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--connections", type=int, required=True)
+    parser.add_argument("--driver")
+    options = parser.parse_args()
+    raise_descriptor_limit(options.connections)
+    try:
+        giambio.run(
+            run_clients,
+            ("127.0.0.1", options.control),
+            ("127.0.0.1", options.server),
+            options.connections,
+            driver=options.driver,
+        )
+    except (KeyboardInterrupt, giambio.BrokenResourceError):
+        return 1  # the parent is gone, or has been told to go as well
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

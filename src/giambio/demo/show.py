@@ -1,0 +1,67 @@
+"""The demo from its first line to its exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TextIO
+
+import giambio
+from giambio.demo.crowd import hold_crowd
+from giambio.demo.scraper import show_scraper
+from giambio.demo.system import describe
+
+__all__ = ["show"]
+
+
+def show(connections: int, driver: str | None = None) -> int:
+    """Run the demo.
+
+    Parameters:
+        connections: how many are to be open at the same time.
+        driver: the name of the driver to use; the best one by default.
+
+    Returns:
+        The exit code: 0 if all went as it should, 1 if a limit was hit, and as
+        shells have it after a signal.
+    """
+    try:
+        return giambio.run(
+            demo, connections, driver, sys.stdout, driver=driver, stop_signals=(signal.SIGTERM,)
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return 128 + signal.SIGINT
+    except giambio.TaskCancelled:
+        return 128 + signal.SIGTERM
+    except BrokenPipeError:
+        # Nobody reads on, as in `demo | head -1`; Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as exc:
+        sys.stderr.write(f"limit hit: {describe(exc, 'the demo')}\n")
+        return 1
+
+
+async def demo(connections: int, driver: str | None, output: TextIO) -> int:
+    """The demo's main task; returns the exit code."""
+    output.write(f"{headline(driver)}\n\nThree servers, each a little slow, and two scrapers:\n")
+    await show_scraper(output)
+    output.write(f"\n{connections} connections at once to an echo server in this process:\n")
+    output.flush()
+    outcome = await hold_crowd(connections, driver, output)
+    for line in outcome.lines():
+        output.write(f"{line}\n")
+    output.flush()
+    return 0 if outcome.succeeded() else 1
+
+
+def headline(driver: str | None) -> str:
+    """Which build and which driver run."""
+    info = giambio.build_info()
+    build = f"{info.build}: {info.reason}" if info.reason else info.build
+    return (
+        f"giambio {info.version}, {build}, {driver or info.driver} driver, "
+        f"{info.python}, {info.platform}"
+    )

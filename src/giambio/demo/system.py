@@ -1,0 +1,104 @@
+"""What the system allows and measures: descriptors, loopback addresses, memory.
+
+Ten thousand connections are more than many systems grant a process by default,
+so the demo asks for more, and can say which limit it was when that fails.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+
+if sys.platform != "win32":
+    import resource
+else:
+    resource = None
+
+__all__ = [
+    "describe",
+    "local_addresses",
+    "memory_in_use",
+    "raise_descriptor_limit",
+]
+
+#: Descriptors that a process needs besides its connections.
+SPARE = 64
+
+
+def raise_descriptor_limit(connections: int) -> None:
+    """Allow this process so many connections, as far as the system lets us.
+
+    The soft limit may be raised up to the hard one by anybody, the hard one
+    only by root. Nothing is raised here: whether it was enough will show.
+    """
+    if resource is None:
+        return
+    needed = connections + SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    enough = hard == resource.RLIM_INFINITY or hard >= needed
+    for limits in [(needed, hard if enough else needed), (hard, hard)]:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        except (OSError, ValueError):
+            continue  # not allowed to; take what there is
+        return
+
+
+def describe(exc: OSError, side: str) -> str:
+    """Say which limit an error means, with its numbers.
+
+    Parameters:
+        exc: what a socket operation raised.
+        side: the process it happened in, such as ``"the server"``.
+    """
+    if exc.errno == errno.EMFILE:
+        if resource is None:
+            return f"{side} ran out of descriptors"
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return (
+            f"{side} ran out of descriptors: RLIMIT_NOFILE is {soft} (hard limit {hard}); "
+            "raise it with `ulimit -n`, or ask for fewer --connections"
+        )
+    if exc.errno == errno.ENFILE:
+        return f"{side} ran into the descriptor limit of the whole system (fs.file-max)"
+    if exc.errno in (errno.EADDRNOTAVAIL, errno.EADDRINUSE):
+        return f"{side} ran out of local ports: {exc}"
+    return f"{side} got {type(exc).__name__}: {exc}"
+
+
+def local_addresses(first: int, count: int) -> list[str]:
+    """Loopback addresses that can be used here: 127.0.0.first and those that follow.
+
+    Linux has all of 127.0.0.0/8, macOS only 127.0.0.1, so there may be fewer
+    than asked for, but never none.
+    """
+    candidates = [f"127.0.0.{number}" for number in range(first, first + count)]
+    return [address for address in candidates if can_bind(address)] or ["127.0.0.1"]
+
+
+def can_bind(address: str) -> bool:
+    """Tell whether an address belongs to this machine."""
+    with socket.socket() as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def memory_in_use() -> int | None:
+    """The memory of this process in bytes, or None where that cannot be told.
+
+    On Linux what it uses now, on other Unixes the most that it has used.
+    """
+    if sys.platform == "linux":
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,36 @@
+"""What the tests of the kernel share: a clock set by hand, and driving by turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import giambio
+
+
+class ManualClock:
+    """A clock that stands still until it is set, and jumps instead of waiting."""
+
+    def __init__(self, time: float = 100.0, jumps: bool = True) -> None:
+        self.time = time
+        self.jumps = jumps
+
+    def now(self) -> float:
+        return self.time
+
+    def wait_time(self, deadline: float) -> float:
+        if self.jumps:
+            self.time = max(self.time, deadline)
+        return 0.0
+
+
+def finish(loop: giambio.EventLoop, task: giambio.Task[Any]) -> Any:
+    """Turn a loop that was begun until its main task is done, and end it."""
+    while not task.done():
+        loop.turn()
+    return loop.end()
+
+
+async def turns(count: int) -> None:
+    """Let so many turns pass."""
+    for _ in range(count):
+        await giambio.cancel_shielded_checkpoint()

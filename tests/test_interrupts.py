@@ -1,0 +1,519 @@
+"""Ctrl-C and stop signals, in real processes with real signals.
+
+The child process prints a line when it has reached the place where a signal is
+wanted, and the test sends it then; the pipe is all the synchronisation there is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+import giambio
+
+Run = Callable[..., Any]
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="signals cannot be sent to another process there"
+)
+
+LONG = 30
+
+PRELUDE = """
+import signal, sys, threading, time
+import giambio
+
+driver = sys.argv[1]
+
+def say(*words):
+    print(*words, flush=True)
+
+def outcome(main, **options):
+    try:
+        say("returned", giambio.run(main, driver=driver, **options))
+    except BaseException as exc:
+        say("raised", type(exc).__name__, type(exc.__context__).__name__)
+    say("handler restored", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    say("descriptor restored", signal.set_wakeup_fd(-1) == -1)
+"""
+
+
+class Child:
+    """A program under test, and the lines it prints."""
+
+    def __init__(self, program: str, driver: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", PRELUDE + program, driver],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def expect(self, line: str) -> None:
+        """Read the next line, which must be this one."""
+        assert self.process.stdout is not None
+        read = self.process.stdout.readline().rstrip("\n")
+        if read != line:
+            self.process.kill()
+            rest, errors = self.process.communicate()
+            pytest.fail(f"expected {line!r}, got {read!r}; then: {rest}\n{errors}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self) -> tuple[list[str], str]:
+        """What else it prints, and its errors."""
+        rest, errors = self.process.communicate(timeout=LONG)
+        return rest.splitlines(), errors
+
+
+@contextmanager
+def child(program: str, driver: str) -> Iterator[Child]:
+    """Run a program in a process of its own."""
+    child = Child(program, driver)
+    try:
+        yield child
+    finally:
+        child.process.kill()
+        child.process.communicate()
+
+
+RESTORED = ["handler restored True", "descriptor restored True"]
+
+
+def test_ctrl_c_in_a_wait_cancels_the_main_task(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: the first SIGINT cancels the main task."""
+    program = """
+async def main():
+    try:
+        say("waiting")
+        await giambio.sleep_forever()
+    except giambio.CancelledError as exc:
+        say("cancelled", exc.reason)
+        raise
+    finally:
+        with giambio.CancelScope(shield=True):
+            await giambio.sleep(0.001)
+            say("cleaned up")
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[:2] == ["cancelled Ctrl-C", "cleaned up"]
+    assert lines[2].startswith("raised KeyboardInterrupt")
+    assert lines[3:] == RESTORED
+    assert errors == ""
+
+
+def test_ctrl_c_cancels_the_tasks_of_the_main_task(driver: str) -> None:
+    """DESIGN, Ctrl-C: cancels the main task, lets every `finally` run."""
+    program = """
+async def child(number):
+    try:
+        await giambio.sleep_forever()
+    finally:
+        say("finally", number)
+
+async def main():
+    async with giambio.TaskManager() as manager:
+        for number in range(3):
+            await manager.spawn(child, number)
+        await giambio.checkpoint()
+        await giambio.checkpoint()
+        say("waiting")
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[:3] == ["finally 0", "finally 1", "finally 2"]
+    assert lines[3].startswith("raised KeyboardInterrupt")
+    assert errors == ""
+
+
+def test_ctrl_c_in_a_computation_is_noticed_at_the_next_checkpoint(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: the first SIGINT cancels the main task."""
+    program = """
+async def main():
+    say("computing")
+    while signal.getsignal(signal.SIGINT).__self__.count == 0:
+        pass
+    say("noticed by nobody")
+    await giambio.checkpoint()
+    await giambio.checkpoint()
+    say("not reached")
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("computing")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[0] == "noticed by nobody"
+    assert lines[1].startswith("raised KeyboardInterrupt")
+    assert lines[2:] == RESTORED
+    assert errors == ""
+
+
+def test_a_second_ctrl_c_ends_a_computation(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: the second raises `KeyboardInterrupt` in the running user frame."""
+    program = """
+def compute():
+    say("computing")
+    handler = signal.getsignal(signal.SIGINT)
+    while handler.__self__.count == 0:
+        pass
+    try:
+        say("computing on")
+        while True:
+            pass
+    except KeyboardInterrupt:
+        say("interrupted in its own frame")
+        raise
+
+async def main():
+    compute()
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("computing")
+        process.send(signal.SIGINT)
+        process.expect("computing on")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[0] == "interrupted in its own frame"
+    assert lines[1].startswith("raised KeyboardInterrupt")
+    assert lines[2:] == RESTORED
+    assert errors == ""
+
+
+def test_a_second_ctrl_c_ends_a_clean_up_that_waits(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: or, if giambio's code is running, between two steps."""
+    program = """
+async def main():
+    try:
+        say("waiting")
+        await giambio.sleep_forever()
+    finally:
+        with giambio.CancelScope(shield=True):
+            try:
+                giambio.current_loop().call_soon(say, "cleaning up")  # when this task waits
+                await giambio.sleep_forever()
+            except GeneratorExit:
+                say("closed")
+                raise
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        process.expect("cleaning up")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[0] == "closed"
+    assert lines[1].startswith("raised KeyboardInterrupt")
+    assert lines[2:] == RESTORED
+    assert errors == ""
+
+
+def test_a_second_ctrl_c_closes_children_first(driver: str) -> None:
+    """DESIGN, Ctrl-C: a second one does not wait; nothing warns, nothing stays open."""
+    program = """
+async def child():
+    with giambio.CancelScope(shield=True):
+        try:
+            say("waiting")
+            await giambio.sleep_forever()
+        finally:
+            say("child closed")
+
+async def main():
+    try:
+        async with giambio.TaskManager(limit=1) as manager:
+            await manager.spawn(child)
+            try:
+                await manager.spawn(child())   # waits for a place
+            finally:
+                giambio.current_loop().call_soon(say, "cancelled")  # when this task waits
+    finally:
+        say("main closed")
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        process.expect("cancelled")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[:2] == ["child closed", "main closed"]
+    assert lines[2].startswith("raised KeyboardInterrupt")
+    assert lines[3:] == RESTORED
+    assert errors == ""
+
+
+def test_a_spawn_that_waits_for_a_place_is_closed_quietly(driver: str) -> None:
+    """SEMANTICS, Task managers: what was given to a spawn that did not happen is closed."""
+    program = """
+async def never():
+    pass
+
+async def child():
+    with giambio.CancelScope(shield=True):
+        await giambio.sleep_forever()
+
+async def main():
+    with giambio.CancelScope(shield=True):
+        async with giambio.TaskManager(limit=1) as manager:
+            await manager.spawn(child)
+            say("waiting")
+            await manager.spawn(never())
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        process.send(signal.SIGINT)
+        # Two equal signals may arrive as one; a third one makes it two at least.
+        while process.process.poll() is None:
+            process.send(signal.SIGINT)
+            try:
+                process.process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        _, errors = process.end()
+    assert "never awaited" not in errors
+
+
+def test_start_ends_in_keyboard_interrupt_although_main_returned(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: `start` then always ends in `KeyboardInterrupt`."""
+    program = """
+async def main():
+    try:
+        say("waiting")
+        await giambio.sleep_forever()
+    except giambio.CancelledError:
+        return "swallowed"
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines == ["raised KeyboardInterrupt NoneType", *RESTORED]
+    assert errors == ""
+
+
+def test_other_errors_are_the_context_of_the_keyboard_interrupt(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: other errors in its `__context__`."""
+    program = """
+async def main():
+    try:
+        say("waiting")
+        await giambio.sleep_forever()
+    finally:
+        raise ZeroDivisionError
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines == ["raised KeyboardInterrupt ZeroDivisionError", *RESTORED]
+    assert errors == ""
+
+
+def test_a_stop_signal_cancels_the_main_task_with_a_reason(driver: str) -> None:
+    """SEMANTICS, Ctrl-C: `stop_signals=(SIGTERM,)` cancels the main task, with a reason."""
+    program = """
+async def main():
+    try:
+        say("waiting")
+        await giambio.sleep_forever()
+    except giambio.CancelledError as exc:
+        return exc.reason
+outcome(main, stop_signals=(signal.SIGTERM,))
+say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGTERM)
+        lines, errors = process.end()
+    assert lines == ["returned SIGTERM", *RESTORED, "True"]
+    assert errors == ""
+    assert process.process.returncode == 0
+
+
+def test_a_main_task_that_lets_the_stop_signal_pass_was_cancelled(driver: str) -> None:
+    program = """
+async def main():
+    say("waiting")
+    await giambio.sleep_forever()
+outcome(main, stop_signals=[signal.SIGTERM])
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGTERM)
+        process.send(signal.SIGTERM)
+        lines, _ = process.end()
+    assert lines[0].startswith("raised TaskCancelled")
+
+
+def test_sigint_as_a_stop_signal_is_no_keyboard_interrupt(driver: str) -> None:
+    """A service that names SIGINT among its stop signals ends as it likes."""
+    program = """
+async def main():
+    try:
+        say("waiting")
+        await giambio.sleep_forever()
+    except giambio.CancelledError as exc:
+        return exc.reason
+outcome(main, stop_signals=(signal.SIGINT,))
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines == ["returned SIGINT", *RESTORED]
+    assert errors == ""
+
+
+def test_the_handler_is_installed_only_over_pythons_default_one(run: Run) -> None:
+    """SEMANTICS, Ctrl-C: only over Python's default one."""
+    seen: list[int] = []
+
+    def mine(number: int, frame: object) -> None:
+        seen.append(number)
+
+    async def main() -> str:
+        assert signal.getsignal(signal.SIGINT) is mine
+        signal.raise_signal(signal.SIGINT)
+        await giambio.checkpoint()
+        return "not interrupted"
+
+    previous = signal.signal(signal.SIGINT, mine)
+    try:
+        assert run(main) == "not interrupted"
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert seen == [signal.SIGINT]
+
+
+def test_an_ignored_sigint_stays_ignored(run: Run) -> None:
+    """SEMANTICS, Ctrl-C: only over Python's default one."""
+
+    async def main() -> None:
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run(main)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def test_the_handler_is_restored(run: Run) -> None:
+    """SEMANTICS, Ctrl-C: and restored."""
+
+    async def main() -> None:
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        raise ValueError("x")
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(ValueError, match="x"):
+        run(main)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_the_wakeup_descriptor_of_another_library_is_restored(run: Run) -> None:
+    """SEMANTICS, Ctrl-C: and restored."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    async def main() -> None:
+        await giambio.checkpoint()
+
+    previous = signal.set_wakeup_fd(writer)
+    try:
+        run(main)
+        assert signal.set_wakeup_fd(previous) == writer
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_no_handler_outside_of_the_main_thread(run: Run) -> None:
+    """SEMANTICS, Ctrl-C: the handler is installed only in the main thread."""
+    handlers: list[object] = []
+
+    async def main() -> None:
+        handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=run, args=(main,))
+    thread.start()
+    thread.join(LONG)
+    assert handlers == [signal.default_int_handler]
+
+
+def test_stop_signals_outside_of_the_main_thread_are_an_error(run: Run) -> None:
+    problems: list[BaseException] = []
+
+    async def main() -> None:
+        pytest.fail("not reached")
+
+    def thread() -> None:
+        try:
+            run(main, stop_signals=(signal.SIGTERM,))
+        except BaseException as exc:
+            problems.append(exc)
+
+    worker = threading.Thread(target=thread)
+    worker.start()
+    worker.join(LONG)
+    assert [str(problem) for problem in problems] == ["stop_signals= works only in the main thread"]
+
+
+def test_a_stop_signal_that_cannot_be_caught_is_an_error(run: Run) -> None:
+    async def main() -> None:
+        pytest.fail("not reached")
+
+    with pytest.raises(OSError):
+        run(main, stop_signals=(signal.SIGTERM, signal.SIGKILL))
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("value", [5, ["SIGTERM"]])
+def test_stop_signals_are_an_iterable_of_signals(run: Run, value: Any) -> None:
+    async def main() -> None:
+        pytest.fail("not reached")
+
+    with pytest.raises(TypeError):
+        run(main, stop_signals=value)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_keyboard_interrupt_raised_by_a_task_leaves_as_itself(run: Run) -> None:
+    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+
+    async def interrupting() -> None:
+        raise KeyboardInterrupt("by hand")
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(interrupting)
+
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
+        run(main)

@@ -1,0 +1,257 @@
+"""The vocabulary of a `Task`."""
+
+from __future__ import annotations
+
+import pickle
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import giambio
+
+Run = Callable[..., Any]
+
+
+async def value(result: object = None) -> object:
+    await giambio.checkpoint()
+    return result
+
+
+async def fail(error: BaseException) -> None:
+    raise error
+
+
+def test_a_task_that_returned(run: Run) -> None:
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(value, 5, name="five")
+            assert repr(task) == "<giambio.Task 'five' running>"
+            assert (task.done(), task.cancelled()) == (False, False)
+        assert repr(task) == "<giambio.Task 'five' returned>"
+        assert (task.done(), task.cancelled()) == (True, False)
+        assert task.result() == 5
+        assert task.exception() is None
+        assert task.cancel() is False
+
+    run(main)
+
+
+def test_a_task_that_failed(run: Run) -> None:
+    error = ValueError("x")
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="x"):
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(fail, error, name="bad")
+        assert repr(task) == "<giambio.Task 'bad' failed>"
+        assert (task.done(), task.cancelled()) == (True, False)
+        assert task.exception() is error
+        with pytest.raises(ValueError, match="x"):
+            task.result()
+        assert task.cancel() is False
+
+    run(main)
+
+
+def test_a_task_that_was_cancelled(run: Run) -> None:
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(giambio.sleep_forever, name="gone")
+            assert task.cancel() is True
+        assert repr(task) == "<giambio.Task 'gone' cancelled>"
+        assert (task.done(), task.cancelled()) == (True, True)
+        assert task.cancel() is False
+
+    run(main)
+
+
+def test_tasks_are_hashable_and_equal_only_to_themselves(run: Run) -> None:
+    """SEMANTICS, Parking: `Task` and `EventLoop` are hashable and can be weakly referenced."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            first, second = await manager.spawn(value), await manager.spawn(value)
+            assert first == first
+            assert first != second
+            assert {first: 1, second: 2}[second] == 2
+            assert weakref.ref(first)() is first
+
+    run(main)
+
+
+def test_loops_are_hashable_and_can_be_weakly_referenced() -> None:
+    """SEMANTICS, Parking: `Task` and `EventLoop` are hashable and can be weakly referenced."""
+    loop = giambio.EventLoop()
+    assert {loop: 1}[loop] == 1
+    assert weakref.ref(loop)() is loop
+
+
+def test_a_task_is_final_and_sealed(run: Run) -> None:
+    """SEMANTICS, Compiled and pure: final, not picklable, and take no new attributes."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(value)
+            with pytest.raises(AttributeError):
+                task.colour = "red"  # type: ignore[attr-defined]
+            with pytest.raises(AttributeError):
+                task.name = "other"  # type: ignore[misc]
+            with pytest.raises(TypeError, match="cannot pickle"):
+                pickle.dumps(task)
+
+    with pytest.raises(TypeError, match="not an acceptable base type"):
+        type("Mine", (giambio.Task,), {})
+    run(main)
+
+
+def test_a_task_is_generic() -> None:
+    assert giambio.Task[int].__args__ == (int,)
+
+
+def test_the_current_task(run: Run) -> None:
+    async def main() -> None:
+        seen: list[giambio.Task[Any]] = []
+
+        async def child() -> None:
+            seen.append(giambio.current_task())
+            await giambio.checkpoint()
+            seen.append(giambio.current_task())
+
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(child)
+        assert seen == [task, task]
+        assert giambio.current_task() is not task
+
+    run(main)
+
+
+def test_there_is_no_current_task_outside_of_one(run: Run) -> None:
+    with pytest.raises(RuntimeError, match="no giambio task runs in this thread"):
+        giambio.current_task()
+
+    async def main() -> None:
+        problems: list[str] = []
+
+        def callback() -> None:
+            with pytest.raises(RuntimeError, match="no giambio task runs in this thread"):
+                giambio.current_task()
+            problems.append("none")
+
+        giambio.current_loop().call_soon(callback)
+        await giambio.checkpoint()
+        assert problems == ["none"]
+
+    run(main)
+
+
+def test_a_task_outlives_its_loop(run: Run) -> None:
+    async def main() -> giambio.Task[object]:
+        async with giambio.TaskManager() as manager:
+            return await manager.spawn(value, 5)
+
+    task = run(main)
+    assert task.result() == 5
+    assert task.done()
+    assert task.name == f"{__name__}.value"
+    assert task.cancel() is False
+
+
+def test_a_join_is_awaited_once(run: Run) -> None:
+    """SEMANTICS, Compiled and pure: awaiting it twice is an error."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            join = (await manager.spawn(value, 5)).join()
+            assert await join == 5
+            with pytest.raises(RuntimeError, match=r"Task.join\(\) was awaited already"):
+                await join
+
+    run(main)
+
+
+def test_a_forgotten_join_warns(run: Run) -> None:
+    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(value, 5)
+            with pytest.warns(RuntimeWarning, match=r"Task.join\(\) was never awaited"):
+                task.join()
+
+    run(main)
+
+
+def test_joining_in_a_cancelled_scope_raises_although_the_task_is_done(run: Run) -> None:
+    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(value, 5)
+        with giambio.CancelScope() as scope:
+            scope.cancel()
+            await task
+        assert scope.cancelled_caught
+        assert await task == 5
+
+    run(main)
+
+
+def test_joining_a_task_that_is_done_does_not_give_way(run: Run) -> None:
+    """SEMANTICS, Checkpoints: a ready operation costs no trip through the scheduler."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(value, 5)
+        order: list[str] = []
+        giambio.current_loop().call_soon(order.append, "other")
+        await task
+        order.append("joined")
+        assert order == ["joined"]
+
+    run(main)
+
+
+def test_joiners_are_served_in_order(run: Run) -> None:
+    """SEMANTICS, The loop: waiters keep insertion order."""
+
+    async def main() -> None:
+        order: list[int] = []
+
+        async def join(number: int) -> None:
+            await task
+            order.append(number)
+
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(giambio.sleep, 0.001)
+            for number in range(20):
+                await manager.spawn(join, number)
+        assert order == list(range(20))
+
+    run(main)
+
+
+def test_tasks_that_join_each_other_can_be_cancelled(run: Run) -> None:
+    async def main() -> None:
+        tasks: list[giambio.Task[Any]] = []
+
+        async def join(number: int) -> None:
+            await giambio.checkpoint()
+            await tasks[number]
+
+        async with giambio.TaskManager() as manager:
+            tasks.append(await manager.spawn(join, 1))
+            tasks.append(await manager.spawn(join, 0))
+            for _ in range(5):
+                await giambio.checkpoint()
+            manager.cancel()
+        assert [task.cancelled() for task in tasks] == [True, True]
+
+    run(main)
+
+
+@pytest.mark.parametrize("word", ["name", "done", "result", "exception", "cancelled", "cancel"])
+def test_the_vocabulary_is_asyncios(word: str) -> None:
+    """DESIGN, section 3: a `Task` speaks asyncio's vocabulary."""
+    assert getattr(giambio.Task, word).__doc__
