@@ -199,3 +199,27 @@ def test_sockets_in_cycles_are_closed_by_the_collector_while_others_are_served(r
             theirs.close()
 
     run(main)
+
+
+def test_a_plain_socket_closed_behind_our_back_never_reaches_another_connection(run: Run) -> None:
+    """SEMANTICS, Sockets: readiness belongs to the socket object, never to the number."""
+
+    async def main() -> None:
+        plain, _peer = socket.socketpair()
+        with _peer, giambio.wrap_socket(plain) as ours:
+            number = plain.fileno()
+            plain.close()
+            left, right = socket.socketpair()
+            with left, right:
+                assert number in (left.fileno(), right.fileno())
+                other = left if number == right.fileno() else right
+                other.send(b"not for you")
+                with pytest.raises(OSError, match="closed|Bad file descriptor"):
+                    await ours.send_all(b"not for them")
+                with pytest.raises(OSError, match="closed|Bad file descriptor"):
+                    await ours.receive()
+                other.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    other.recv(100)
+
+    run(main)

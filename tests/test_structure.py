@@ -23,7 +23,13 @@ pytestmark = pytest.mark.skipif(
 
 #: The rooms, from the ground up. A module belongs to the longest name that fits.
 FLOORS = (
-    ("giambio._build", "giambio._final", "giambio._static_types", "giambio.errors"),
+    (
+        "giambio._build",
+        "giambio._final",
+        "giambio._static_types",
+        "giambio.errors",
+        "giambio.groups",
+    ),
     ("giambio.drivers",),
     ("giambio.kernel",),
     ("giambio.cancel",),

@@ -590,7 +590,8 @@ def test_leaving_the_outer_block_before_the_inner_one_is_an_error(run: Run) -> N
         with pytest.raises(RuntimeError, match="opposite order"):
             await outer.__aexit__(None, None, None)
         await inner.__aexit__(None, None, None)
-        await outer.__aexit__(None, None, None)
+        with pytest.raises(RuntimeError, match="was left already"):
+            await outer.__aexit__(None, None, None)
 
     run(main)
 
@@ -628,3 +629,23 @@ def test_a_manager_takes_no_new_attributes_and_no_pickling() -> None:
         pickle.dumps(manager)
     with pytest.raises(TypeError, match="not an acceptable base type"):
         type("Mine", (giambio.TaskManager,), {})
+
+
+def test_a_scope_left_open_inside_is_an_error_and_the_tasks_are_joined(run: Run) -> None:
+    """SEMANTICS, Cancellation: leaving scopes out of order is an error."""
+
+    async def main() -> tuple[bool, bool]:
+        scope = giambio.CancelScope()
+        with pytest.raises(RuntimeError, match="entered after it is still open"):
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(giambio.sleep_forever)
+                scope.__enter__()
+        joined = task.cancelled()
+        scope.cancel()
+        with pytest.raises(giambio.CancelledError):
+            await giambio.checkpoint()
+        scope.__exit__(None, None, None)
+        await giambio.checkpoint()
+        return joined, scope.cancel_called
+
+    assert run(main) == (True, True)

@@ -31,6 +31,8 @@ cdef class CancelScope(Scope):
     cpdef object check_leaving(self)
     @cython.locals(task=Task, parent=CancelScope)
     cpdef bint leave(self, bint cancelled) except -1
+    @cython.locals(scope=CancelScope)
+    cdef object _cut_out(self, Task task)
     cdef bint _visible_from_outside(self) noexcept
     @cython.locals(scope=CancelScope)
     cpdef object cancellation(self)

@@ -331,12 +331,25 @@ class CancelScope(Scope):
         self.task = None
         if task is None or parent is None:
             return False
-        task.scope = parent
-        task.pending = parent.effective or (task.injected is not None and bool(task.injected))
+        if task.scope is self:
+            task.scope = parent
+            task.pending = parent.effective or (task.injected is not None and bool(task.injected))
+        else:
+            self._cut_out(task)
         if cancelled and self._cancel_called and not self._visible_from_outside():
             self._cancelled_caught = True
             return True
         return False
+
+    def _cut_out(self, task: Task) -> None:
+        """Stop being one of the scopes around the innermost, which goes on."""
+        scope: CancelScope | None = task.scope  # type: ignore[assignment]
+        while scope is not None:
+            if scope.parent is self:
+                scope.parent = self.parent
+                break
+            scope = scope.parent
+        refresh_task(task)
 
     def _visible_from_outside(self) -> bool:
         """Whether the cancellation comes from further out as well."""

@@ -478,8 +478,15 @@ class TaskManager(Supervisor):
         """The body has ended; it counts as one of the children."""
         host = self._host
         if host is None or self._state != OPEN:
-            raise RuntimeError("this TaskManager is left, but was not entered")
-        self.cancel_scope.check_leaving()
+            problem = "but was not entered" if self._state == NEW else "but was left already"
+            raise RuntimeError(f"this TaskManager is left, {problem}")
+        try:
+            self.cancel_scope.check_leaving()
+        except RuntimeError as exc:
+            if not self._host_runs():
+                raise
+            # A scope is still open inside: that is raised when the tasks are joined.
+            self.add_error(exc)
         self._leaving = leaving
         if body is not None:
             self._body = Raised(body)
