@@ -1,0 +1,27 @@
+from giambio.drivers cimport directions
+from giambio.drivers.driver cimport Driver
+from giambio.drivers.source cimport Source, Waiter
+from giambio.kernel.kernel cimport Kernel
+from giambio.net cimport transfer
+from giambio.net.transfer cimport ReceiveBuffer
+
+cimport cython
+
+
+cdef class Endpoint:
+    cdef object __weakref__
+    cdef Kernel _kernel
+    cdef object _sock
+    cdef int _fd
+    cdef Source _source
+    cdef bint _short_reads
+    cdef bint _send_broken
+    cdef ReceiveBuffer _buffer
+    cdef object _made_at
+
+    @cython.locals(source=Source, reader=Waiter, writer=Waiter, driver=Driver)
+    cpdef object close_now(self)
+    cdef object _open_socket(self)
+    @cython.locals(driver=Driver)
+    cdef object _wait(self, Source source, int direction)
+    cdef object _accepted(self, object connection)

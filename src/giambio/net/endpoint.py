@@ -1,0 +1,119 @@
+"""What a socket is inside: the plain socket, its readiness, and who may use it.
+
+`AsyncSocket` is an `Endpoint` with methods for users; the operations behind
+those methods work on the `Endpoint`.
+"""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+from typing import Any
+
+from giambio.drivers import directions
+from giambio.drivers.source import Source
+from giambio.errors import ClosedResourceError
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.tracebacks import user_frame
+from giambio.net import transfer
+from giambio.net.transfer import ReceiveBuffer
+
+__all__ = ["Endpoint", "closed_error"]
+
+IP = (stdlib_socket.AF_INET, stdlib_socket.AF_INET6)
+
+#: The plain sockets behind open `AsyncSocket`s. It keeps them out of the garbage
+#: collector's hands, which would close and report one before the `AsyncSocket` around it.
+owned: set[stdlib_socket.socket] = set()
+
+
+class Endpoint:
+    """A socket, as the operations see it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_buffer",
+        "_fd",
+        "_kernel",
+        "_made_at",
+        "_send_broken",
+        "_short_reads",
+        "_sock",
+        "_source",
+    )
+
+    def __init__(self, kernel: Kernel, sock: stdlib_socket.socket) -> None:
+        self._kernel = kernel
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._source: Source | None = Source(self._fd)
+        self._short_reads = sock.type == stdlib_socket.SOCK_STREAM and sock.family in IP
+        self._send_broken = False
+        self._buffer: ReceiveBuffer = receive_buffer(kernel)
+        self._made_at = place()
+        owned.add(sock)
+
+    def close_now(self) -> None:
+        """Release the descriptor, and tell who waits on it."""
+        source = self._source
+        if source is None:
+            return
+        self._source = None
+        driver = self._kernel.driver
+        if driver is not None:
+            driver.forget(source)
+        self._sock.close()
+        owned.discard(self._sock)
+        reader = source.reader
+        writer = source.writer
+        source.reader = None
+        source.writer = None
+        if reader is not None:
+            reader.ready()
+        if writer is not None:
+            writer.ready()
+
+    def _open_socket(self) -> stdlib_socket.socket:
+        """The socket behind it.
+
+        Raises:
+            ClosedResourceError: it is closed.
+        """
+        if self._source is None:
+            raise closed_error()
+        return self._sock
+
+    def _wait(self, source: Source, direction: int) -> None:
+        """Have the driver report from now on."""
+        driver = self._kernel.driver
+        if driver is not None:
+            try:
+                driver.arm(source, direction)
+            except BaseException:
+                if direction == directions.READING:
+                    source.reader = None
+                else:
+                    source.writer = None
+                raise
+
+    def _accepted(self, connection: stdlib_socket.socket) -> Any:
+        """Make what `accept` gives out, of a connection."""
+        raise NotImplementedError
+
+
+def closed_error() -> ClosedResourceError:
+    """The error of using a closed socket."""
+    return ClosedResourceError("this socket is closed; make a new one to connect again")
+
+
+def receive_buffer(kernel: Kernel) -> ReceiveBuffer:
+    """The one receive buffer of a loop."""
+    buffer: ReceiveBuffer | None = kernel.services.get("receive buffer")
+    if buffer is None:
+        buffer = kernel.services["receive buffer"] = ReceiveBuffer(transfer.RECEIVE_BUFFER)
+    return buffer
+
+
+def place() -> str:
+    """Where in the user's code we are, for the warning of a dropped socket."""
+    frame = user_frame()
+    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

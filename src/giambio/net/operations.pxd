@@ -1,0 +1,84 @@
+from giambio.drivers cimport directions
+from giambio.drivers.source cimport Source
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.operation cimport Operation
+from giambio.net cimport transfer
+from giambio.net.endpoint cimport Endpoint
+
+cimport cython
+
+
+cdef class SocketOperation(Operation):
+    cdef Endpoint _socket
+
+    cdef object begin(self, Endpoint sock)
+    @cython.locals(source=Source)
+    cdef Source occupy(self, int direction)
+    @cython.locals(source=Source)
+    cdef object vacate(self)
+    cdef bint abort(self) except -1
+    cdef bint broken(self, object exc) except -1
+
+
+cdef class Receive(SocketOperation):
+    cdef Py_ssize_t _size
+
+    @cython.locals(source=Source, sock=Endpoint, count=Py_ssize_t, data=bytes)
+    cdef bint attempt(self) except -1
+
+
+cdef class ReceiveInto(SocketOperation):
+    cdef object _view
+
+    @cython.locals(source=Source, sock=Endpoint, count=Py_ssize_t)
+    cdef bint attempt(self) except -1
+
+
+cdef class Accept(SocketOperation):
+    @cython.locals(source=Source, sock=Endpoint)
+    cdef bint attempt(self) except -1
+
+
+cdef class Send(SocketOperation):
+    cdef object _data
+
+    @cython.locals(source=Source, sock=Endpoint, count=Py_ssize_t)
+    cdef bint attempt(self) except -1
+
+
+cdef class SendAll(SocketOperation):
+    cdef object _data
+    cdef Py_ssize_t _size
+    cdef Py_ssize_t _offset
+
+    @cython.locals(source=Source, sock=Endpoint, count=Py_ssize_t)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1
+
+
+cdef class SendEof(SocketOperation):
+    @cython.locals(source=Source)
+    cdef bint attempt(self) except -1
+
+
+cdef class Connect(SocketOperation):
+    cdef object _address
+    cdef bint _begun
+
+    @cython.locals(source=Source, sock=Endpoint)
+    cdef bint attempt(self) except -1
+    cdef object _progress(self, Source source)
+    cdef object interruption(self, BaseTask task)
+
+
+cdef class Closed(Operation):
+    cdef bint attempt(self) except -1
+
+
+@cython.locals(operation=Receive)
+cdef Receive new_receive(Endpoint sock, Py_ssize_t size)
+
+@cython.locals(operation=SendAll)
+cdef SendAll new_send_all(Endpoint sock, object data)
+
+cdef object bytes_like(str what, object data)
