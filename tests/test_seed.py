@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import pathlib
 import re
 import socket
@@ -49,10 +50,12 @@ async def main():
 loop.start(main)  # Note the absence of parentheses
 """  # noqa: E501
 
+# Port 80 is given, so the addresses tell one test run from another beside it.
+NETWORK = f"127.{os.getpid() >> 8 & 0x7F}.{os.getpid() & 0xFF}"
 HOSTS = {
-    "example.com": "127.0.0.81",
-    "some-domain.tld": "127.0.0.82",
-    "other-site.net": "127.0.0.83",
+    "example.com": f"{NETWORK}.81",
+    "some-domain.tld": f"{NETWORK}.82",
+    "other-site.net": f"{NETWORK}.83",
 }
 
 #: What runs the program in a process of its own: it redirects the names, forces the
