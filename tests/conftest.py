@@ -15,6 +15,10 @@ import pytest
 import giambio
 
 SECONDS_PER_TEST = 60
+
+# Taken before pytest captures the descriptor: a time-out ends the process at once, and what
+# it has to say would be lost with the capture.
+REAL_STDERR = os.dup(2)
 DRIVERS = ["epoll", "selectors"] if sys.platform == "linux" else ["selectors"]
 
 
@@ -46,7 +50,7 @@ def loop(driver: str) -> Iterator[giambio.EventLoop]:
 @pytest.fixture(autouse=True)
 def time_limit() -> Iterator[None]:
     """A test that hangs ends the run with every thread's traceback."""
-    faulthandler.dump_traceback_later(SECONDS_PER_TEST, exit=True)
+    faulthandler.dump_traceback_later(SECONDS_PER_TEST, exit=True, file=REAL_STDERR)
     yield
     faulthandler.cancel_dump_traceback_later()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import os
 import signal
@@ -17,6 +18,8 @@ import pytest
 import giambio
 from conftest import open_descriptors
 from giambio.kernel.operation import Wait
+from giambio.kernel.runnable import Handle
+from giambio.threads import run_in_worker
 from helpers_kernel import ManualClock, finish, turns
 
 Run = Callable[..., Any]
@@ -950,3 +953,32 @@ def test_a_paused_loop_is_a_clear_error_in_a_forked_child(loop: giambio.EventLoo
             "RuntimeError: this loop was running when the process forked"
         )
     finish(loop, task)
+
+
+def test_no_wake_up_is_lost_when_many_threads_report_at_once(run: Run) -> None:
+    """SEMANTICS, Ctrl-C and signals: signals wake the loop through a socketpair; so do threads."""
+
+    async def main() -> int:
+        done = 0
+        for _ in range(300):
+            async with giambio.TaskManager() as manager:
+                tasks = [await manager.spawn(run_in_worker, "a test", int, 1) for _ in range(8)]
+            done += sum(task.result() for task in tasks)
+        return done
+
+    assert run(main) == 2400
+
+
+def test_a_million_callbacks_left_over_are_dropped_one_by_one(driver: str) -> None:
+    """Freed as a chain they would overflow the C stack of the compiled build."""
+    context = contextvars.copy_context()
+
+    def overload(loop: giambio.EventLoop) -> None:
+        for _ in range(1_000_000):
+            loop.enqueue(Handle(int, (), context))
+
+    async def main() -> None:
+        overload(giambio.current_loop())
+
+    giambio.run(main, driver=driver)
+    overload(giambio.EventLoop(driver=driver))  # and the same for a loop that is thrown away

@@ -351,3 +351,32 @@ def test_a_number_too_large_for_a_descriptor_is_an_error(run: Run) -> None:
 def test_notify_closing_needs_a_running_loop() -> None:
     with pytest.raises(RuntimeError, match="no giambio loop runs in this thread"):
         giambio.notify_closing(0)
+
+
+def test_closing_an_async_socket_ends_the_waits_for_its_descriptor(run: Run) -> None:
+    """SEMANTICS, Sockets: they work beside an `AsyncSocket`, which needs no notify_closing."""
+
+    async def main() -> bytes:
+        left, right = map(giambio.wrap_socket, socket.socketpair())
+        number = right.fileno()
+        with left:
+            async with giambio.TaskManager() as manager:
+
+                async def wait() -> None:
+                    with pytest.raises(giambio.ClosedResourceError, match="being closed"):
+                        await giambio.wait_readable(number)
+
+                await manager.spawn(wait)
+                await turns(2)
+                right.close()
+            one, other = map(giambio.wrap_socket, socket.socketpair())
+            with one, other:
+                reused, peer = (one, other) if one.fileno() == number else (other, one)
+                assert reused.fileno() == number
+                async with giambio.TaskManager() as manager:
+                    task = await manager.spawn(reused.receive)
+                    await turns(2)
+                    await peer.send_all(b"for the new one")
+                return task.result()
+
+    assert run(main) == b"for the new one"

@@ -927,7 +927,6 @@ def test_after_a_half_sent_send_all_only_receiving_goes_on(run: Run) -> None:
                     await send(b"more")
             theirs.sendall(b"hello")
             assert await ours.receive(100) == b"hello"
-            await ours.send_eof()
 
     with_limit(run, main)
 
@@ -1031,3 +1030,18 @@ def test_a_full_connection_is_really_full() -> None:
         assert fill(left) > 0
         with pytest.raises(BlockingIOError):
             left.send(b"x")
+
+
+def test_after_a_cancelled_send_all_the_stream_cannot_be_ended_cleanly(run: Run) -> None:
+    """SEMANTICS, Cancellation: after a cancelled `send_all` further sends raise."""
+
+    async def main() -> None:
+        left, right = map(giambio.wrap_socket, socket.socketpair())
+        with left, right:
+            with giambio.move_on_after(0.01) as scope:
+                await left.send_all(bytes(10_000_000))
+            assert scope.cancelled_caught
+            with pytest.raises(giambio.BrokenResourceError, match="a part was sent"):
+                await left.send_eof()
+
+    run(main)

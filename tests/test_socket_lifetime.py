@@ -223,3 +223,30 @@ def test_a_plain_socket_closed_behind_our_back_never_reaches_another_connection(
                     other.recv(100)
 
     run(main)
+
+
+def test_a_socket_is_free_again_after_its_loop_was_interrupted(driver: str) -> None:
+    """A reader that was woken, and not stepped any more, has left the socket."""
+
+    class InterruptWhenWoken(giambio.Hook):
+        def woken(self, task: Any) -> None:
+            loop.stop_between_steps(KeyboardInterrupt())
+
+    loop = giambio.EventLoop(driver=driver)
+    left, right = socket.socketpair()
+    with right, loop.wrap_socket(left) as sock:
+
+        async def main() -> None:
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(sock.receive, 10)
+                await turns(2)
+                loop.add_hook(hook)
+                right.send(b"hello")
+                await giambio.sleep_forever()
+
+        hook = InterruptWhenWoken()
+        with pytest.raises(KeyboardInterrupt):
+            loop.start(main)
+        loop.remove_hook(hook)
+        assert loop.start(sock.receive, 10) == b"hello"
+    loop.close()

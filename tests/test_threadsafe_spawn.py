@@ -366,3 +366,29 @@ def test_no_refused_coroutine_warns(run: Run) -> None:
         gc.collect()
 
     run(main)
+
+
+def test_the_future_is_settled_when_the_loop_is_interrupted_first(run: Run) -> None:
+    futures: list[concurrent.futures.Future[Any]] = []
+
+    async def main() -> None:
+        loop = giambio.current_loop()
+        async with giambio.TaskManager() as manager:
+            futures.append(manager.spawn_threadsafe(giambio.sleep, 0))
+            loop.stop_between_steps(KeyboardInterrupt())
+            await giambio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    with pytest.raises(giambio.RunFinishedError, match="has ended"):
+        futures[0].result(timeout=0)
+
+
+def test_a_future_settled_by_somebody_else_does_no_harm(run: Run) -> None:
+    async def main() -> str:
+        async with giambio.TaskManager() as manager:
+            future = manager.spawn_threadsafe(giambio.sleep, 0)
+            future.set_result("mine")
+        return str(future.result())
+
+    assert run(main) == "mine"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 from giambio.errors import RunFinishedError
 from giambio.kernel.callback import Callback
 from giambio.kernel.coroutines import discard
+from giambio.kernel.runnable import Handle
 
 __all__ = ["spawn_for_thread"]
 
@@ -28,8 +30,13 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
                 spawn_for_future(manager, target, args, future)
             manager.pass_place_on()  # if nothing came of it, the block may end
 
+        def dropped() -> None:
+            discard(target)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(RunFinishedError("the loop of this TaskManager has ended"))
+
         manager.arriving.append(None)  # from here on the block waits for it
-        handle = loop.call_soon_threadsafe(launch)
+        handle = loop.hand_in(Handle(launch, (), copy_context(), dropped=dropped))
         if loop.driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
             raise RunFinishedError("the loop of this TaskManager has ended")
@@ -49,8 +56,8 @@ def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: F
         return
 
     def ended() -> None:
-        if not future.set_running_or_notify_cancel():
-            return
+        if future.done() or not future.set_running_or_notify_cancel():
+            return  # cancelled, or settled by somebody else
         if task.failed() or task.cancelled():
             future.set_exception(task.problem("result()"))
         else:

@@ -60,6 +60,10 @@ class Interrupts:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+        self.release_wakeup()
+
+    def release_wakeup(self) -> None:
+        """Stop writing to the loop's descriptor, before it is closed and used again."""
         if self._previous_fd is not None:
             signal.set_wakeup_fd(self._previous_fd)
             self._previous_fd = None

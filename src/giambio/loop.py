@@ -141,7 +141,7 @@ class EventLoop(Kernel):
             self._release()
             raise
         try:
-            problem = self._finish(task)
+            problem = self._finish(task, interrupts)
         finally:
             interrupts.restore()
             self._interrupts = None
@@ -305,8 +305,12 @@ class EventLoop(Kernel):
 
     # -- inside ----------------------------------------------------------------------
 
-    def _finish(self, task: Task) -> BaseException | None:
+    def _finish(self, task: Task, interrupts: Interrupts | None = None) -> BaseException | None:
         """Run to the end, and release everything.
+
+        Parameters:
+            task: the main task.
+            interrupts: the signal handlers of the run, if it has any.
 
         Returns:
             What the run ends with, if it is an exception.
@@ -319,6 +323,8 @@ class EventLoop(Kernel):
         # What callbacks raised when the main task could not be told any more.
         problems = [failure] if failure is not None else []
         problems += [exc for exc in self.undelivered() if exc is not failure]
+        if interrupts is not None:
+            interrupts.release_wakeup()
         self._release()
         try:
             if len(problems) > 1:

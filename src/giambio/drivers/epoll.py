@@ -72,8 +72,9 @@ class EpollDriver(Driver):
     def watch(self, fd: int, direction: int, waiter: Waiter) -> bool:
         """See `Driver.watch`."""
         if self._levels is None:
-            self._levels = Levels()
-            self.arm(self._levels.source, directions.READING)
+            levels = Levels()
+            self.arm(levels.source, directions.READING)
+            self._levels = levels
         return self._levels.watch(fd, direction, waiter)
 
     def unwatch(self, fd: int, direction: int) -> None:

@@ -101,8 +101,9 @@ cdef class EpollDriver(Driver):
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *:
         """See `Driver.watch`."""
         if self._levels is None:
-            self._levels = Levels()
-            self.arm(self._levels.source, 1)
+            levels = Levels()
+            self.arm(levels.source, 1)
+            self._levels = levels
         return self._levels.watch(fd, direction, waiter)
 
     cpdef object unwatch(self, int fd, int direction):

@@ -65,4 +65,6 @@ cdef class Kernel:
     @cython.locals(main=BaseTask)
     cpdef list undelivered(self)
     cdef object _raise_failure(self)
+    @cython.locals(item=Runnable, following=Runnable)
+    cdef list _take_queue(self)
     cdef object _report_step(self, BaseTask task)

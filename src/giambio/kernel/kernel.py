@@ -67,6 +67,9 @@ class Kernel:
         clock: Any = None,
         strict: bool = False,
     ) -> None:
+        self._head: Runnable | None = None
+        self._tail: Runnable | None = None
+        self.queue_length = 0
         if driver is not None:
             drivers.check_name(driver)
         self.driver_name = driver
@@ -75,9 +78,6 @@ class Kernel:
         self._clock: Any = Clock() if clock is None else clock
         self._clock_now = self._clock.now
         self._timers = Timers()
-        self._head: Runnable | None = None
-        self._tail: Runnable | None = None
-        self.queue_length = 0
         self.running: BaseTask | None = None
         self.budget = 0
         # The task that exceptions from nowhere (callbacks, hooks) go to.
@@ -260,7 +260,10 @@ class Kernel:
             from a thread
         """
         self._check_open()
-        handle = Handle(callback, args, copy_or(context))
+        return self.hand_in(Handle(callback, args, copy_or(context)))
+
+    def hand_in(self, handle: Handle) -> Handle:
+        """Have a callback called, from any thread."""
         self._inbox.append(handle)
         wakeup = self._wakeup
         if wakeup is not None:
@@ -777,13 +780,37 @@ class Kernel:
 
     def drop_everything(self) -> None:
         """Forget all tasks, callbacks and timers, to be able to start anew."""
-        self._head = self._tail = None
-        self.queue_length = 0
-        self._inbox.clear()
+        dropped = self._take_queue()
+        while self._inbox:
+            dropped.append(self._inbox.popleft())
         self._timers = Timers()
         self.running = None
         self.main = None
         self._failure = None
+        for handle in dropped:
+            handle.drop()
+
+    def _take_queue(self) -> list[Any]:
+        """Empty the run queue, one by one: C's stack is too small to free a long chain.
+
+        Returns:
+            The callbacks that were on it.
+        """
+        callbacks = []
+        item = self._head
+        self._head = self._tail = None
+        self.queue_length = 0
+        while item is not None:
+            following = item.following
+            item.following = None
+            item.queued = False
+            if not item.is_task:
+                callbacks.append(item)
+            item = following
+        return callbacks
+
+    def __del__(self) -> None:
+        self._take_queue()
 
     def _check_open(self) -> None:
         if self.closed:

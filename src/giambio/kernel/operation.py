@@ -70,6 +70,12 @@ class Operation(Park):
                 f"{self.what} was never awaited", RuntimeWarning, stacklevel=2, source=None
             )
 
+    def close(self) -> None:
+        """The coroutine that awaits this is closed: leave, also if it was woken already."""
+        if self.state == constants.TRIED:
+            self.state = constants.DONE
+            self.abort()
+
     # -- for subclasses --------------------------------------------------------
 
     def attempt(self) -> bool:

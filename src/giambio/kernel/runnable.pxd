@@ -15,6 +15,7 @@ cdef class Handle(Runnable):
     cdef object _args
     cdef object _context
     cdef bint _cancelled
+    cdef object _dropped
     cdef object _kernel
     cdef list _timer
 

@@ -48,7 +48,16 @@ class Handle(Runnable):
         True
     """
 
-    __slots__ = ("__weakref__", "_args", "_callback", "_cancelled", "_context", "_kernel", "_timer")
+    __slots__ = (
+        "__weakref__",
+        "_args",
+        "_callback",
+        "_cancelled",
+        "_context",
+        "_dropped",
+        "_kernel",
+        "_timer",
+    )
 
     def __init__(
         self,
@@ -57,6 +66,7 @@ class Handle(Runnable):
         context: Context,
         kernel: Any = None,
         when: float = inf,
+        dropped: Callable[[], object] | None = None,
     ) -> None:
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
@@ -67,6 +77,8 @@ class Handle(Runnable):
         self._args = args
         self._context = context
         self._cancelled = False
+        # Whom to tell if the loop ends before the callback's turn.
+        self._dropped = dropped
         # With a timer: whose it is, and the entry.
         self._kernel = kernel
         self._timer: list[Any] | None = None
@@ -88,7 +100,6 @@ class Handle(Runnable):
         """
         self._cancelled = True
         self._callback = None
-        self._args = ()
         timer = self._timer
         # From another thread the timer is left to fire, and calls nothing.
         if timer is not None and self._kernel.in_own_thread():
@@ -115,6 +126,11 @@ class Handle(Runnable):
         if self._kernel is not None:
             self._kernel.enqueue(self)
 
+    def drop(self) -> None:
+        """The loop has ended, and the callback will not be called."""
+        if self._dropped is not None and not self._cancelled:
+            self._dropped()
+
     def run(self) -> None:
         """Call the callback, in its context."""
         callback = self._callback
@@ -122,4 +138,4 @@ class Handle(Runnable):
             self._context.run(callback, *self._args)
 
 
-final(Handle, "(callback, args, context, kernel=None, when=inf)")
+final(Handle, "(callback, args, context, kernel=None, when=inf, dropped=None)")

@@ -377,7 +377,10 @@ class Task(BaseTask):
         self.parked = None
         try:
             if parked is not None:
-                parked.abort()
+                if isinstance(parked, Operation):
+                    parked.close()
+                else:
+                    parked.abort()
                 parked.interruption(self)  # it releases what it was given
             discard(self.coro)  # if it never began
             self.coro.close()

@@ -48,13 +48,16 @@ class Wakeup:
                 pass  # full: it has been woken often enough; or closed: the loop has ended
 
     def _drain(self) -> None:
-        # Cleared before reading: a sender that comes in between wakes once too often.
-        self.signalled = False
+        # The protocol with `send`, in this order. There: put the work where the loop
+        # looks, then look at the flag. Here: read everything, then clear the flag, then
+        # (before the next wait) look for work. Cleared first, a byte that comes in
+        # between would be read while its flag stays set, and nobody would wake us again.
         try:
-            while len(self._receiver.recv(4096)) == 4096:
+            while self._receiver.recv(4096):
                 pass
         except BlockingIOError:
             pass
+        self.signalled = False
         self._driver.arm(self._source, directions.READING)
 
     def close(self, forked: bool = False) -> None:

@@ -2,7 +2,7 @@ from giambio.drivers cimport directions
 from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Source, Waiter
 from giambio.kernel.kernel cimport Kernel
-from giambio.net cimport transfer
+from giambio.net cimport readiness, transfer
 from giambio.net.transfer cimport ReceiveBuffer
 
 cimport cython

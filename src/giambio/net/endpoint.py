@@ -14,7 +14,7 @@ from giambio.drivers.source import Source
 from giambio.errors import ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.tracebacks import user_frame
-from giambio.net import transfer
+from giambio.net import readiness, transfer
 from giambio.net.transfer import ReceiveBuffer
 
 __all__ = ["Endpoint", "closed_error"]
@@ -61,6 +61,7 @@ class Endpoint:
         driver = self._kernel.driver
         if driver is not None:
             driver.forget(source)
+            readiness.end_watches(driver, self._fd)
         self._sock.close()
         owned.discard(self._sock)
         reader = source.reader

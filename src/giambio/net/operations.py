@@ -303,6 +303,9 @@ class SendEof(SocketOperation):
         source = self.occupy(directions.WRITING)
         if source is None:
             return False
+        if self._socket._send_broken:  # a clean end would hide that a part is missing
+            self.vacate()
+            return self.fail(half_sent_error())
         try:
             self._socket._sock.shutdown(stdlib_socket.SHUT_WR)
         except OSError as exc:

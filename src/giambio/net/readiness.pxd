@@ -20,5 +20,5 @@ cdef class Readiness(Operation):
     cdef bint abort(self) except -1
 
 
-@cython.locals(driver=Driver, waiter=Readiness)
-cpdef object notify_closing(object fd)
+@cython.locals(waiter=Readiness)
+cpdef object end_watches(Driver driver, int number)

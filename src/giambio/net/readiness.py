@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from giambio.drivers import directions
+from giambio.drivers.driver import Driver
 from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel.operation import Operation, current_kernel
 
@@ -155,8 +156,12 @@ def notify_closing(fd: Any) -> None:
     """
     number = descriptor("notify_closing()", fd)
     driver = current_kernel().driver
-    if driver is None:
-        return
+    if driver is not None:
+        end_watches(driver, number)
+
+
+def end_watches(driver: Driver, number: int) -> None:
+    """Tell who waits for a descriptor that it is being closed."""
     for direction in (directions.READING, directions.WRITING):
         waiter = driver.watcher(number, direction)
         if isinstance(waiter, Readiness):

@@ -222,7 +222,8 @@ class AsyncSocket(Endpoint):
         Raises:
             BusyResourceError: another task is sending.
             ClosedResourceError: the socket is closed.
-            BrokenResourceError: there is no connection.
+            BrokenResourceError: there is no connection, or an earlier `send_all`
+                was cancelled half-way.
             CancelledError: the task is in a cancelled scope.
 
         A checkpoint. Cancelled, nothing has happened. Harmless a second time.
