@@ -955,8 +955,11 @@ def test_a_paused_loop_is_a_clear_error_in_a_forked_child(loop: giambio.EventLoo
     finish(loop, task)
 
 
-def test_no_wake_up_is_lost_when_many_threads_report_at_once(run: Run) -> None:
+def test_no_wake_up_is_lost_when_many_threads_report_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SEMANTICS, Ctrl-C and signals: signals wake the loop through a socketpair; so do threads."""
+    monkeypatch.setattr("giambio.threads.IDLE_SECONDS", 0.05)
 
     async def main() -> int:
         done = 0
@@ -967,6 +970,9 @@ def test_no_wake_up_is_lost_when_many_threads_report_at_once(run: Run) -> None:
         return done
 
     assert run(main) == 2400
+    for thread in threading.enumerate():
+        if thread.name.startswith("giambio-"):
+            thread.join(20)
 
 
 def test_a_million_callbacks_left_over_are_dropped_one_by_one(driver: str) -> None:
