@@ -24,3 +24,10 @@ def test_tasks_and_sockets_together(run: Callable[..., Any]) -> None:
                 return await left.receive(100)
 
     assert run(main) == b"hello"
+
+
+def test_build_info_tells_the_driver_that_runs(run: Callable[..., Any], driver: str) -> None:
+    async def main() -> str:
+        return giambio.build_info().driver
+
+    assert run(main) == driver

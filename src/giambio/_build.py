@@ -259,13 +259,16 @@ def build_info() -> BuildInfo:
     import threading
 
     from giambio import drivers
+    from giambio.kernel import current
 
+    kernel = current.get()
+    driver = None if kernel is None else kernel.driver
     names = [thread.name for thread in threading.enumerate()]
     return BuildInfo(
         version=VERSION,
         build="pure" if _reason else "compiled",
         reason=_reason,
-        driver=drivers.default_name(),
+        driver=drivers.default_name() if driver is None else driver.name,
         python=f"{platform.python_implementation()} {platform.python_version()}",
         platform=sys.platform,
         threads=tuple(name for name in names if name.startswith("giambio-")),

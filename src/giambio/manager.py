@@ -254,7 +254,7 @@ class TaskManager(Supervisor):
             CancelledError: the caller is in a cancelled scope.
 
         A checkpoint. Cancelled before ``started``, the task is cancelled too,
-        and joined.
+        and joined. It does not wait for a place of ``limit=``.
 
         Example:
             >>> import giambio
