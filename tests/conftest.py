@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,12 @@ SECONDS_PER_TEST = 60
 # it has to say would be lost with the capture.
 REAL_STDERR = os.dup(2)
 DRIVERS = ["epoll", "selectors"] if sys.platform == "linux" else ["selectors"]
+
+
+# A shell starts what it runs in the background with Ctrl-C ignored. Then Python has no handler
+# for it and giambio installs none, as it should; the tests are about the ordinary case.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=DRIVERS)
