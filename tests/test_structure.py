@@ -49,7 +49,6 @@ FLOORS = (
 #: much: (module, what it imports): why.
 LAZY = {
     ("giambio._build", "giambio.drivers"): "select() has to run before the first of them",
-    ("giambio._build", "giambio.kernel.current"): "the same",
     ("giambio.drivers", "giambio.drivers.epoll"): "only where the system has it",
     ("giambio.drivers", "giambio.drivers.selectors"): "only when it is asked for",
     ("giambio.loop", "giambio.net.socket"): "a loop without sockets does not need it",

@@ -259,9 +259,10 @@ def build_info() -> BuildInfo:
     import threading
 
     from giambio import drivers
-    from giambio.kernel import current
 
-    kernel = current.get()
+    # Looked up, because what has not been imported runs no loop.
+    current = sys.modules.get("giambio.kernel.current")
+    kernel = None if current is None else current.get()
     driver = None if kernel is None else kernel.driver
     names = [thread.name for thread in threading.enumerate()]
     return BuildInfo(

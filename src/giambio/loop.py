@@ -331,7 +331,7 @@ class EventLoop(Kernel):
                 return BaseExceptionGroup("the main task and callbacks failed", problems)
             return problems[0] if problems else None
         finally:
-            del task, failure, problems
+            del task, failure, problems, interrupts
 
     def _run_to_the_end(self, task: Task) -> None:
         """Run until the main task, and what closes async generators, has ended."""
