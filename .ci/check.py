@@ -28,6 +28,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 # Tests look at clocks, so no more than two runs of them share the machine.
 BUILDS_AT_ONCE = max(2, os.cpu_count() or 1)
 TESTS_AT_ONCE = 2
+#: How long one run of the suite may take: some six times what it takes alone.
+TEST_SECONDS = 2400
+BUILD_SECONDS = 900
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -152,7 +155,7 @@ class Run:
         command = readme_test_command(self.sources / "README.md")
         clone = self.folder / "clone"
         copy_checkout(clone)
-        job.run(["bash", "-c", command], cwd=clone, env=environment(), timeout=500)
+        job.run(["bash", "-c", command], cwd=clone, env=environment(), timeout=TEST_SECONDS)
 
     def build(self, env: Environment, job: Job) -> None:
         job.say(f"Python {env.version}")
@@ -161,7 +164,9 @@ class Run:
         asks_for = "REQUIRE" if env.build == "compiled" else "NO"
         command = [env.python, "-m", "pip", "wheel", "--no-deps", "-w", str(env.folder / "dist")]
         variables = environment(**{f"GIAMBIO_{asks_for}_EXTENSIONS": "1"})
-        job.run([*command, str(self.sources)], cwd=self.folder, env=variables)
+        job.run(
+            [*command, str(self.sources)], cwd=self.folder, env=variables, timeout=BUILD_SECONDS
+        )
         if env.wheel.endswith("-py3-none-any.whl") != (env.build == "pure"):
             raise JobFailed(f"the wheel's name does not tell the {env.build} build: {env.wheel}")
 
@@ -171,7 +176,7 @@ class Run:
         check = [env.python, ".ci/check_build.py", env.build]
         job.run(check, cwd=self.outside, env=environment())
         tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
-        job.run([env.python, *tests], cwd=self.outside, env=environment(), timeout=400)
+        job.run([env.python, *tests], cwd=self.outside, env=environment(), timeout=TEST_SECONDS)
 
     # --- linters and type checkers, beside an installed compiled wheel ---
 

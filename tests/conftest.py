@@ -14,12 +14,16 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_net import open_descriptors
+from helpers_stateful import EXAMPLES, SEED
 
 SECONDS_PER_TEST = 60
+#: Hypothesis takes its time to find the shortest program that fails.
+SECONDS_TO_SHRINK = 6000
 
-# Taken before pytest captures the descriptor: a time-out ends the process at once, and what
-# it has to say would be lost with the capture.
-REAL_STDERR = os.dup(2)
+# A time-out ends the process at once, and what it has to say would be lost with pytest's
+# capture. So this is the descriptor as it is before any test is captured.
+real_stderr = 2
 DRIVERS = ["epoll", "selectors"] if sys.platform == "linux" else ["selectors"]
 
 
@@ -27,6 +31,18 @@ DRIVERS = ["epoll", "selectors"] if sys.platform == "linux" else ["selectors"]
 # for it and giambio installs none, as it should; the tests are about the ordinary case.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# And `nohup` ignores the hang-up, which children of a test would inherit.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_configure() -> None:
+    global real_stderr
+    real_stderr = os.dup(2)
+
+
+def pytest_report_header() -> str:
+    return f"stateful tests: GIAMBIO_TEST_SEED={SEED} GIAMBIO_TEST_EXAMPLES={EXAMPLES}"
 
 
 @pytest.fixture(params=DRIVERS)
@@ -55,9 +71,11 @@ def loop(driver: str) -> Iterator[giambio.EventLoop]:
 
 
 @pytest.fixture(autouse=True)
-def time_limit() -> Iterator[None]:
+def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that hangs ends the run with every thread's traceback."""
-    faulthandler.dump_traceback_later(SECONDS_PER_TEST, exit=True, file=REAL_STDERR)
+    stateful = request.node.path.name.startswith("test_stateful")
+    seconds = SECONDS_TO_SHRINK if stateful else SECONDS_PER_TEST
+    faulthandler.dump_traceback_later(seconds, exit=True, file=real_stderr)
     yield
     faulthandler.cancel_dump_traceback_later()
 
@@ -75,24 +93,6 @@ def nothing_left_open() -> Iterator[None]:
         if not thread.name.startswith("giambio-") and thread is not threading.main_thread():
             thread.join(5)
             assert not thread.is_alive(), f"thread left running: {thread}"
-
-
-def open_descriptors() -> set[int]:
-    """The numbers of the descriptors that this process has open."""
-    if not os.path.isdir("/proc/self/fd"):
-        return set()
-    with os.scandir("/proc/self/fd") as entries:
-        numbers = {int(entry.name) for entry in entries}
-    return {number for number in numbers if alive(number)}
-
-
-def alive(number: int) -> bool:
-    """Tell whether a descriptor is open (that of the listing itself is not)."""
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
 
 
 def describe(numbers: set[int]) -> dict[int, str]:

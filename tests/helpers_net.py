@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import random
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+import subprocess
+import sys
+import textwrap
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import giambio
@@ -65,6 +71,19 @@ def unused_port() -> int:
     return port
 
 
+def server_port() -> int:
+    """A free port for a server that is told which; the system gives it to nobody by itself.
+
+    A client that asks again and again whether the server is there would otherwise end up
+    with this port as its own, and be connected with itself.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("", port))
+            return port
+
+
 def fill(sock: socket.socket) -> int:
     """Send on a plain socket until there is no room; returns how many bytes that took."""
     sock.setblocking(False)
@@ -80,10 +99,15 @@ async def fill_wrapped(sock: giambio.AsyncSocket) -> int:
     """Send on an `AsyncSocket` until it would have to wait; returns how many bytes."""
     total = 0
     while True:
-        with giambio.move_on_after(0.05) as scope:
-            total += await sock.send(bytes(65536))
-        if scope.cancelled_caught:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(sock.send(bytes(65536)))
+            await turns()
+            if not task.done():
+                await giambio.sleep(0.05)  # it has tried, and the system may still make room
+                task.cancel()
+        if task.cancelled():
             return total
+        total += task.result()
 
 
 def drain(sock: socket.socket, size: int) -> bytes:
@@ -115,8 +139,8 @@ async def receive_to_the_end(sock: giambio.AsyncSocket) -> bytes:
     return bytes(data)
 
 
-async def turns(count: int = 3) -> None:
-    """Let every other task run until it waits."""
+async def turns(count: int = 10) -> None:
+    """Let every other task run until it waits; a random schedule may make it give way first."""
     for _ in range(count):
         await giambio.checkpoint()
 
@@ -127,3 +151,92 @@ async def outcome(call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         return await call(*args)
     except Exception as exc:
         return exc
+
+
+def open_descriptors() -> set[int]:
+    """The numbers of the descriptors that this process has open."""
+    if not os.path.isdir("/proc/self/fd"):
+        return set()
+    with os.scandir("/proc/self/fd") as entries:
+        numbers = {int(entry.name) for entry in entries}
+    return {number for number in numbers if is_open(number)}
+
+
+def is_open(number: int) -> bool:
+    """Tell whether a descriptor is open (that of the listing itself is not)."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """A block in which the process can open so many descriptors more."""
+    import resource  # not everywhere
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    spare = [os.dup(0) for _ in range(count + 1)]
+    for number in spare:
+        os.close(number)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (spare[-1], hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+SERVER = """
+import functools, sys
+import giambio
+
+{code}
+
+async def main():
+    async with giambio.TaskManager() as manager:
+        serve = functools.partial(giambio.serve_tcp, host="127.0.0.1", **OPTIONS)
+        (listener,) = await manager.start(serve, handler, 0)
+        print(listener.address[1], flush=True)
+
+giambio.run(main, driver=sys.argv[1])
+"""
+
+
+class ServerProcess:
+    """A server that runs in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        self.address = ("127.0.0.1", int(line))
+        self.errors = ""
+
+    def connect(self) -> socket.socket:
+        """A plain, blocking client of it."""
+        return socket.create_connection(self.address, 20)
+
+
+@contextmanager
+def server_process(driver: str, code: str, options: str = "") -> Iterator[ServerProcess]:
+    """Run `serve_tcp` in a process of its own; at the end, `errors` is what it wrote to stderr.
+
+    Parameters:
+        driver: the name of the driver.
+        code: Python; it defines `handler`.
+        options: more arguments of `serve_tcp`.
+    """
+    program = SERVER.format(code=f"OPTIONS = dict({options})\n{textwrap.dedent(code)}")
+    command = [sys.executable, "-W", "error", "-c", program, driver]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        server = ServerProcess(process)
+        try:
+            yield server
+            assert process.poll() is None, process.communicate()[1]
+        finally:
+            process.kill()
+            server.errors = process.communicate()[1]

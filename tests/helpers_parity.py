@@ -13,6 +13,7 @@ import pickle
 import pydoc
 import re
 import socket
+import ssl
 import sys
 import warnings
 import weakref
@@ -65,7 +66,7 @@ PYTHONS_OWN = re.compile(
     "no attribute|read-only|not writable|no setter|no deleter|takes no arguments|"
     "positional argument|keyword argument|"
     "exactly .* argument|not subscriptable|not callable|no len|not supported between|"
-    "weak reference|has no signature"
+    "weak reference|has no signature|does not support the context manager protocol"
 )
 
 
@@ -180,6 +181,7 @@ async def objects() -> dict[str, Outcomes]:
     found = {}
     with (
         giambio.wrap_socket(socket.socket()) as sock,
+        await giambio.open_udp() as datagrams,
         giambio.CancelScope() as scope,
     ):
         async with giambio.TaskManager() as manager:
@@ -188,6 +190,14 @@ async def objects() -> dict[str, Outcomes]:
             handle.cancel()
             made = [
                 sock,
+                datagrams,
+                giambio.SocketListener(sock),
+                giambio.BufferedStream(sock),
+                giambio.StapledStream(sock, sock),
+                giambio.TextStream(sock),
+                giambio.TLSStream(
+                    sock, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), False, "localhost", True
+                ),
                 scope,
                 manager,
                 status,
@@ -195,6 +205,21 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.current_loop(),
                 giambio.current_task(),
                 giambio.build_info(),
+                giambio.external_wakeups(),
+                giambio.Barrier(1),
+                giambio.CapacityLimiter(1),
+                giambio.Condition(),
+                giambio.Event(),
+                giambio.Lock(),
+                giambio.Semaphore(1),
+                *giambio.open_channel(1),
+                giambio.Broadcast(1),
+                giambio.Broadcast(1).subscribe(),
+                giambio.Watch(1),
+                giambio.Watch(1).subscribe(),
+                giambio.Queue(),
+                giambio.LifoQueue(),
+                giambio.PriorityQueue(),
             ]
             for value in made:
                 found[type(value).__name__] = refusals(value)
@@ -258,6 +283,23 @@ async def numbers() -> Outcomes:
         "add_hook": loop.add_hook,
         "remove_hook": loop.remove_hook,
         "wrap_socket": giambio.wrap_socket,
+        "wrap_datagram_socket": giambio.wrap_datagram_socket,
+        "SocketListener": lambda value: giambio.SocketListener(value) and None,
+        "set_resolver": giambio.set_resolver,
+        "Barrier": lambda value: giambio.Barrier(value).parties,
+        "CapacityLimiter": lambda value: giambio.CapacityLimiter(value).statistics(),
+        "CapacityLimiter.total_tokens": set_total_tokens,
+        "acquire_on_behalf_of": giambio.CapacityLimiter(1).acquire_on_behalf_of,
+        "release_on_behalf_of": giambio.CapacityLimiter(1).release_on_behalf_of,
+        "Condition": lambda value: giambio.Condition(value) and None,
+        "Condition.notify": notify,
+        "Condition.wait_for": giambio.Condition().wait_for,
+        "Semaphore": lambda value: giambio.Semaphore(value).value,
+        "open_channel": lambda value: giambio.open_channel(value)[0].statistics(),
+        "Broadcast": lambda value: giambio.Broadcast(value).statistics(),
+        "Queue": lambda value: (giambio.Queue(value).maxsize, giambio.Queue(value)),
+        "PriorityQueue": ordered,
+        "Semaphore(max_value=)": lambda value: giambio.Semaphore(0, max_value=value).max_value,
     }
     found = {}
     for name, take in takers.items():
@@ -271,7 +313,21 @@ async def numbers() -> Outcomes:
             found[f"connect: {label}"] = await awaited_outcome(sock.connect, value)
         for method in ("receive", "receive_into"):
             found[f"{method}: {label}"] = await received(method, value)
+        found.update(await datagram_numbers(label, value))
     return found
+
+
+async def datagram_numbers(label: str, value: Any) -> Outcomes:
+    """What a datagram socket makes of a value, as a size and as an address."""
+    with await giambio.open_udp(host="127.0.0.1") as sock:
+        await sock.send_to(b"four", sock.getsockname())
+        return {
+            f"datagram send_to: {label}": await awaited_outcome(
+                lambda value: sock.send_to(b"", value), value
+            ),
+            f"datagram connect: {label}": await awaited_outcome(sock.connect, value),
+            f"datagram receive: {label}": await awaited_outcome(sock.receive, value, cancel=False),
+        }
 
 
 def enter(scope: Any) -> object:
@@ -294,6 +350,31 @@ def set_deadline_inside(value: Any) -> object:
         return scope.cancel_called
 
 
+def set_total_tokens(value: Any) -> object:
+    """Set how many tokens a limiter has."""
+    limiter = giambio.CapacityLimiter(1)
+    limiter.total_tokens = value
+    return limiter.total_tokens, limiter.available_tokens
+
+
+def ordered(value: Any) -> object:
+    """Put something into a priority queue, beside a number."""
+    queue = giambio.PriorityQueue()
+    queue.put_nowait(1)
+    queue.put_nowait(value)
+    return queue.get_nowait(), queue.get_nowait()
+
+
+def notify(value: Any) -> None:
+    """Notify so many of those who wait for a condition: none do."""
+    condition = giambio.Condition()
+    condition.acquire_nowait()
+    try:
+        condition.notify(value)
+    finally:
+        condition.release()
+
+
 async def received(method: str, value: Any) -> str:
     """What a socket with four bytes waiting gives."""
     left, right = map(giambio.wrap_socket, socket.socketpair())
@@ -306,6 +387,17 @@ async def bytes_like() -> Outcomes:
     """What everything that takes bytes does with each of the values."""
     found = {}
     for label, value in VALUES.items():
+        with await giambio.open_udp(host="127.0.0.1") as sock:
+            call = sock.send_to
+            address = sock.getsockname()
+            found[f"send_to: {label}"] = await awaited_outcome(
+                lambda value, call=call, address=address: call(value, address), value, cancel=False
+            )
+        left, right = giambio.socketpair()
+        with left, right:
+            found[f"send_fds: {label}"] = await awaited_outcome(
+                lambda value, left=left: giambio.send_fds(left, value, []), value, cancel=False
+            )
         for method in ("send", "send_all"):
             left, right = map(giambio.wrap_socket, socket.socketpair())
             with left, right:
@@ -361,6 +453,50 @@ async def calls() -> Outcomes:
                 "Task[int]": lambda: str(giambio.Task[int]).replace("kernel.task.", ""),
                 "TaskStatus[int]": lambda: str(giambio.TaskStatus[int]).replace("manager.", ""),
                 "AsyncSocket[int]": lambda: giambio.AsyncSocket[int],
+                "AsyncDatagramSocket(1)": lambda: giambio.AsyncDatagramSocket(1),
+                "send_fds()": lambda: giambio.send_fds(),
+                "send_fds(tcp)": lambda: giambio.send_fds(sock, b"x", []),
+                "receive_fds(tcp)": lambda: giambio.receive_fds(sock),
+                "receive_fds(1, 2, 3, 4)": lambda: giambio.receive_fds(1, 2, 3, 4),
+                "Barrier()": lambda: giambio.Barrier(),
+                "Barrier(2).parties": lambda: setattr(giambio.Barrier(2), "parties", 3),
+                "CapacityLimiter(1, 2)": lambda: giambio.CapacityLimiter(1, 2),
+                "Condition(lock, 2)": lambda: giambio.Condition(giambio.Lock(), 2),
+                "Condition().notify(1, 2)": lambda: giambio.Condition().notify(1, 2),
+                "Event(1)": lambda: giambio.Event(1),
+                "bool(Event())": lambda: bool(giambio.Event()),
+                "Event().wait(1)": lambda: giambio.Event().wait(1),
+                "Lock(1)": lambda: giambio.Lock(1),
+                "Lock().release()": lambda: giambio.Lock().release(),
+                "with Lock()": lambda: enter(giambio.Lock()),
+                "Semaphore()": lambda: giambio.Semaphore(),
+                "Semaphore(1, 1)": lambda: giambio.Semaphore(1, 1),
+                "Semaphore(value=1)": lambda: giambio.Semaphore(value=1),
+                "Semaphore(0).value": lambda: setattr(giambio.Semaphore(0), "value", 3),
+                "Semaphore(0).acquire_nowait()": lambda: giambio.Semaphore(0).acquire_nowait(),
+                "open_channel()": lambda: giambio.open_channel(),
+                "open_channel(max_size=1)": lambda: giambio.open_channel(max_size=1),
+                "open_channel[int](1)": lambda: giambio.open_channel[int](1),
+                "SendChannel()": lambda: giambio.SendChannel(),
+                "ReceiveChannel(1)": lambda: giambio.ReceiveChannel(1),
+                "SendChannel.send()": lambda: giambio.open_channel(1)[0].send(),
+                "SendChannel.send(1, 2)": lambda: giambio.open_channel(1)[0].send(1, 2),
+                "send_nowait, broken": lambda: giambio.open_channel(1)[0].send_nowait(1),
+                "receive_nowait, ended": lambda: giambio.open_channel(1)[1].receive_nowait(),
+                "Broadcast()": lambda: giambio.Broadcast(),
+                "Broadcast(1).send_nowait(1)": lambda: giambio.Broadcast(1).send_nowait(1),
+                "Subscription()": lambda: giambio.Subscription(),
+                "Watch()": lambda: giambio.Watch(),
+                "Watch(1).value": lambda: setattr(giambio.Watch(1), "value", 3),
+                "Watcher()": lambda: giambio.Watcher(),
+                "Queue(1, 2)": lambda: giambio.Queue(1, 2),
+                "Queue(size=1)": lambda: giambio.Queue(size=1),
+                "Queue[int](1)": lambda: giambio.Queue[int](1),
+                "Queue().maxsize": lambda: setattr(giambio.Queue(), "maxsize", 3),
+                "Queue().get_nowait()": lambda: giambio.Queue().get_nowait(),
+                "Queue().get(1)": lambda: giambio.Queue().get(1),
+                "Queue().task_done()": lambda: giambio.Queue().task_done(),
+                "close(), twice": lambda: [giambio.Queue().close() for _ in range(2)] and None,
             }
             for name, attempt in attempts.items():
                 found[name] = await awaited_outcome(lambda _, call=attempt: call(), None)

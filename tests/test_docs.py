@@ -16,40 +16,104 @@ from typing import Any
 import pytest
 
 import giambio
+import giambio.testing
 
 #: What users may use of the public classes; the rest without an underscore is
 #: for the rooms of giambio among themselves, and has no examples.
 MEMBERS = {
+    "AsyncDatagramSocket": (
+        "aclose bind close connect family fileno getpeername getsockname getsockopt receive "
+        "receive_from send send_to setsockopt"
+    ),
+    "AsyncFile": (
+        "close fileno flush fsync read readinto readline readlines receive seek send_all tell "
+        "truncate write writelines"
+    ),
     "AsyncSocket": (
         "accept aclose bind close connect family fileno getpeername getsockname getsockopt listen "
         "receive receive_into send send_all send_eof setsockopt"
     ),
+    "Barrier": "abort broken n_waiting parties reset statistics wait",
+    "Broadcast": "aclose close send send_nowait statistics subscribe",
+    "BlockingPortal": (
+        "call sleep_until_stopped start_task start_task_soon stop wrap_async_context_manager"
+    ),
+    "BufferedStream": (
+        "buffer close read_line receive receive_exactly receive_until send_all send_eof "
+        "transport_stream"
+    ),
     "CancelScope": "cancel cancel_called cancelled_caught deadline reason shield",
+    "CapacityLimiter": (
+        "acquire acquire_nowait acquire_on_behalf_of acquire_on_behalf_of_nowait "
+        "available_tokens borrowed_tokens release release_on_behalf_of statistics total_tokens"
+    ),
     "Clock": "now wait_time",
+    "Condition": (
+        "acquire acquire_nowait locked notify notify_all release statistics wait wait_for"
+    ),
+    "Event": "is_set set statistics wait",
     "EventLoop": (
         "add_hook begin call_at call_later call_soon call_soon_threadsafe close current_time "
         "deliver driver_wait end remove_hook run_ready start turn wrap_socket"
     ),
     "Handle": "cancel cancelled",
-    "Task": "cancel cancelled done exception join name result",
+    "LifoQueue": (
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
+        "task_done"
+    ),
+    "Lock": "acquire acquire_nowait locked release statistics",
+    "PriorityQueue": (
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
+        "task_done"
+    ),
+    "Queue": (
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
+        "task_done"
+    ),
+    "ReceiveChannel": "aclose clone close receive receive_nowait statistics",
+    "SendChannel": "aclose clone close send send_nowait statistics",
+    "Process": "aclose kill returncode send_signal terminate wait",
+    "Semaphore": "acquire acquire_nowait max_value release statistics value",
+    "SocketListener": "accept address",
+    "StapledStream": "close receive_stream send_eof send_stream",
+    "TLSStream": (
+        "alpn_protocol cipher close peer_certificate receive send_all send_eof ssl_object "
+        "tls_version transport_stream"
+    ),
+    "Subscription": "aclose close receive receive_nowait",
+    "Task": (
+        "cancel cancelled done exception has_pending_cancellation id join name parent result root"
+    ),
     "TaskManager": "cancel cancel_scope loop spawn spawn_threadsafe start start_soon",
     "TaskStatus": "started",
+    "TextStream": "receive send_all send_eof",
+    "Watch": "aclose close set statistics subscribe value",
+    "Watcher": "changed value",
+    "from_thread": "check_cancelled run run_sync",
+    "testing.VirtualClock": "jump jump_to now wait_time",
 }
 #: Called by giambio and not by users; the class's example shows how.
-TO_OVERRIDE = {"Hook": "after_step before_step cancelled exited parked spawned woken"}
+TO_OVERRIDE = {
+    "Hook": "after_step before_step cancelled exited parked spawned swallowed woken",
+    "Resolver": "getaddrinfo getnameinfo",
+}
 
-PUBLIC_CLASSES = [name for name in giambio.__all__ if isinstance(getattr(giambio, name), type)]
+PUBLIC = [*giambio.__all__, *(f"testing.{name}" for name in giambio.testing.__all__)]
 DOCUMENTED = [
-    *giambio.__all__,
+    *PUBLIC,
     *(f"{cls}.{member}" for cls, members in MEMBERS.items() for member in members.split()),
 ]
 
 
 def find(name: str) -> Any:
     """The object of a name such as ``"Task.join"``, as it stands in its class."""
-    cls, _, member = name.partition(".")
-    public = getattr(giambio, cls)
-    return inspect.getattr_static(public, member) if member else public
+    found: Any = giambio
+    for part in name.split("."):
+        found = (inspect.getattr_static if isinstance(found, type) else getattr)(found, part)
+    return found
+
+
+PUBLIC_CLASSES = [name for name in PUBLIC if isinstance(find(name), type)]
 
 
 def docstring(name: str) -> str:
@@ -90,13 +154,21 @@ def test_what_is_to_be_overridden_says_when_it_is_called(cls: str, members: str)
 
 @pytest.mark.parametrize("cls", PUBLIC_CLASSES)
 def test_what_has_an_example_is_in_the_list(cls: str) -> None:
-    public = getattr(giambio, cls)
+    public = find(cls)
     members = [name for name in dir(public) if not name.startswith("_") and is_ours(public, name)]
     with_example = [name for name in members if ">>> " in docstring(f"{cls}.{name}")]
     assert with_example == MEMBERS.get(cls, "").split()
 
 
-AWAITING = ("AsyncSocket.", "Task.", "TaskManager.")
+AWAITING = (
+    "AsyncSocket.",
+    "BufferedStream.",
+    "StapledStream.",
+    "TLSStream.",
+    "Task.",
+    "TaskManager.",
+    "TextStream.",
+)
 FUNCTIONS = [name for name in DOCUMENTED if inspect.isroutine(find(name))]
 
 
@@ -116,6 +188,7 @@ def test_a_method_says_whether_it_is_a_checkpoint(name: str) -> None:
 
 def test_all_is_sorted_and_complete() -> None:
     assert giambio.__all__ == sorted(giambio.__all__)
+    assert giambio.testing.__all__ == sorted(giambio.testing.__all__)
     public = {
         name
         for name, value in vars(giambio).items()

@@ -19,7 +19,7 @@ import giambio
 from conftest import open_descriptors
 from giambio.kernel.operation import Wait
 from giambio.kernel.runnable import Handle
-from giambio.threads import run_in_worker
+from giambio.threads.workers import run_in_worker
 from helpers_kernel import ManualClock, finish, turns
 
 Run = Callable[..., Any]
@@ -959,7 +959,7 @@ def test_no_wake_up_is_lost_when_many_threads_report_at_once(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SEMANTICS, Ctrl-C and signals: signals wake the loop through a socketpair; so do threads."""
-    monkeypatch.setattr("giambio.threads.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("giambio.threads.workers.IDLE_SECONDS", 0.05)
 
     async def main() -> int:
         done = 0

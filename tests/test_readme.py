@@ -6,10 +6,13 @@ Each Python block has a line before it that says how it is tested:
     <!-- run: the echo server -->   it serves, also after a client has reset
     <!-- run: the seed -->          it is the seed's program (test_seed.py runs that)
     <!-- run: part of the seed -->  each of its lines stands in the seed's program
+    <!-- run: a test file -->       its tests pass, with giambio's pytest plugin; a setting of
+                                    pytest's may follow: a test file, giambio_mode = auto
 """
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import struct
@@ -22,12 +25,15 @@ from typing import NamedTuple
 
 import pytest
 
+import giambio
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
     CHECKOUT / "README.md",
     CHECKOUT / "CHANGELOG.md",
     *sorted(CHECKOUT.glob("docs/*.md")),
 ]
+TEST_FILES = ("a test file", "a test file, giambio_mode = auto")
 SECONDS = 30
 PORT = 8080
 
@@ -122,7 +128,7 @@ def command(block: Block, folder: Path) -> list[str]:
 
 
 def test_every_python_block_says_how_it_is_tested() -> None:
-    known = {"a program", "the echo server", "the seed", "part of the seed"}
+    known = {"a program", "the echo server", "the seed", "part of the seed", *TEST_FILES}
     assert [str(block) for block in BLOCKS if block.language == "python" and block.kind == ""] == []
     assert {block.kind for block in BLOCKS} - {""} <= known
     assert {block.language for block in BLOCKS if block.kind} == {"python"}
@@ -135,6 +141,32 @@ def test_a_program_runs_and_prints_what_the_document_says(block: Block, tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (block.output or "")
+
+
+@pytest.mark.parametrize("kind", TEST_FILES)
+def test_test_files_pass(kind: str, tmp_path: Path) -> None:
+    """All of one kind at once, because pytest takes long to start."""
+    blocks = marked(kind)
+    for block in blocks:
+        name = f"test_{block.document.removesuffix('.md')}_{block.number}.py"
+        (tmp_path / name).write_text(block.code, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n" + kind.partition(", ")[2])
+    plugin = ["-p", "giambio.pytest_plugin", "-p", "no:cacheprovider"]
+    environment = os.environ | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(Path(giambio.__file__).parent.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-W", "error", *plugin],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(blocks) == len(set(re.findall(r"test_\w+\.py", done.stdout)))
 
 
 def test_the_seed_stands_in_the_readme_verbatim() -> None:
@@ -257,4 +289,5 @@ def test_links_lead_to_files_that_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_lines_are_no_longer_than_a_hundred_characters(document: Path) -> None:
     text = FENCED.sub("", document.read_text(encoding="utf-8"))
-    assert [line for line in text.splitlines() if len(line) > 100] == []
+    lines = [line for line in text.splitlines() if not line.startswith("|")]  # tables cannot break
+    assert [line for line in lines if len(line) > 100] == []

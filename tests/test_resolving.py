@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio import threads
+from giambio.threads import workers
 from helpers_net import listening, outcome, turns
 
 Run = Callable[..., Any]
@@ -42,7 +42,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
     """The redirected resolver; its threads are soon idle, and gone at the end."""
     made = Resolver()
     monkeypatch.setattr(socket, "getaddrinfo", made)
-    monkeypatch.setattr(threads, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(workers, "IDLE_SECONDS", 0.05)
     yield made
     made.let_go.set()
     for thread in made.threads:
@@ -159,7 +159,7 @@ def test_the_threads_are_bounded_and_what_waits_can_be_withdrawn(
     run: Run, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SEMANTICS, Threads: Bounded."""
-    monkeypatch.setattr(threads, "MOST_WORKERS", 2)
+    monkeypatch.setattr(workers, "MOST_WORKERS", 2)
     names = [f"host{number}.example" for number in range(8)]
     resolver.answers = {name: socket.gaierror(socket.EAI_NONAME, name) for name in names}
     resolver.let_go.clear()

@@ -35,25 +35,45 @@ FLOORS = (
     ("giambio.cancel",),
     (
         "giambio.asyncgens",
+        "giambio.block",
+        "giambio.deadlocks",
         "giambio.futures",
         "giambio.interrupts",
         "giambio.manager",
+        "giambio.starting",
         "giambio.threads",
+        "giambio.tree",
+        "giambio.watchdog",
     ),
-    ("giambio.net",),
-    ("giambio.loop",),
-    ("giambio", "giambio.__main__", "giambio.demo"),
+    ("giambio.sync", "giambio.channels", "giambio.combinators"),
+    ("giambio.streams",),
+    (
+        "giambio.net",
+        "giambio.files",
+        "giambio.processes",
+        "giambio.signals",
+        "giambio.threads.to_thread",
+    ),
+    ("giambio.loop", "giambio.threads.loop_thread", "giambio.threads.portal"),
+    ("giambio.testing",),
+    ("giambio", "giambio.__main__", "giambio.demo", "giambio.pytest_plugin"),
 )
 
 #: Imports inside of functions, which would otherwise point upwards or cost too
 #: much: (module, what it imports): why.
 LAZY = {
     ("giambio._build", "giambio.drivers"): "select() has to run before the first of them",
+    ("giambio._build", "giambio.files.routes"): "select() has to run before, and few ask",
     ("giambio.drivers", "giambio.drivers.epoll"): "only where the system has it",
     ("giambio.drivers", "giambio.drivers.selectors"): "only when it is asked for",
     ("giambio.loop", "giambio.net.socket"): "a loop without sockets does not need it",
+    ("giambio.net.serving", "giambio.net.tls.starting"): "ssl costs, and not every server needs it",
+    ("giambio.net.tcp", "giambio.net.tls.starting"): "ssl costs, and not every client needs it",
     ("giambio.manager", "giambio.futures"): "concurrent.futures costs, and few need it",
     ("giambio.__main__", "giambio.demo.show"): "info works whatever may be wrong with the demo",
+    ("giambio.pytest_plugin", "giambio.manager"): "pytest starts faster where giambio is not used",
+    ("giambio.pytest_plugin", "giambio.testing.clock"): "the same",
+    ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
 }
 
 

@@ -649,3 +649,25 @@ def test_a_scope_left_open_inside_is_an_error_and_the_tasks_are_joined(run: Run)
         return joined, scope.cancel_called
 
     assert run(main) == (True, True)
+
+
+def test_a_shield_that_goes_up_behind_a_cancellation_makes_it_no_error(run: Run) -> None:
+    """SEMANTICS, Cancellation: a scope was cancelled, and the task was told."""
+
+    async def main() -> bool:
+        with giambio.CancelScope() as outer, giambio.CancelScope() as inner:
+
+            async def shield_up() -> None:
+                try:
+                    await giambio.sleep_forever()
+                finally:
+                    inner.shield = True
+
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(shield_up)
+                giambio.current_loop().call_soon(outer.cancel)
+                with giambio.CancelScope(shield=True):
+                    await giambio.sleep(0.01)
+        return task.cancelled()
+
+    assert run(main)

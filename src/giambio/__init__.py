@@ -3,6 +3,8 @@
 Everything a program needs is here; the rooms behind it are private.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from giambio import _build
 
 _build.select()
@@ -16,12 +18,30 @@ from giambio.cancel import (
     move_on_after,
     move_on_at,
 )
+from giambio.channels.broadcast import Broadcast, BroadcastStatistics, Subscription
+from giambio.channels.channel import (
+    ChannelStatistics,
+    ReceiveChannel,
+    SendChannel,
+    open_channel,
+)
+from giambio.channels.watch import Watch, Watcher, WatchStatistics
+from giambio.combinators.as_completed import as_completed
+from giambio.combinators.gather import gather
+from giambio.combinators.map_concurrent import map_concurrent
+from giambio.combinators.race import race
+from giambio.deadlocks import external_wakeups
 from giambio.errors import (
     BrokenResourceError,
+    BrokenWorkerProcess,
     BusyResourceError,
     CancelledError,
     ClosedResourceError,
+    DeadlockError,
+    DelimiterNotFound,
+    EndOfStream,
     GiambioError,
+    IncompleteRead,
     RunFinishedError,
     TaskCancelled,
     TaskNotFinished,
@@ -41,47 +61,253 @@ from giambio.kernel.hooks import Hook
 from giambio.kernel.runnable import Handle
 from giambio.kernel.task import Task, current_task
 from giambio.loop import EventLoop, current_loop, run
-from giambio.manager import TaskManager, TaskStatus
+from giambio.manager import TaskManager
 from giambio.net.readiness import notify_closing, wait_readable, wait_writable
+from giambio.net.resolver import Resolver, getaddrinfo, getnameinfo, set_resolver
 from giambio.net.socket import AsyncSocket, wrap_socket
+from giambio.starting import TaskStatus
+from giambio.sync.barrier import Barrier, BarrierStatistics
+from giambio.sync.condition import Condition, ConditionStatistics
+from giambio.sync.event import Event, EventStatistics
+from giambio.sync.limiter import CapacityLimiter, CapacityLimiterStatistics
+from giambio.sync.lock import Lock, LockStatistics
+from giambio.sync.queue import LifoQueue, PriorityQueue, Queue, QueueStatistics
+from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
+from giambio.tree import FrameInfo, TaskInfo, format_task_tree, task_tree
+
+if _TYPE_CHECKING:
+    from giambio.files.file import AsyncFile
+    from giambio.files.opening import open_file, wrap_file
+    from giambio.files.path import Path
+    from giambio.files.routes import FileRoute
+    from giambio.files.standard import stderr, stdin, stdout
+    from giambio.files.temporary import (
+        NamedTemporaryFile,
+        SpooledTemporaryFile,
+        TemporaryDirectory,
+        TemporaryFile,
+    )
+    from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
+    from giambio.net.descriptors import receive_fds, send_fds
+    from giambio.net.listeners import SocketListener, open_tcp_listeners
+    from giambio.net.serving import serve_listeners, serve_tcp
+    from giambio.net.tcp import connect_tcp
+    from giambio.net.tls.starting import start_tls
+    from giambio.net.tls.stream import TLSStream
+    from giambio.net.udp import connect_udp, open_udp
+    from giambio.net.unix import connect_unix, open_unix_listener, serve_unix, socketpair
+    from giambio.processes.process import Process, open_process
+    from giambio.processes.run import run_process
+    from giambio.processes.to_process import current_default_process_limiter, to_process
+    from giambio.signals import open_signal_receiver
+    from giambio.streams.abc import ByteStream, Listener, ReceiveStream, SendStream
+    from giambio.streams.buffered import BufferedStream
+    from giambio.streams.memory import memory_stream_one_way_pair, memory_stream_pair
+    from giambio.streams.stapled import StapledStream
+    from giambio.streams.text import TextStream
+    from giambio.threads.from_thread import from_thread
+    from giambio.threads.loop_thread import start_blocking_portal
+    from giambio.threads.portal import BlockingPortal
+    from giambio.threads.to_thread import current_default_thread_limiter, to_thread
+
+#: What is loaded when it is first used, because few programs need it: name, and where it lives.
+_LAZY: dict[str, str] = {
+    "AsyncDatagramSocket": "giambio.net.datagrams",
+    "AsyncFile": "giambio.files.file",
+    "BlockingPortal": "giambio.threads.portal",
+    "BufferedStream": "giambio.streams.buffered",
+    "ByteStream": "giambio.streams.abc",
+    "FileRoute": "giambio.files.routes",
+    "Listener": "giambio.streams.abc",
+    "NamedTemporaryFile": "giambio.files.temporary",
+    "Path": "giambio.files.path",
+    "Process": "giambio.processes.process",
+    "ReceiveStream": "giambio.streams.abc",
+    "SendStream": "giambio.streams.abc",
+    "SocketListener": "giambio.net.listeners",
+    "SpooledTemporaryFile": "giambio.files.temporary",
+    "StapledStream": "giambio.streams.stapled",
+    "TLSStream": "giambio.net.tls.stream",
+    "TemporaryDirectory": "giambio.files.temporary",
+    "TemporaryFile": "giambio.files.temporary",
+    "TextStream": "giambio.streams.text",
+    "connect_tcp": "giambio.net.tcp",
+    "connect_udp": "giambio.net.udp",
+    "connect_unix": "giambio.net.unix",
+    "current_default_process_limiter": "giambio.processes.to_process",
+    "current_default_thread_limiter": "giambio.threads.to_thread",
+    "from_thread": "giambio.threads.from_thread",
+    "memory_stream_one_way_pair": "giambio.streams.memory",
+    "memory_stream_pair": "giambio.streams.memory",
+    "open_file": "giambio.files.opening",
+    "open_process": "giambio.processes.process",
+    "open_signal_receiver": "giambio.signals",
+    "open_tcp_listeners": "giambio.net.listeners",
+    "open_udp": "giambio.net.udp",
+    "open_unix_listener": "giambio.net.unix",
+    "receive_fds": "giambio.net.descriptors",
+    "run_process": "giambio.processes.run",
+    "send_fds": "giambio.net.descriptors",
+    "serve_listeners": "giambio.net.serving",
+    "serve_tcp": "giambio.net.serving",
+    "serve_unix": "giambio.net.unix",
+    "socketpair": "giambio.net.unix",
+    "start_blocking_portal": "giambio.threads.loop_thread",
+    "start_tls": "giambio.net.tls.starting",
+    "stderr": "giambio.files.standard",
+    "stdin": "giambio.files.standard",
+    "stdout": "giambio.files.standard",
+    "to_process": "giambio.processes.to_process",
+    "to_thread": "giambio.threads.to_thread",
+    "wrap_datagram_socket": "giambio.net.datagrams",
+    "wrap_file": "giambio.files.opening",
+}
+
+
+def __getattr__(name: str) -> object:
+    room = _LAZY.get(name)
+    if room is None:
+        raise AttributeError(f"module 'giambio' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(room), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
+    "AsyncDatagramSocket",
+    "AsyncFile",
     "AsyncSocket",
+    "Barrier",
+    "BarrierStatistics",
+    "BlockingPortal",
+    "Broadcast",
+    "BroadcastStatistics",
     "BrokenResourceError",
+    "BrokenWorkerProcess",
+    "BufferedStream",
     "BusyResourceError",
+    "ByteStream",
     "CancelScope",
     "CancelledError",
+    "CapacityLimiter",
+    "CapacityLimiterStatistics",
+    "ChannelStatistics",
     "Clock",
     "ClosedResourceError",
+    "Condition",
+    "ConditionStatistics",
+    "DeadlockError",
+    "DelimiterNotFound",
+    "EndOfStream",
+    "Event",
     "EventLoop",
+    "EventStatistics",
+    "FileRoute",
+    "FrameInfo",
     "GiambioError",
     "Handle",
     "Hook",
+    "IncompleteRead",
+    "LifoQueue",
+    "Listener",
+    "Lock",
+    "LockStatistics",
+    "NamedTemporaryFile",
+    "Path",
+    "PriorityQueue",
+    "Process",
+    "Queue",
+    "QueueStatistics",
+    "ReceiveChannel",
+    "ReceiveStream",
+    "Resolver",
     "RunFinishedError",
+    "Semaphore",
+    "SemaphoreStatistics",
+    "SendChannel",
+    "SendStream",
+    "SocketListener",
+    "SpooledTemporaryFile",
+    "StapledStream",
+    "Subscription",
+    "TLSStream",
     "Task",
     "TaskCancelled",
+    "TaskInfo",
     "TaskManager",
     "TaskNotFinished",
     "TaskStatus",
+    "TemporaryDirectory",
+    "TemporaryFile",
+    "TextStream",
+    "Watch",
+    "WatchStatistics",
+    "Watcher",
     "WouldBlock",
+    "as_completed",
     "build_info",
     "cancel_shielded_checkpoint",
     "checkpoint",
     "checkpoint_if_cancelled",
+    "connect_tcp",
+    "connect_udp",
+    "connect_unix",
+    "current_default_process_limiter",
+    "current_default_thread_limiter",
     "current_effective_deadline",
     "current_loop",
     "current_task",
     "current_time",
+    "external_wakeups",
     "fail_after",
     "fail_at",
+    "format_task_tree",
+    "from_thread",
+    "gather",
+    "getaddrinfo",
+    "getnameinfo",
+    "map_concurrent",
+    "memory_stream_one_way_pair",
+    "memory_stream_pair",
     "move_on_after",
     "move_on_at",
     "notify_closing",
+    "open_channel",
+    "open_file",
+    "open_process",
+    "open_signal_receiver",
+    "open_tcp_listeners",
+    "open_udp",
+    "open_unix_listener",
+    "race",
+    "receive_fds",
     "run",
+    "run_process",
+    "send_fds",
+    "serve_listeners",
+    "serve_tcp",
+    "serve_unix",
+    "set_resolver",
     "sleep",
     "sleep_forever",
     "sleep_until",
+    "socketpair",
+    "start_blocking_portal",
+    "start_tls",
+    "stderr",
+    "stdin",
+    "stdout",
+    "task_tree",
+    "to_process",
+    "to_thread",
     "wait_readable",
     "wait_writable",
+    "wrap_datagram_socket",
+    "wrap_file",
     "wrap_socket",
 ]

@@ -15,6 +15,10 @@ import importlib.machinery
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from giambio.files.routes import FileRoute
 
 VERSION = "0.1.0"
 
@@ -187,6 +191,8 @@ class BuildInfo:
         python: the kind and version of Python.
         platform: `sys.platform`.
         threads: the names of giambio's worker threads which are alive.
+        files: a `FileRoute` for each way to the data of files: whether it can be used
+            here, and how often it was until you ask for this.
 
     Example:
         >>> import giambio
@@ -217,6 +223,20 @@ class BuildInfo:
         values = (version, build, reason, driver, python, platform, threads)
         for name, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
+
+    @property
+    def files(self) -> tuple[FileRoute, ...]:
+        """The ways to the data of files.
+
+        Example:
+            >>> import giambio
+            >>> [route.name for route in giambio.build_info().files]
+            ['page cache', 'io_uring', 'worker threads']
+        """
+        # Only now, because it looks what this system has.
+        from giambio.files.routes import routes
+
+        return routes()
 
     # The words are those of CPython's own read-only, final, unpicklable objects.
 

@@ -104,6 +104,8 @@ async def close(generator: Generator) -> None:
         await generator.aclose()
     except CancelledError:
         pass  # it wanted to wait where it may not, and has ended
+    except GeneratorExit:
+        raise  # the loop itself is being ended
     except BaseException as exc:
         sys.unraisablehook(
             types.SimpleNamespace(

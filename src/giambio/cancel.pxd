@@ -15,6 +15,8 @@ cdef class CancelScope(Scope):
     cdef bint _entered
     cdef bint _expired
     cdef bint _fails
+    cdef bint _misused
+    cdef bint owned
     cdef list _timer
     cdef CancelScope parent
     cdef Task task
@@ -25,12 +27,15 @@ cdef class CancelScope(Scope):
     cpdef object disown(self)
     cdef bint _may_leave(self) except -1
     cpdef object abandon(self)
+    cpdef bint left_open(self) except -1
     @cython.locals(parent=CancelScope)
     cpdef object enter(self, Task task)
     @cython.locals(task=Task)
     cpdef object check_leaving(self)
     @cython.locals(task=Task, parent=CancelScope)
     cpdef bint leave(self, bint cancelled) except -1
+    @cython.locals(task=Task)
+    cpdef object settle_told(self, object exc)
     @cython.locals(scope=CancelScope)
     cdef object _cut_out(self, Task task)
     cdef bint _visible_from_outside(self) noexcept
@@ -45,6 +50,7 @@ cdef class CancelScope(Scope):
     cdef object _update(self)
     @cython.locals(parent=CancelScope)
     cdef object refresh(self)
+    cdef object _check_owner(self)
     @cython.locals(task=Task)
     cdef object _check_thread(self)
 

@@ -68,9 +68,11 @@ class CancelScope(Scope):
         "_entered",
         "_expired",
         "_fails",
+        "_misused",
         "_reason",
         "_shield",
         "_timer",
+        "owned",
         "parent",
         "task",
     )
@@ -91,11 +93,15 @@ class CancelScope(Scope):
         self._entered = False
         self._expired = False
         self._fails = False
+        self._misused = False
+        # Whether it is a manager's, which enters and leaves it itself.
+        self.owned = False
         self._timer: list[Any] | None = None
 
     # -- entering and leaving ------------------------------------------------------
 
     def __enter__(self) -> CancelScope:
+        self._check_owner()
         self.enter(current_task())
         return self
 
@@ -108,7 +114,10 @@ class CancelScope(Scope):
         if isinstance(exc, GeneratorExit) and not self._may_leave():
             self.abandon()  # the coroutine is being closed by the garbage collector
             return False
+        self._check_owner()
         self.check_leaving()
+        if self._cancel_called:
+            self.settle_told(exc)
         caught = self.leave(exc is not None and is_cancellation(exc))
         if caught:
             if self._fails and self._expired:
@@ -248,7 +257,12 @@ class CancelScope(Scope):
         return self._reason
 
     def __repr__(self) -> str:
-        state = "cancelled" if self._cancel_called else "active" if self._entered else "unused"
+        if self._cancel_called:
+            state = "cancelled"
+        elif not self._entered:
+            state = "unused"
+        else:
+            state = "left" if self.task is None else "active"
         return f"<giambio.CancelScope {state}>"
 
     # -- what the runtime asks ---------------------------------------------------------
@@ -276,6 +290,11 @@ class CancelScope(Scope):
         if self.task is not None and self.task.scope is self:
             self.task.scope = self.parent
         self.disown()
+
+    def left_open(self) -> bool:
+        """See `Scope.left_open`."""
+        self.abandon()
+        return not self._misused
 
     def enter(self, task: Task) -> None:
         """Become the innermost scope of a task."""
@@ -310,6 +329,7 @@ class CancelScope(Scope):
                 "a scope must be left where it was entered"
             )
         if task.scope is not self:
+            self._misused = True
             raise RuntimeError(
                 "this CancelScope is left while one that was entered after it is still open; "
                 "leave scopes in the opposite order (a scope must not stay open across the "
@@ -341,6 +361,14 @@ class CancelScope(Scope):
             return True
         return False
 
+    def settle_told(self, exc: BaseException | None) -> None:
+        """The block ends like this: report it if the task was told and kept it to itself."""
+        task = self.task
+        if task is not None and task.told is self:
+            task.told = None
+            if exc is None and task.kernel is not None:
+                task.kernel.notify_swallowed(task, self)
+
     def _cut_out(self, task: Task) -> None:
         """Stop being one of the scopes around the innermost, which goes on."""
         scope: CancelScope | None = task.scope  # type: ignore[assignment]
@@ -360,6 +388,8 @@ class CancelScope(Scope):
         scope: CancelScope | None = self
         while scope is not None:
             if scope._cancel_called:
+                if self.task is not None:
+                    self.task.told = scope
                 return CancelledError(scope._reason)
             scope = scope.parent
         return CancelledError()
@@ -404,6 +434,12 @@ class CancelScope(Scope):
         self.effective = self._cancel_called or (
             not self._shield and parent is not None and parent.effective
         )
+
+    def _check_owner(self) -> None:
+        if self.owned:
+            raise RuntimeError(
+                "this CancelScope belongs to a TaskManager, which enters and leaves it itself"
+            )
 
     def _check_thread(self) -> None:
         task = self.task

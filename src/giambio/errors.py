@@ -10,10 +10,15 @@ from typing import Any
 
 __all__ = [
     "BrokenResourceError",
+    "BrokenWorkerProcess",
     "BusyResourceError",
     "CancelledError",
     "ClosedResourceError",
+    "DeadlockError",
+    "DelimiterNotFound",
+    "EndOfStream",
     "GiambioError",
+    "IncompleteRead",
     "RunFinishedError",
     "TaskCancelled",
     "TaskNotFinished",
@@ -90,6 +95,18 @@ class WouldBlock(GiambioError):
     """
 
 
+class DeadlockError(GiambioError):
+    """Raised into the main task when every task waits for another one.
+
+    Its message shows the tree of tasks: where each one stands in the user's code,
+    and what it waits for.
+
+    Example:
+        >>> issubclass(DeadlockError, GiambioError)
+        True
+    """
+
+
 class BusyResourceError(GiambioError):
     """Raised when two tasks use the same end of a resource at once.
 
@@ -99,11 +116,69 @@ class BusyResourceError(GiambioError):
     """
 
 
+class BrokenWorkerProcess(GiambioError):
+    """Raised when the process that `to_process` calls a function in ends in the middle of it.
+
+    ``returncode`` is its exit code; minus the number of the signal that killed it; None if
+    somebody else has taken it.
+
+    Example:
+        >>> BrokenWorkerProcess("worker process 7 was killed by SIGSEGV", -11).returncode
+        -11
+    """
+
+    def __init__(self, message: str, returncode: int | None) -> None:
+        self.returncode = returncode
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.returncode)
+
+
 class ClosedResourceError(GiambioError):
     """Raised when a resource is used that this side has closed.
 
     Example:
         >>> issubclass(ClosedResourceError, GiambioError)
+        True
+    """
+
+
+class EndOfStream(GiambioError, EOFError):
+    """Raised when there is nothing more to come, where a value says nothing about that.
+
+    Example:
+        >>> issubclass(EndOfStream, EOFError)
+        True
+    """
+
+
+class IncompleteRead(EndOfStream):
+    """Raised when a stream has ended in the middle of what was to be received.
+
+    ``partial`` holds the bytes that came. They also stay where they are, so that
+    ``receive()`` still returns them.
+
+    Example:
+        >>> IncompleteRead("the stream has ended early", b"hel").partial
+        b'hel'
+    """
+
+    def __init__(self, message: str, partial: bytes) -> None:
+        self.partial = partial
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.partial)
+
+
+class DelimiterNotFound(GiambioError):
+    """Raised when a delimiter has not come within the size that was allowed.
+
+    Nothing is lost: the bytes stay where they are.
+
+    Example:
+        >>> issubclass(DelimiterNotFound, GiambioError)
         True
     """
 

@@ -21,8 +21,10 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
     try:
         manager.check_open()
         loop = manager.loop
+        launched: list[bool] = []
 
         def launch() -> None:
+            launched.append(True)
             manager.arriving.pop()
             if future.cancelled():
                 discard(target)
@@ -39,7 +41,8 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
         handle = loop.hand_in(Handle(launch, (), copy_context(), dropped=dropped))
         if loop.driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
-            raise RunFinishedError("the loop of this TaskManager has ended")
+            if not launched:
+                raise RunFinishedError("the loop of this TaskManager has ended")
     except BaseException:
         discard(target)
         raise

@@ -1,11 +1,11 @@
-"""Exception groups: what is in them, and each failure only once.
+"""Exceptions that are connected: groups, and what is in them, and each failure only once.
 
 It stays interpreted, because Python 3.11 splits groups only by Python functions.
 """
 
 from __future__ import annotations
 
-__all__ = ["leaves", "unique"]
+__all__ = ["connected", "leaves", "unique"]
 
 
 def leaves(exc: BaseException) -> list[BaseException]:
@@ -13,6 +13,19 @@ def leaves(exc: BaseException) -> list[BaseException]:
     if not isinstance(exc, BaseExceptionGroup):
         return [exc]
     return [leaf for inner in exc.exceptions for leaf in leaves(inner)]
+
+
+def connected(exc: BaseException) -> list[BaseException]:
+    """An exception with all that is behind it: contexts, causes, and what is in groups."""
+    found = [exc]
+    known = {id(exc)}
+    for link in found:
+        inner = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        for other in (link.__context__, link.__cause__, *inner):
+            if other is not None and id(other) not in known:
+                known.add(id(other))
+                found.append(other)
+    return found
 
 
 def unique(errors: list[BaseException]) -> list[BaseException]:

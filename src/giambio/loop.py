@@ -14,36 +14,50 @@ import types
 import typing
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from giambio._final import final
 from giambio.asyncgens import AsyncGenerators
 from giambio.cancel import CancelScope
+from giambio.deadlocks import DeadlockDetector
 from giambio.errors import RunFinishedError, TaskCancelled
 from giambio.interrupts import Interrupts
+from giambio.kernel.clock import check_number
 from giambio.kernel.coroutines import discard, is_awaitable, to_coroutine
 from giambio.kernel.kernel import Kernel, check_no_loop_runs
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
+from giambio.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from giambio.net.socket import AsyncSocket
 
 __all__ = ["EventLoop", "current_loop", "run"]
 
+#: What GIAMBIO_DEBUG=1 takes for `slow_step`, in seconds.
+DEBUG_SLOW_STEP = 0.1
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
 class Root(Supervisor):
-    """Holds the main task."""
+    """Holds the main task, and tasks that it has left behind in a manager it never left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # What those raised that were left behind.
+        self.failures: list[BaseException] = []
 
     def child_exited(self, task: Task) -> None:
         """See `Supervisor.child_exited`."""
-        self.children.clear()
+        del self.children[task]
         if isinstance(task.own_scope, CancelScope):
             task.own_scope.disown()
+        if task.failed() and task.kernel is not None and task is not task.kernel.main:
+            self.failures.append(task.failure())
 
 
 @typing.final  # for type checkers
@@ -58,12 +72,22 @@ class EventLoop(Kernel):
         strict: what ``TaskManager(strict=None)`` means in this loop.
         threads: False turns every use of a thread that was not asked for by
             name (resolving a host name) into an error.
+        seed: a whole number makes the schedule random: which of the ready tasks runs
+            first, and how long. The same seed gives the same run. By default tasks run in
+            turn, unless the environment has ``GIAMBIO_SEED``.
+        detect_deadlocks: False lets `start` wait for ever when every task waits for
+            another one; by default that is a `DeadlockError`.
+        slow_step: seconds after which a task that does not give way is logged, while it
+            holds the loop, with its place (logger ``giambio``; a thread watches). By
+            default nobody watches, unless the environment has ``GIAMBIO_DEBUG=1``:
+            then it is 0.1.
 
     It opens no descriptor before it is started, and keeps none afterwards. It
     may be started again after it has ended.
 
     Raises:
-        ValueError: there is no driver of that name here.
+        ValueError: there is no driver of that name here, or `slow_step` is no time.
+        TypeError: `seed` or `slow_step` is no number.
 
     Example:
         >>> import giambio
@@ -73,7 +97,15 @@ class EventLoop(Kernel):
         'hello, world'
     """
 
-    __slots__ = ("_asyncgens", "_interrupts", "_main_task", "_root", "threads")
+    __slots__ = (
+        "_asyncgens",
+        "_detect_deadlocks",
+        "_interrupts",
+        "_main_task",
+        "_root",
+        "_slow_step",
+        "threads",
+    )
 
     def __init__(
         self,
@@ -82,9 +114,14 @@ class EventLoop(Kernel):
         clock: Any = None,
         strict: bool = False,
         threads: bool = True,
+        seed: int | None = None,
+        detect_deadlocks: bool = True,
+        slow_step: float | None = None,
     ) -> None:
-        super().__init__(driver, clock, strict)
+        super().__init__(driver, clock, strict, seed)
         self.threads = threads
+        self._detect_deadlocks = detect_deadlocks
+        self._slow_step = slow_step_or_default(slow_step)
         self._asyncgens = AsyncGenerators(self)
         self.asyncgen_hooks = self._asyncgens.hooks()
         self._main_task: Task | None = None
@@ -114,6 +151,7 @@ class EventLoop(Kernel):
         Raises:
             BaseException: what `main` raised.
             KeyboardInterrupt: after Ctrl-C, when `main` has cleaned up.
+            DeadlockError: every task waits for another one, and `main` let that pass.
             TaskCancelled: a stop signal cancelled `main`, and it let that pass.
             TypeError: `main` is a coroutine or returned nothing awaitable.
             RuntimeError: this loop runs already, or another one in this thread.
@@ -133,18 +171,26 @@ class EventLoop(Kernel):
             raise
         task = self.begin(main, *args)
         interrupts = self._interrupts = Interrupts(self, task, signals)
+        watchdog = None if self._slow_step is None else Watchdog(self, self._slow_step)
         try:
             interrupts.install()
+            if watchdog is not None:
+                watchdog.start()
         except BaseException:
+            interrupts.restore()
             self._interrupts = None
-            self._abandon(task)
-            self._release()
+            self.give_up()
             raise
+        if self._detect_deadlocks:
+            self.watch_for_deadlock(DeadlockDetector(self).look)
         try:
             problem = self._finish(task, interrupts)
         finally:
             interrupts.restore()
             self._interrupts = None
+            self.watch_for_deadlock(None)
+            if watchdog is not None:
+                watchdog.stop()
         if interrupts.count and not isinstance(problem, KeyboardInterrupt):
             interrupt = KeyboardInterrupt()
             interrupt.__context__ = problem
@@ -191,11 +237,7 @@ class EventLoop(Kernel):
                     raise self._not_begun()  # in a forked child
                 raise RuntimeError("this loop runs already; it can run one main task at a time")
             check_no_loop_runs()
-            if is_awaitable(main) or not callable(main):
-                raise TypeError(
-                    f"start() needs the async function itself, not {main!r}; "
-                    "write start(main), without the parentheses, and start(main, argument, ...)"
-                )
+            check_function("start", main)
         except BaseException:
             discard(main)
             raise
@@ -305,6 +347,19 @@ class EventLoop(Kernel):
 
     # -- inside ----------------------------------------------------------------------
 
+    def roots(self) -> list[Any]:
+        """See `Kernel.roots`: there are also the tasks that close async generators."""
+        return [*self._root.children, *self._asyncgens.children]
+
+    def give_up(self) -> None:
+        """End a run that was begun though its main task has not: the tasks are closed.
+
+        For whoever drives the loop by turns and cannot go on.
+        """
+        if self._main_task is not None:
+            self._abandon(self._main_task)
+            self._release()
+
     def _finish(self, task: Task, interrupts: Interrupts | None = None) -> BaseException | None:
         """Run to the end, and release everything.
 
@@ -323,6 +378,8 @@ class EventLoop(Kernel):
         # What callbacks raised when the main task could not be told any more.
         problems = [failure] if failure is not None else []
         problems += [exc for exc in self.undelivered() if exc is not failure]
+        problems += self._root.failures
+        self._root.failures = []
         if interrupts is not None:
             interrupts.release_wakeup()
         self._release()
@@ -338,6 +395,8 @@ class EventLoop(Kernel):
         closers = self._asyncgens.children
         try:
             self.run_until_exit(task, task.done)
+            if self._root.children:
+                self.run_until_exit(task, lambda: not self._root.children)
             self.run_inbox()
             while closers or self._asyncgens.close_alive():
                 self.run_until_exit(task, lambda: not closers)
@@ -350,7 +409,8 @@ class EventLoop(Kernel):
 
     def _abandon(self, main: Task) -> None:
         """The loop itself was interrupted: close what remains, children first."""
-        for task in [*family(main), *self._asyncgens.children]:
+        left = [family(task) for task in self._root.children if task is not main]
+        for task in [*sum(left, family(main)), *self._asyncgens.children]:
             try:
                 task.abandon()
             except BaseException as exc:
@@ -398,6 +458,34 @@ def failure_of(task: Task) -> BaseException | None:
     return task.failure() if task.failed() else None
 
 
+def check_function(what: str, main: Any) -> None:
+    """Refuse what is no function, such as a coroutine: calling it is our business.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if is_awaitable(main) or not callable(main):
+        raise TypeError(
+            f"{what}() needs the async function itself, not {main!r}; "
+            f"write {what}(main), without the parentheses, and {what}(main, argument, ...)"
+        )
+
+
+def slow_step_or_default(seconds: float | None) -> float | None:
+    """How long a step may take before it is logged; None for as long as it likes.
+
+    Raises:
+        TypeError, ValueError: it is no number of seconds.
+    """
+    if seconds is None:
+        debug = os.environ.get("GIAMBIO_DEBUG", "") not in ("", "0")
+        return DEBUG_SLOW_STEP if debug else None
+    check_number("EventLoop()", "slow_step", seconds)
+    if not 0 < seconds < inf:
+        raise ValueError(f"EventLoop(slow_step=) needs a number of seconds, not {seconds!r}")
+    return seconds
+
+
 def run(
     main: Callable[[*Ts], Awaitable[T]],
     *args: *Ts,
@@ -405,6 +493,9 @@ def run(
     clock: Any = None,
     strict: bool = False,
     threads: bool = True,
+    seed: int | None = None,
+    detect_deadlocks: bool = True,
+    slow_step: float | None = None,
     stop_signals: Iterable[int] = (),
 ) -> T:
     """Make a loop, run an async function in it, and close it.
@@ -412,7 +503,7 @@ def run(
     Parameters:
         main: an async function, not its coroutine.
         args: its arguments.
-        driver, clock, strict, threads: see `EventLoop`.
+        driver, clock, strict, threads, seed, detect_deadlocks, slow_step: see `EventLoop`.
         stop_signals: see `EventLoop.start`.
 
     Returns:
@@ -430,7 +521,16 @@ def run(
         'hello, world'
     """
     try:
-        loop = EventLoop(driver=driver, clock=clock, strict=strict, threads=threads)
+        check_function("run", main)
+        loop = EventLoop(
+            driver=driver,
+            clock=clock,
+            strict=strict,
+            threads=threads,
+            seed=seed,
+            detect_deadlocks=detect_deadlocks,
+            slow_step=slow_step,
+        )
     except BaseException:
         discard(main)
         raise

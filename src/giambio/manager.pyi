@@ -1,24 +1,22 @@
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import Context
-from types import GenericAlias, TracebackType
-from typing import Any, Generic, TypeVarTuple, final, overload
+from types import TracebackType
+from typing import Any, TypeVar, TypeVarTuple, final, overload
 
-from typing_extensions import TypeVar
-
+from giambio.block import Block
 from giambio.cancel import CancelScope
 from giambio.kernel.operation import Operation
-from giambio.kernel.task import Supervisor, Task
+from giambio.kernel.task import Task
 from giambio.loop import EventLoop
 
-__all__ = ["TaskManager", "TaskStatus"]
+__all__ = ["TaskManager"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-_T_contra = TypeVar("_T_contra", contravariant=True, default=Any)
 
 @final
-class TaskManager(Supervisor):
+class TaskManager(Block):
     def __init__(
         self,
         loop: EventLoop | None = None,
@@ -89,15 +87,5 @@ class TaskManager(Supervisor):
     @property
     def arriving(self) -> list[None]: ...
     def pass_place_on(self) -> None: ...
-
-@final
-class TaskStatus(Generic[_T_contra]):
-    def __init__(self, starting: Any) -> None: ...
-    @classmethod
-    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
-    @overload
-    def started(self: TaskStatus[None]) -> None: ...
-    @overload
-    def started(self, value: _T_contra) -> None: ...
 
 def context_for(context: Context | None, target: Any) -> Context: ...

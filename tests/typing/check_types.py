@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import socket
+import ssl
 from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any, assert_type
@@ -291,6 +293,132 @@ async def received() -> bytes:
 async def also_received() -> bytes:
     async with giambio.wrap_socket(socket.socket()) as sock:
         return await sock.receive(10)
+
+
+async def handle(stream: giambio.AsyncSocket) -> None:
+    await stream.send_all(b"hello")
+
+
+async def handle_tls(stream: giambio.TLSStream) -> int:
+    await stream.send_all(b"hello")
+    return 5
+
+
+def report(exc: Exception, stream: giambio.ByteStream) -> None:
+    print(exc, stream)
+
+
+async def networking(context: ssl.SSLContext) -> None:
+    assert_type(await giambio.connect_tcp("example.com", 80), giambio.AsyncSocket)
+    assert_type(await giambio.connect_tcp("example.com", 443, tls=True), giambio.TLSStream)
+    assert_type(await giambio.connect_tcp("example.com", 443, tls=context), giambio.TLSStream)
+    await giambio.connect_tcp("::1", 80, local_address=("::1", 0), happy_eyeballs_delay=1)
+    assert_type(await giambio.connect_unix("/run/socket"), giambio.AsyncSocket)
+    assert_type(giambio.socketpair(), tuple[giambio.AsyncSocket, giambio.AsyncSocket])
+
+    listeners = await giambio.open_tcp_listeners(0, host="::", backlog=5, reuse_port=True)
+    assert_type(listeners, list[giambio.SocketListener])
+    connection, _ = await listeners[0].accept()
+    assert_type(connection, giambio.AsyncSocket)
+    assert_type(await giambio.open_unix_listener("x", mode=0o600), giambio.SocketListener)
+    await giambio.serve_tcp(handle, 80)
+    await giambio.serve_tcp(handle_tls, 443, tls=context, on_error=report, grace=5)
+    await giambio.serve_tcp(handle, 80, on_error="raise")
+    await giambio.serve_listeners(handle, listeners)
+    await giambio.serve_unix(handle, "/run/socket")
+    async with giambio.TaskManager() as manager:
+        await manager.start(giambio.serve_tcp, handle, 80)
+
+    udp = await giambio.open_udp()
+    assert_type(udp, giambio.AsyncDatagramSocket)
+    assert_type(await udp.receive(), bytes)
+    data, address = await udp.receive_from(100)
+    assert_type(data, bytes)
+    assert_type(await udp.send_to(data, address), None)
+    assert_type(await (await giambio.connect_udp("::1", 80)).send(data), None)
+    with giambio.wrap_datagram_socket(socket.socket()) as same:
+        assert_type(same, giambio.AsyncDatagramSocket)
+
+    assert_type(await giambio.send_fds(connection, b"x", [0, socket.socket()]), None)
+    assert_type(await giambio.receive_fds(connection), tuple[bytes, list[int]])
+    found = await giambio.getaddrinfo("example.com", "http", type=socket.SOCK_STREAM)
+    assert_type(found, list[tuple[int, int, int, str, Any]])
+    assert_type(await giambio.getnameinfo(address), tuple[str, str])
+    assert_type(giambio.set_resolver(None), giambio.Resolver | None)
+
+    await giambio.connect_tcp("example.com:80")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await giambio.connect_tcp("example.com", "80")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await giambio.serve_tcp(report, 80)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await giambio.serve_tcp(handle, 80, on_error="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await giambio.serve_listeners(handle, [socket.socket()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    await udp.send("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    giambio.set_resolver(giambio.Resolver)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# -- channels and queues ------------------------------------------------------------------------
+
+
+async def channels() -> None:
+    send, receive = giambio.open_channel[int](math.inf)
+    assert_type(send, giambio.SendChannel[int])
+    assert_type(receive, giambio.ReceiveChannel[int])
+    assert_type(await send.send(5), None)
+    assert_type(await receive.receive(), int)
+    assert_type(receive.receive_nowait(), int)
+    async for item in receive:
+        assert_type(item, int)
+    assert_type(await anext(receive), int)
+    assert_type(await anext(receive, None), int | None)
+    async with send.clone() as another, receive.clone() as clone:
+        assert_type(another, giambio.SendChannel[int])
+        assert_type(clone, giambio.ReceiveChannel[int])
+    with send, receive:
+        assert_type(send.statistics(), giambio.ChannelStatistics)
+    assert_type(await send.close(), None)
+    anything, _ = giambio.open_channel(5)
+    assert_type(anything, giambio.SendChannel[Any])
+    narrower: giambio.SendChannel[bool] = send
+    wider: giambio.ReceiveChannel[int | str] = receive
+    del narrower, wider
+
+    await send.send("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    giambio.open_channel()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    giambio.open_channel("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def broadcasts_and_watches() -> None:
+    broadcast = giambio.Broadcast[int](3)
+    assert_type(await broadcast.send(5), int)
+    with broadcast.subscribe() as news:
+        assert_type(news, giambio.Subscription[int])
+        assert_type(await news.receive(), int)
+    watch = giambio.Watch("low")
+    assert_type(watch, giambio.Watch[str])
+    assert_type(watch.value, str)
+    async for value in watch.subscribe():
+        assert_type(value, str)
+    assert_type(await watch.subscribe().changed(), str)
+    watch.set(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def queues() -> None:
+    queue = giambio.Queue[int](3)
+    assert_type(await queue.put(5), None)
+    assert_type(await queue.get(), int)
+    assert_type(await queue.join(), None)
+    assert_type(queue.qsize(), int)
+    with queue as same:
+        assert_type(same, giambio.Queue[int])
+    ranked: giambio.PriorityQueue[tuple[int, str]] = giambio.PriorityQueue()
+    async for pair in ranked:
+        assert_type(pair, tuple[int, str])
+    assert_type(giambio.LifoQueue[int]().get_nowait(), int)
+    await queue.put("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    giambio.Queue(math.inf)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+class MyQueue(giambio.Queue[int]):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    pass
 
 
 # -- hooks --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ cdef class Park(Waiter):
 cdef class BaseTask(Runnable):
     cdef readonly object coro
     cdef object context
-    cdef Park parked
+    cdef readonly Park parked
     cdef Park aborted
     cdef Park asked
     cdef object thrown

@@ -46,6 +46,14 @@ class Park(Waiter):
         """
         return False
 
+    def internal(self) -> bool:
+        """Tell whether only another task of the loop can end the wait."""
+        return False
+
+    def subject(self) -> object:
+        """What the task waits for, for reports: a lock, a channel, another task."""
+        return None
+
     def interruption(self, task: BaseTask) -> BaseException:
         """What to raise at the await when the task is interrupted in here.
 

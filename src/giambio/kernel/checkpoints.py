@@ -78,9 +78,12 @@ class CheckpointIfCancelled(Operation):
 class Sleep(Operation):
     """Waits for a time of the clock."""
 
-    __slots__ = ("_delay", "_deadline", "_timer")
+    __slots__ = ("_deadline", "_delay", "_timer")
 
-    what = "sleep()"
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """How the operation is called in messages."""
+        return "sleep_forever()" if self._delay < 0 and self._deadline == inf else "sleep()"
 
     def __init__(self, delay: float, deadline: float) -> None:
         self.prepare(None)

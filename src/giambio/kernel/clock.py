@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan
 from time import monotonic
 
 __all__ = ["Clock", "check_number"]
@@ -11,7 +11,9 @@ __all__ = ["Clock", "check_number"]
 class Clock:
     """The system's monotonic clock.
 
-    ``EventLoop(clock=)`` takes any object with its two methods.
+    ``EventLoop(clock=)`` takes any object with its two methods. One with a third,
+    ``jump_to(deadline)``, is told to jump instead of being waited for: see
+    `giambio.testing.VirtualClock`.
 
     Example:
         >>> import giambio
@@ -63,7 +65,7 @@ def check_number(what: str, name: str, value: float) -> None:
         TypeError: it is no number.
     """
     try:
-        wrong = isnan(value)
+        wrong = isnan(value) or value < -inf  # what can be converted may not be comparable
     except TypeError:
         raise TypeError(f"{what} needs a number for {name}, not {value!r}") from None
     except OverflowError:

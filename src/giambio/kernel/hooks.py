@@ -54,3 +54,10 @@ class Hook:
 
     def exited(self, task: Any) -> None:
         """A task has ended."""
+
+    def swallowed(self, task: Any, scope: Any) -> None:
+        """A task caught a cancellation itself, and left the scope, or ended, as if nothing were.
+
+        Nothing breaks by that: the next checkpoint would have raised again. But often it is
+        an ``except BaseException`` that meant something else.
+        """

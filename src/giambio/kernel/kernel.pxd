@@ -32,11 +32,21 @@ cdef class Kernel:
     cdef public object asyncgen_hooks
     cdef bint _forked
     cdef unsigned long _thread
+    cdef long long _numbers
+    cdef object _random
+    cdef public Py_ssize_t external
+    cdef public Py_ssize_t in_flight
+    cdef readonly object look_for_deadlock
+    cdef double _patience
+    cdef list _idle
+    cdef double _quiet_since
+    cdef object _jump
 
     cpdef double current_time(self) except? -1
     cpdef list add_timer(self, double deadline, Waiter waiter)
     cpdef object remove_timer(self, list entry)
     cpdef object enqueue(self, Runnable item)
+    cpdef long long next_number(self)
     cpdef object add_task(self, BaseTask task)
     cpdef bint wake(self, BaseTask task, Park park) except -1
     @cython.locals(park=Park)
@@ -52,6 +62,7 @@ cdef class Kernel:
     cpdef object crash(self, object exc)
     @cython.locals(driver=Driver)
     cpdef object run_until_exit(self, BaseTask task, object exited)
+    cpdef object watch_for_deadlock(self, object look)
     @cython.locals(count=Py_ssize_t, item=Runnable)
     cdef object _run_ready(self)
     @cython.locals(how=int)
@@ -59,11 +70,20 @@ cdef class Kernel:
     cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
     cpdef object park(self, BaseTask task, Park park)
+    @cython.locals(timeout=double, shortest=double)
     cdef double _timeout(self) except? -2
     @cython.locals(handle=Handle)
     cpdef object run_inbox(self)
     @cython.locals(main=BaseTask)
     cpdef list undelivered(self)
+    cdef double _rest_of(self, double quiet) except? -2
+    cdef bint _watches_quiet(self) noexcept
+    @cython.locals(now=double, quiet=double)
+    cdef object _look_at_quiet(self)
+    cdef object _jump_after(self, double quiet)
+    cdef object _tell_idle(self, double seconds)
+    @cython.locals(item=Runnable, one=Runnable, tasks=list, items=list)
+    cdef object _shuffle(self)
     cdef object _raise_failure(self)
     @cython.locals(item=Runnable, following=Runnable)
     cdef list _take_queue(self)

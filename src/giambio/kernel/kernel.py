@@ -14,12 +14,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from time import monotonic
 from typing import Any
 
 from giambio import drivers
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
-from giambio.kernel import constants, current, stepping
+from giambio.kernel import constants, current, randomness, stepping
 from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.clock import Clock, check_number
 from giambio.kernel.coroutines import discard
@@ -30,6 +31,10 @@ from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wakeup import Wakeup
 
 __all__ = ["Kernel"]
+
+#: How many seconds nothing may happen before a deadlock is looked for: a deadlock
+#: does not go away, and a busy loop has no time for questions.
+FIRST_PATIENCE = 0.05
 
 
 class Kernel:
@@ -44,16 +49,25 @@ class Kernel:
         "_forked",
         "_head",
         "_hooks",
+        "_idle",
         "_inbox",
+        "_jump",
+        "_patience",
+        "_quiet_since",
+        "_random",
         "_tail",
         "_thread",
         "_timers",
         "_wakeup",
+        "_numbers",
         "budget",
         "closed",
         "driver",
         "driver_name",
+        "external",
         "foreign_hook",
+        "in_flight",
+        "look_for_deadlock",
         "main",
         "queue_length",
         "running",
@@ -66,6 +80,7 @@ class Kernel:
         driver: str | None = None,
         clock: Any = None,
         strict: bool = False,
+        seed: int | None = None,
     ) -> None:
         self._head: Runnable | None = None
         self._tail: Runnable | None = None
@@ -77,6 +92,9 @@ class Kernel:
         self._wakeup: Wakeup | None = None
         self._clock: Any = Clock() if clock is None else clock
         self._clock_now = self._clock.now
+        # A clock that need not wait, such as a virtual one, is told to jump instead. Then
+        # its `wait_time` says how many real seconds nothing may happen before that.
+        self._jump: Any = getattr(self._clock, "jump_to", None)
         self._timers = Timers()
         self.running: BaseTask | None = None
         self.budget = 0
@@ -95,6 +113,21 @@ class Kernel:
         self.asyncgen_hooks: tuple[Any, Any] | None = None
         self._forked = False
         self._thread = 0
+        self._numbers = 0
+        # Makes the schedule random, and the same for the same seed.
+        self._random: Any = randomness.make_random(seed)
+        # How many things outside the loop are known that may wake a task.
+        self.external = 0
+        # How many jobs a thread or the system does, which somebody waits for and which
+        # will soon be done: time does not jump meanwhile.
+        self.in_flight = 0
+        # Asked when nothing has happened for a while, and no timer will: it says
+        # after how many seconds to ask again; below zero: not before something happens.
+        self.look_for_deadlock: Callable[[], float] | None = None
+        self._patience = -1.0
+        # Those to be told when nothing has happened for so many seconds: [seconds, waiter].
+        self._idle: list[tuple[float, Any]] = []
+        self._quiet_since = -1.0
 
     # -- time and callbacks ---------------------------------------------------
 
@@ -115,6 +148,18 @@ class Kernel:
     def remove_timer(self, entry: list[Any]) -> None:
         """Forget a timer; harmless if it has fired."""
         self._timers.remove(entry)
+
+    def add_idle(self, seconds: float, waiter: Any) -> None:
+        """Have a waiter told, once, when nothing has happened for so many real seconds.
+
+        Of several, those are told that ask for the shortest time; then it begins anew.
+        """
+        self._idle.append((seconds, waiter))
+        self._quiet_since = -1.0
+
+    def remove_idle(self, waiter: Any) -> None:
+        """Undo `add_idle`; harmless if it was told."""
+        self._idle = [entry for entry in self._idle if entry[1] is not waiter]
 
     def call_soon(
         self,
@@ -284,6 +329,19 @@ class Kernel:
             self._tail.following = item
         self._tail = item
         self.queue_length += 1
+
+    def next_number(self) -> int:
+        """A number for a new task."""
+        self._numbers += 1
+        return self._numbers
+
+    def has_work(self) -> bool:
+        """Tell whether there is something to run."""
+        return self.queue_length != 0 or bool(self._inbox)
+
+    def roots(self) -> list[Any]:
+        """The tasks that have no parent: the main task, and what the layer above runs."""
+        return [] if self.main is None or self.main.context is None else [self.main]
 
     def add_task(self, task: BaseTask) -> None:
         """Take a new task on."""
@@ -487,6 +545,8 @@ class Kernel:
         previous = self.enter()
         try:
             self.driver.deliver()  # type: ignore[union-attr]  # `enter` has looked
+            if self._watches_quiet():
+                self._look_at_quiet()
         finally:
             self.leave(previous)
 
@@ -503,6 +563,8 @@ class Kernel:
                     raise self._not_begun()
                 driver.wait(self._timeout())
                 driver.deliver()
+                if self._watches_quiet():
+                    self._look_at_quiet()
         finally:
             del task, exited  # as in `_step`
             self.leave(previous)
@@ -540,6 +602,8 @@ class Kernel:
         if inbox:
             for _ in range(len(inbox)):
                 self.enqueue(inbox.popleft())
+        if self._random is not None:
+            self._shuffle()
         count = self.queue_length
         while count > 0:
             count -= 1
@@ -574,10 +638,12 @@ class Kernel:
         interrupted = task.aborted is not None or task.parked is not None
         if interrupted and not self._deliver_interruption(task):
             return
+        self.budget = constants.BUDGET
+        if self._random is not None:
+            self.budget = self._random.choice(randomness.BUDGETS)
         if self._hooks is not None:
             self._notify("before_step", task)
         self.running = task
-        self.budget = constants.BUDGET
         while True:
             how = stepping.step(task)
             if how == constants.PARKED:
@@ -644,9 +710,96 @@ class Kernel:
         """How long the driver may wait; below zero: for ever."""
         if self.queue_length or self._inbox or self._failure is not None:
             return 0.0
+        timeout: float = -1.0
         if self._timers.is_empty():
+            timeout = self._patience
+        elif self._jump is None:
+            timeout = self._clock.wait_time(self._timers.next_deadline())
+        elif not self._idle and self.in_flight <= 0:  # those that are idle are told first
+            timeout = self._rest_of(self._clock.wait_time(self._timers.next_deadline()))
+        if self._idle:
+            shortest: float = self._rest_of(min(entry[0] for entry in self._idle))
+            if timeout < 0 or timeout > shortest:
+                return shortest
+        return timeout
+
+    def _rest_of(self, quiet: float) -> float:
+        """How much is left of so many seconds of quiet; below zero: it never ends."""
+        if quiet == inf:
             return -1.0
-        return self._clock.wait_time(self._timers.next_deadline())  # type: ignore[no-any-return]
+        now = monotonic()
+        if self._quiet_since < 0:
+            self._quiet_since = now
+        return max(0.0, self._quiet_since + quiet - now)
+
+    # -- when nothing happens ------------------------------------------------------
+
+    def watch_for_deadlock(self, look: Callable[[], float] | None) -> None:
+        """Have `look` asked when nothing happens any more; see `look_for_deadlock`."""
+        self.look_for_deadlock = look
+        self._patience = -1.0 if look is None else FIRST_PATIENCE
+
+    def _watches_quiet(self) -> bool:
+        """Tell whether anybody wants to know that nothing happens."""
+        return self.look_for_deadlock is not None or self._jump is not None or len(self._idle) != 0
+
+    def _look_at_quiet(self) -> None:
+        """The loop has waited: if nothing came of it, tell those who want to know."""
+        if self.queue_length or self._inbox:
+            self._quiet_since = -1.0
+            if self.look_for_deadlock is not None:
+                self._patience = FIRST_PATIENCE
+            return
+        now = monotonic()
+        if self._quiet_since < 0:
+            self._quiet_since = now
+        quiet = now - self._quiet_since
+        if self._idle:
+            self._tell_idle(quiet)
+        elif not self._timers.is_empty():
+            if self._jump is not None and self.in_flight <= 0:
+                self._jump_after(quiet)
+        elif self.look_for_deadlock is not None and quiet >= self._patience >= 0:
+            self._patience = self.look_for_deadlock()
+            if self.has_work():  # made by the look itself
+                self._patience = FIRST_PATIENCE
+
+    def _jump_after(self, quiet: float) -> None:
+        """Have time jump to the next deadline, if it was quiet for long enough."""
+        deadline = self._timers.next_deadline()
+        if quiet >= self._clock.wait_time(deadline):
+            self._quiet_since = -1.0
+            self._jump(deadline)
+
+    def _tell_idle(self, seconds: float) -> None:
+        """Tell those who have waited long enough for nothing to happen."""
+        shortest = min(entry[0] for entry in self._idle)
+        if seconds < shortest:
+            return
+        told = [waiter for wanted, waiter in self._idle if wanted == shortest]
+        self._idle = [entry for entry in self._idle if entry[0] != shortest]
+        self._quiet_since = -1.0
+        for waiter in told:
+            waiter.ready()
+
+    def _shuffle(self) -> None:
+        """Put the tasks of the run queue in a random order; callbacks keep their places."""
+        items: list[Any] = []
+        item = self._head
+        while item is not None:
+            items.append(item)
+            item = item.following
+        tasks = [one for one in items if one.is_task]
+        self._random.shuffle(tasks)
+        self._head = self._tail = None
+        for one in items:
+            item = tasks.pop() if one.is_task else one
+            item.following = None
+            if self._tail is None:
+                self._head = item
+            else:
+                self._tail.following = item
+            self._tail = item
 
     def _raise_failure(self) -> None:
         failure = self._failure
@@ -712,6 +865,11 @@ class Kernel:
         if self._hooks is not None:
             self._notify("exited", task)
 
+    def notify_swallowed(self, task: BaseTask, scope: object) -> None:
+        """Tell the hooks that a task kept a cancellation to itself."""
+        if self._hooks is not None:
+            self._notify("swallowed", task, scope)
+
     def _report_step(self, task: BaseTask) -> None:
         self._notify("after_step", task)
         if task.parked is not None:
@@ -735,11 +893,21 @@ class Kernel:
         """Release all that `open` opened."""
         driver = self.driver
         if driver is not None:
+            self._end_services(False)
             if self._wakeup is not None:
                 self._wakeup.close()
                 self._wakeup = None
             self.driver = None
             driver.close()
+
+    def _end_services(self, forked: bool) -> None:
+        """Tell what the rooms above keep per loop, if it wants to know, that the driver goes.
+
+        In a forked child what they have registered with it is the parent's.
+        """
+        for service in list(self.services.values()):
+            if hasattr(service, "loop_ended"):
+                service.loop_ended(forked)
 
     def wakeup_fd(self) -> int:
         """The descriptor that wakes the loop when written to."""
@@ -751,6 +919,7 @@ class Kernel:
         if driver is None:
             return
         self._forked = True
+        self._end_services(True)
         self.driver = None
         if self._wakeup is not None:
             self._wakeup.close(forked=True)
@@ -787,6 +956,9 @@ class Kernel:
         self.running = None
         self.main = None
         self._failure = None
+        self._idle = []
+        self.external = 0
+        self.in_flight = 0
         for handle in dropped:
             handle.drop()
 

@@ -11,8 +11,8 @@ cdef class Operation(Park):
     cdef Kernel kernel
     cdef BaseTask task
     cdef object result
-    cdef int state
-    cdef bint shielded
+    cdef readonly int state
+    cdef readonly bint shielded
 
     cdef object prepare(self, Kernel kernel)
     cdef bint attempt(self) except -1
@@ -29,6 +29,7 @@ cdef class Operation(Park):
     cdef bint spend(self, Py_ssize_t operations) noexcept
     cdef object give_way(self)
     cdef bint fail(self, object exc) except -1
+    cdef object check_thread(self, str what)
 
 
 cdef class Immediate(Operation):

@@ -63,9 +63,12 @@ class Operation(Park):
         raise StopIteration
 
     def __del__(self) -> None:
-        if self.state == constants.FRESH:
+        if self.state == constants.FRESH or self.state == constants.AWAITED:
+            forgotten = self.state == constants.FRESH
             self.state = constants.DONE
             self.discard()
+            if not forgotten:
+                return  # its task was closed before it had its turn
             warnings.warn(
                 f"{self.what} was never awaited", RuntimeWarning, stacklevel=2, source=None
             )
@@ -97,7 +100,7 @@ class Operation(Park):
         return True
 
     def discard(self) -> None:
-        """It was never awaited: release what it was given."""
+        """It was never tried, and will not be: release what it was given."""
 
     # -- for those who wake ------------------------------------------------------
 
@@ -119,6 +122,18 @@ class Operation(Park):
         self.result = result
         self.state = constants.GRANTED
         return True
+
+    def check_thread(self, what: str) -> None:
+        """Raise if the caller may not wake the task that waits here.
+
+        Raises:
+            RuntimeError: it is another thread than the loop's.
+        """
+        if self.kernel is not None and not self.kernel.in_own_thread():
+            raise RuntimeError(
+                f"{what} was called from another thread than the loop's, in which tasks wait; "
+                "hand it to loop.call_soon_threadsafe(...) instead of calling it"
+            )
 
     # -- the order of things ---------------------------------------------------
 

@@ -12,19 +12,30 @@ cdef class Scope(Waiter):
 
     cpdef bint cancel(self, object reason=*) except -1
     cpdef object cancellation(self)
+    cpdef bint left_open(self) except -1
 
 
 cdef class Supervisor:
     cdef readonly dict children
     cdef readonly Scope scope
+    cdef readonly Task host
 
     cpdef object child_exited(self, Task task)
     cpdef object abandon(self)
+    cpdef object take_over(self, Task child)
+
+
+cdef class Held:
+    cdef Held beneath
+
+    cpdef object abandoned(self, Task task)
 
 
 cdef class Task(BaseTask):
     cdef object __weakref__
     cdef object _name
+    cdef long long _number
+    cdef Held _held
     cdef int _state
     cdef object _raised
     cdef list joiners
@@ -33,6 +44,7 @@ cdef class Task(BaseTask):
     cdef readonly Scope scope
     cdef readonly Supervisor supervisor
     cdef readonly list supervisors
+    cdef Scope told
 
     cpdef bint done(self) noexcept
     cpdef bint failed(self) noexcept
@@ -43,6 +55,18 @@ cdef class Task(BaseTask):
     @cython.locals(kernel=Kernel, supervisor=Supervisor, joiners=list, joiner=Waiter)
     cpdef object exited(self, bint failed)
     cdef object _settle_cancellation(self)
+    cpdef object hold(self, Held held)
+    @cython.locals(above=Held, one=Held)
+    cpdef object let_go_of(self, Held held)
+    @cython.locals(held=list, one=Held)
+    cdef object _fail_for_held(self)
+    @cython.locals(blocks=list, scope=Scope, holder=Supervisor, child=Task, children=list)
+    cdef object _leave_blocks(self)
+    @cython.locals(holder=Supervisor)
+    cdef Supervisor _supervisor_in(self, Scope scope)
+    cdef object _fail_also(self, str problem)
+    @cython.locals(one=Held)
+    cdef object _abandon_held(self)
     cdef object _fail(self, object exc)
     @cython.locals(parked=Park, supervisor=Supervisor, joiner=Waiter)
     cpdef object abandon(self)

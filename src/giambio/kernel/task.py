@@ -22,7 +22,7 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import Raised
 
-__all__ = ["Scope", "Supervisor", "Task", "current_task"]
+__all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
 
 RUNNING = 0
 RETURNED = 1
@@ -48,14 +48,24 @@ class Scope(Waiter):
         """The exception for a cancellation that is in force here."""
         raise NotImplementedError
 
+    def left_open(self) -> bool:
+        """The task has ended inside: be no part of it any more.
+
+        Returns:
+            False if an attempt to leave it has failed, which was an error already.
+        """
+        raise NotImplementedError
+
 
 class Supervisor:
     """Whoever holds tasks: it is told when one has ended."""
 
-    __slots__ = ("children", "scope")
+    __slots__ = ("children", "host", "scope")
 
     def __init__(self) -> None:
         self.children: dict[Task, None] = {}
+        # The task that waits for the children, if there is one.
+        self.host: Task | None = None
         # The scope that surrounds the children.
         self.scope: Scope | None = None
 
@@ -65,6 +75,28 @@ class Supervisor:
 
     def abandon(self) -> None:
         """The task that waits for the children was closed, and waits no more."""
+
+    def take_over(self, child: Task) -> None:
+        """Hold the child of a task of ours that has ended without waiting for it."""
+        self.children[child] = None
+        child.supervisor = self
+
+
+class Held:
+    """What belongs to one task at a time, and which it must give back before it ends.
+
+    A task's are a chain through themselves, so to take hold of one needs no memory.
+    """
+
+    __slots__ = ("beneath",)
+
+    def __init__(self) -> None:
+        # What its task took hold of before it.
+        self.beneath: Held | None = None
+
+    def abandoned(self, task: Task) -> None:
+        """Its task has ended without giving it back."""
+        raise NotImplementedError
 
 
 class Task(BaseTask):
@@ -87,7 +119,9 @@ class Task(BaseTask):
 
     __slots__ = (
         "__weakref__",
+        "_held",
         "_name",
+        "_number",
         "_raised",
         "_state",
         "joiners",
@@ -96,6 +130,7 @@ class Task(BaseTask):
         "scope",
         "supervisor",
         "supervisors",
+        "told",
     )
 
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
@@ -129,11 +164,66 @@ class Task(BaseTask):
         # The managers that this task has open, the oldest first.
         self.supervisors: list[Supervisor] | None = None
         self.joiners: list[Waiter] | None = None
+        # The cancelled scope that it was last told of, while that is open.
+        self.told: Scope | None = None
         self._name = name
+        self._number = kernel.next_number()
         self._state = RUNNING
         self._raised: Raised | None = None
+        # The locks that it holds, the latest first.
+        self._held: Held | None = None
 
     # -- what the user asks ------------------------------------------------------
+
+    @property
+    def id(self) -> int:
+        """The task's number: no other task of the loop has the same.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep, 0)
+            ...     return task.id == giambio.current_task().id
+            >>> giambio.run(main)
+            False
+        """
+        return self._number
+
+    @property
+    def parent(self) -> Task | None:
+        """The task in whose `TaskManager` this one runs; until it has called
+        ``started()``, the one that waits for it in `TaskManager.start`. None for the main
+        task, and for a task that has ended.
+
+        Example:
+            >>> import giambio
+            >>> async def child():
+            ...     return giambio.current_task().parent.name
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         return await (await manager.spawn(child))
+            >>> giambio.run(main).rpartition(".")[2]
+            'main'
+        """
+        return None if self.supervisor is None else self.supervisor.host
+
+    @property
+    def root(self) -> Task:
+        """The task at the top: the parent's parent, and so on; the loop's main task.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     task = giambio.current_task()
+            ...     return task.root is task
+            >>> giambio.run(main)
+            True
+        """
+        task = self
+        while (parent := task.parent) is not None:
+            task = parent
+        return task
 
     @property
     def name(self) -> str:
@@ -253,6 +343,23 @@ class Task(BaseTask):
             return False
         return self.own_scope.cancel(reason)
 
+    def has_pending_cancellation(self) -> bool:
+        """Tell whether the task's next checkpoint raises `CancelledError`.
+
+        False in a shielded scope, although a scope around that one may be cancelled.
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     with giambio.CancelScope() as scope:
+            ...         scope.cancel()
+            ...         return giambio.current_task().has_pending_cancellation()
+            >>> giambio.run(main)
+            True
+        """
+        return self.scope is not None and self.scope.effective
+
     def join(self) -> Operation:
         """Wait for the task's end; the same as awaiting the task.
 
@@ -325,10 +432,16 @@ class Task(BaseTask):
         """The coroutine has ended: settle the outcome, tell who waits."""
         if not failed:
             self._state = RETURNED
+            if self.told is not None and self.kernel is not None:
+                self.kernel.notify_swallowed(self, self.told)
         elif is_cancellation(self.outcome):
             self._settle_cancellation()
         else:
             self._fail(self.outcome)
+        if self.scope is not self.own_scope or self.supervisors:
+            self._leave_blocks()
+        if self._held is not None:
+            self._fail_for_held()
         kernel = self.kernel
         supervisor = self.supervisor
         self.scope = None
@@ -341,12 +454,14 @@ class Task(BaseTask):
                 joiner.ready()
         if supervisor is not None:
             supervisor.child_exited(self)
+        self.told = None
         self.own_scope = None
         if kernel is not None:
             kernel.notify_exited(self)
 
     def _settle_cancellation(self) -> None:
-        if self.own_scope is not None and self.own_scope.effective:
+        # A shield may have gone up between us and the scope that we were told of.
+        if self.told is not None or (self.own_scope is not None and self.own_scope.effective):
             self._state = CANCELLED
             self.outcome = None
             return
@@ -358,6 +473,87 @@ class Task(BaseTask):
         )
         error.__cause__ = stray
         self._fail(error)
+
+    def hold(self, held: Held) -> None:
+        """Take note of what the task must give back."""
+        held.beneath = self._held
+        self._held = held
+
+    def let_go_of(self, held: Held) -> None:
+        """Undo `hold`; harmless for what it does not hold."""
+        above = None
+        one = self._held
+        while one is not None and one is not held:
+            above = one
+            one = one.beneath
+        if one is None:
+            return
+        if above is None:
+            self._held = one.beneath
+        else:
+            above.beneath = one.beneath
+        one.beneath = None
+
+    def _fail_for_held(self) -> None:
+        """It ended with what it ought to have given back: an error, whatever it returned."""
+        held: list[str] = []
+        one = self._held
+        while one is not None:
+            held.insert(0, repr(one))
+            one = one.beneath
+        self._fail_also(
+            f"task {self.name!r} ended while it held {', '.join(held)}; use `async with lock:`"
+        )
+        self._abandon_held()
+
+    def _leave_blocks(self) -> None:
+        """It ended inside of blocks that it had entered, or had left no task to wait in.
+
+        The tasks in them are cancelled, and whoever holds this one waits for them.
+        """
+        blocks: list[str] = []
+        while self.scope is not None and self.scope is not self.own_scope:
+            scope = self.scope
+            holder = self._supervisor_in(scope)
+            described = repr(scope if holder is None else holder)
+            if holder is not None:
+                holder.abandon()
+            if scope.left_open():
+                blocks.append(described)
+        for holder in self.supervisors or ():
+            children = list(holder.children)
+            holder.children.clear()
+            for child in children:
+                child.cancel("the task that opened its TaskManager has ended")
+                if self.supervisor is not None:
+                    self.supervisor.take_over(child)
+        # A cancellation may leave async generators behind that are inside of blocks.
+        if blocks and self._state != CANCELLED:
+            self._fail_also(
+                f"task {self.name!r} ended inside of {', '.join(blocks)}, which it had entered "
+                "and not left; use `with` or `async with`, and no `yield` inside of it"
+            )
+
+    def _supervisor_in(self, scope: Scope) -> Supervisor | None:
+        """Whose scope it is, if it belongs to a manager that this task has open."""
+        for holder in self.supervisors or ():
+            if holder.scope is scope:
+                return holder
+        return None
+
+    def _fail_also(self, problem: str) -> None:
+        """It has failed for this reason, if it has not failed anyway."""
+        if self._state == FAILED:
+            self.outcome.add_note(problem)
+        else:
+            self._fail(RuntimeError(problem))
+
+    def _abandon_held(self) -> None:
+        """Nobody will give back any more what the task held."""
+        while self._held is not None:
+            one = self._held
+            self.let_go_of(one)
+            one.abandoned(self)
 
     def _fail(self, exc: BaseException) -> None:
         self._state = FAILED
@@ -385,6 +581,7 @@ class Task(BaseTask):
             discard(self.coro)  # if it never began
             self.coro.close()
         finally:
+            self._abandon_held()
             for supervisor in self.supervisors or ():
                 supervisor.abandon()
             joiners = self.joiners
@@ -432,6 +629,14 @@ class Join(Operation):
             self.result = target.outcome
             return True
         return self.fail(target.problem("join()"))
+
+    def internal(self) -> bool:
+        """See `Park.internal`."""
+        return True
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._target
 
     def abort(self) -> bool:
         """Nobody waits any more; the task goes on."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from giambio.kernel.stepping import PARK
 
-__all__ = ["Unchained"]
+__all__ = ["Failure", "Unchained", "unchained"]
 
 
 def _finished_generator() -> Generator[None, None, None]:
@@ -50,7 +50,12 @@ class Unchained:
         self._operation = operation
 
     def __await__(self) -> Iterator[Any]:
-        return map(operator.call, Calls(self._operation.__await__()))
+        return unchained(self._operation.__await__())
+
+
+def unchained(awaited: Iterator[Any]) -> Iterator[Any]:
+    """The same around an operation that is being awaited."""
+    return map(operator.call, Calls(awaited))
 
 
 class Calls:

@@ -12,10 +12,10 @@ from giambio.kernel.checkpoints import checkpoint_if_cancelled, sleep
 from giambio.net.address import HTTP_PORT, parse
 from giambio.net.resolver import resolve
 
-__all__ = ["connect"]
+__all__ = ["connect", "connect_datagrams"]
 
-#: How long to wait for a Unix listener with a full backlog, in seconds: the
-#: system does not tell when there is room.
+#: How long to wait for room at the other end of a Unix socket, in seconds, where
+#: the system does not tell when there is some.
 RETRY = 0.01
 
 
@@ -26,3 +26,10 @@ async def connect(sock: Any, address: Any) -> None:
     target = await resolve(family, parse(family, address, HTTP_PORT))
     while not await sock.start_connecting(target):
         await sleep(RETRY)
+
+
+async def connect_datagrams(sock: Any, address: Any) -> None:
+    """See `AsyncDatagramSocket.connect`."""
+    await checkpoint_if_cancelled()
+    family = sock.family
+    sock.connect_now(await resolve(family, parse(family, address)))

@@ -21,6 +21,7 @@ cdef class Endpoint:
 
     @cython.locals(source=Source, reader=Waiter, writer=Waiter, driver=Driver)
     cpdef object close_now(self)
+    cpdef object made_here(self)
     cdef object _open_socket(self)
     @cython.locals(driver=Driver)
     cdef object _wait(self, Source source, int direction)

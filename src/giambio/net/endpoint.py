@@ -73,6 +73,10 @@ class Endpoint:
         if writer is not None:
             writer.ready()
 
+    def made_here(self) -> None:
+        """Take the calling user's code for the place where it was made."""
+        self._made_at = place()
+
     def _open_socket(self) -> stdlib_socket.socket:
         """The socket behind it.
 

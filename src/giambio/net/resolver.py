@@ -1,18 +1,228 @@
-"""Names to addresses, off the loop: the system's resolver blocks."""
+"""Names to addresses and back, off the loop: the system's resolver blocks.
+
+What is numeric is worked out at once, without a thread. For the rest the loop
+has a `Resolver`, which can be replaced: by one that asks name servers itself,
+keeps answers, or answers what a test wants.
+"""
 
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, TypeAlias
 
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.operation import current_kernel
 from giambio.net.address import is_numeric
-from giambio.threads import run_in_worker
+from giambio.threads.workers import run_in_worker
 
-__all__ = ["local_address", "resolve"]
+__all__ = [
+    "Resolver",
+    "getaddrinfo",
+    "getnameinfo",
+    "numeric_address",
+    "resolve",
+    "set_resolver",
+]
+
+#: What `socket.getaddrinfo` makes of a name: family, type, protocol, official name, address.
+AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
+
+IP = (socket.AF_INET, socket.AF_INET6)
+NUMERIC_NAME = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+
+class Resolver:
+    """How a loop finds the addresses of a name: by asking the system, in a thread.
+
+    Subclass it to find them in another way, and give an instance to
+    `set_resolver`. Only what is not numeric reaches it.
+
+    Example:
+        >>> import giambio
+        >>> class Hosts(giambio.Resolver):
+        ...     async def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):
+        ...         if host == "server.test":
+        ...             host = "127.0.0.1"
+        ...         return await super().getaddrinfo(host, port, family, type, proto, flags)
+        >>> async def main():
+        ...     giambio.set_resolver(Hosts())
+        ...     found = await giambio.getaddrinfo("server.test", 80, type=socket.SOCK_STREAM)
+        ...     return [address for *_, address in found]
+        >>> import socket
+        >>> giambio.run(main)
+        [('127.0.0.1', 80)]
+    """
+
+    __slots__ = ()
+
+    async def getaddrinfo(
+        self,
+        host: str | bytes | None,
+        port: str | bytes | int | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[AddressInfo]:
+        """Called for a host that is not numeric; see `giambio.getaddrinfo`."""
+
+        def look_up() -> list[Any]:
+            # `socket.getaddrinfo` is looked up at the call, so that a test can replace it.
+            return socket.getaddrinfo(host, port, family, type, proto, flags)
+
+        return await run_in_worker(f"resolving {host!r}", look_up)
+
+    async def getnameinfo(self, address: Any, flags: int = 0) -> tuple[str, str]:
+        """Called for an address whose name is wanted; see `giambio.getnameinfo`."""
+
+        def look_up() -> tuple[str, str]:
+            return socket.getnameinfo(address, flags)
+
+        return await run_in_worker(f"finding the name of {address!r}", look_up)
+
+
+SYSTEM = Resolver()
+
+
+def current_resolver() -> Resolver:
+    """The resolver of the running loop."""
+    resolver: Resolver = current_kernel().services.get("resolver", SYSTEM)
+    return resolver
+
+
+def set_resolver(resolver: Resolver | None) -> Resolver | None:
+    """Have the running loop resolve names in another way from now on.
+
+    Parameters:
+        resolver: an instance of a subclass of `Resolver`; None for the system's.
+
+    Returns:
+        The one it had before; None if that was the system's.
+
+    Raises:
+        TypeError: it is no `Resolver`.
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     giambio.set_resolver(giambio.Resolver())
+        ...     return giambio.set_resolver(None)
+        >>> isinstance(giambio.run(main), giambio.Resolver)
+        True
+    """
+    if resolver is not None and not isinstance(resolver, Resolver):
+        raise TypeError(
+            f"set_resolver() needs an instance of a subclass of giambio.Resolver, not {resolver!r}"
+        )
+    services = current_kernel().services
+    previous: Resolver | None = services.pop("resolver", None)
+    if resolver is not None:
+        services["resolver"] = resolver
+    return previous
+
+
+async def getaddrinfo(
+    host: str | bytes | None,
+    port: str | bytes | int | None,
+    *,
+    family: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+) -> list[AddressInfo]:
+    """Find the addresses of a host, as `socket.getaddrinfo` does, without blocking.
+
+    Parameters:
+        host: a name, a numeric address, or None for this machine.
+        port: a number, the name of a service, or None.
+        family: such as `socket.AF_INET6`; 0 for all.
+        type: such as `socket.SOCK_STREAM`; 0 for all.
+        proto: such as `socket.IPPROTO_TCP`; 0 for all.
+        flags: such as `socket.AI_PASSIVE`, combined with ``|``.
+
+    Returns:
+        Tuples of family, type, protocol, official name and address; the best
+        addresses first.
+
+    Raises:
+        socket.gaierror: there is no such name, or it cannot be looked up now.
+        ValueError: the host cannot be a name.
+        RuntimeError: a thread is needed, and the loop was made with ``threads=False``.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled, the thread that looks the name up is left to itself.
+    No thread is needed, and nobody asked, when host and port are numeric.
+
+    Example:
+        >>> import giambio, socket
+        >>> async def main():
+        ...     found = await giambio.getaddrinfo("::1", 80, type=socket.SOCK_STREAM)
+        ...     return [address for *_, address in found]
+        >>> giambio.run(main)
+        [('::1', 80, 0, 0)]
+    """
+    await checkpoint_if_cancelled()
+    if is_numeric_host(host) and is_numeric_port(port):
+        if isinstance(host, str):
+            host = host.encode()  # or Python would load its tables for international names
+        flags |= socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        found: list[Any] = socket.getaddrinfo(host, port, family, type, proto, flags)
+        return found
+    try:
+        return await current_resolver().getaddrinfo(host, port, family, type, proto, flags)
+    except UnicodeError as exc:
+        raise ValueError(f"{host!r} cannot be a host name") from exc
+
+
+async def getnameinfo(address: Any, flags: int = 0) -> tuple[str, str]:
+    """Find the names of a host and a service, as `socket.getnameinfo`, without blocking.
+
+    Parameters:
+        address: a numeric host and a port, as `getpeername` tells them.
+        flags: such as `socket.NI_NUMERICHOST`, combined with ``|``.
+
+    Returns:
+        The names of the host and of the service; numbers where there is none.
+
+    Raises:
+        socket.gaierror: it cannot be looked up now, or the address is no address.
+        RuntimeError: a thread is needed, and the loop was made with ``threads=False``.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled, the thread that looks the name up is left to itself.
+    No thread is needed when only numbers are wanted.
+
+    Example:
+        >>> import giambio, socket
+        >>> flags = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+        >>> giambio.run(giambio.getnameinfo, ("127.0.0.1", 80), flags)
+        ('127.0.0.1', '80')
+    """
+    await checkpoint_if_cancelled()
+    if flags & NUMERIC_NAME == NUMERIC_NAME and is_numeric_host(address[0]):
+        return socket.getnameinfo(address, flags)
+    return await current_resolver().getnameinfo(address, flags)
+
+
+def is_numeric_host(host: str | bytes | None) -> bool:
+    """Tell whether a host is an address already, or this machine."""
+    if host is None:
+        return True
+    if not isinstance(host, str):
+        return False
+    return is_numeric(socket.AF_INET, host) or is_numeric(socket.AF_INET6, host)
+
+
+def is_numeric_port(port: str | bytes | int | None) -> bool:
+    """Tell whether a port is a number, and no name of a service."""
+    return port is None or isinstance(port, int) or port.isdigit()
 
 
 async def resolve(family: int, address: Any) -> Any:
-    """The first address that the system's resolver gives for a host and port.
+    """The first address that the loop's resolver gives for a host and port.
 
     Parameters:
         family: `socket.AF_INET` or `socket.AF_INET6`; other families have no names.
@@ -25,51 +235,38 @@ async def resolve(family: int, address: Any) -> Any:
 
     A checkpoint only if a name has to be resolved.
     """
-    if family not in (socket.AF_INET, socket.AF_INET6):
+    if family not in IP or (is_numeric(family, address[0]) and "%" not in address[0]):
         return address
     host, port = address[0], address[1]
-    numeric = is_numeric(socket.AF_INET, host) or is_numeric(socket.AF_INET6, host)
-    if is_numeric(family, host) and "%" not in host:
-        return address
-
-    def look_up() -> Any:
-        # `socket.getaddrinfo` is looked up at the call, so that a test can replace it.
-        return socket.getaddrinfo(
-            host,
-            port,
-            socket.AddressFamily(family),
-            socket.SOCK_STREAM,
-            flags=socket.AI_NUMERICHOST if numeric else 0,
-        )
-
-    # What is numeric (with a scope, or of the wrong family) asks nobody and does not block.
+    kind = socket.SOCK_STREAM
     try:
-        found = look_up() if numeric else await run_in_worker(f"resolving {host!r}", look_up)
-    except UnicodeError as exc:
-        raise ValueError(f"bad address {address!r}: {host!r} cannot be a host name") from exc
+        found = await getaddrinfo(host, port, family=socket.AddressFamily(family), type=kind)
+    except ValueError as exc:
+        raise ValueError(f"bad address {address!r}: {exc}") from exc.__cause__
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, f"no address found for {host!r}")
     resolved = found[0][4]
     return resolved[:2] + tuple(address[2:]) if len(address) > 2 else resolved
 
 
-def local_address(family: int, address: Any) -> Any:
-    """An address to bind to: it must be numeric, because binding does not wait.
+def numeric_address(what: str, family: int, address: Any) -> Any:
+    """An address for what does not wait, and so does not look a name up.
 
-    ``""`` is every interface and ``"localhost"`` is the loopback (RFC 6761).
+    ``"localhost"`` is the loopback (RFC 6761), and ``""`` is every interface.
 
     Raises:
         ValueError: it is a name.
     """
-    if family not in (socket.AF_INET, socket.AF_INET6):
+    if family not in IP:
         return address
     host = address[0]
     if host == "localhost":
         loopback = "127.0.0.1" if family == socket.AF_INET else "::1"
         return (loopback, *address[1:])
     if host and not is_numeric(family, host):
+        version = "IPv4" if family == socket.AF_INET else "IPv6"
         raise ValueError(
-            f"bad address {address!r}: bind() needs a numeric address of this machine, "
-            'such as "127.0.0.1", or "" for all of them'
+            f"bad address {address!r}: {what} needs a numeric address for {version}; "
+            "giambio.getaddrinfo() looks names up"
         )
     return address

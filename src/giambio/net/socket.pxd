@@ -1,8 +1,8 @@
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.operation cimport Immediate, Operation
+from giambio.kernel.operation cimport Operation
 from giambio.net cimport operations, transfer
-from giambio.net.endpoint cimport Endpoint
+from giambio.net.basesocket cimport BaseSocket
 
 
-cdef class AsyncSocket(Endpoint):
+cdef class AsyncSocket(BaseSocket):
     cdef object _accepted(self, object connection)

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
-import sys
-import warnings
-import weakref
-from types import TracebackType
 from typing import Any
 
 from giambio._final import final
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Immediate, Operation, current_kernel
+from giambio.kernel.operation import Operation, current_kernel
 from giambio.net import operations, transfer
-from giambio.net.address import parse
+from giambio.net.basesocket import BaseSocket, take_over
 from giambio.net.connecting import connect
-from giambio.net.endpoint import Endpoint
-from giambio.net.operations import (
-    Accept,
-    Closed,
-    Connect,
-    ReceiveInto,
-    Send,
-    SendEof,
-)
-from giambio.net.resolver import local_address
+from giambio.net.operations import Accept, Connect, ReceiveInto, Send, SendEof
+from giambio.streams.abc import ByteStream, Listener
 
 __all__ = ["AsyncSocket", "wrap", "wrap_socket"]
 
 
-class AsyncSocket(Endpoint):
+class AsyncSocket(BaseSocket):
     """A stream socket for tasks. `wrap_socket` makes one, and `accept` does.
 
     It is a byte stream: `receive` returns ``b""`` at the end. One task may
@@ -51,6 +39,9 @@ class AsyncSocket(Endpoint):
     """
 
     __slots__ = ()
+
+    _called = "AsyncSocket"
+    _kind = "stream"
 
     # -- receiving ---------------------------------------------------------------------
 
@@ -274,31 +265,6 @@ class AsyncSocket(Endpoint):
         """The last step of `connect`, for an address that is resolved."""
         return Connect(self, address)
 
-    def bind(self, address: Any) -> None:
-        """Give the socket a local address.
-
-        Parameters:
-            address: as for `connect`, but with a port (0: any free one) and
-                without names: numeric, ``""`` for every interface, or
-                ``"localhost"``.
-
-        Raises:
-            TypeError, ValueError: the address is malformed, or a name.
-            OSError: it is in use, or not an address of this machine.
-            ClosedResourceError: the socket is closed.
-
-        Not a checkpoint.
-
-        Example:
-            >>> import giambio, socket
-            >>> async def main():
-            ...     with giambio.wrap_socket(socket.socket()) as sock:
-            ...         sock.bind("127.0.0.1:0")
-            >>> giambio.run(main)
-        """
-        sock = self._open_socket()
-        sock.bind(local_address(sock.family, parse(sock.family, address)))
-
     def listen(self, backlog: int = 4096) -> None:
         """Take connections from now on; `accept` hands them out.
 
@@ -321,214 +287,20 @@ class AsyncSocket(Endpoint):
         """
         self._open_socket().listen(backlog)
 
-    # -- closing -----------------------------------------------------------------------------
-
-    def close(self) -> Operation:
-        """Close the socket, at once; awaiting the result is welcome but not needed.
-
-        Who waits on the socket gets a `ClosedResourceError`. Closing twice is
-        harmless.
-
-        Raises:
-            CancelledError: when awaited in a cancelled scope; it is closed then.
-
-        Awaited, a checkpoint that never waits. Works after the loop has ended.
-
-        Example:
-            >>> import giambio, socket
-            >>> async def main():
-            ...     sock = giambio.wrap_socket(socket.socket())
-            ...     await sock.close()
-            ...     await sock.close()
-            >>> giambio.run(main)
-        """
-        self.close_now()
-        return Closed()
-
-    def aclose(self) -> Operation:
-        """The same as `close`, by the name that `contextlib.aclosing` looks for.
-
-        Raises:
-            CancelledError: when awaited in a cancelled scope; it is closed then.
-
-        Awaited, a checkpoint that never waits.
-
-        Example:
-            >>> import giambio, socket
-            >>> async def main():
-            ...     await giambio.wrap_socket(socket.socket()).aclose()
-            >>> giambio.run(main)
-        """
-        return self.close()
-
-    def __enter__(self) -> AsyncSocket:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close_now()
-
-    def __aenter__(self) -> Operation:
-        return Immediate(self)
-
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
-        self.close_now()
-        return Immediate(None)
-
-    def __del__(self) -> None:
-        if self._source is not None:
-            made_at = self._made_at
-            # Described first, because a closed socket has nothing to say.
-            text = f"{self!r} made at {made_at} was dropped without being closed"
-            self.close_now()
-            warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
-
-    # -- names and options ---------------------------------------------------------------------
-
-    def fileno(self) -> int:
-        """The descriptor; -1 when the socket is closed. Not a checkpoint.
-
-        Example:
-            >>> import giambio, socket
-            >>> async def main():
-            ...     sock = giambio.wrap_socket(socket.socket())
-            ...     sock.close()
-            ...     return sock.fileno()
-            >>> giambio.run(main)
-            -1
-        """
-        return -1 if self._source is None else self._fd
-
-    @property
-    def family(self) -> int:
-        """The address family, such as `socket.AF_INET`.
-
-        Example:
-            >>> import giambio, socket
-            >>> with giambio.EventLoop().wrap_socket(socket.socket()) as sock:
-            ...     print(sock.family == socket.AF_INET)
-            True
-        """
-        return self._sock.family
-
-    def getsockname(self) -> Any:
-        """The local address. Not a checkpoint.
-
-        Raises:
-            ClosedResourceError: the socket is closed.
-            OSError: the system refuses.
-
-        Example:
-            >>> import giambio, socket
-            >>> with giambio.EventLoop().wrap_socket(socket.socket()) as sock:
-            ...     print(sock.getsockname())
-            ('0.0.0.0', 0)
-        """
-        return self._open_socket().getsockname()
-
-    def getpeername(self) -> Any:
-        """The address of the other side. Not a checkpoint.
-
-        Raises:
-            ClosedResourceError: the socket is closed.
-            OSError: it is not connected.
-
-        Example:
-            >>> import giambio, socket
-            >>> with giambio.EventLoop().wrap_socket(socket.socket()) as sock:
-            ...     print(sock.getpeername())
-            Traceback (most recent call last):
-            OSError: [Errno 107] Transport endpoint is not connected
-        """
-        return self._open_socket().getpeername()
-
-    def setsockopt(self, level: int, option: int, value: Any) -> None:
-        """Set an option; as `socket.socket.setsockopt`. Not a checkpoint.
-
-        Parameters:
-            level: such as `socket.SOL_SOCKET`.
-            option: such as `socket.SO_REUSEADDR`.
-            value: a number or bytes.
-
-        Raises:
-            ClosedResourceError: the socket is closed.
-            OSError: the system refuses.
-
-        Example:
-            >>> import giambio, socket
-            >>> with giambio.EventLoop().wrap_socket(socket.socket()) as sock:
-            ...     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        """
-        self._open_socket().setsockopt(level, option, value)
-
-    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
-        """Read an option; as `socket.socket.getsockopt`. Not a checkpoint.
-
-        Parameters:
-            level: such as `socket.SOL_SOCKET`.
-            option: such as `socket.SO_REUSEADDR`.
-            size: 0 for a number, otherwise the most bytes to return.
-
-        Raises:
-            ClosedResourceError: the socket is closed.
-            OSError: the system refuses.
-
-        Example:
-            >>> import giambio, socket
-            >>> with giambio.EventLoop().wrap_socket(socket.socket()) as sock:
-            ...     print(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
-            0
-        """
-        if size:
-            return self._open_socket().getsockopt(level, option, size)
-        return self._open_socket().getsockopt(level, option)
-
-    def __repr__(self) -> str:
-        family = FAMILIES.get(self._sock.family, str(self._sock.family))
-        if self._source is None:
-            return f"<giambio.AsyncSocket {family} closed>"
-        return f"<giambio.AsyncSocket {family} stream>"
-
     def _accepted(self, connection: stdlib_socket.socket) -> AsyncSocket:
         """See `Endpoint._accepted`."""
         return AsyncSocket(self._kernel, connection)
 
 
 final(AsyncSocket, "(kernel, sock)")
-
-FAMILIES = {stdlib_socket.AF_INET: "IPv4", stdlib_socket.AF_INET6: "IPv6"}
-if hasattr(stdlib_socket, "AF_UNIX"):
-    FAMILIES[stdlib_socket.AF_UNIX] = "Unix"
-
-wrapped: weakref.WeakSet[stdlib_socket.socket] = weakref.WeakSet()
+ByteStream.register(AsyncSocket)
+Listener.register(AsyncSocket)
 
 
 def wrap(kernel: Kernel, sock: Any) -> AsyncSocket:
     """See `EventLoop.wrap_socket`."""
-    if not isinstance(sock, stdlib_socket.socket):
-        raise TypeError(f"wrap_socket() needs a socket.socket, not {sock!r}")
-    ssl = sys.modules.get("ssl")
-    if ssl is not None and isinstance(sock, ssl.SSLSocket):
-        raise TypeError("wrap_socket() needs a plain socket, not one that speaks TLS")
-    if sock in wrapped:
-        raise ValueError(
-            "this socket was wrapped already; use the AsyncSocket that you got the first time"
-        )
-    if sock.fileno() < 0:
-        raise ValueError("wrap_socket() needs an open socket, and this one is closed")
-    if sock.type != stdlib_socket.SOCK_STREAM:
-        raise TypeError(f"wrap_socket() needs a stream socket, not {sock.type!r}")
-    sock.setblocking(False)
-    wrapped.add(sock)
+    hint = "giambio.wrap_datagram_socket() is for datagrams"
+    take_over(AsyncSocket, "wrap_socket()", sock, stdlib_socket.SOCK_STREAM, hint)
     return AsyncSocket(kernel, sock)
 
 

@@ -6,7 +6,11 @@ cpdef enum:
 cdef class ReceiveBuffer:
     cdef readonly Py_ssize_t size
     cdef char *data
+    cdef object memory
 
 cdef object receive(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2
 cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2
+cdef object receive_datagram(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
+cdef object receive_from(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
+cdef bint send_to(object sock, int fd, object data, object address) except -1

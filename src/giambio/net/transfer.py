@@ -1,4 +1,4 @@
-"""The four system calls that a connection lives on: the Python twin.
+"""The system calls that sockets live on: the Python twin.
 
 The native one calls the system itself. It receives into one buffer that the
 loop owns, and copies out what came: allocating `max_size` bytes for each call
@@ -8,10 +8,23 @@ releases the GIL.
 
 from __future__ import annotations
 
+import errno
+import os
+import socket as stdlib_socket
 from socket import socket
 from typing import Any, Final
 
-__all__ = ["LARGE_SHIFT", "RECEIVE_BUFFER", "ReceiveBuffer", "receive", "receive_into", "send"]
+__all__ = [
+    "LARGE_SHIFT",
+    "RECEIVE_BUFFER",
+    "ReceiveBuffer",
+    "receive",
+    "receive_datagram",
+    "receive_from",
+    "receive_into",
+    "send",
+    "send_to",
+]
 
 
 #: The size of a loop's receive buffer, and so the most that one `receive` returns.
@@ -22,12 +35,14 @@ LARGE_SHIFT: Final = 16
 
 
 class ReceiveBuffer:
-    """The receive buffer of one loop; here only its size counts."""
+    """The receive buffer of one loop; on a connection only its size counts here."""
 
-    __slots__ = ("size",)
+    __slots__ = ("memory", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
+        # The bytes, for datagrams; made when they are first needed.
+        self.memory: memoryview | None = None
 
 
 def receive(sock: socket, fd: int, size: int, buffer: ReceiveBuffer) -> bytes | None:
@@ -52,3 +67,51 @@ def send(sock: socket, fd: int, data: Any, offset: int) -> int:
         return sock.send(data if not offset else memoryview(data)[offset:])
     except BlockingIOError:
         return -1
+
+
+# -- datagrams ------------------------------------------------------------------------------
+
+#: Windows has not got it; there, a datagram that is cut off is an error anyway.
+HAS_RECVMSG = hasattr(socket, "recvmsg_into")
+
+
+def take_datagram(sock: socket, view: memoryview) -> tuple[int, Any]:
+    """Receive a datagram: its size, and where it came from."""
+    if not HAS_RECVMSG:
+        return sock.recvfrom_into(view)
+    count, _, flags, address = sock.recvmsg_into([view])
+    if flags & stdlib_socket.MSG_TRUNC:
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    return count, address
+
+
+def receive_datagram(sock: socket, fd: int, size: int, buffer: ReceiveBuffer) -> bytes | None:
+    """Receive one datagram; None if there is none yet."""
+    received = receive_from(sock, fd, size, buffer)
+    return None if received is None else received[0]
+
+
+def receive_from(
+    sock: socket, fd: int, size: int, buffer: ReceiveBuffer
+) -> tuple[bytes, Any] | None:
+    """Receive one datagram and the sender's address; None if there is none yet."""
+    if buffer.memory is None:
+        buffer.memory = memoryview(bytearray(buffer.size))
+    view = buffer.memory[:size]
+    try:
+        count, address = take_datagram(sock, view)
+    except BlockingIOError:
+        return None
+    return bytes(view[:count]), address
+
+
+def send_to(sock: socket, fd: int, data: Any, address: Any) -> bool:
+    """Send one datagram; False if there is no room.
+
+    The address must be numeric: Python would block to look up a name.
+    """
+    try:
+        sock.sendto(data, address)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,7 +1,8 @@
 # platform: posix
-"""The four system calls that a connection lives on, natively (see `transfer.py`)."""
+"""The system calls that sockets live on, natively (see `transfer.py`)."""
 
-from libc.errno cimport EBADF, EINTR, errno
+from libc.errno cimport EBADF, EINTR, EMSGSIZE, errno
+from libc.string cimport memset
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize
@@ -11,9 +12,14 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 
 cdef extern from *:
     """
+    #include <arpa/inet.h>
     #include <errno.h>
+    #include <netinet/in.h>
+    #include <stddef.h>
+    #include <string.h>
     #include <sys/socket.h>
     #include <sys/types.h>
+    #include <sys/un.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0  /* macOS has SO_NOSIGPIPE; Python ignores SIGPIPE anyway */
     #endif
@@ -27,12 +33,85 @@ cdef extern from *:
         int fd;
     } giambio_socket_head;
     #define giambio_fd_in(sock) (((giambio_socket_head *)(sock))->fd)
+
+    typedef union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+        struct sockaddr_un un;
+        struct sockaddr_storage storage;
+    } giambio_address;
+
+    /* One datagram; a cut one is reported in `flags`. */
+    static ssize_t giambio_recvmsg(
+        int fd, char *data, size_t size, giambio_address *name, socklen_t *length, int *flags
+    ) {
+        struct iovec part = {data, size};
+        struct msghdr message;
+        memset(&message, 0, sizeof message);
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_name = name;
+        message.msg_namelen = name ? sizeof *name : 0;
+        ssize_t count = recvmsg(fd, &message, 0);
+        *length = message.msg_namelen;
+        *flags = message.msg_flags;
+        return count;
+    }
+
+    /* The bytes of a Unix address beside its family. */
+    static int giambio_path_size(socklen_t length) {
+        int size = (int)length - (int)offsetof(struct sockaddr_un, sun_path);
+        return size > 0 ? size : 0;
+    }
     """
     int giambio_fd_in(object sock)
     int MSG_NOSIGNAL
     ssize_t recv(int fd, void *buffer, size_t size, int flags) nogil
     ssize_t c_send "send"(int fd, const void *buffer, size_t size, int flags) nogil
     int giambio_would_block(int error)
+    ctypedef unsigned int socklen_t
+    struct in_addr:
+        pass
+    struct in6_addr:
+        pass
+    struct sockaddr:
+        int sa_family
+    struct sockaddr_in:
+        int sin_family
+        int sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        int sin6_family
+        int sin6_port
+        unsigned int sin6_flowinfo
+        unsigned int sin6_scope_id
+        in6_addr sin6_addr
+    struct sockaddr_un:
+        char *sun_path
+    ctypedef union giambio_address:
+        sockaddr any
+        sockaddr_in in_ "in"
+        sockaddr_in6 in6
+        sockaddr_un un
+    int AF_INET, AF_INET6, MSG_TRUNC
+    int giambio_path_size(socklen_t length)
+    ssize_t giambio_recvmsg(
+        int fd, char *data, size_t size, giambio_address *name, socklen_t *length, int *flags
+    )
+    ssize_t c_sendto "sendto"(
+        int fd, const void *data, size_t size, int flags, const sockaddr *name, socklen_t length
+    )
+    int inet_pton(int family, const char *text, void *number)
+    const char *inet_ntop(int family, const void *number, char *text, socklen_t size)
+    unsigned short ntohs(unsigned short value)
+    unsigned short htons(unsigned short value)
+    unsigned int ntohl(unsigned int value)
+    unsigned int htonl(unsigned int value)
+
+cdef extern from "Python.h":
+    object PyUnicode_DecodeFSDefault(const char *text)
+    object PyUnicode_FromString(const char *text)
 
 cdef enum:
     # What a call may move without letting other threads run: about 20 µs of copying.
@@ -64,7 +143,7 @@ cdef int open_fd(object sock, int fd) except -1:
     # Closed; or an unknown layout, so ask. What it answers is what the system is told.
     fd = sock.fileno()
     if fd < 0:
-        raise OSError(EBADF, "the plain socket behind this AsyncSocket was closed")
+        raise OSError(EBADF, "the plain socket behind this one was closed")
     return fd
 
 
@@ -132,3 +211,128 @@ cdef Py_ssize_t send_from(int fd, const char *start, Py_ssize_t size) except -2:
         if errno != EINTR:
             PyErr_SetFromErrno(OSError)
         PyErr_CheckSignals()
+
+
+# -- datagrams ------------------------------------------------------------------------------
+
+
+cdef Py_ssize_t take_datagram(
+    object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer,
+    giambio_address *name, socklen_t *length,
+) except -2:
+    """Receive a datagram into the buffer: its size; -1 if there is none yet."""
+    cdef ssize_t count
+    cdef int flags
+    fd = open_fd(sock, fd)
+    if size > buffer.size:
+        size = buffer.size
+    while True:
+        count = giambio_recvmsg(fd, buffer.data, size, name, length, &flags)
+        if count >= 0:
+            break
+        if giambio_would_block(errno):
+            return -1
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+        PyErr_CheckSignals()
+    if flags & MSG_TRUNC:
+        raise OSError(EMSGSIZE, "Message too long")
+    return count
+
+
+cdef object receive_datagram(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer):
+    cdef socklen_t length
+    cdef Py_ssize_t count = take_datagram(sock, fd, size, buffer, NULL, &length)
+    if count < 0:
+        return None
+    return PyBytes_FromStringAndSize(buffer.data, count)
+
+
+cdef object receive_from(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer):
+    cdef giambio_address name
+    cdef socklen_t length
+    cdef Py_ssize_t count = take_datagram(sock, fd, size, buffer, &name, &length)
+    if count < 0:
+        return None
+    data = PyBytes_FromStringAndSize(buffer.data, count)
+    return data, address_of(&name, length)
+
+
+cdef object address_of(giambio_address *name, socklen_t length):
+    """An address as the standard library's sockets tell it."""
+    cdef char[64] text  # more than INET6_ADDRSTRLEN
+    cdef int size
+    if length == 0:
+        return None  # the sender is a Unix socket without a name
+    if name.any.sa_family == AF_INET:
+        if inet_ntop(AF_INET, &name.in_.sin_addr, text, sizeof(text)) == NULL:
+            PyErr_SetFromErrno(OSError)
+        return PyUnicode_FromString(text), ntohs(name.in_.sin_port)
+    if name.any.sa_family == AF_INET6:
+        if inet_ntop(AF_INET6, &name.in6.sin6_addr, text, sizeof(text)) == NULL:
+            PyErr_SetFromErrno(OSError)
+        return (
+            PyUnicode_FromString(text),
+            ntohs(name.in6.sin6_port),
+            ntohl(name.in6.sin6_flowinfo),
+            name.in6.sin6_scope_id,
+        )
+    size = giambio_path_size(length)
+    if size and not name.un.sun_path[0]:
+        return PyBytes_FromStringAndSize(name.un.sun_path, size)  # abstract
+    name.un.sun_path[size] = 0  # one of full length has no end; the union is longer than any
+    return PyUnicode_DecodeFSDefault(name.un.sun_path)
+
+
+cdef bint send_to(object sock, int fd, object data, object address) except -1:
+    cdef giambio_address name
+    cdef socklen_t length = fill_in(&name, address)
+    cdef Py_buffer view
+    cdef ssize_t count
+    if not length:
+        return send_to_any(sock, data, address)
+    fd = open_fd(sock, fd)
+    PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    try:
+        while True:
+            count = c_sendto(fd, view.buf, view.len, MSG_NOSIGNAL, &name.any, length)
+            if count >= 0:
+                return True
+            if giambio_would_block(errno):
+                return False
+            if errno != EINTR:
+                PyErr_SetFromErrno(OSError)
+            PyErr_CheckSignals()
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef bint send_to_any(object sock, object data, object address) except -1:
+    """What `fill_in` does not know: Unix addresses, and scopes that have a name."""
+    try:
+        sock.sendto(data, address)
+    except BlockingIOError:
+        return False
+    return True
+
+
+cdef socklen_t fill_in(giambio_address *name, object address) except? 0:
+    """Fill in a numeric IP address: its length; 0 if it is of another kind."""
+    cdef bytes host
+    cdef int items
+    if not isinstance(address, tuple) or not isinstance(address[0], str):
+        return 0
+    items = len(address)
+    host = (<str>address[0]).encode()
+    memset(name, 0, sizeof(giambio_address))
+    if inet_pton(AF_INET, host, &name.in_.sin_addr) == 1:
+        name.in_.sin_family = AF_INET
+        name.in_.sin_port = htons(address[1])
+        return sizeof(sockaddr_in)
+    if inet_pton(AF_INET6, host, &name.in6.sin6_addr) == 1:
+        name.in6.sin6_family = AF_INET6
+        name.in6.sin6_port = htons(address[1])
+        name.in6.sin6_flowinfo = htonl(address[2]) if items > 2 else 0
+        name.in6.sin6_scope_id = address[3] if items > 3 else 0
+        return sizeof(sockaddr_in6)
+    return 0

@@ -1,0 +1,45 @@
+"""What one says, all read: python chat_server.py 8080, and then telnet localhost 8080"""
+
+import functools
+import sys
+
+import giambio
+
+PATIENCE = 10  # seconds, for somebody who does not read
+
+
+async def tell(stream, news):
+    async for line in news:
+        with giambio.move_on_after(PATIENCE) as scope:
+            await stream.send_all(line)
+        if scope.cancelled_caught:
+            stream.close()
+
+
+async def talk(room, name, lines, stream):
+    with room.subscribe() as news:
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(tell, stream, news)
+            await room.send(b"* %s is here\n" % name)
+            async for line in lines:
+                await room.send(b"%s: %s\n" % (name, line.strip()))
+            manager.cancel()
+
+
+async def chat(room, stream):
+    await stream.send_all(b"Your name? ")
+    lines = giambio.BufferedStream(stream)
+    name = (await lines.read_line()).strip()
+    if name:
+        try:
+            await talk(room, name, lines, stream)
+        finally:
+            await room.send(b"* %s has left\n" % name)
+
+
+async def main(port):
+    with giambio.Broadcast(100) as room:
+        await giambio.serve_tcp(functools.partial(chat, room), port)
+
+
+giambio.run(main, int(sys.argv[1]))

@@ -1,0 +1,27 @@
+"""A service that ends well: python service.py 8080, and then kill it
+
+Told to stop by SIGTERM, it takes no more connections, answers the requests that it has begun,
+for up to ten seconds, and exits with 0.
+"""
+
+import signal
+import sys
+
+import giambio
+
+
+async def handler(stream):
+    request = await giambio.BufferedStream(stream).read_line()
+    await stream.send_all(b"working on " + request)
+    await giambio.sleep(0.5)
+    await stream.send_all(b"done\n")
+
+
+async def main(port):
+    try:
+        await giambio.serve_tcp(handler, port, grace=10)
+    except giambio.CancelledError as cancelled:
+        print("stopped:", cancelled.reason)
+
+
+giambio.run(main, int(sys.argv[1]), stop_signals=[signal.SIGTERM])

@@ -1,0 +1,36 @@
+from types import TracebackType
+from typing import Any
+
+from giambio.kernel.operation import Operation
+from giambio.kernel.task import Supervisor, Task
+
+__all__ = ["Block", "Entering", "Leaving", "adopt_by", "check_limit", "disown"]
+
+class Block(Supervisor):
+    def __aenter__(self) -> Operation[Any]: ...
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Any: ...
+
+    # What the runtime asks.
+    def check_open(self) -> None: ...
+    def child_exited(self, task: Task) -> None: ...
+    def pass_place_on(self) -> None: ...
+    def take_over(self, child: Task) -> None: ...
+
+class Entering(Operation[Any]):
+    def __init__(self, block: Block) -> None: ...
+    @property
+    def what(self) -> str: ...  # type: ignore[override]
+
+class Leaving(Operation[Any]):
+    def __init__(self, block: Block, body: BaseException | None, chained: bool) -> None: ...
+    @property
+    def what(self) -> str: ...  # type: ignore[override]
+
+def adopt_by(task: Task, scope: Any) -> None: ...
+def check_limit(what: str, limit: Any) -> int: ...
+def disown(scope: Any) -> None: ...

@@ -1,0 +1,1 @@
+"""Channels: how tasks pass things on to each other."""

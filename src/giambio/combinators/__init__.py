@@ -1,0 +1,1 @@
+"""Helpers that run several tasks and end when all of them have: `gather` and its like."""

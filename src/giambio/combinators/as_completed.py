@@ -1,0 +1,191 @@
+"""`as_completed`: one function for many items, and the results as they come.
+
+It is a block. An async generator that somebody stops iterating over could not cancel
+and join what it had started; a block can, by whatever way it is left.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from giambio._final import final
+from giambio.block import LEFT, NEW, Block, Leaving
+from giambio.combinators.checks import check_function
+from giambio.combinators.feeding import Feeding
+from giambio.errors import ClosedResourceError
+from giambio.kernel.line import Line, Waiting
+from giambio.kernel.operation import Operation
+from giambio.kernel.task import Task
+
+__all__ = ["Results", "as_completed"]
+
+EXAMPLE = (
+    "`async with giambio.as_completed(fetch, urls, limit=20) as pages:` "
+    "and in it `async for page in pages:`"
+)
+
+
+def as_completed(
+    fn: Any, items: Any = None, *, limit: int | None = None, return_exceptions: bool = False
+) -> Results:
+    """Call an async function for each item, several at a time, and get the results as they come.
+
+    Parameters:
+        fn: an async function of one item.
+        items: an iterable or an async iterable. The next item is taken when there is a
+            place for its task. An async generator is closed if it is not used up.
+        limit: how many tasks may run at once; no limit by default. Results that were not
+            taken yet count too, so whoever is slow to take them slows the tasks down.
+        return_exceptions: True hands an exception that the function raises out like a
+            result, and goes on. A cancellation is never handed out, nor is
+            `KeyboardInterrupt` and the like, nor what `items` raises, nor what is raised
+            when all are being cancelled.
+
+    Returns:
+        A block, to be entered with ``async with`` and iterated over inside. In it all
+        has begun; leaving it, by any way, cancels and joins what still runs, and drops
+        results that were not taken.
+
+    Raises:
+        TypeError: `fn` is not an async function, or `items` cannot be iterated over.
+        TypeError, ValueError: `limit` is not a number of tasks.
+        BaseException: on leaving: what the function, `items` or the body raised; the
+            others are cancelled first, and joined, and the body is cancelled too. Several
+            failures are raised as an `ExceptionGroup`, as by a `TaskManager`.
+        TaskCancelled: on leaving: one of the tasks was cancelled by itself.
+        CancelledError: the caller is in a cancelled scope.
+
+    Entering is no checkpoint. Waiting for the next result is one; cancelled, no result is
+    lost. Leaving always gives way once. The tasks are below the caller's, inside its
+    scopes. Several tasks may iterate, and each result goes to one of them.
+
+    Example:
+        >>> import giambio
+        >>> async def after(seconds):
+        ...     await giambio.sleep(seconds)
+        ...     return seconds
+        >>> async def main():
+        ...     async with giambio.as_completed(after, [0.05, 0.01], limit=2) as results:
+        ...         return [seconds async for seconds in results]
+        >>> giambio.run(main)
+        [0.01, 0.05]
+    """
+    check_function("as_completed()", fn, EXAMPLE)
+    return Results(fn, items, limit, return_exceptions)
+
+
+class Results(Feeding):
+    """The tasks of one `as_completed`, and their results that were not taken yet."""
+
+    __slots__ = ("_line", "_values")
+
+    _called = "as_completed()"
+    _one = "as_completed()"
+    _reason = "another task of as_completed() has failed"
+
+    def __init__(
+        self, function: Any, items: Any, limit: int | None, return_exceptions: bool
+    ) -> None:
+        self.prepare_feeding(function, items, limit, return_exceptions)
+        self._values: deque[Any] = deque()
+        # Who waits for a result. If there is somebody, there is no value.
+        self._line = Line()
+
+    # -- iterating ---------------------------------------------------------------------
+
+    def __aiter__(self) -> Results:
+        if self._state == NEW:
+            raise TypeError(f"as_completed() is a block; write {EXAMPLE}")
+        return self
+
+    def __anext__(self) -> Operation:
+        return Next(self.__aiter__())
+
+    def take(self, task: Task, result: object) -> None:
+        """See `Collector.take`: it goes to who waits longest."""
+        while True:
+            first = self._line.pop()
+            if first is None:
+                self._values.append(result)
+                return
+            if first.grant(result):
+                self.give_place()
+                return
+
+    def take_value(self) -> Any:
+        """The result that has waited longest."""
+        value = self._values.popleft()
+        self.give_place()
+        return value
+
+    def is_left(self) -> bool:
+        """Tell whether the body of the block has ended."""
+        return self._state == LEFT or self._leaving is not None
+
+    def is_over(self) -> bool:
+        """Tell whether there will be no further result."""
+        return not self.children and not self._values
+
+    # -- the block ---------------------------------------------------------------------
+
+    def open(self, task: Task) -> None:
+        """See `Block.open`."""
+        Block.open(self, task)
+        self.begin()
+
+    def pass_place_on(self) -> None:
+        """See `Block.pass_place_on`; with the last task the iteration ends."""
+        if not self.children:
+            self._line.wake_all()
+        Block.pass_place_on(self)
+
+    def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
+        """See `Block.begin_leaving`: what still runs is not wanted any more."""
+        Block.begin_leaving(self, leaving, body)
+        if self.children:
+            self.cancel_all("the block of as_completed() was left")
+        self._values.clear()
+        self._line.wake_all()
+
+    def conclude(
+        self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
+    ) -> Any:
+        """See `Block.conclude`."""
+        return Block.conclude(self, host, body, cancelled, caught)
+
+
+class Next(Waiting):
+    """The wait for one result."""
+
+    __slots__ = ("_results",)
+
+    what = "the next result"
+
+    def __init__(self, results: Results) -> None:
+        self.prepare_waiting()
+        self._results = results
+
+    def attempt(self) -> bool:
+        """Done when there is one, or none will come."""
+        results = self._results
+        if results.is_left():
+            return self.fail(
+                ClosedResourceError(
+                    "the block of this as_completed() was left; iterate inside of the block"
+                )
+            )
+        if results._values:
+            self.result = results.take_value()
+            return True
+        if results.is_over():
+            return self.fail(StopAsyncIteration())
+        return self.wait_in(results._line)
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._results
+
+
+final(Results)
+final(Next)

@@ -1,0 +1,5 @@
+from giambio.combinators.together import Collector
+
+__all__ = ["Given"]
+
+class Given(Collector): ...

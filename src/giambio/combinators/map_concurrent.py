@@ -1,0 +1,88 @@
+"""`map_concurrent`: one function for many items, and the results in the items' order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from giambio.combinators.checks import check_function
+from giambio.combinators.feeding import Feeding
+from giambio.combinators.together import Together
+from giambio.kernel.operation import Operation
+from giambio.kernel.task import Task
+
+__all__ = ["map_concurrent"]
+
+
+def map_concurrent(
+    fn: Any, items: Any, *, limit: int | None = None, return_exceptions: bool = False
+) -> Operation:
+    """Call an async function for each item, several at a time; the results keep the order.
+
+    Parameters:
+        fn: an async function of one item.
+        items: an iterable or an async iterable. The next item is taken when there is a
+            place for its task. An async generator is closed if it is not used up.
+        limit: how many tasks may run at once; no limit by default, so that there is a
+            task for each item.
+        return_exceptions: True puts an exception that the function raises into its place
+            among the results, and goes on. A cancellation is never returned, nor is
+            `KeyboardInterrupt` and the like, nor what `items` raises, nor what is raised
+            when all are being cancelled.
+
+    Returns:
+        Awaited: a list of the results, in the order of the items.
+
+    Raises:
+        TypeError: `fn` is not an async function, or `items` cannot be iterated over.
+        TypeError, ValueError: `limit` is not a number of tasks.
+        BaseException: what the function or `items` raised; the tasks are cancelled
+            first, and joined. Several failures are raised as an `ExceptionGroup`, as by a
+            `TaskManager`.
+        TaskCancelled: one of the tasks was cancelled by itself.
+        CancelledError: the caller is in a cancelled scope.
+
+    A checkpoint that gives way. The tasks are below the caller's, inside its scopes.
+    Cancelled, they are cancelled and joined.
+
+    Example:
+        >>> import giambio
+        >>> async def double(n):
+        ...     return n * 2
+        >>> async def main():
+        ...     return await giambio.map_concurrent(double, range(5), limit=2)
+        >>> giambio.run(main)
+        [0, 2, 4, 6, 8]
+    """
+    check_function("map_concurrent()", fn, "`await giambio.map_concurrent(fetch, urls, limit=20)`")
+    return Together(Mapping(fn, items, limit, return_exceptions))
+
+
+class Mapping(Feeding):
+    """The tasks of one `map_concurrent`."""
+
+    __slots__ = ("_numbers", "_results")
+
+    _called = "map_concurrent()"
+    _one = "map_concurrent()"
+    _reason = "another task of map_concurrent() has failed"
+
+    def __init__(
+        self, function: Any, items: Any, limit: int | None, return_exceptions: bool
+    ) -> None:
+        self.prepare_feeding(function, items, limit, return_exceptions)
+        self._numbers: dict[Task, int] = {}
+        self._results: list[Any] = []
+
+    def began(self, task: Task) -> None:
+        """See `Feeding.began`."""
+        self._numbers[task] = len(self._results)
+        self._results.append(None)
+
+    def take(self, task: Task, result: object) -> None:
+        """See `Collector.take`."""
+        self._results[self._numbers.pop(task)] = result
+        self.give_place()
+
+    def results(self) -> list[Any]:
+        """See `Collector.results`."""
+        return self._results

@@ -1,0 +1,12 @@
+from giambio.combinators.given cimport Given
+from giambio.combinators.together cimport Collector
+from giambio.kernel.task cimport Task
+
+
+cdef class Racing(Given):
+    cdef bint _won
+    cdef object _result
+
+    cdef object take(self, Task task, object result)
+    cdef object results(self)
+    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)

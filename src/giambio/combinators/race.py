@@ -1,0 +1,88 @@
+"""`race`: the first one to end decides, and the others are cancelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from giambio.combinators.checks import check_given
+from giambio.combinators.given import Given
+from giambio.combinators.together import Together
+from giambio.kernel.operation import Operation
+from giambio.kernel.task import Task
+
+__all__ = ["race"]
+
+
+def race(*targets: Any) -> Operation:
+    """Run several things beside each other until the first one has ended.
+
+    Parameters:
+        targets: awaitables, async functions (called without arguments), or Tasks. A Task
+            is joined; it is not cancelled, also when it loses.
+
+    Returns:
+        Awaited: the result of the one that ended first.
+
+    Raises:
+        ValueError: there is none.
+        TypeError: one can be neither awaited nor called, or what it returned cannot be
+            awaited. Then none was started.
+        RuntimeError: a coroutine was given that runs already, or one was given twice, or
+            the task that waits here.
+        BaseException: what the first one raised, or what another one raised before it
+            was cancelled or while it cleaned up; several as an `ExceptionGroup`.
+        TaskCancelled: the first one was cancelled by itself, or is a Task that was.
+        CancelledError: the caller is in a cancelled scope, and none had a result.
+
+    A checkpoint that gives way. The others are cancelled, and joined before it ends; a
+    result that one of them has all the same is dropped. If the caller is cancelled when
+    the first one has ended, its result is returned and the next checkpoint raises. If it
+    is cancelled before it began, or is never awaited, the coroutines are closed.
+
+    Example:
+        >>> import giambio
+        >>> async def after(seconds):
+        ...     await giambio.sleep(seconds)
+        ...     return seconds
+        >>> async def main():
+        ...     return await giambio.race(after(60), after(0.01))
+        >>> giambio.run(main)
+        0.01
+    """
+    check_given("race()", targets)
+    if not targets:
+        raise ValueError("race() needs at least one to run, or nobody could ever win")
+    return Together(Racing(targets))
+
+
+class Racing(Given):
+    """The tasks of one `race`."""
+
+    __slots__ = ("_result", "_won")
+
+    _called = "race()"
+    _one = "race()"
+    _reason = "another task of race() has failed"
+
+    def __init__(self, targets: tuple[Any, ...]) -> None:
+        self.prepare_given(targets, False)
+        self._won = False
+        self._result: Any = None
+
+    def take(self, task: Task, result: object) -> None:
+        """See `Collector.take`: only the first one counts."""
+        if not self._won and not self._errors:
+            self._won = True
+            self._result = result
+            self.cancel_all("another one has won the race")
+
+    def results(self) -> Any:
+        """See `Collector.results`."""
+        return self._result
+
+    def conclude(
+        self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
+    ) -> Any:
+        """See `Block.conclude`: the losers were cancelled, but there is a result."""
+        self._cancelled = not self._won
+        return Given.conclude(self, host, body, cancelled, caught)

@@ -1,0 +1,32 @@
+from giambio.block cimport Block, Leaving
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.task cimport Scope, Task
+
+cimport cython
+
+
+cdef class Collector(Block):
+    cdef bint _return_exceptions
+    cdef object _context
+
+    cdef object prepare_collector(self, object return_exceptions)
+    cdef object prepare_tasks(self)
+    cdef object begin(self)
+    cdef object give_up(self)
+    cdef Task add(self, object coro, object name=*)
+    cdef object take(self, Task task, object result)
+    cdef object results(self)
+    cdef object settle(self, Task task)
+    cdef bint may_return(self, Task task) except -1
+    cdef object settle_without_result(self, Task task)
+    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
+
+
+cdef class Together(Leaving):
+    cdef Collector _collector
+    cdef bint _opened
+
+    @cython.locals(collector=Collector)
+    cdef bint attempt(self) except -1
+    cdef object interruption(self, BaseTask task)
+    cdef object discard(self)

@@ -1,0 +1,1 @@
+"""Files, paths and the standard streams, without blocking the loop."""

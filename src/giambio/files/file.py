@@ -1,0 +1,686 @@
+"""Files, as their users see them: the standard file API, made async.
+
+An `AsyncFile` is a façade. Behind it is one of three things with the same methods:
+the bytes of a file (`buffered`), text over such bytes (`text`), or another library's
+file object (`foreign`). Here is what is the same for all: one task after another has
+its turn, and closing happens whatever else does.
+"""
+
+from __future__ import annotations
+
+import os
+import typing
+import warnings
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, AnyStr, Generic, NoReturn, TypeVar
+
+from giambio._final import final
+from giambio.cancel import CancelScope
+from giambio.errors import is_cancellation
+from giambio.files.buffered import Bytes
+from giambio.files.openfile import OpenFile, Turns, closed_error
+from giambio.files.operations import Read, Turn
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.operation import Immediate
+from giambio.net.readiness import end_watches
+from giambio.streams.abc import ReceiveStream, SendStream
+
+__all__ = ["AsyncFile"]
+
+T = TypeVar("T")
+
+
+@typing.final  # for type checkers
+class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
+    """An open file; `open_file` makes one, and `wrap_file` does.
+
+    It has the methods and attributes of Python's own file objects, and those that may
+    have to wait are async. ``async with`` closes it, and ``async for`` gives its lines.
+    The methods are made one after another, also if several tasks call them: what one
+    task writes at once stays in one piece.
+
+    Reading what is in the system's cache is done on the spot, and costs little more
+    than the system call. What would block goes through io_uring or a worker thread
+    (see `build_info`); where that has begun, a cancelled task waits until it is done.
+
+    Binary files are byte streams as well: `receive` and `send_all` make them fit
+    wherever a `ReceiveStream` or a `SendStream` does.
+
+    Dropped without being closed it closes itself, with a `ResourceWarning` that says
+    where it was opened.
+
+    Example:
+        >>> import giambio, os, tempfile
+        >>> async def main(path):
+        ...     async with await giambio.open_file(path, "w+") as file:
+        ...         await file.write("one\\ntwo\\n")
+        ...         await file.seek(0)
+        ...         return [line async for line in file]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     giambio.run(main, os.path.join(folder, "notes"))
+        ['one\\n', 'two\\n']
+    """
+
+    __slots__ = ("__weakref__", "_layer", "_mode", "_name", "_quick", "_turns")
+
+    def __init__(self, turns: Turns, layer: Any, name: Any, mode: str) -> None:
+        self._turns = turns
+        # `Bytes`, `Text` or `Foreign`.
+        self._layer: Any = layer
+        self._name = name
+        self._mode = mode
+        # A binary file of ours, which can be read without any ceremony.
+        self._quick: Any = turns if isinstance(layer, Bytes) else None
+
+    # -- reading ----------------------------------------------------------------------
+
+    async def read(self, size: int | None = -1) -> AnyStr:
+        """Read from the file, to its end by default.
+
+        Parameters:
+            size: how many bytes, or characters, to read. Below zero or None: all
+                that is left. An unbuffered file gives what one read of the system's
+                gives, which may be less.
+
+        Returns:
+            The data; fewer than `size` only at the end of the file, and nothing
+            (``b""`` or ``""``) when the end was reached before.
+
+        Raises:
+            TypeError: `size` is no whole number.
+            io.UnsupportedOperation: the file is not open for reading.
+            ClosedResourceError: it is closed.
+            UnicodeDecodeError: it is no text in its encoding.
+            OSError: the system refuses.
+            RuntimeError: a thread would be needed, and the loop has none.
+            CancelledError: the task is in a cancelled scope.
+
+        A checkpoint. Cancelled, nothing is lost: the next read gives it.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w+") as file:
+            ...         await file.write("hello")
+            ...         await file.seek(0)
+            ...         return await file.read(4), await file.read()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            ('hell', 'o')
+        """
+        size = count("read()", size)
+        if self._quick is not None:
+            data: Any = await Read(self._quick, size)
+            if data is not None:
+                return data  # type: ignore[no-any-return]
+        return await self._in_turn(self._layer.read, size)
+
+    async def readline(self, size: int | None = -1) -> AnyStr:
+        """Read a line, with its end.
+
+        Parameters:
+            size: the most to read of it, in bytes or characters; no limit by default.
+
+        Returns:
+            The line; nothing (``b""`` or ``""``) at the end of the file.
+
+        Raises:
+            TypeError, io.UnsupportedOperation, ClosedResourceError, UnicodeDecodeError,
+            OSError, RuntimeError, CancelledError: see `read`.
+
+        A checkpoint. Cancelled, nothing is lost.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w+") as file:
+            ...         await file.write("one\\ntwo\\n")
+            ...         await file.seek(0)
+            ...         return await file.readline()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            'one\\n'
+        """
+        return await self._in_turn(self._layer.readline, count("readline()", size))
+
+    async def readlines(self, hint: int | None = -1) -> list[AnyStr]:
+        """Read lines, to the end of the file by default.
+
+        Parameters:
+            hint: stop after the line with which more bytes or characters are read than that.
+
+        Returns:
+            A list of lines, each with its end.
+
+        Raises:
+            TypeError, io.UnsupportedOperation, ClosedResourceError, UnicodeDecodeError,
+            OSError, RuntimeError, CancelledError: see `read`.
+
+        A checkpoint. Cancelled, nothing is lost.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w+") as file:
+            ...         await file.writelines(["one\\n", "two\\n"])
+            ...         await file.seek(0)
+            ...         return await file.readlines()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            ['one\\n', 'two\\n']
+        """
+        return await self._in_turn(self._layer.readlines, count("readlines()", hint))
+
+    async def readinto(self, buffer: Any) -> int:
+        """Read bytes into a buffer, until it is full or the file ends.
+
+        Parameters:
+            buffer: anything writable: a `bytearray`, a `memoryview`, an array.
+
+        Returns:
+            The number of bytes; fewer than fit only at the end of the file.
+
+        Raises:
+            TypeError: the buffer is not writable, or is none at all.
+            io.UnsupportedOperation: it is a text file, or not open for reading.
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `read`.
+
+        A checkpoint. Cancelled, the buffer is as it was, and nothing is lost.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "wb+") as file:
+            ...         await file.write(b"hello")
+            ...         await file.seek(0)
+            ...         buffer = bytearray(4)
+            ...         return await file.readinto(buffer), buffer
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            (4, bytearray(b'hell'))
+        """
+        if memoryview(buffer).readonly:
+            raise TypeError(f"readinto() needs a writable buffer, not {type(buffer).__name__}")
+        return await self._in_turn(self._layer.readinto, buffer)
+
+    async def receive(self, max_size: int = 65536) -> bytes:
+        """Read what there is, and wait if that is nothing: a binary file as a `ReceiveStream`.
+
+        Parameters:
+            max_size: the most to return, in bytes; 65536 by default.
+
+        Returns:
+            The bytes; ``b""`` at the end.
+
+        Raises:
+            TypeError, ValueError: `max_size` is not a number from 1 up.
+            io.UnsupportedOperation: it is a text file, or not open for reading.
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `read`.
+
+        A checkpoint. Cancelled, nothing was received and nothing is lost.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "wb+") as file:
+            ...         await file.send_all(b"hello")
+            ...         await file.seek(0)
+            ...         return await file.receive(), await file.receive()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            (b'hello', b'')
+        """
+        if count("receive()", max_size) < 1:
+            raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
+        return await self._in_turn(self._layer.receive, max_size)
+
+    def __aiter__(self) -> AsyncFile[AnyStr]:
+        return self
+
+    async def __anext__(self) -> AnyStr:
+        line = await self._in_turn(self._layer.readline, -1)
+        if not line:
+            raise StopAsyncIteration
+        return line  # type: ignore[no-any-return]
+
+    # -- writing ----------------------------------------------------------------------
+
+    async def write(self, data: Any) -> int:
+        """Write to the file.
+
+        It is taken into a buffer first, unless it is larger than that, and goes to the
+        system when the buffer is full, at `flush` and at `close`.
+
+        Parameters:
+            data: a `str` for a text file, and for a binary one any bytes-like object.
+
+        Returns:
+            The number of bytes or characters that were taken: all of them, unless the
+            file is unbuffered.
+
+        Raises:
+            TypeError: it is data of another kind.
+            io.UnsupportedOperation: the file is not open for writing.
+            ClosedResourceError: it is closed.
+            UnicodeEncodeError: the text cannot be put into the file's encoding.
+            OSError: the system refuses, for instance because the disk is full. What was
+                taken earlier is kept, and tried again at the next `flush` or `close`.
+            RuntimeError: a thread would be needed, and the loop has none.
+            CancelledError: the task is in a cancelled scope.
+
+        A checkpoint. Cancelled or failed, nothing of `data` was written; but of what is
+        larger than the buffer (65536 bytes by default), a first part may have been.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w") as file:
+            ...         return await file.write("hello")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            5
+        """
+        return await self._in_turn(self._layer.write, data)
+
+    async def writelines(self, lines: Iterable[Any]) -> None:
+        """Write several pieces; nobody else writes in between.
+
+        Parameters:
+            lines: an iterable of what `write` takes. No line ends are added.
+
+        Raises:
+            TypeError, io.UnsupportedOperation, ClosedResourceError, UnicodeEncodeError,
+            OSError, RuntimeError, CancelledError: see `write`.
+
+        A checkpoint. Cancelled or failed, a first part may have been written.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w") as file:
+            ...         await file.writelines(["one\\n", "two\\n"])
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+        """
+        await self._in_turn(self._writelines, lines)
+
+    async def _writelines(self, lines: Iterable[Any]) -> None:
+        for line in lines:
+            await self._layer.write(line)
+
+    async def send_all(self, data: Any) -> None:
+        """Write and flush: a binary file as a `SendStream`.
+
+        Parameters:
+            data: any bytes-like object.
+
+        Raises:
+            TypeError: it is not bytes-like.
+            io.UnsupportedOperation: it is a text file, or not open for writing.
+            BrokenResourceError: nobody reads from this pipe any more.
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
+
+        A checkpoint. Cancelled, a part may have been written; the rest is kept, and
+        written before anything else is.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "wb") as file:
+            ...         await file.send_all(b"hello")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+        """
+        await self._in_turn(self._layer.send_all, data)
+
+    async def flush(self) -> None:
+        """Hand all that was taken for writing to the system.
+
+        Raises:
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
+
+        A checkpoint. Cancelled or failed, what was not written is kept.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w") as file:
+            ...         await file.write("hello")
+            ...         await file.flush()
+            ...         return os.path.getsize(path)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            5
+        """
+        await self._in_turn(self._layer.flush)
+
+    async def fsync(self) -> None:
+        """Flush, and have the system write the file to the disk: `os.fsync`.
+
+        Raises:
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
+
+        A checkpoint. Cancelled, it may have happened or not.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w") as file:
+            ...         await file.write("hello")
+            ...         await file.fsync()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+        """
+        await self._in_turn(self._layer.fsync)
+
+    async def truncate(self, size: int | None = None) -> int:
+        """Cut the file off, or enlarge it with zeros. The position stays.
+
+        Parameters:
+            size: the new size in bytes; by default, where we are.
+
+        Returns:
+            The new size.
+
+        Raises:
+            io.UnsupportedOperation: the file is not open for writing.
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
+
+        A checkpoint. Cancelled, it has not happened.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w") as file:
+            ...         await file.write("hello")
+            ...         return await file.truncate(4)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            4
+        """
+        return await self._in_turn(self._layer.truncate, size)
+
+    # -- the position -----------------------------------------------------------------
+
+    async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to another place in the file.
+
+        Parameters:
+            offset: in bytes. In a text file, only what `tell` returned, and zero.
+            whence: from where it is counted: `os.SEEK_SET` (0, the beginning),
+                `os.SEEK_CUR` (1, here) or `os.SEEK_END` (2, the end).
+
+        Returns:
+            The new position.
+
+        Raises:
+            ValueError: `whence` is another number.
+            io.UnsupportedOperation: text cannot be sought in this way.
+            ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
+
+        A checkpoint. Cancelled, we are where we were.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "wb") as file:
+            ...         await file.write(b"hello")
+            ...         return await file.seek(-1, os.SEEK_END)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            4
+        """
+        return await self._in_turn(self._layer.seek, offset, whence)
+
+    async def tell(self) -> int:
+        """Where we are in the file: in bytes; for text it is only good for `seek`.
+
+        Raises:
+            ClosedResourceError: the file is closed.
+            OSError: it has no position; a pipe has none.
+            CancelledError: the task is in a cancelled scope.
+
+        A checkpoint.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "wb") as file:
+            ...         await file.write(b"hello")
+            ...         return await file.tell()
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            5
+        """
+        return await self._in_turn(self._layer.tell)
+
+    # -- closing ----------------------------------------------------------------------
+
+    def close(self) -> Awaitable[None]:
+        """Flush and close the file. Closing twice is harmless.
+
+        Raises:
+            OSError: what was taken for writing could not be written; a note says how
+                much of it. The file is closed then.
+            CancelledError: the task is in a cancelled scope. The file is closed then,
+                and flushed, unless it is a pipe or a terminal that takes nothing.
+
+        Awaited, a checkpoint. Forgotten, it is done there and then, with a
+        `RuntimeWarning`. Who reads from a pipe meanwhile gets a `ClosedResourceError`.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     file = await giambio.open_file(path, "w")
+            ...     await file.close()
+            ...     return file.closed
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            True
+        """
+        return Closing(self)
+
+    def close_now(self) -> None:
+        """Flush and close without waiting for a turn. It may block."""
+        self._turns.closed = True
+        self._layer.close_now()
+
+    async def _close(self) -> None:
+        turns = self._turns
+        if not turns.closed and isinstance(turns, OpenFile) and turns.pollable:
+            turns.closed = True  # nobody need wait for it any longer
+            driver: Any = turns.kernel.driver
+            end_watches(driver, turns.fd)
+        with CancelScope(shield=True):
+            await Turn(turns, closing=True)
+        try:
+            if self._layer.is_open():
+                await self._layer.close()
+        finally:
+            turns.closed = True
+            turns.give_back()
+        await checkpoint_if_cancelled()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("a file of giambio's is closed by `async with`, not by `with`")
+
+    async def __aenter__(self) -> AsyncFile[AnyStr]:
+        return self
+
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Awaitable[None]:
+        if isinstance(exc, GeneratorExit):  # the loop was interrupted: nobody may wait
+            self.close_now()
+            return Immediate(None)
+        return leave(self, exc)
+
+    def __del__(self) -> None:
+        turns = self._turns
+        if isinstance(turns, OpenFile) and turns.fd >= 0:
+            warnings.warn(
+                f"{self!r} opened at {turns.made_at} was dropped without being closed",
+                ResourceWarning,
+                stacklevel=2,
+                source=None,
+            )
+            self.close_now()
+
+    # -- what it is -------------------------------------------------------------------
+
+    @property
+    def name(self) -> Any:
+        """The path that was opened, as a string or bytes, or a descriptor's number."""
+        return self._name
+
+    @property
+    def mode(self) -> str:
+        """The mode in which it was opened."""
+        return self._mode
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self._turns.closed or not self._layer.is_open()
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding of a text file; None for a binary one."""
+        return getattr(self._layer, "encoding", None)
+
+    @property
+    def errors(self) -> str | None:
+        """How encoding errors are handled in a text file; None for a binary one."""
+        return getattr(self._layer, "errors", None)
+
+    @property
+    def newlines(self) -> str | tuple[str, ...] | None:
+        """The kinds of line ends that a text file was seen to have; None if not known."""
+        return getattr(self._layer, "newlines", None)
+
+    def fileno(self) -> int:
+        """The descriptor. What is in our buffers, others who use it do not see.
+
+        Raises:
+            ClosedResourceError: the file is closed.
+            OSError: it has none.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio, os, tempfile
+            >>> async def main(path):
+            ...     async with await giambio.open_file(path, "w") as file:
+            ...         return os.fstat(file.fileno()).st_size
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     giambio.run(main, os.path.join(folder, "notes"))
+            0
+        """
+        return self._asked("fileno")  # type: ignore[no-any-return]
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal. Not a checkpoint.
+
+        Raises:
+            ClosedResourceError: the file is closed.
+        """
+        return self._asked("isatty")  # type: ignore[no-any-return]
+
+    def readable(self) -> bool:
+        """Tell whether it can be read from. Not a checkpoint.
+
+        Raises:
+            ClosedResourceError: the file is closed.
+        """
+        return self._asked("readable")  # type: ignore[no-any-return]
+
+    def writable(self) -> bool:
+        """Tell whether it can be written to. Not a checkpoint.
+
+        Raises:
+            ClosedResourceError: the file is closed.
+        """
+        return self._asked("writable")  # type: ignore[no-any-return]
+
+    def seekable(self) -> bool:
+        """Tell whether it has a position that can be changed. Not a checkpoint.
+
+        Raises:
+            ClosedResourceError: the file is closed.
+        """
+        return self._asked("seekable")  # type: ignore[no-any-return]
+
+    def _asked(self, what: str) -> Any:
+        if self.closed:
+            raise closed_error()
+        return getattr(self._layer, what)()
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<giambio.AsyncFile {self._name!r} mode {self._mode!r}{state}>"
+
+    async def _in_turn(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Do something when no other task uses the file."""
+        turns = self._turns
+        await Turn(turns)
+        try:
+            if turns.closed:
+                raise closed_error()
+            return await method(*args)
+        finally:
+            turns.give_back()
+
+
+final(AsyncFile)
+
+
+class Closing:
+    """What `close` returns: forgotten, it closes all the same, but not without a word."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: AsyncFile[Any]) -> None:
+        self._file: AsyncFile[Any] | None = file
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        file = self._file
+        self._file = None
+        if file is None:
+            raise RuntimeError("this close() was awaited already; call it again to do it again")
+        return file._close().__await__()
+
+    def __del__(self) -> None:
+        file = self._file
+        if file is not None and not file.closed:
+            warnings.warn(
+                f"close() of {file!r} was never awaited: it was closed at once, which may block",
+                RuntimeWarning,
+                stacklevel=2,
+                source=None,
+            )
+            file.close_now()
+
+
+async def leave(file: AsyncFile[Any], exc: BaseException | None) -> None:
+    """The end of an ``async with`` block, which `exc` leaves as well."""
+    try:
+        await file.close()
+    except BaseException as error:
+        if exc is None or not is_cancellation(error):
+            if error.__context__ is None:  # an await raises without one
+                error.__context__ = exc
+            raise
+        # It is closed, and the next checkpoint raises this again: `exc` counts more.
+
+
+def count(what: str, size: Any) -> int:
+    """A number of bytes or characters; None stands for "all"."""
+    if size is None:
+        return -1
+    if not isinstance(size, int):
+        raise TypeError(f"{what} needs a whole number, not {size!r}")
+    return size

@@ -1,0 +1,6 @@
+from giambio.kernel.operation cimport Immediate, Operation
+from giambio.net.endpoint cimport Endpoint
+
+
+cdef class BaseSocket(Endpoint):
+    pass

@@ -1,0 +1,43 @@
+from giambio.drivers cimport directions
+from giambio.drivers.source cimport Source
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+from giambio.net cimport operations, transfer
+from giambio.net.basesocket cimport BaseSocket
+from giambio.net.operations cimport SocketOperation
+
+cimport cython
+
+
+cdef class AsyncDatagramSocket(BaseSocket):
+    cdef object _known
+    cdef object _senders
+
+    @cython.locals(waiting=SendDatagram)
+    cpdef object close_now(self)
+
+
+cdef class ReceiveDatagram(SocketOperation):
+    cdef AsyncDatagramSocket _datagrams
+    cdef Py_ssize_t _size
+    cdef bint _from
+
+    @cython.locals(source=Source, sock=AsyncDatagramSocket, size=Py_ssize_t)
+    cdef bint attempt(self) except -1
+
+
+cdef class SendDatagram(SocketOperation):
+    cdef AsyncDatagramSocket _datagrams
+    cdef object _data
+    cdef object _address
+    cdef bint _in_line
+    cdef list _timer
+
+    @cython.locals(source=Source, sock=AsyncDatagramSocket, sent=bint)
+    cdef bint attempt(self) except -1
+    cdef bint send_now(self, AsyncDatagramSocket sock) except -1
+    @cython.locals(kernel=Kernel)
+    cdef object wait_for_room(self, AsyncDatagramSocket sock, Source source)
+    @cython.locals(source=Source, sock=AsyncDatagramSocket, following=SendDatagram)
+    cdef object vacate(self)
+    cdef object stop_timer(self)

@@ -1,0 +1,351 @@
+"""Serving: a task for each connection, and a server that survives its clients.
+
+A connection that breaks ends only itself. Any other error of a handler goes to
+`on_error`, and the server goes on.
+
+To stop a server, cancel it. It must notice that at once, to accept no more, but
+its handlers may be given some time. So the handlers run behind a shield, with a
+deadline that is set when the server is told to stop, and the tasks that accept
+run in front of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal, NoReturn, TypeAlias
+
+from giambio.cancel import CancelScope
+from giambio.errors import (
+    BrokenResourceError,
+    ClosedResourceError,
+    GiambioError,
+    RunFinishedError,
+)
+from giambio.kernel.checkpoints import current_time
+from giambio.kernel.clock import check_number
+from giambio.kernel.coroutines import discard, is_awaitable, name_of
+from giambio.kernel.tracebacks import user_part
+from giambio.manager import TaskManager
+from giambio.net.listeners import BACKLOG, SocketListener, open_tcp_listeners
+from giambio.net.socket import AsyncSocket
+from giambio.starting import TaskStatus
+from giambio.streams.abc import Listener
+from giambio.sync.event import Event
+
+__all__ = ["serve_listeners", "serve_tcp"]
+
+Handler: TypeAlias = Callable[[Any], Awaitable[object]]
+OnError: TypeAlias = Callable[[Exception, Any], object] | Literal["raise"] | None
+
+log = logging.getLogger("giambio.serve")
+
+
+async def serve_tcp(
+    handler: Handler,
+    port: int,
+    *,
+    host: str | None = None,
+    tls: Any = None,
+    on_error: OnError = None,
+    grace: float = 0.0,
+    backlog: int = BACKLOG,
+    reuse_port: bool = False,
+    task_status: TaskStatus[list[SocketListener]] | None = None,
+) -> None:
+    """Serve TCP connections until cancelled: a task for each.
+
+    Parameters:
+        handler: an async function that is called with the stream of each
+            connection: an `AsyncSocket`, or a `TLSStream`. The stream is closed
+            after it.
+        port: a number; 0 for any free one, see below.
+        host: a name or an address of this machine; None, the default, for all
+            of its addresses, IPv4 and IPv6.
+        tls: an `ssl.SSLContext` with a certificate, to speak TLS.
+        on_error: a plain function that is called with the error of a handler
+            and its stream, which is still open. By default the error is logged
+            with its traceback, on the logger ``giambio.serve``. What it raises
+            stops the server, so ``on_error="raise"`` raises the error itself.
+        grace: how many seconds handlers may go on when the server is stopped;
+            none by default, and `math.inf` to wait for them.
+        backlog: how many connections may wait to be accepted; by default as
+            many as the system allows.
+        reuse_port: see `open_tcp_listeners`.
+        task_status: set by `TaskManager.start`, which returns the list of
+            `SocketListener` when the server listens.
+
+    A handler that ends with `BrokenResourceError` or `ClosedResourceError` ends
+    only its own connection, and so does a TLS handshake that fails; that is
+    logged as debugging information only. The server also survives when the
+    process is out of descriptors: see `SocketListener`.
+
+    To stop it, cancel it: it accepts no more connections at once, waits up to
+    `grace` seconds for the handlers, and then cancels them.
+
+    Raises:
+        TypeError, ValueError: a parameter is not what it must be, or `handler`
+            did not return an awaitable.
+        socket.gaierror, OSError: it cannot listen there; see `open_tcp_listeners`.
+        BaseException: what `on_error` raised, or what is no `Exception` and came
+            out of a handler, such as a `KeyboardInterrupt`.
+        CancelledError: the task is in a cancelled scope; it has stopped then.
+
+    A checkpoint.
+
+    Example:
+        >>> import functools, giambio
+        >>> async def echo(stream):
+        ...     while data := await stream.receive():
+        ...         await stream.send_all(data)
+        >>> async def main():
+        ...     serve = functools.partial(giambio.serve_tcp, host="127.0.0.1")
+        ...     async with giambio.TaskManager() as manager:
+        ...         (listener,) = await manager.start(serve, echo, 0)
+        ...         async with await giambio.connect_tcp(*listener.address) as client:
+        ...             await client.send_all(b"hello")
+        ...             print(await client.receive())
+        ...         manager.cancel()
+        >>> giambio.run(main)
+        b'hello'
+    """
+    server = Server("serve_tcp()", handler, tls, on_error, grace)
+    listeners = await open_tcp_listeners(port, host=host, backlog=backlog, reuse_port=reuse_port)
+    await server.serve(listeners, task_status)
+
+
+async def serve_listeners(
+    handler: Handler,
+    listeners: Iterable[Listener],
+    *,
+    tls: Any = None,
+    on_error: OnError = None,
+    grace: float = 0.0,
+    task_status: TaskStatus[list[Any]] | None = None,
+) -> None:
+    """Serve the connections that listeners hand out, until cancelled.
+
+    Parameters:
+        handler: see `serve_tcp`, as the rest.
+        listeners: any `Listener`, such as a `SocketListener` or an `AsyncSocket` that
+            listens; they are closed in the end, whatever happens.
+        tls, on_error, grace: see `serve_tcp`.
+        task_status: set by `TaskManager.start`, which returns the list of listeners.
+
+    Raises:
+        TypeError, ValueError, OSError, BaseException, CancelledError: see `serve_tcp`.
+
+    A checkpoint; see `serve_tcp`.
+
+    Example:
+        >>> import giambio
+        >>> async def handler(stream):
+        ...     await stream.send_all(b"hello")
+        >>> async def main():
+        ...     listeners = await giambio.open_tcp_listeners(0, host="127.0.0.1")
+        ...     async with giambio.TaskManager() as manager:
+        ...         manager.start_soon(giambio.serve_listeners, handler, listeners)
+        ...         async with await giambio.connect_tcp(*listeners[0].address) as client:
+        ...             print(await client.receive())
+        ...         manager.cancel()
+        >>> giambio.run(main)
+        b'hello'
+    """
+    what = "serve_listeners()"
+    mine = [as_listener(what, listener) for listener in listeners]
+    try:
+        server = Server(what, handler, tls, on_error, grace)
+    except BaseException:
+        close_all(mine)
+        raise
+    await server.serve(mine, task_status)
+
+
+class Server:
+    """What one call of `serve_listeners` runs."""
+
+    def __init__(
+        self, what: str, handler: Handler, tls: Any, on_error: OnError, grace: float
+    ) -> None:
+        if is_awaitable(handler) or not callable(handler):
+            discard(handler)
+            raise TypeError(
+                f"{what} needs the async function that handles a connection, not {handler!r}; "
+                "write it without the parentheses"
+            )
+        check_number(what, "grace", grace)
+        if grace < 0:
+            raise ValueError(f"{what} needs a grace from 0 up, in seconds, not {grace!r}")
+        self._what = what
+        self._handler = handler
+        self._tls = None if tls is None else server_context(what, tls)
+        self._on_error = error_handler(what, on_error)
+        self._grace = grace
+        self._stopped = Event()
+
+    async def serve(self, listeners: list[Any], task_status: TaskStatus[Any] | None) -> None:
+        """Accept until cancelled, then see the handlers out."""
+        if not listeners:
+            raise ValueError(f"{self._what} needs a listener, and got none")
+        try:
+            # Not strict, also in a loop that is: how many managers there are is nobody's business.
+            async with TaskManager(strict=False) as accepting:
+                with CancelScope(shield=self._grace > 0) as handlers:
+                    async with TaskManager(strict=False) as connections:
+                        for listener in listeners:
+                            accepting.start_soon(self._accept, listener, connections)
+                        if task_status is not None:
+                            task_status.started(listeners)
+                        await self._stopped.wait()
+                        if self._grace:
+                            handlers.deadline = current_time() + self._grace
+        finally:
+            close_all(listeners)
+
+    async def _accept(self, listener: Listener, connections: TaskManager) -> None:
+        """Hand each connection of a listener to a task of its own."""
+        try:
+            while True:
+                stream, _ = await listener.accept()
+                try:
+                    connections.start_soon(self._handle, stream)
+                except RunFinishedError:
+                    stream.close_now()  # the server has stopped, and it came too late
+                    return
+        finally:
+            listener.close_now()
+            self._stopped.set()
+
+    async def _handle(self, stream: Any) -> None:
+        """The life of a connection."""
+        if self._tls is not None:
+            stream = await self._encrypted(stream)
+            if stream is None:
+                return
+        try:
+            result = None
+            try:
+                result = self._handler(stream)
+                if is_awaitable(result):
+                    await result
+                    await stream.close()  # TLS says goodbye
+                    return
+            except Exception as exc:
+                self._failed(exc, stream)
+                return
+            raise TypeError(
+                f"{self._what} needs an async function, but {name_of(self._handler)}() "
+                f"returned {result!r}, which cannot be awaited; define it with `async def`"
+            )
+        finally:
+            stream.close_now()
+
+    async def _encrypted(self, stream: Any) -> Any:
+        """The connection with TLS on it, or None if the handshake failed."""
+        from giambio.net.tls.starting import start_tls
+
+        try:
+            return await start_tls(stream, self._tls, server_side=True)
+        except (OSError, GiambioError) as exc:
+            log.debug("a TLS handshake failed: %s", exc)
+            return None
+        except BaseException:
+            stream.close_now()
+            raise
+
+    def _failed(self, exc: Exception, stream: Any) -> None:
+        """A handler ended with an error: report it, unless only the connection broke."""
+        error = unexpected(user_part(exc))
+        if error is None:
+            log.debug("the connection from %s broke: %s", peer_of(stream), exc)
+            return
+        result = self._on_error(error, stream)
+        if is_awaitable(result):
+            discard(result)
+            raise TypeError(
+                f"{self._what} needs a plain function for on_error, not an async one: "
+                f"{name_of(self._on_error)}() returned {result!r}"
+            )
+
+
+def as_listener(what: str, listener: Listener) -> Listener:
+    """A listener that survives what is no fault of its own.
+
+    Raises:
+        TypeError: it is no listener.
+    """
+    if isinstance(listener, AsyncSocket):
+        return SocketListener(listener)
+    if not isinstance(listener, Listener):
+        raise TypeError(f"{what} needs objects of the kind of giambio.Listener, not {listener!r}")
+    return listener
+
+
+def error_handler(what: str, on_error: OnError) -> Callable[[Exception, Any], object]:
+    """The function that gets the errors of handlers.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if on_error is None:
+        return log_error
+    if on_error == "raise":
+        return raise_error
+    if not callable(on_error):
+        raise TypeError(f'{what} needs a function or "raise" for on_error, not {on_error!r}')
+    return on_error
+
+
+def server_context(what: str, context: Any) -> Any:
+    """The context itself, if a server can use it.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it is a client's.
+    """
+    import ssl
+
+    if not isinstance(context, ssl.SSLContext):
+        raise TypeError(f"{what} needs an ssl.SSLContext for tls, not {context!r}")
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    except ssl.SSLError as exc:
+        raise ValueError(
+            f"{what} got a client's context for tls; make a server's with "
+            "ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) and load_cert_chain()"
+        ) from exc
+    return context
+
+
+def unexpected(exc: Exception) -> Exception | None:
+    """What is left of an error without those of a connection that broke or was closed."""
+    if isinstance(exc, ExceptionGroup):
+        return exc.split(BROKEN)[1]
+    return None if isinstance(exc, BROKEN) else exc
+
+
+BROKEN = (BrokenResourceError, ClosedResourceError)
+
+
+def log_error(exc: Exception, stream: Any) -> None:
+    """What is done with an error by default."""
+    log.error("the handler of the connection from %s failed", peer_of(stream), exc_info=exc)
+
+
+def raise_error(exc: Exception, stream: Any) -> NoReturn:
+    """What ``on_error="raise"`` means."""
+    raise exc
+
+
+def peer_of(stream: Any) -> object:
+    """The address of the other side, if it can be told."""
+    try:
+        return stream.getpeername() or "a Unix socket without a name"
+    except Exception:
+        return "an address that is not known any more"
+
+
+def close_all(listeners: Iterable[Listener]) -> None:
+    """Close listeners."""
+    for listener in listeners:
+        listener.close_now()

@@ -1,0 +1,282 @@
+"""Connecting by TCP to whichever address of a host answers first: Happy Eyeballs.
+
+A host may have several addresses, of which some lead nowhere from here, and
+that may take minutes to find out. So the attempts overlap, as RFC 8305 says:
+IPv6 and IPv4 take turns, each attempt gets a head start on the next, a failure
+starts the next at once, and the first to succeed ends the others.
+"""
+
+from __future__ import annotations
+
+import socket
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from giambio.cancel import move_on_after
+from giambio.kernel.clock import check_number
+from giambio.manager import TaskManager
+from giambio.net.address import is_numeric, parse
+from giambio.net.attempts import no_attempt_left
+from giambio.net.resolver import getaddrinfo, numeric_address
+from giambio.net.socket import AsyncSocket, wrap_socket
+from giambio.sync.event import Event
+
+if TYPE_CHECKING:
+    import ssl
+
+    from giambio.net.tls.stream import TLSStream
+
+__all__ = ["addresses_of", "connect_tcp", "local_choices"]
+
+#: The head start of each attempt in seconds: the Connection Attempt Delay of RFC 8305.
+HEAD_START = 0.25
+
+LocalAddress: TypeAlias = str | tuple[str, int] | None
+
+IP = (socket.AF_INET, socket.AF_INET6)
+
+
+@overload
+async def connect_tcp(
+    host: str,
+    port: int,
+    *,
+    tls: Literal[False] = False,
+    local_address: LocalAddress = None,
+    happy_eyeballs_delay: float = HEAD_START,
+) -> AsyncSocket: ...
+
+
+@overload
+async def connect_tcp(
+    host: str,
+    port: int,
+    *,
+    tls: Literal[True] | ssl.SSLContext,
+    local_address: LocalAddress = None,
+    happy_eyeballs_delay: float = HEAD_START,
+) -> TLSStream: ...
+
+
+async def connect_tcp(
+    host: str,
+    port: int,
+    *,
+    tls: bool | ssl.SSLContext = False,
+    local_address: LocalAddress = None,
+    happy_eyeballs_delay: float = HEAD_START,
+) -> AsyncSocket | TLSStream:
+    """Connect to a TCP server, at the first of its addresses that answers.
+
+    Parameters:
+        host: a name or a numeric address.
+        port: a number.
+        tls: True speaks TLS and verifies the server's certificate and name; an
+            `ssl.SSLContext` does so in your own way. False, the default, does
+            not speak TLS.
+        local_address: where to connect from: a numeric address of this machine,
+            or a pair of that and a port; by default the system chooses.
+        happy_eyeballs_delay: the head start in seconds that each address gets
+            on the next one; 0.25 by default, as RFC 8305 recommends.
+
+    Returns:
+        An `AsyncSocket`, or a `TLSStream`. What it sends is sent without delay
+        (``TCP_NODELAY``).
+
+    Raises:
+        TypeError, ValueError: a parameter is not what it must be.
+        socket.gaierror: the name cannot be resolved.
+        OSError: the one address of the host failed, such as with
+            `ConnectionRefusedError`. Or all of several did: then ``__cause__``
+            is an `ExceptionGroup` of them, and the error is of the same kind
+            as they are if they are all of one kind.
+        ssl.SSLError: the server's certificate is not trusted, or the like.
+        BrokenResourceError: the connection broke while TLS was set up.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled, all attempts are given up and nothing is left open.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     async with await giambio.connect_tcp("127.0.0.1", 1) as stream:
+        ...         await stream.send_all(b"hello")
+        >>> giambio.run(main)
+        Traceback (most recent call last):
+        ConnectionRefusedError: [Errno 111] Connection refused: ('127.0.0.1', 1)
+    """
+    parse(socket.AF_INET, (host, port))
+    check_tls(tls)
+    check_number("connect_tcp()", "happy_eyeballs_delay", happy_eyeballs_delay)
+    if happy_eyeballs_delay < 0:
+        raise ValueError(
+            "connect_tcp() needs a happy_eyeballs_delay from 0 up, in seconds, "
+            f"not {happy_eyeballs_delay!r}"
+        )
+    local = local_choices("connect_tcp()", local_address)
+    targets = await addresses_of(host, port, socket.SOCK_STREAM, local)
+    attempts = Attempts(local)
+    if len(targets) == 1:
+        await attempts.make(*targets[0])
+    else:
+        await attempts.race(interleaved(targets), happy_eyeballs_delay)
+    sock = attempts.winner
+    if sock is None:
+        raise no_attempt_left(f"connecting to {(host, port)!r}", attempts.take_errors())
+    sock.made_here()
+    if tls is False:
+        return sock
+    from giambio.net.tls.starting import start_tls
+
+    try:
+        return await start_tls(sock, None if tls is True else tls, server_hostname=host)
+    except BaseException:
+        sock.close_now()
+        raise
+
+
+def check_tls(tls: Any) -> None:
+    """Refuse what does not say how to speak TLS.
+
+    Raises:
+        TypeError: it is neither True nor False nor an `ssl.SSLContext`.
+    """
+    if tls is True or tls is False:
+        return
+    import ssl
+
+    if not isinstance(tls, ssl.SSLContext):
+        raise TypeError(
+            f"connect_tcp() needs True, False or an ssl.SSLContext for tls, not {tls!r}"
+        )
+
+
+class Attempts:
+    """Attempts to connect, of which the first to succeed ends the others."""
+
+    def __init__(self, local: dict[int, Any] | None) -> None:
+        self._local = local
+        self._failed = Event()
+        self.winner: AsyncSocket | None = None
+        self._errors: list[OSError] = []
+
+    def take_errors(self) -> list[OSError]:
+        """How the attempts failed, in that order; told once, or they would hold themselves."""
+        errors, self._errors = self._errors, []
+        return errors
+
+    async def race(self, targets: list[tuple[int, Any]], head_start: float) -> None:
+        """Try one address after the other, without waiting for them to fail."""
+        try:
+            async with TaskManager(strict=False) as manager:
+                for target in targets:
+                    self._failed = Event()
+                    manager.start_soon(self._take_part, manager, target)
+                    with move_on_after(head_start):
+                        await self._failed.wait()
+        except BaseException:
+            if self.winner is not None:
+                self.winner.close_now()
+            raise
+
+    async def _take_part(self, manager: TaskManager, target: tuple[int, Any]) -> None:
+        await self.make(*target)
+        if self.winner is not None:
+            manager.cancel("another address has answered")
+        else:
+            self._failed.set()
+
+    async def make(self, family: int, address: Any) -> None:
+        """Try one address: a winner, an error, or too late for either."""
+        try:
+            sock = await connect_to(family, address, self._local)
+        except OSError as exc:
+            # Its traceback shows only our own frames, and would hold on to the winner.
+            self._errors.append(exc.with_traceback(None))
+        else:
+            if self.winner is None:
+                self.winner = sock
+            else:
+                sock.close_now()
+
+
+async def connect_to(family: int, address: Any, local: dict[int, Any] | None) -> AsyncSocket:
+    """Connect to one address.
+
+    Raises:
+        OSError: that failed.
+    """
+    sock = wrap_socket(socket.socket(family, socket.SOCK_STREAM))
+    try:
+        if local is not None:
+            sock.bind(local[family])
+        await sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close_now()
+        raise
+    return sock
+
+
+def interleaved(targets: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Addresses with their families taking turns, the first one's first (RFC 8305, 4).
+
+    Example:
+        >>> [name for _, name in interleaved([(6, "a"), (6, "b"), (6, "c"), (4, "d")])]
+        ['a', 'd', 'b', 'c']
+    """
+    first = targets[0][0]
+    of_first = [target for target in targets if target[0] == first]
+    of_other = [target for target in targets if target[0] != first]
+    pairs = zip_longest(of_first, of_other)
+    return [target for pair in pairs for target in pair if target is not None]
+
+
+async def addresses_of(
+    host: str, port: int, kind: int, local: dict[int, Any] | None
+) -> list[tuple[int, Any]]:
+    """The addresses of a host, best first, each with its family.
+
+    Parameters:
+        host, port: as the user gave them.
+        kind: `socket.SOCK_STREAM` or `socket.SOCK_DGRAM`.
+        local: as `local_choices` returns it: no other families are of use.
+
+    Raises:
+        socket.gaierror: there are none.
+    """
+    found = await getaddrinfo(host, port, type=kind)
+    targets = [
+        (family, address)
+        for family, _, _, _, address in found
+        if family in IP and (local is None or family in local)
+    ]
+    if targets:
+        return list(dict.fromkeys(targets))
+    if found:
+        problem = f"{host!r} has no address of the family of local_address"
+    else:
+        problem = f"no address found for {host!r}"
+    raise socket.gaierror(socket.EAI_NONAME, problem)
+
+
+def local_choices(what: str, address: Any) -> dict[int, Any] | None:
+    """What to bind to, for each address family; None if the system is to choose.
+
+    Raises:
+        TypeError, ValueError: it is no numeric address.
+    """
+    if address is None:
+        return None
+    host, port = parse(socket.AF_INET, address, 0)
+    choices: dict[int, Any] = {
+        family: numeric_address(what, family, (host, port))
+        for family in IP
+        if host in ("", "localhost") or is_numeric(family, host)
+    }
+    if not choices:
+        raise ValueError(
+            f"bad local_address {address!r}: {what} needs a numeric address of this machine, "
+            "or a pair of one and a port"
+        )
+    return choices

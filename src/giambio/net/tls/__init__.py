@@ -1,0 +1,1 @@
+"""TLS: encryption over any stream, with Python's `ssl` doing the cryptography."""

@@ -1,0 +1,151 @@
+"""TLS without any I/O: plain bytes on one side, ciphertext on the other.
+
+Python's `ssl.SSLObject` does the cryptography, between two buffers in memory. Here
+are the steps that can be taken with it. None of them waits: one that cannot go on
+raises `ssl.SSLWantReadError`, and is to be tried again when more ciphertext has
+been taken in. Whatever a step did, there may be ciphertext to take out.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+__all__ = ["PIECE", "Records"]
+
+#: How much is moved at once, of plain bytes or of ciphertext: four full records.
+PIECE = 65536
+#: The most that a record can hold (RFC 8446, section 5.1).
+RECORD = 16384
+
+
+class Records:
+    """One end of a TLS connection."""
+
+    __slots__ = (
+        "_failure",
+        "_incoming",
+        "_outgoing",
+        "_plain",
+        "answering",
+        "ended",
+        "goodbye_said",
+        "ssl_object",
+    )
+
+    def __init__(
+        self, context: ssl.SSLContext, server_side: bool, server_hostname: str | None
+    ) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.ssl_object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side, server_hostname=server_hostname
+        )
+        # Decrypted by the way, and not asked for yet.
+        self._plain = bytearray()
+        self._failure: ssl.SSLError | None = None
+        # TLS itself has something to say that the other side waits for.
+        self.answering = False
+        # The other side has said goodbye, or is taken to have; and this side.
+        self.ended = False
+        self.goodbye_said = False
+
+    # -- ciphertext --------------------------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        """How many bytes of ciphertext there are to take out."""
+        return self._outgoing.pending
+
+    def take_out(self) -> bytes:
+        """The ciphertext that is to be sent. It cannot be produced again."""
+        return self._outgoing.read()
+
+    def take_in(self, ciphertext: bytes) -> None:
+        """What was received."""
+        self._incoming.write(ciphertext)
+
+    def note_answer(self, before: int) -> None:
+        """What was produced beside the data of users is for the other side to go on.
+
+        Parameters:
+            before: what `pending` was.
+        """
+        if self._outgoing.pending > before:
+            self.answering = True
+
+    # -- steps -------------------------------------------------------------------------
+
+    def shake_hands(self) -> None:
+        """Go on with the handshake; done when it returns."""
+        self.ssl_object.do_handshake()
+
+    def encrypt(self, piece: memoryview) -> int:
+        """Encrypt; returns how many bytes were taken."""
+        self._check()
+        return self.ssl_object.write(piece)
+
+    def decrypt(self, max_size: int) -> bytes:
+        """Take what has come, but not nothing; ``b""`` at the end."""
+        if self._plain:
+            data = bytes(self._plain[:max_size])
+            del self._plain[:max_size]
+            return data
+        return self._read(max_size)
+
+    def _read(self, max_size: int) -> bytes:
+        """Decrypt as many records as have come, not one at a time."""
+        before = self._outgoing.pending
+        parts: list[bytes] = []
+        room = max_size
+        while room and not self.ended:
+            try:
+                part = self._read_record(room)
+            except ssl.SSLError:
+                if not parts:
+                    raise
+                break  # what came before it is good; if it was an error, it comes again
+            self.ended = not part
+            parts.append(part)
+            room -= len(part)
+            if not (self._incoming.pending or self.ssl_object.pending()):
+                break
+        self.note_answer(before)
+        return b"".join(parts)
+
+    def _read_record(self, room: int) -> bytes:
+        """What is in one record, or the rest of it; ``b""`` if it is the goodbye."""
+        self._check()
+        try:
+            return self.ssl_object.read(min(room, RECORD))
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLWantReadError:
+            raise
+        except ssl.SSLError as exc:
+            self._failure = exc
+            raise
+
+    def _check(self) -> None:
+        """Raise what went wrong again, because OpenSSL says something else the second time."""
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+
+    # -- the end -----------------------------------------------------------------------
+
+    def say_goodbye(self) -> None:
+        """Produce the goodbye, once, and do not wait for the other side's."""
+        if self.goodbye_said:
+            return
+        self.goodbye_said = True
+        try:
+            self.ssl_object.unwrap()
+        except ssl.SSLError:
+            pass  # it has not come yet; or TLS broke down, and there is nothing to say
+
+    def keep_what_has_come(self) -> None:
+        """Decrypt what is there, which OpenSSL would drop when it says goodbye."""
+        try:
+            while data := self._read(PIECE):
+                self._plain += data
+        except ssl.SSLError:
+            pass  # nothing more has come, or `decrypt` says what is wrong

@@ -1,0 +1,109 @@
+"""Making UDP sockets: names are resolved, and each address is tried in turn."""
+
+from __future__ import annotations
+
+import socket
+
+from giambio.net.address import parse
+from giambio.net.attempts import no_attempt_left
+from giambio.net.binding import bound_socket, check_reuse_port
+from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
+from giambio.net.resolver import getaddrinfo
+from giambio.net.tcp import LocalAddress, addresses_of, local_choices
+
+__all__ = ["connect_udp", "open_udp"]
+
+
+async def open_udp(
+    port: int = 0, *, host: str = "0.0.0.0", reuse_port: bool = False
+) -> AsyncDatagramSocket:
+    """Open a UDP socket with an address of its own, to receive from anybody.
+
+    Parameters:
+        port: a number; 0, the default, for any free one.
+        host: a name or an address of this machine; by default all of its IPv4
+            addresses. ``"::"`` is all of its IPv6 addresses.
+        reuse_port: True lets other sockets that say so share the port
+            (``SO_REUSEPORT``); the system spreads the senders over them.
+
+    Returns:
+        An `AsyncDatagramSocket`.
+
+    Raises:
+        TypeError, ValueError: a parameter is not what it must be.
+        socket.gaierror: the name cannot be resolved.
+        OSError: the port is taken, or the address is not of this machine.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint, which waits only for a name. Cancelled, nothing is left open.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     async with await giambio.open_udp(host="127.0.0.1") as sock:
+        ...         return sock.getsockname()[0]
+        >>> giambio.run(main)
+        '127.0.0.1'
+    """
+    parse(socket.AF_INET, (host, port))
+    check_reuse_port("open_udp()", reuse_port)
+    found = await getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+    errors = []
+    for family, _, _, _, address in found:
+        try:
+            sock = bound_socket(family, socket.SOCK_DGRAM, address, reuse_port)
+            return wrap_datagram_socket(sock)
+        except OSError as exc:
+            errors.append(exc)
+    if not errors:
+        raise socket.gaierror(socket.EAI_NONAME, f"no address found for {host!r}")
+    raise no_attempt_left(f"binding to {(host, port)!r}", errors)
+
+
+async def connect_udp(
+    host: str, port: int, *, local_address: LocalAddress = None
+) -> AsyncDatagramSocket:
+    """Open a UDP socket that is connected to an address.
+
+    It sends there only, and receives from there only. Nothing is sent yet, so
+    nobody knows whether there is anybody.
+
+    Parameters:
+        host: a name or a numeric address.
+        port: a number.
+        local_address: where to send from; see `connect_tcp`.
+
+    Returns:
+        An `AsyncDatagramSocket`.
+
+    Raises:
+        TypeError, ValueError: a parameter is not what it must be.
+        socket.gaierror: the name cannot be resolved.
+        OSError: there is no way to any address of the host; see `connect_tcp`.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint, which waits only for a name. Cancelled, nothing is left open.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     async with await giambio.connect_udp("127.0.0.1", 9) as sock:
+        ...         return sock.getpeername()
+        >>> giambio.run(main)
+        ('127.0.0.1', 9)
+    """
+    parse(socket.AF_INET, (host, port))
+    local = local_choices("connect_udp()", local_address)
+    errors = []
+    for family, address in await addresses_of(host, port, socket.SOCK_DGRAM, local):
+        sock = wrap_datagram_socket(socket.socket(family, socket.SOCK_DGRAM))
+        try:
+            if local is not None:
+                sock.bind(local[family])
+            sock.connect_now(address)
+        except OSError as exc:
+            sock.close_now()
+            errors.append(exc)
+        else:
+            return sock
+    raise no_attempt_left(f"connecting to {(host, port)!r}", errors)

@@ -1,0 +1,1 @@
+"""Processes: programs that are started and talked to, and functions that run in another one."""

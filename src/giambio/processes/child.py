@@ -1,0 +1,254 @@
+"""A child process that is watched: its end is noticed, and it is reaped, once, by us.
+
+The system keeps what is left of an ended process (a zombie) until its parent
+asks how it ended, and only then gives its number to another one. So all asking
+and all signalling is done here, in the loop's thread: a signal never reaches a
+stranger.
+
+Where there are process descriptors (Linux 5.3 and later) the driver reports the end.
+Elsewhere somebody has to look now and then, as `subprocess` does itself. That
+costs no thread, works for any number of children, and comes at most a twentieth
+of a second late.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from typing import Any
+
+from giambio.drivers import directions
+from giambio.drivers.driver import Driver
+from giambio.kernel.callback import Callback
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Wait, current_kernel
+from giambio.kernel.runnable import Handle
+from giambio.streams.turns import take_turn
+
+__all__ = ["Child"]
+
+#: Where there are no process descriptors: how soon to look for the end, and how often at last.
+FIRST_LOOK = 0.001
+LAST_LOOK = 0.05
+
+
+class Child:
+    """A process that was started, until its end."""
+
+    __slots__ = (
+        "__weakref__",
+        "_descriptor",
+        "_kernel",
+        "_looking",
+        "_pause",
+        "_popen",
+        "_returncode",
+        "_waiting",
+        "_watched_by",
+        "ended",
+        "pid",
+    )
+
+    def __init__(self, kernel: Kernel, popen: subprocess.Popen[bytes]) -> None:
+        self._kernel = kernel
+        self._popen = popen
+        self.pid = popen.pid
+        self.ended = False
+        # None for an ended process: somebody else has taken its exit code.
+        self._returncode: int | None = None
+        self._waiting: list[Wait] = []
+        self._descriptor = open_descriptor(popen.pid)
+        # The driver that will report the end, or the timer for the next look.
+        self._watched_by: Driver | None = None
+        self._looking: Handle | None = None
+        self._pause = FIRST_LOOK
+
+    def __del__(self) -> None:
+        self._close_descriptor()
+
+    # -- how it ended --------------------------------------------------------------------
+
+    def returncode(self) -> int | None:
+        """The exit code, minus the number of the signal that killed it; None while it runs.
+
+        Raises:
+            ChildProcessError: it has ended, and the exit code is lost.
+        """
+        if self.reap() and self._returncode is None:
+            raise ChildProcessError(
+                f"how process {self.pid} ended is lost: somebody else has asked the system for "
+                "it, such as a SIGCHLD handler that calls os.waitpid(-1, ...), or SIGCHLD is "
+                "ignored; then the system throws it away"
+            )
+        return self._returncode
+
+    def reap(self) -> bool:
+        """Look whether it has ended; if so, let the system forget it.
+
+        Returns:
+            Whether it has.
+        """
+        if self.ended:
+            return True
+        if os.name == "posix":
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                code = None
+            else:
+                if pid == 0:
+                    return False
+                code = os.waitstatus_to_exitcode(status)
+        else:
+            code = self._popen.poll()
+            if code is None:
+                return False
+        self._end(code)
+        return True
+
+    def _end(self, code: int | None) -> None:
+        self.ended = True
+        self._returncode = code
+        # So that it is not warned about; nobody will read it.
+        self._popen.returncode = 0 if code is None else code
+        self._unwatch()
+        self._close_descriptor()
+        waiting = self._waiting
+        self._waiting = []
+        for wait in waiting:
+            wait.wake()
+
+    # -- waiting for it --------------------------------------------------------------------
+
+    async def wait(self) -> None:
+        """Wait for its end.
+
+        A checkpoint. Cancelled, it runs on.
+        """
+        if current_kernel() is not self._kernel:
+            raise RuntimeError(
+                f"process {self.pid} was started in another loop than the one that runs this "
+                "task; wait for it there"
+            )
+        await take_turn()
+        while not self.reap():
+            wait = Wait(name="Process.wait()")
+            self._waiting.append(wait)
+            try:
+                self.watch()
+                await wait
+            finally:
+                if wait in self._waiting:
+                    self._waiting.remove(wait)
+            await checkpoint_if_cancelled()
+
+    def watch(self) -> None:
+        """Have the end noticed as soon as it comes, also when nobody waits for it.
+
+        Where there are no process descriptors, only while somebody waits.
+        """
+        driver = self._kernel.driver
+        if driver is None or self._watched_by is driver:
+            return
+        if self._descriptor >= 0:
+            driver.watch(self._descriptor, directions.READING, Callback(self._reported))
+        elif self._waiting:
+            self._pause = FIRST_LOOK
+            self._look_later()
+        else:
+            return
+        self._watched_by = driver
+
+    def _unwatch(self) -> None:
+        driver = self._watched_by
+        self._watched_by = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        elif driver is not None and driver is self._kernel.driver:
+            driver.unwatch(self._descriptor, directions.READING)
+
+    def _reported(self) -> None:
+        """The driver says that it has ended."""
+        self._watched_by = None
+        if not self.reap():
+            self.watch()
+
+    def _look_later(self) -> None:
+        self._looking = self._kernel.call_later(self._pause, self._look)
+
+    def _look(self) -> None:
+        """Without a driver that says so: see for oneself."""
+        self._looking = None
+        if self.reap():
+            return
+        self._pause = min(2 * self._pause, LAST_LOOK)
+        if self._waiting:
+            self._look_later()
+        else:
+            self._watched_by = None
+
+    def _close_descriptor(self) -> None:
+        descriptor = self._descriptor
+        self._descriptor = -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    # -- ending it -----------------------------------------------------------------------
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.reap():
+            return
+        with suppress(ProcessLookupError):  # reaped by somebody else just now
+            if self._descriptor >= 0:
+                signal.pidfd_send_signal(self._descriptor, number)
+            elif os.name == "posix":  # not by `Popen`, which would reap it
+                os.kill(self.pid, number)
+            else:
+                self._popen.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        # Windows knows no SIGKILL; its SIGTERM does not ask either.
+        self.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def forget(self) -> None:
+        """In a forked child: it is the parent's."""
+        self.ended = True
+        self._popen.returncode = 0
+        self._close_descriptor()
+
+    def kill_and_reap(self) -> None:
+        """End it and wait, where no task can: that is when a loop breaks down."""
+        self.kill()
+        if self.ended:
+            return
+        if os.name != "posix":
+            self._end(self._popen.wait())
+            return
+        try:
+            _, status = os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            self._end(None)
+        else:
+            self._end(os.waitstatus_to_exitcode(status))
+
+
+def open_descriptor(pid: int) -> int:
+    """A descriptor that is readable when a process has ended; -1 where there is none."""
+    opener: Any = getattr(os, "pidfd_open", None)
+    if opener is None:
+        return -1
+    try:
+        descriptor: int = opener(pid)
+    except OSError:  # an old kernel, no room for descriptors, or it is gone already
+        return -1
+    return descriptor

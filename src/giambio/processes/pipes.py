@@ -1,0 +1,120 @@
+"""Pipes to a child process, as streams.
+
+A pipe is read and written without blocking, and waited for with the level
+check that any descriptor can be waited for with. It is a stream of one
+direction; to end it for the other side is to close it.
+"""
+
+from __future__ import annotations
+
+import os
+from io import RawIOBase
+from typing import Any
+
+from giambio.errors import BrokenResourceError
+from giambio.kernel.kernel import Kernel
+from giambio.net.readiness import end_watches, wait_readable, wait_writable
+from giambio.streams.abc import Closeable, ReceiveStream, SendStream
+from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
+from giambio.streams.turns import take_turn
+
+__all__ = ["PipeReceiveStream", "PipeSendStream"]
+
+
+class PipeEnd(Closeable):
+    """Our end of a pipe."""
+
+    __slots__ = ("__weakref__", "_file", "_guard", "_kernel")
+
+    def __init__(self, kernel: Kernel, file: RawIOBase, guard: Guard) -> None:
+        os.set_blocking(file.fileno(), False)
+        self._kernel = kernel
+        # An unbuffered file: if nobody closes it, it does, and warns.
+        self._file = file
+        self._guard = guard
+
+    def fileno(self) -> int:
+        """The descriptor's number; -1 when it is closed."""
+        return -1 if self._file.closed else self._file.fileno()
+
+    def close_now(self) -> None:
+        """See `Closeable.close_now`."""
+        if not self._file.closed:
+            if self._kernel.driver is not None:
+                end_watches(self._kernel.driver, self._file.fileno())
+            self._file.close()
+
+    def forget(self) -> None:
+        """In a forked child: close it without a word to the parent's driver."""
+        self._file.close()
+
+    def _descriptor(self) -> int:
+        if self._file.closed:
+            raise closed_error()
+        return self._file.fileno()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._file.closed else f"descriptor {self._file.fileno()}"
+        return f"<giambio.{type(self).__name__} {state}>"
+
+
+class PipeReceiveStream(PipeEnd, ReceiveStream):
+    """What a child process writes."""
+
+    __slots__ = ()
+
+    def __init__(self, kernel: Kernel, file: RawIOBase) -> None:
+        super().__init__(kernel, file, Guard("receiving from", "receive"))
+
+    async def receive(self, max_size: int = 65536) -> bytes:
+        """See `ReceiveStream.receive`."""
+        check_size("receive()", "max_size", max_size)
+        await take_turn()
+        with self._guard:
+            while True:
+                try:
+                    return os.read(self._descriptor(), max_size)
+                except BlockingIOError:
+                    await wait_readable(self._descriptor())
+
+
+class PipeSendStream(PipeEnd, SendStream):
+    """What a child process reads."""
+
+    __slots__ = ("_half_sent",)
+
+    def __init__(self, kernel: Kernel, file: RawIOBase) -> None:
+        super().__init__(kernel, file, Guard("sending on", "send"))
+        self._half_sent = False
+
+    async def send(self, data: Any) -> int:
+        """See `SendStream.send`."""
+        view = bytes_like("send()", data)
+        await take_turn()
+        with self._guard:
+            if self._half_sent:
+                raise half_sent_error()
+            return await self._write(view)
+
+    async def send_all(self, data: Any) -> None:
+        """See `SendStream.send_all`."""
+        view = bytes_like("send_all()", data)
+        await take_turn()
+        with self._guard:
+            if self._half_sent:
+                raise half_sent_error()
+            sent = await self._write(view)
+            while sent < len(view):
+                self._half_sent = True
+                sent += await self._write(view[sent:])
+            self._half_sent = False
+
+    async def _write(self, view: memoryview) -> int:
+        """Write what there is room for, and wait if there is none."""
+        while True:
+            try:
+                return os.write(self._descriptor(), view)
+            except BlockingIOError:
+                await wait_writable(self._descriptor())
+            except BrokenPipeError as exc:
+                raise BrokenResourceError("the other process does not read this pipe") from exc

@@ -1,0 +1,385 @@
+"""`open_process`: start a program, talk to it through pipes, and see to its end.
+
+A process that was started has to be ended and reaped, whatever happens to the
+task that started it. So a `Process` is a block, as a file is: leaving it in the
+ordinary way waits for the program's end, leaving it by an exception (a
+cancellation is one) asks the program to end, and does not ask for long.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing
+from collections.abc import Mapping, Sequence
+from math import inf
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from giambio._final import final
+from giambio.cancel import CancelScope, move_on_after
+from giambio.kernel.clock import check_number
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Immediate, Operation, current_kernel
+from giambio.processes.child import Child
+from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
+from giambio.streams.abc import ReceiveStream, SendStream
+from giambio.streams.turns import take_turn
+
+__all__ = ["Command", "Process", "open_process"]
+
+StrOrBytesPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Command: TypeAlias = StrOrBytesPath | Sequence[StrOrBytesPath]
+
+#: Seconds between asking a program to end and ending it.
+TERMINATE_TIMEOUT = 5.0
+
+#: What `subprocess.Popen` takes and is passed on; the rest is about text and buffers.
+OPTIONS = {
+    "close_fds",
+    "creationflags",
+    "executable",
+    "extra_groups",
+    "group",
+    "pass_fds",
+    "pipesize",
+    "preexec_fn",
+    "process_group",
+    "restore_signals",
+    "start_new_session",
+    "startupinfo",
+    "umask",
+    "user",
+}
+
+
+@typing.final  # for type checkers
+@final
+class Process:
+    """A program that runs: ``async with await open_process([...]) as process:``
+
+    Attributes:
+        args: the command.
+        pid: the process's number.
+        stdin: a `SendStream` to its standard input, None without ``stdin=PIPE``.
+        stdout: a `ReceiveStream` of its standard output, None without ``stdout=PIPE``.
+        stderr: a `ReceiveStream` of its errors, None without ``stderr=PIPE``.
+
+    Leaving the block closes the pipes and waits for the program's end. By an
+    exception, or cancelled meanwhile, it sends SIGTERM and, after
+    ``terminate_timeout``, SIGKILL; and waits until the program has ended.
+
+    Example:
+        >>> import giambio, subprocess
+        >>> async def main():
+        ...     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        ...     async with await giambio.open_process(["cat"], **pipes) as process:
+        ...         await process.stdin.send_all(b"hello")
+        ...         process.stdin.close()
+        ...         print(await process.stdout.receive())
+        ...     return process.returncode
+        >>> giambio.run(main)
+        b'hello'
+        0
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_child",
+        "_terminate_timeout",
+        "args",
+        "pid",
+        "stderr",
+        "stdin",
+        "stdout",
+    )
+
+    def __init__(
+        self, kernel: Kernel, popen: subprocess.Popen[bytes], terminate_timeout: float
+    ) -> None:
+        self._child = Child(kernel, popen)
+        self._terminate_timeout = terminate_timeout
+        self.args: Any = popen.args
+        self.pid: int = popen.pid
+        self.stdin: SendStream | None = None
+        self.stdout: ReceiveStream | None = None
+        self.stderr: ReceiveStream | None = None
+        pipes: Any = popen  # unbuffered, so these are plain files
+        try:
+            if popen.stdin is not None:
+                self.stdin = PipeSendStream(kernel, pipes.stdin)
+            if popen.stdout is not None:
+                self.stdout = PipeReceiveStream(kernel, pipes.stdout)
+            if popen.stderr is not None:
+                self.stderr = PipeReceiveStream(kernel, pipes.stderr)
+            self._child.watch()
+        except BaseException:
+            for pipe in (popen.stdin, popen.stdout, popen.stderr):
+                if pipe is not None:
+                    pipe.close()
+            self._child.kill_and_reap()
+            raise
+
+    # -- how it is doing -------------------------------------------------------------------
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code; minus a signal's number if that killed it; None while it runs.
+
+        Raises:
+            ChildProcessError: it has ended, and somebody else has taken the exit code.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with await giambio.open_process(["false"]) as process:
+            ...         pass
+            ...     return process.returncode
+            >>> giambio.run(main)
+            1
+        """
+        return self._child.returncode()
+
+    async def wait(self) -> int:
+        """Wait until the program has ended. Several tasks may do that.
+
+        Returns:
+            The exit code, as `returncode`.
+
+        Raises:
+            ChildProcessError: somebody else has taken the exit code.
+            RuntimeError: the process was started in another loop.
+            CancelledError: the task is in a cancelled scope.
+
+        A checkpoint. Cancelled, the program runs on. Read its pipes meanwhile: a
+        program that nobody listens to waits with a full pipe.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with await giambio.open_process(["true"]) as process:
+            ...         return await process.wait()
+            >>> giambio.run(main)
+            0
+        """
+        await self._child.wait()
+        code = self._child.returncode()
+        assert code is not None  # it has ended
+        return code
+
+    # -- ending it -------------------------------------------------------------------------
+
+    def send_signal(self, number: int) -> None:
+        """Send the program a signal; it does nothing when the program has ended.
+
+        Parameters:
+            number: such as `signal.SIGHUP`.
+
+        Raises:
+            OSError: the system refuses, for instance because it is another user's.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio, signal
+            >>> async def main():
+            ...     async with await giambio.open_process(["sleep", "60"]) as process:
+            ...         process.send_signal(signal.SIGUSR1)
+            ...     return process.returncode == -signal.SIGUSR1
+            >>> giambio.run(main)
+            True
+        """
+        self._child.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ask the program to end, with SIGTERM. Not a checkpoint; see `send_signal`.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with await giambio.open_process(["sleep", "60"]) as process:
+            ...         process.terminate()
+            ...     return process.returncode
+            >>> giambio.run(main)
+            -15
+        """
+        self._child.terminate()
+
+    def kill(self) -> None:
+        """End the program, with SIGKILL. Not a checkpoint; see `send_signal`.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with await giambio.open_process(["sleep", "60"]) as process:
+            ...         process.kill()
+            ...     return process.returncode
+            >>> giambio.run(main)
+            -9
+        """
+        self._child.kill()
+
+    async def aclose(self) -> None:
+        """Close the pipes and wait for the program's end, as the end of the block does.
+
+        Raises:
+            CancelledError: the task is in a cancelled scope; the program has ended then.
+
+        A checkpoint. Cancelled, the program is terminated, and killed if need be.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     process = await giambio.open_process(["true"])
+            ...     await process.aclose()
+            ...     return process.returncode
+            >>> giambio.run(main)
+            0
+        """
+        await self._leave(None)
+
+    # -- the block -------------------------------------------------------------------------
+
+    def __aenter__(self) -> Operation[Self]:
+        return Immediate(self)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave(exc)
+
+    async def _leave(self, exc: BaseException | None) -> None:
+        """Close the pipes, and do not go before the program has ended."""
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                pipe.close_now()
+        if isinstance(exc, GeneratorExit):  # the coroutine is being closed, and cannot wait
+            self._child.kill_and_reap()
+        elif exc is not None:
+            await self._end()
+        else:
+            try:
+                await self._child.wait()
+            except GeneratorExit:
+                self._child.kill_and_reap()
+                raise
+            except BaseException:
+                await self._end()
+                raise
+
+    async def _end(self) -> None:
+        """Have the program end, and wait for that."""
+        try:
+            with CancelScope(shield=True):
+                self._child.terminate()
+                with move_on_after(self._terminate_timeout):
+                    await self._child.wait()
+                if not self._child.ended:
+                    self._child.kill()
+                    await self._child.wait()
+        except GeneratorExit:
+            self._child.kill_and_reap()
+            raise
+
+    def __repr__(self) -> str:
+        state = "ended" if self._child.ended else "running"
+        return f"<giambio.Process {self.pid} {state}: {self.args!r}>"
+
+
+async def open_process(
+    command: Command,
+    *,
+    stdin: Any = None,
+    stdout: Any = None,
+    stderr: Any = None,
+    cwd: StrOrBytesPath | None = None,
+    env: Mapping[str, str] | None = None,
+    shell: bool = False,
+    terminate_timeout: float = TERMINATE_TIMEOUT,
+    **options: Any,
+) -> Process:
+    """Start a program, to talk to it while it runs.
+
+    Parameters:
+        command: the program and its arguments, as a list; with ``shell=True`` a line for
+            the shell.
+        stdin: `subprocess.PIPE` for a pipe, `subprocess.DEVNULL`, a descriptor or a
+            file; by default it is ours.
+        stdout: the same.
+        stderr: the same, or `subprocess.STDOUT` for where stdout goes.
+        cwd: the folder to run in; by default ours.
+        env: the environment; by default a copy of ours.
+        shell: whether `command` is a line for the shell. Ending the shell need not end
+            what it has started.
+        terminate_timeout: seconds between SIGTERM and SIGKILL, when the block is left
+            by an exception; 0 kills at once, infinity never does.
+        options: what else `subprocess.Popen` takes, but for what concerns text and
+            buffers: the pipes carry bytes.
+
+    Returns:
+        A `Process`. Use it in ``async with``.
+
+    Raises:
+        OSError: the program cannot be started; `FileNotFoundError` if it is not there.
+        TypeError, ValueError: a parameter is not what it must be.
+        CancelledError: the task is in a cancelled scope; nothing was started.
+
+    A checkpoint, before the start. The start itself holds up the loop until the system
+    has loaded the program: about a millisecond from a local disk.
+
+    Example:
+        >>> import giambio, subprocess
+        >>> async def main():
+        ...     command = ["echo", "hello"]
+        ...     async with await giambio.open_process(command, stdout=subprocess.PIPE) as process:
+        ...         return await process.stdout.receive()
+        >>> giambio.run(main)
+        b'hello\\n'
+    """
+    check("open_process()", command, shell, terminate_timeout, options)
+    await take_turn()
+    popen = subprocess.Popen(
+        command,
+        bufsize=0,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=cwd,
+        env=env,
+        shell=shell,
+        **options,
+    )
+    return Process(current_kernel(), popen, terminate_timeout)
+
+
+def check(
+    what: str, command: Any, shell: bool, terminate_timeout: float, options: dict[str, Any]
+) -> None:
+    """Refuse what would start something else than what was meant.
+
+    Raises:
+        TypeError, ValueError: it would.
+    """
+    if shell and not isinstance(command, str | bytes):
+        raise TypeError(f"{what} with shell=True needs a line for the shell, not {command!r}")
+    if not shell and isinstance(command, str | bytes):
+        raise TypeError(
+            f'{what} needs a list, such as ["ls", "-l"], not {command!r}; '
+            "with shell=True the shell takes it apart (beware of what it does with user input)"
+        )
+    check_number(what, "terminate_timeout", terminate_timeout)
+    if not 0 <= terminate_timeout <= inf:
+        raise ValueError(
+            f"{what} needs a number of seconds from 0 up as terminate_timeout, "
+            f"not {terminate_timeout!r}"
+        )
+    for name in sorted(options.keys() - OPTIONS):
+        if name in ("text", "encoding", "errors", "universal_newlines", "bufsize"):
+            raise TypeError(
+                f"{what} takes no {name}=: the pipes carry bytes; wrap one in giambio.TextStream, "
+                "or decode what came"
+            )
+        raise TypeError(f"{what} got an unexpected keyword argument {name!r}")

@@ -1,0 +1,149 @@
+"""`run_process`: run a program from its beginning to its end."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from giambio.errors import BrokenResourceError
+from giambio.kernel.task import Task
+from giambio.manager import TaskManager
+from giambio.processes.process import (
+    TERMINATE_TIMEOUT,
+    Command,
+    StrOrBytesPath,
+    open_process,
+)
+from giambio.streams.abc import ReceiveStream, SendStream
+from giambio.streams.guard import bytes_like
+
+__all__ = ["run_process"]
+
+
+async def run_process(
+    command: Command,
+    *,
+    input: Any = None,
+    capture_stdout: bool = False,
+    capture_stderr: bool = False,
+    check: bool = True,
+    stdin: Any = None,
+    stdout: Any = None,
+    stderr: Any = None,
+    cwd: StrOrBytesPath | None = None,
+    env: Mapping[str, str] | None = None,
+    shell: bool = False,
+    terminate_timeout: float = TERMINATE_TIMEOUT,
+    **options: Any,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program, and wait for its end.
+
+    Parameters:
+        command: the program and its arguments, as a list; with ``shell=True`` a line for
+            the shell.
+        input: bytes for its standard input; what it does not read is dropped.
+        capture_stdout: whether to return what it prints.
+        capture_stderr: whether to return its errors.
+        check: whether an exit code other than 0 is an error.
+        stdin: see `open_process`, as the rest.
+        stdout: where its output goes, unless it is captured; by default where ours does.
+        stderr: the same for its errors.
+        cwd: the folder to run in.
+        env: the environment.
+        shell: whether `command` is a line for the shell.
+        terminate_timeout: seconds between SIGTERM and SIGKILL, when it is cancelled.
+        options: what else `subprocess.Popen` takes.
+
+    Returns:
+        A `subprocess.CompletedProcess` with ``returncode``, ``stdout`` and ``stderr``; these
+        are bytes, or None if they were not captured.
+
+    Raises:
+        subprocess.CalledProcessError: the exit code is not 0, and `check` is true.
+        OSError, TypeError, ValueError: see `open_process`.
+        ChildProcessError: somebody else has taken the exit code.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled, the program is terminated, and killed if that does not
+    help; it has ended when the cancellation goes on.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     done = await giambio.run_process(["tr", "a-z", "A-Z"], input=b"hello",
+        ...                                      capture_stdout=True)
+        ...     return done.stdout
+        >>> giambio.run(main)
+        b'HELLO'
+    """
+    if input is not None:
+        if stdin is not None:
+            raise ValueError("run_process() takes input= or stdin=, not both")
+        input = bytes_like("run_process(input=)", input)
+        stdin = subprocess.PIPE
+    elif stdin == subprocess.PIPE:
+        raise ValueError("run_process(stdin=PIPE): nobody would write to that pipe; use input=")
+    stdout = captured("stdout", capture_stdout, stdout)
+    stderr = captured("stderr", capture_stderr, stderr)
+    opening = open_process(
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=cwd,
+        env=env,
+        shell=shell,
+        terminate_timeout=terminate_timeout,
+        **options,
+    )
+    async with await opening as process:
+        output: Task[bytes] | None = None
+        errors: Task[bytes] | None = None
+        async with TaskManager() as manager:
+            if process.stdin is not None:
+                manager.start_soon(feed, process.stdin, input)
+            if process.stdout is not None:
+                output = manager.start_soon(read_all, process.stdout)
+            if process.stderr is not None:
+                errors = manager.start_soon(read_all, process.stderr)
+        code = await process.wait()
+    done = subprocess.CompletedProcess(process.args, code, result_of(output), result_of(errors))
+    if check:
+        done.check_returncode()
+    return done
+
+
+def captured(name: str, capture: bool, given: Any) -> Any:
+    """Where an output goes."""
+    if not capture:
+        if given == subprocess.PIPE:
+            raise ValueError(
+                f"run_process({name}=PIPE): nobody would read that pipe; write capture_{name}=True"
+            )
+        return given
+    if given is not None:
+        raise ValueError(f"run_process() takes capture_{name}= or {name}=, not both")
+    return subprocess.PIPE
+
+
+async def feed(stream: SendStream, data: memoryview) -> None:
+    """Give a program its input; it need not want it, as with `subprocess.run`."""
+    with stream:
+        try:
+            await stream.send_all(data)
+        except BrokenResourceError:
+            pass
+
+
+async def read_all(stream: ReceiveStream) -> bytes:
+    """What a program writes, until it ends or closes that."""
+    parts = []
+    while part := await stream.receive():
+        parts.append(part)
+    return b"".join(parts)
+
+
+def result_of(task: Task[bytes] | None) -> bytes | None:
+    """What was read, if anything was to be."""
+    return None if task is None else task.result()

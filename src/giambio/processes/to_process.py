@@ -1,0 +1,144 @@
+"""`to_process`: call a function in another process, where it has a processor of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any, Never, TypeVar, TypeVarTuple
+
+from giambio.cancel import CancelScope
+from giambio.kernel.operation import current_kernel
+from giambio.processes import worker
+from giambio.processes.pool import pool_of
+from giambio.processes.protocol import dump_request, load_reply
+from giambio.sync.limiter import CapacityLimiter
+from giambio.threads.call import check_call
+
+__all__ = ["current_default_process_limiter", "to_process"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def to_process(
+    function: Callable[[*Ts], T],
+    *args: *Ts,
+    limiter: CapacityLimiter | None = None,
+    cancellable: bool = True,
+    **keywords: Never,
+) -> Coroutine[Any, Any, T]:
+    """Call a function in another process, and wait for what it returns.
+
+    For what computes: there it disturbs neither this loop nor other calls. Function,
+    arguments and result travel pickled, so the function must be found by its name in a
+    module.
+
+    Parameters:
+        function: an ordinary function.
+        args: its arguments.
+        limiter: whoever runs takes one of its tokens, and waits if there is none;
+            by default `current_default_process_limiter`.
+        cancellable: True kills the process if the call is cancelled, wherever it is.
+            False waits for the function, whose result is kept.
+        keywords: refused, because it is not clear whose they would be. Use
+            ``functools.partial`` for those of the function.
+
+    Returns:
+        Awaited: what the function returned.
+
+    Raises:
+        TypeError: at the call, `function` cannot be called, or it and its arguments cannot
+            be pickled, or there were keywords; awaited, the result cannot be pickled, or
+            the function is async.
+        BaseException: awaited, what the function raised; its cause shows the traceback in
+            the other process.
+        BrokenWorkerProcess: awaited, the process ended in the middle of it.
+        OSError: awaited, no process can be started.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. The processes are fresh interpreters that are kept for further calls; they
+    end with the loop. Nothing is shared with them: neither globals nor context variables.
+
+    The main module of your program is imported there once, if a function or a class of it
+    is needed, under the name ``__mp_main__``, as multiprocessing does. So what is to run
+    only once must be guarded: ``if __name__ == "__main__": giambio.run(main)``.
+
+    Example:
+        >>> import giambio, math
+        >>> giambio.run(giambio.to_process, math.factorial, 20)
+        2432902008176640000
+    """
+    check_call("to_process", function, keywords)
+    if limiter is not None and not isinstance(limiter, CapacityLimiter):
+        raise TypeError(f"to_process(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
+    if worker.loading_main():
+        raise RuntimeError(
+            "to_process() was called while a worker process imports the program's main module, "
+            "which would go on for ever; put what is to run only once behind "
+            '`if __name__ == "__main__":`'
+        )
+    return call(dump_request(function, args), limiter, cancellable)
+
+
+async def call(request: bytes, limiter: CapacityLimiter | None, cancellable: bool) -> Any:
+    """See `to_process`."""
+    kernel = current_kernel()
+    if limiter is None:
+        limiter = current_default_process_limiter()
+    borrower = object()
+    await limiter.acquire_on_behalf_of(borrower)
+    try:
+        pool = pool_of(kernel)
+        process = pool.take()
+        try:
+            with CancelScope(shield=not cancellable):
+                reply = await process.exchange(request)
+        except GeneratorExit:  # the coroutine is being closed, and cannot wait
+            pool.drop(process)
+            process.end_now()
+            raise
+        except BaseException:
+            pool.drop(process)
+            await process.end()
+            raise
+        pool.put_back(process)
+    finally:
+        limiter.release_on_behalf_of(borrower)
+    return load_reply(reply)
+
+
+# What a forgotten await is warned about.
+call.__name__ = call.__qualname__ = "to_process"
+
+
+def current_default_process_limiter() -> CapacityLimiter:
+    """How many processes `to_process` may use at once in this loop: one for each processor.
+
+    Returns:
+        The loop's own limiter; ``total_tokens`` can be set.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     giambio.current_default_process_limiter().total_tokens = 2
+        ...     return giambio.current_default_process_limiter().total_tokens
+        >>> giambio.run(main)
+        2
+    """
+    services: dict[str, Any] = current_kernel().services
+    limiter: CapacityLimiter | None = services.get("process limiter")
+    if limiter is None:
+        limiter = services["process limiter"] = CapacityLimiter(processors())
+    return limiter
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,280 @@
+"""The pytest plugin: async tests and async fixtures run on giambio.
+
+pytest loads it wherever giambio is installed, so it is off until it is asked for: by
+``@pytest.mark.giambio``, or by ``giambio_mode = auto`` in the project's configuration. It then
+takes what no other plugin claims. What it needs of giambio is imported when the first such test
+runs.
+
+An async test is handed to pytest as an ordinary function that drives a loop. That loop (see
+`giambio.testing.runner`) is made for the test's first async fixture, and ends after the last.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import AsyncIterator, Callable, Generator
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from giambio.pytest_plugin.claims import (
+    ORIGINAL,
+    is_async,
+    is_async_test,
+    is_ours,
+    place_of,
+    takes_fixture,
+)
+from giambio.pytest_plugin.settings import (
+    failure,
+    options_of,
+    pytest_addoption,
+    pytest_configure,
+    pytest_configure_node,
+    pytest_report_header,
+    timeout_of,
+)
+
+if TYPE_CHECKING:
+    from giambio.manager import TaskManager
+    from giambio.testing.clock import VirtualClock
+    from giambio.testing.runner import Runner
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_fixture_setup",
+    "pytest_pycollect_makeitem",
+    "pytest_pyfunc_call",
+    "pytest_report_header",
+    "pytest_runtest_makereport",
+    "task_manager",
+    "virtual_clock",
+]
+
+RUNNER = pytest.StashKey["Runner"]()
+SEED = pytest.StashKey[str]()
+
+#: The test that is being called.
+called: list[pytest.Function] = []
+
+
+# -- tests -----------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Before others see a test that is ours, make it look ordinary."""
+    collected = yield
+    for item in collected if isinstance(collected, list) else [collected]:
+        if is_ours(item):
+            make_ordinary(item)
+    return collected
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """Call a test of ours; it may have got its mark only after it was collected."""
+    __tracebackhide__ = True
+    if not is_ours(pyfuncitem):
+        return (yield)
+    make_ordinary(pyfuncitem)
+    called.append(pyfuncitem)
+    try:
+        return (yield)
+    finally:
+        called.pop()
+
+
+def make_ordinary(item: pytest.Function) -> None:
+    """Put an ordinary function in the place of an async test."""
+    holder, name = place_of(item)
+    function = getattr(holder, name)
+    if hasattr(function, ORIGINAL):
+        return
+
+    @wraps(function)
+    def ordinary(*args: Any, **keywords: Any) -> Any:
+        __tracebackhide__ = True
+        if not called:
+            return function(*args, **keywords)
+        item = called[-1]
+        test = partial(function, *args, **keywords)
+        return runner_of(item).run_test(item.name, test, timeout_of(item))
+
+    setattr(ordinary, ORIGINAL, function)
+    if hasattr(function, "__self__"):
+        ordinary.__self__ = function.__self__  # type: ignore[attr-defined]
+    setattr(holder, name, ordinary)
+
+
+def runner_of(item: pytest.Function) -> Runner:
+    """The loop of a test and its fixtures."""
+    runner = item.stash.get(RUNNER, None)
+    if runner is None:
+        from giambio.testing.runner import Runner
+
+        options = options_of(item)
+        del options["timeout"]
+        if "virtual_clock" in item._request.fixturenames:
+            options["clock"] = item._request.getfixturevalue("virtual_clock")
+        try:
+            runner = Runner(failure, **options)
+        except (TypeError, ValueError) as exc:
+            raise failure(f"giambio's loop cannot be made: {exc}") from None
+        item.stash[RUNNER] = runner
+        item.addfinalizer(partial(close_runner, item))
+        if options["seed"] is not None:
+            item.stash[SEED] = f"--giambio-seed={options['seed']}"
+        elif os.environ.get("GIAMBIO_SEED"):
+            item.stash[SEED] = f"GIAMBIO_SEED={os.environ['GIAMBIO_SEED']}"
+    return runner
+
+
+def close_runner(item: pytest.Function) -> None:
+    """The test is over, and its fixtures are torn down."""
+    __tracebackhide__ = True
+    runner = item.stash[RUNNER]
+    del item.stash[RUNNER]
+    runner.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Tell the seed of a test that failed."""
+    report = yield
+    if report.failed and SEED in item.stash:
+        again = f"random schedule; run it again with {item.stash[SEED]}"
+        report.sections.append(("giambio", again))
+    return report
+
+
+# -- fixtures ----------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, Any, Any]:
+    """Have an async fixture of ours look ordinary, while pytest sets it up."""
+    __tracebackhide__ = True
+    function = fixturedef.func
+    if not is_async(function) or not takes_fixture(function, request):
+        return (yield)
+    fixturedef.func = ordinary_fixture(bound(function, request.instance), request)  # type: ignore[misc]
+    try:
+        return (yield)
+    finally:
+        fixturedef.func = function  # type: ignore[misc]
+
+
+def refusal(item: pytest.Function, request: pytest.FixtureRequest) -> str | None:
+    """Why an async fixture cannot be set up, if so."""
+    name = request.fixturename
+    if not is_async_test(item):
+        return (
+            f"{item.name} uses the async fixture {name!r}, but is an ordinary function: "
+            f"write `async def {item.originalname}`"
+        )
+    if request.scope != "function":
+        return (
+            f"the async fixture {name!r} has the scope {request.scope!r}, but each test runs in "
+            "a giambio loop of its own: leave its scope at 'function'; what is to live longer "
+            "must be an ordinary fixture"
+        )
+    runner = item.stash.get(RUNNER, None)
+    if runner is not None and runner.job is not None:
+        return (
+            f"the async fixture {name!r} was asked for while {runner.job.what} runs: "
+            "request.getfixturevalue() cannot wait there; name the fixture as an argument"
+        )
+    return None
+
+
+def bound(function: Any, instance: object) -> Any:
+    """A fixture that is a method belongs to the object on which the test is called."""
+    if inspect.ismethod(function) and type(function.__self__) is type(instance):
+        return function.__func__.__get__(instance)
+    return function
+
+
+def ordinary_fixture(function: Any, request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """The function that does for pytest what an async fixture says."""
+    item = request._pyfuncitem
+    problem = refusal(item, request)
+    if problem is not None:
+
+        def refused(**arguments: Any) -> None:
+            # Not any earlier: pytest keeps what becomes of a fixture only once it is called.
+            raise failure(problem)
+
+        return refused
+
+    what = f"the fixture {request.fixturename!r} of {item.name}"
+    if inspect.iscoroutinefunction(function):
+
+        def ordinary(**arguments: Any) -> Any:
+            __tracebackhide__ = True
+            return runner_of(item).run(what, partial(function, **arguments), timeout_of(item))
+
+        return ordinary
+
+    def ordinary_generator(**arguments: Any) -> Generator[Any, None, None]:
+        __tracebackhide__ = True
+        runner = runner_of(item)
+        generator = function(**arguments)
+        yield runner.run(what, partial(first, generator, what), timeout_of(item))
+        if runner.given_up:
+            from giambio.testing.runner import close_by_force
+
+            close_by_force(generator)
+        else:
+            runner.run(what, partial(last, generator, what), timeout_of(item))
+
+    return ordinary_generator
+
+
+async def first(generator: AsyncIterator[Any], what: str) -> Any:
+    """What an async generator yields."""
+    __tracebackhide__ = True
+    try:
+        return await anext(generator)
+    except StopAsyncIteration:
+        raise failure(f"{what} did not yield a value") from None
+
+
+async def last(generator: Any, what: str) -> None:
+    """Let an async generator go on after its `yield`, to its end."""
+    __tracebackhide__ = True
+    try:
+        await anext(generator)
+    except StopAsyncIteration:
+        return
+    await generator.aclose()
+    raise failure(f"{what} has more than one `yield`")
+
+
+@pytest.fixture
+def virtual_clock(request: pytest.FixtureRequest) -> VirtualClock:
+    """The clock of the test's loop: time jumps when every task waits (giambio)."""
+    from giambio.testing.clock import VirtualClock
+
+    if request.scope == "function" and RUNNER in request.node.stash:
+        raise failure(
+            "virtual_clock was asked for when the test's loop had its clock already; "
+            "name it as an argument of the test"
+        )
+    return VirtualClock()
+
+
+@pytest.fixture
+async def task_manager() -> AsyncIterator[TaskManager]:
+    """A giambio.TaskManager around the test; what runs in it at the end is cancelled."""
+    from giambio.manager import TaskManager
+
+    async with TaskManager() as manager:
+        yield manager
+        manager.cancel("the test has ended")

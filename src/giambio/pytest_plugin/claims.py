@@ -1,0 +1,100 @@
+"""Whose is an async test? Several plugins may be there, and each has its own loop.
+
+A mark decides; without one a test is giambio's if the project says so (``giambio_mode = auto``)
+and the test uses no fixture by which another plugin knows its tests.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from _pytest.unittest import TestCaseFunction
+
+__all__ = [
+    "MARK",
+    "ORIGINAL",
+    "OTHER_MODES",
+    "is_async",
+    "is_async_test",
+    "is_ours",
+    "place_of",
+    "takes_fixture",
+]
+
+MARK = "giambio"
+#: Others that run async tests: their marks, their settings for running all of them, and
+#: fixtures by which they know a test that is theirs.
+OTHERS = ("anyio", "asyncio", "trio")
+OTHER_MODES = {"anyio_mode": "auto", "asyncio_mode": "auto", "trio_mode": True}
+OTHER_FIXTURES = {
+    "anyio_backend": "anyio",
+    "anyio_backend_name": "anyio",
+    "anyio_backend_options": "anyio",
+    "autojump_clock": "pytest_trio",
+    "event_loop": "pytest_asyncio",
+    "mock_clock": "pytest_trio",
+    "nursery": "pytest_trio",
+}
+#: What a fixture has that was made with the decorator of another plugin.
+OTHER_DECORATORS = ("_force_asyncio_fixture", "_force_trio_fixture")
+
+#: The attribute of an ordinary function that stands for an async test.
+ORIGINAL = "_giambio_original"
+
+
+def is_ours(item: object) -> bool:
+    """Tell whether giambio runs a test: it is async, and nobody else's."""
+    if not isinstance(item, pytest.Function) or not is_async_test(item):
+        return False
+    for mark in item.iter_markers():  # the closest first
+        if mark.name in (MARK, *OTHERS):
+            return mark.name == MARK
+    return is_unclaimed(item)
+
+
+def is_unclaimed(item: pytest.Function) -> bool:
+    """Tell whether a test that has no mark is ours."""
+    if item.config.getini("giambio_mode") != "auto":
+        return False
+    available = item._fixtureinfo.name2fixturedefs
+    return not any(
+        str(getattr(definition.func, "__module__", "")).split(".")[0] == OTHER_FIXTURES[name]
+        for name in OTHER_FIXTURES.keys() & set(item.fixturenames)
+        for definition in available.get(name, ())
+    )
+
+
+def is_async_test(item: pytest.Function) -> bool:
+    """Tell whether a test function is async, also one that Hypothesis calls."""
+    if isinstance(item, TestCaseFunction):  # unittest runs its own
+        return False
+    holder, name = place_of(item)
+    function = getattr(holder, name)
+    return inspect.iscoroutinefunction(getattr(function, ORIGINAL, function))
+
+
+def place_of(item: pytest.Function) -> tuple[Any, str]:
+    """Where the test function stands: the object and the attribute."""
+    handle = getattr(item.obj, "hypothesis", None)
+    return (item, "obj") if handle is None else (handle, "inner_test")
+
+
+def is_async(function: Any) -> bool:
+    """Tell whether a fixture's function is async."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def takes_fixture(function: Any, request: pytest.FixtureRequest) -> bool:
+    """Tell whether an async fixture is ours, or ours to refuse."""
+    marked = getattr(function, "__func__", function)
+    if any(getattr(marked, name, False) for name in OTHER_DECORATORS):
+        return False
+    item = request._pyfuncitem
+    if not isinstance(item, pytest.Function) or is_async_test(item):
+        return is_ours(item)
+    # An ordinary test cannot use it, and is told so.
+    if any(item.get_closest_marker(name) for name in OTHERS):
+        return False
+    return item.get_closest_marker(MARK) is not None or is_unclaimed(item)

@@ -1,0 +1,1 @@
+"""Streams of bytes: what all of them promise, and what is built on any of them."""

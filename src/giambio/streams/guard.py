@@ -1,0 +1,110 @@
+"""What every stream checks: one task at each end, sizes that are sizes, bytes that are bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from giambio.errors import BrokenResourceError, BusyResourceError, ClosedResourceError
+from giambio.streams.abc import ReceiveStream, SendStream
+
+__all__ = [
+    "Guard",
+    "bytes_like",
+    "check_size",
+    "closed_error",
+    "half_sent_error",
+    "to_receive_from",
+    "to_send_on",
+]
+
+
+class Guard:
+    """Lets one task in at a time, and tells the next one that this is a mistake.
+
+    Two tasks that receive from one stream would each get pieces of what the
+    other one needs. So this is no lock: waiting would not help.
+    """
+
+    __slots__ = ("_advice", "_busy")
+
+    def __init__(self, doing: str, task: str) -> None:
+        self._advice = f"another task is {doing} this stream; let one task {task}"
+        self._busy = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is inside."""
+        return self._busy
+
+    def __enter__(self) -> None:
+        if self._busy:
+            raise BusyResourceError(f"{self._advice}, or take turns with a lock")
+        self._busy = True
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._busy = False
+
+
+def to_receive_from(stream: object) -> ReceiveStream:
+    """The stream below a wrapper that is to receive.
+
+    Raises:
+        TypeError: it can only send.
+    """
+    if not isinstance(stream, ReceiveStream):
+        raise TypeError(f"there is nothing to receive from: {stream!r} is no ReceiveStream")
+    return stream
+
+
+def to_send_on(stream: object) -> SendStream:
+    """The stream below a wrapper that is to send.
+
+    Raises:
+        TypeError: it can only receive.
+    """
+    if not isinstance(stream, SendStream):
+        raise TypeError(f"there is nothing to send on: {stream!r} is no SendStream")
+    return stream
+
+
+def check_size(what: str, name: str, size: object, least: int = 1) -> None:
+    """Refuse what is no number of bytes.
+
+    Raises:
+        TypeError, ValueError: it is not a whole number from `least` up.
+    """
+    if not isinstance(size, int):
+        raise TypeError(f"{what} needs a whole number of bytes as {name}, not {size!r}")
+    if size < least:
+        raise ValueError(f"{what} needs a number of bytes from {least} up as {name}, not {size!r}")
+
+
+def bytes_like(what: str, data: Any) -> memoryview:
+    """The data as something that can be cut without copying it.
+
+    Raises:
+        TypeError: it is not bytes-like, or has gaps.
+    """
+    try:
+        view = memoryview(data)
+    except TypeError:
+        hint = "; encode text first: data.encode()" if isinstance(data, str) else ""
+        raise TypeError(
+            f"{what} needs a bytes-like object, not {type(data).__name__}{hint}"
+        ) from None
+    if not view.c_contiguous:
+        raise TypeError(f"{what} needs a contiguous buffer, and this memoryview has gaps")
+    return view.cast("B")
+
+
+def closed_error() -> ClosedResourceError:
+    """The error of using a closed stream."""
+    return ClosedResourceError("this stream is closed")
+
+
+def half_sent_error() -> BrokenResourceError:
+    """The error of sending after a cancelled `send_all`."""
+    return BrokenResourceError(
+        "an earlier send_all() was cancelled when a part was sent, so what follows would make "
+        "no sense to the other side; close this stream (receiving still works)"
+    )

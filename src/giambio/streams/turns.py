@@ -1,0 +1,34 @@
+"""Checkpoints for coroutines that may find their work done already.
+
+An operation of the kernel is a checkpoint by itself. A coroutine that only takes
+what lies in a buffer awaits nothing, so it has to do what operations do: notice
+a cancellation before it has done anything, and give way when its task has used
+up its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from giambio.kernel.operation import Operation
+from giambio.sync.event import Event
+
+__all__ = ["Closed", "take_turn"]
+
+ALREADY = Event()
+ALREADY.set()
+
+
+def take_turn() -> Operation[None]:
+    """A checkpoint that gives way only when the task has used up its turn."""
+    return ALREADY.wait()
+
+
+class Closed:
+    """What `close` returns: it is closed already, and this need not be awaited."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return ALREADY.wait().__await__()

@@ -1,0 +1,1 @@
+"""What tasks wait for among themselves: events, locks, permits, queues."""

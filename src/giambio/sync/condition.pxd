@@ -1,0 +1,38 @@
+from giambio.kernel cimport constants
+from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.operation cimport Operation
+from giambio.kernel.task cimport Task
+from giambio.sync.lock cimport Lock, LockAcquire
+
+cimport cython
+
+
+cdef class Condition:
+    cdef object __weakref__
+    cdef Lock _lock
+    cdef Line _line
+
+    @cython.locals(lock=Lock, line=Line, first=Waiting)
+    cdef object wake(self, str what, Py_ssize_t count)
+    @cython.locals(lock=Lock)
+    cdef object fall_asleep(self, ConditionWait operation)
+    cdef object forget_if_empty(self)
+
+
+cdef class ConditionAcquire(LockAcquire):
+    pass
+
+
+cdef class ConditionWait(Waiting):
+    cdef Condition _condition
+    cdef object _predicate
+    cdef bint _cancelled
+
+    @cython.locals(task=Task)
+    cdef bint advance(self) except -1
+    @cython.locals(lock=Lock, task=Task)
+    cdef bint attempt(self) except -1
+    cdef bint evaluate(self) except -1
+    @cython.locals(lock=Lock)
+    cdef bint abort(self) except -1
+    cdef object wake_up(self)

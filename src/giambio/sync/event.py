@@ -1,0 +1,149 @@
+"""An event: something that happens once, and that any number of tasks wait for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NoReturn
+
+from giambio._final import final
+from giambio.kernel.line import Line, Waiting
+from giambio.kernel.operation import Operation
+
+__all__ = ["Event", "EventStatistics"]
+
+
+class EventStatistics(NamedTuple):
+    """What `Event.statistics` returns.
+
+    Example:
+        >>> import giambio
+        >>> giambio.Event().statistics().tasks_waiting
+        0
+    """
+
+    tasks_waiting: int
+
+
+class Event:
+    """Something that happens once: ``await event.wait()``, ``event.set()``.
+
+    An event that has been set stays set, so that nobody can come too late. For
+    something that happens again and again make a new event each time, or use a
+    `Condition` or a channel.
+
+    Example:
+        >>> import giambio
+        >>> async def waiter(event):
+        ...     await event.wait()
+        ...     return "it has happened"
+        >>> async def main():
+        ...     event = giambio.Event()
+        ...     async with giambio.TaskManager() as manager:
+        ...         task = await manager.spawn(waiter, event)
+        ...         event.set()
+        ...     return task.result()
+        >>> giambio.run(main)
+        'it has happened'
+    """
+
+    __slots__ = ("__weakref__", "_line", "_set")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._line = Line()
+
+    def set(self) -> None:
+        """Let it happen: all who wait go on, in the order in which they came.
+
+        Not a checkpoint. Setting it a second time does nothing.
+
+        Raises:
+            RuntimeError: called from another thread than that of the loop in
+                which tasks wait for it.
+
+        Example:
+            >>> import giambio
+            >>> event = giambio.Event()
+            >>> event.set()
+            >>> event.is_set()
+            True
+        """
+        first = self._line.first
+        if first is not None:
+            first.check_thread("Event.set()")
+        self._set = True
+        self._line.wake_all()
+
+    def is_set(self) -> bool:
+        """Tell whether it has happened. Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> giambio.Event().is_set()
+            False
+        """
+        return self._set
+
+    def wait(self) -> Operation:
+        """Wait until it has happened; go on at once if it has.
+
+        Raises:
+            CancelledError: the task is in a cancelled scope.
+            RuntimeError: tasks of another loop wait for it.
+
+        A checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     event = giambio.Event()
+            ...     event.set()
+            ...     await event.wait()
+            >>> giambio.run(main)
+        """
+        return EventWait(self)
+
+    def statistics(self) -> EventStatistics:
+        """How many tasks wait. Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> giambio.Event().statistics()
+            EventStatistics(tasks_waiting=0)
+        """
+        return EventStatistics(self._line.length)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "an Event is neither true nor false; ask event.is_set(), or `await event.wait()`"
+        )
+
+    def __repr__(self) -> str:
+        state = "set" if self._set else "not set"
+        return f"<giambio.Event {state}, {self._line.length} waiting>"
+
+
+class EventWait(Waiting):
+    """One task's `Event.wait`."""
+
+    __slots__ = ("_event",)
+
+    what = "Event.wait()"
+
+    def __init__(self, event: Event) -> None:
+        self.prepare_waiting()
+        self._event = event
+
+    def attempt(self) -> bool:
+        """Done when it has happened."""
+        event = self._event
+        if event._set:
+            return True
+        return self.wait_in(event._line)
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._event
+
+
+final(Event, "()")
+final(EventWait)

@@ -1,0 +1,35 @@
+from giambio.kernel cimport current
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.line cimport Line, Waiting
+
+cimport cython
+
+
+cdef class CapacityLimiter:
+    cdef object __weakref__
+    cdef object _total
+    cdef Py_ssize_t _most
+    cdef dict _borrowers
+    cdef set _waiting
+    cdef Line _line
+
+    cdef object set_total(self, str what, object total)
+    cdef object take_now(self, object borrower)
+    cdef object problem(self, object borrower)
+    @cython.locals(first=Waiting)
+    cdef object give_up(self, object borrower)
+    @cython.locals(first=LimiterAcquire)
+    cdef object hand_out(self)
+    @cython.locals(kernel=Kernel)
+    cdef object leave(self, object exc)
+
+
+cdef class LimiterAcquire(Waiting):
+    cdef CapacityLimiter _limiter
+    cdef bint _for_task
+    cdef object _borrower
+
+    @cython.locals(limiter=CapacityLimiter)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1
+    cdef object give_back(self)

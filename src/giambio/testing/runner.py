@@ -1,0 +1,259 @@
+"""A loop that stands still between what it is asked to do: for the fixtures and the test.
+
+pytest is not async: it sets fixtures up, calls the test and tears down again, one call after the
+other. So the loop is driven by turns until each of these is done, and paused in between. One
+task does all of it, so that a scope or a manager that a fixture keeps open surrounds what comes
+after it. The test itself is a child of that task: when it is cancelled, the fixtures are not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from math import inf
+from time import monotonic
+from typing import Any
+
+from giambio.cancel import CancelScope
+from giambio.deadlocks import DeadlockDetector
+from giambio.errors import CancelledError, TaskCancelled
+from giambio.interrupts import Interrupts
+from giambio.kernel.kernel import check_no_loop_runs
+from giambio.kernel.operation import Wait
+from giambio.kernel.task import Task
+from giambio.kernel.tracebacks import user_part
+from giambio.loop import EventLoop, current_loop
+from giambio.manager import TaskManager
+from giambio.tree import format_task_tree, tree_of
+
+__all__ = ["Runner", "close_by_force"]
+
+
+class Job:
+    """Something to do, and what came of it."""
+
+    def __init__(self, what: str, function: Callable[[], Awaitable[Any]], task: Task) -> None:
+        self.what = what
+        self.function = function
+        # The task that does it, to be told when it takes too long.
+        self.task = task
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    async def do(self) -> None:
+        """Do it in this very task."""
+        __tracebackhide__ = True
+        self.result = await self.function()
+
+
+class JobOfItsOwn(Job):
+    """A job in a task of its own: the test."""
+
+    async def do(self) -> None:
+        """Do it in a new task, and wait for that."""
+        __tracebackhide__ = True
+        async with TaskManager(strict=False) as manager:
+            self.task = task = manager.start_soon(self.function, name=self.what)
+            current_loop().main = task
+        self.result = task.result()
+
+
+class Runner:
+    """Runs async functions one after the other, in one loop.
+
+    Parameters:
+        failure: makes the exception for what took too long or was cancelled: of a text,
+            and whether the place where it is raised tells something.
+        options: for the loop, see `giambio.EventLoop`.
+    """
+
+    def __init__(self, failure: Callable[[str, bool], BaseException], **options: Any) -> None:
+        self._failure = failure
+        self._loop = EventLoop(**options)
+        # What is to be done next; None to end.
+        self._jobs: deque[Job | None] = deque()
+        self._wait: Wait | None = None
+        # What was raised into the main task when it had nothing to do.
+        self._late: list[BaseException] = []
+        #: What is being done.
+        self.job: Job | None = None
+        #: Whether something did not end in time, and the loop is closed therefore.
+        self.given_up = False
+        self._main: Task[None] = self._loop.begin(run_jobs, self)
+
+    def run(self, what: str, function: Callable[[], Awaitable[Any]], limit: float | None) -> Any:
+        """Run an async function in the task that runs all of them.
+
+        Parameters:
+            what: how it is called in messages.
+            function: the function.
+            limit: how many real seconds it may take; None for as long as it likes.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            BaseException: what it raised.
+            KeyboardInterrupt: after Ctrl-C.
+        """
+        __tracebackhide__ = True
+        return self._do(Job(what, function, self._main), limit)
+
+    def run_test(
+        self, what: str, function: Callable[[], Awaitable[Any]], limit: float | None
+    ) -> Any:
+        """Run an async function in a task of its own; see `run`."""
+        __tracebackhide__ = True
+        return self._do(JobOfItsOwn(what, function, self._main), limit)
+
+    def close(self) -> None:
+        """End the loop. What fixtures have left open there is closed by force.
+
+        Raises:
+            BaseException: what was raised too late for anybody to be told.
+        """
+        __tracebackhide__ = True
+        if self.given_up:
+            return
+        self._give(None)
+        try:
+            while not self._main.done():
+                self._loop.turn()
+            self._loop.end()
+            raise_all(self._late)
+        finally:
+            self._loop.close()
+
+    async def next_job(self) -> Job | None:
+        """Wait for the next job; whatever the scopes that fixtures have left open say."""
+        while not self._jobs:
+            self._wait = Wait(name="the next fixture or test")
+            try:
+                with CancelScope(shield=True):
+                    await self._wait
+            except GeneratorExit:
+                raise
+            except BaseException as exc:
+                self._late.append(user_part(exc))
+        return self._jobs.popleft()
+
+    def _give(self, job: Job | None) -> None:
+        self._jobs.append(job)
+        if self._wait is not None:
+            self._wait.wake()
+
+    def _do(self, job: Job, limit: float | None) -> Any:
+        __tracebackhide__ = True
+        check_no_loop_runs()
+        if self.given_up:
+            raise self._failure(f"{job.what} cannot run, because the loop was given up", False)
+        interrupts = Interrupts(self._loop, self._main, ())
+        self.job = job
+        try:
+            interrupts.install()
+            self._loop.watch_for_deadlock(DeadlockDetector(self._loop).look)
+            self._give(job)
+            self._drive(job, limit)
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            self.job = None
+            self._loop.watch_for_deadlock(None)
+            interrupts.restore()
+        errors = [*([] if job.error is None else [job.error]), *self._late]
+        job.error = None
+        self._late = []
+        if interrupts.count:
+            raise KeyboardInterrupt
+        raise_all(errors)
+        return job.result
+
+    def _drive(self, job: Job, limit: float | None) -> None:
+        """Turn the loop until a job is done.
+
+        Raises:
+            BaseException: what came out of the loop itself; or the job has not even ended
+                when it was told that its time is over.
+        """
+        __tracebackhide__ = has_traceback
+        end = inf if limit is None else monotonic() + limit
+        told = False
+        while not job.done:
+            left = end - monotonic()
+            if limit is None or left > 0:
+                self._loop.turn(left)
+                continue
+            tree = format_task_tree(tree_of(self._loop))
+            if told:
+                raise self._failure(
+                    f"{job.what} did not end within {limit} s after it was told that its time "
+                    f"is over; its tasks were closed by force:\n{tree}",
+                    False,
+                )
+            told = True
+            end = monotonic() + limit
+            text = f"{job.what} took longer than {limit} s. Where its tasks were:\n{tree}"
+            self._loop.inject(job.task, self._failure(text, True))
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        self._loop.give_up()
+        self._loop.close()
+
+    async def do(self, job: Job) -> None:
+        """Do a job, and note what came of it."""
+        __tracebackhide__ = True
+        try:
+            await job.do()
+        except GeneratorExit:
+            raise
+        except TaskCancelled:
+            job.error = self._failure(f"{job.what} was cancelled, by cancel() of its task", False)
+        except CancelledError as exc:
+            job.error = self._failure(
+                f"{job.what} was {exc} (the scope of a fixture that surrounds it was; the fixture "
+                "tells more when it is torn down)",
+                False,
+            )
+        except BaseException as exc:
+            job.error = user_part(exc)
+        if job.task is not self._main:  # what comes out of callbacks was for the test
+            self._late += self._loop.undelivered()
+            self._loop.main = self._main
+        job.done = True
+
+
+async def run_jobs(runner: Runner) -> None:
+    """The main task of a runner's loop."""
+    __tracebackhide__ = True
+    while (job := await runner.next_job()) is not None:
+        await runner.do(job)
+
+
+def raise_all(errors: list[BaseException]) -> None:
+    """Raise what there is to raise."""
+    __tracebackhide__ = has_traceback
+    if len(errors) == 1:
+        try:
+            raise errors[0]
+        finally:
+            del errors
+    if errors:
+        raise BaseExceptionGroup("the test and callbacks failed", errors)
+
+
+def has_traceback(raised: Any) -> bool:
+    """Hide our frame from pytest, unless it is all there is: then it would remark on that."""
+    return getattr(raised.value, "pytrace", True)
+
+
+def close_by_force(generator: AsyncGenerator[Any, Any]) -> None:
+    """Close an async generator whose loop is gone: it may clean up, but not wait."""
+    closing = generator.aclose()
+    try:
+        closing.send(None)
+    except (StopIteration, StopAsyncIteration):
+        return
+    closing.close()

@@ -1,0 +1,94 @@
+"""One test under many schedules: which one fails is told, and can be run again.
+
+Tasks that are ready run in turn, so a test sees one of the many orders that are possible. With a
+seed the order is random, and the same seed gives the same order again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar, TypeVarTuple
+
+from giambio.kernel.coroutines import discard, is_awaitable
+from giambio.loop import run
+
+__all__ = ["explore"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def explore(
+    main: Callable[[*Ts], Awaitable[T]],
+    *args: *Ts,
+    seeds: int | Iterable[int] = 100,
+    clock: Callable[[], Any] | None = None,
+    driver: str | None = None,
+    strict: bool = False,
+) -> list[T]:
+    """Run an async function again and again, each time under another random schedule.
+
+    Parameters:
+        main: an async function; each run gets a loop of its own.
+        args: its arguments.
+        seeds: how many runs, with the seeds 0, 1, 2 and so on; or the seeds.
+        clock: called before each run for its clock, such as `VirtualClock`.
+        driver, strict: see `giambio.EventLoop`.
+
+    Returns:
+        What `main` returned, in the order of the seeds.
+
+    Raises:
+        BaseException: what `main` raised first, with a note that tells the seed.
+        TypeError, ValueError: `main` is no function, or `seeds` no numbers.
+
+    Example:
+        >>> import giambio
+        >>> from giambio.testing import explore
+        >>> async def append(name, order):
+        ...     order.append(name)
+        >>> async def main():
+        ...     order = []
+        ...     async with giambio.TaskManager() as manager:
+        ...         manager.start_soon(append, "a", order)
+        ...         manager.start_soon(append, "b", order)
+        ...     return "".join(order)
+        >>> sorted(set(explore(main, seeds=20)))
+        ['ab', 'ba']
+    """
+    if is_awaitable(main) or not callable(main):
+        discard(main)
+        raise TypeError(
+            f"explore() needs the async function itself, not {main!r}; it is called anew for "
+            "each run: write explore(main), without the parentheses"
+        )
+    results = []
+    for seed in seeds_of(seeds):
+        try:
+            own = None if clock is None else clock()
+            results.append(run(main, *args, seed=seed, clock=own, driver=driver, strict=strict))
+        except BaseException as exc:
+            exc.add_note(
+                f"giambio: this was seed {seed}; run it alone with giambio.run(..., seed={seed}) "
+                f"or explore(..., seeds=[{seed}])"
+            )
+            raise
+    return results
+
+
+def seeds_of(seeds: int | Iterable[int]) -> list[int]:
+    """The seeds that are meant.
+
+    Raises:
+        TypeError: they are no whole numbers.
+        ValueError: there is none.
+    """
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        chosen = list(range(seeds))
+    elif isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
+        chosen = list(seeds)
+    else:
+        raise TypeError(f"explore(seeds=) needs a number of runs or the seeds, not {seeds!r}")
+    if not chosen:
+        raise ValueError(f"explore(seeds={seeds!r}) would run nothing at all")
+    return chosen

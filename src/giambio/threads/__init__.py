@@ -1,0 +1,1 @@
+"""Worker threads: what is called in them, and what they call back."""

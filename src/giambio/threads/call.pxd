@@ -1,0 +1,53 @@
+from giambio.kernel cimport constants
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+
+cimport cython
+
+
+cdef class ThreadCall(Operation):
+    cdef object _name
+    cdef object _submit
+    cdef object _function
+    cdef tuple _args
+    cdef object _context
+    cdef object _limiter
+    cdef Operation _line
+    cdef bint _owed
+    cdef object _debts
+    cdef bint _abandonable
+    cdef bint _leaving
+    cdef readonly bint abandoned
+    cdef object reason
+    cdef bint _begun
+    cdef bint _working
+    cdef object _returned
+    cdef object _error
+    cdef readonly bint delivered
+    cdef object visit
+
+    @cython.locals(line=Operation)
+    cdef bint advance(self) except -1
+    cdef bint attempt(self) except -1
+    cdef bint repeatable(self) noexcept
+    cdef bint abort(self) except -1
+    cdef object interruption(self, BaseTask task)
+    cdef bint is_leaving(self) noexcept
+    cpdef object visit_began(self, object visit)
+    cpdef object visit_ended(self)
+    cdef object discard(self)
+    @cython.locals(working=cython.bint, kernel=Kernel)
+    cdef object keep_count(self)
+    @cython.locals(kernel=Kernel)
+    cdef object _abandon(self)
+    @cython.locals(kernel=Kernel)
+    cpdef object deliver(self)
+    cpdef object run(self)
+    cpdef object give_back(self)
+    cdef object _take_returned(self)
+    cdef object _take_error(self)
+    @cython.locals(kernel=Kernel)
+    cpdef Kernel loop(self)
+    @cython.locals(task=BaseTask)
+    cpdef object cancellation(self)

@@ -1,0 +1,189 @@
+"""From a worker thread back into the loop.
+
+A function that `to_thread` runs may need something done where it came from: an
+async function awaited, an object of the loop touched. What it has done there
+runs in the scopes of the task that waits for the thread, so a thread is no way
+around a cancellation or a deadline.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import Any, TypeVar, TypeVarTuple
+
+from giambio._final import final
+from giambio.kernel import current
+from giambio.threads.call import ThreadCall, calling, refuse_async
+from giambio.threads.visit import Visit, loop_ended
+
+__all__ = ["from_thread"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@typing.final  # for type checkers
+@final
+class from_thread:  # a namespace, named like the module it would be elsewhere
+    """What a function can do that runs in a thread, for `to_thread`.
+
+    Example:
+        >>> import giambio
+        >>> def blocking():
+        ...     return giambio.from_thread.run(double, 21)
+        >>> async def double(n):
+        ...     await giambio.sleep(0.01)
+        ...     return n * 2
+        >>> giambio.run(giambio.to_thread, blocking)
+        42
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def run(function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+        """Run an async function in the loop that the thread works for, and wait for it.
+
+        Parameters:
+            function: an async function. It runs as a task below the one that waits
+                for the thread, in that one's scopes, and in a copy of the
+                thread's context.
+            args: its arguments.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            BaseException: what it raised.
+            CancelledError: it was cancelled, because the task that waits for the
+                thread was; or that one has left the thread to itself.
+            RunFinishedError: the loop has ended.
+            TypeError: `function` is no async function.
+            RuntimeError: the thread is none of `to_thread`, or runs a loop itself.
+
+        Example:
+            >>> import giambio
+            >>> def blocking():
+            ...     return giambio.from_thread.run(double, 21)
+            >>> async def double(n):
+            ...     await giambio.sleep(0.01)
+            ...     return n * 2
+            >>> giambio.run(giambio.to_thread, blocking)
+            42
+        """
+        visit = Visit("from_thread.run()", caller("run"), function, args, copy_context())
+        visit.wait()
+        try:
+            if visit.error is not None:
+                raise visit.error
+            returned: T = visit.returned
+            return returned
+        finally:
+            del visit
+
+    @staticmethod
+    def run_sync(function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Call an ordinary function in the loop that the thread works for, and wait for it.
+
+        For what may only be touched there: most objects of giambio are not
+        thread-safe. It must not block.
+
+        Parameters:
+            function: an ordinary function. It is called in a task below the one
+                that waits for the thread, and in a copy of the thread's context.
+            args: its arguments.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            BaseException: what it raised.
+            CancelledError: the task that waited for the thread has left it to itself.
+            RunFinishedError: the loop has ended.
+            TypeError: `function` is an async function.
+            RuntimeError: the thread is none of `to_thread`, or runs a loop itself.
+
+        A cancellation of the task that waits for the thread does not keep it from
+        being called.
+
+        Example:
+            >>> import giambio
+            >>> def blocking(event):
+            ...     giambio.from_thread.run_sync(event.set)
+            >>> async def main():
+            ...     event = giambio.Event()
+            ...     await giambio.to_thread(blocking, event)
+            ...     return event.is_set()
+            >>> giambio.run(main)
+            True
+        """
+        call = caller("run_sync")
+        visit = Visit(
+            "from_thread.run_sync()", call, call_in_loop, (function, args), copy_context()
+        )
+        visit.wait()
+        try:
+            if visit.error is not None:
+                raise visit.error
+            returned: T = visit.returned
+            return returned
+        finally:
+            del visit
+
+    @staticmethod
+    def check_cancelled() -> None:
+        """Raise if the task that waits for the thread was cancelled.
+
+        For a long computation in a thread, which nobody can stop from outside: it
+        looks here now and then, and lets the exception pass.
+
+        Raises:
+            CancelledError: the task was cancelled, or has left the thread to itself.
+            RunFinishedError: the loop has ended.
+            RuntimeError: the thread is none of `to_thread`, or runs a loop itself.
+
+        Example:
+            >>> import giambio
+            >>> def compute():
+            ...     while True:
+            ...         giambio.from_thread.check_cancelled()
+            >>> async def main():
+            ...     with giambio.move_on_after(0.05) as scope:
+            ...         await giambio.to_thread(compute)
+            ...     return scope.cancelled_caught
+            >>> giambio.run(main)
+            True
+        """
+        call = caller("check_cancelled")
+        cancellation = loop_ended() if call.loop() is None else call.cancellation()
+        if cancellation is not None:
+            raise cancellation
+
+
+def caller(name: str) -> ThreadCall[Any]:
+    """The call of `to_thread` that this thread is busy with.
+
+    Raises:
+        RuntimeError: there is none, or waiting for the loop would never end.
+    """
+    if current.get() is not None:
+        raise RuntimeError(
+            f"from_thread.{name}() was called in the thread of a running loop, which would wait "
+            "for itself; in a task, await what you need"
+        )
+    call = calling.call
+    if call is None:
+        raise RuntimeError(
+            f"from_thread.{name}() works in a thread that giambio.to_thread() runs a function in; "
+            "let other threads come in through a giambio.BlockingPortal"
+        )
+    return call
+
+
+async def call_in_loop(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call an ordinary function, as a task."""
+    returned = function(*args)
+    refuse_async("from_thread.run_sync()", function, returned, "use from_thread.run()")
+    return returned

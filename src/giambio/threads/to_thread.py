@@ -1,0 +1,102 @@
+"""`to_thread`: call what blocks in a thread, so that the loop goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, Never, TypeVar, TypeVarTuple
+
+from giambio.kernel.operation import Operation, current_kernel
+from giambio.sync.limiter import CapacityLimiter
+from giambio.threads.call import ThreadCall, check_call
+from giambio.threads.workers import submit
+
+__all__ = ["current_default_thread_limiter", "to_thread"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+#: How many threads `to_thread` uses at once, unless it is told otherwise. Many, because
+#: they mostly wait: for a disk, a database, another machine.
+DEFAULT_THREADS = 40
+
+
+def to_thread(
+    function: Callable[[*Ts], T],
+    *args: *Ts,
+    limiter: CapacityLimiter | None = None,
+    abandon_on_cancel: bool = False,
+    **keywords: Never,
+) -> Operation[T]:
+    """Call a blocking function in a thread, and wait for what it returns.
+
+    Parameters:
+        function: an ordinary function. It runs in a copy of the caller's context.
+        args: its arguments.
+        limiter: whoever runs takes one of its tokens, and waits if there is none;
+            by default `current_default_thread_limiter`.
+        abandon_on_cancel: what a cancellation does, because nobody can stop a
+            thread. False waits for the function, whose result is kept; it may
+            look with `from_thread.check_cancelled`. True leaves the thread to itself
+            and drops what comes of it, an error too.
+        keywords: refused, because it is not clear whose they would be. Use
+            ``functools.partial`` for those of the function.
+
+    Returns:
+        Awaited: what the function returned.
+
+    Raises:
+        TypeError: `function` cannot be called or is async, or there were keywords.
+        BaseException: awaited, what the function raised.
+        RuntimeError: awaited, the system refuses to start a thread.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled before the function began, it is not called. Cancelled
+    later, see `abandon_on_cancel`; the token is given back when the thread is done.
+
+    Example:
+        >>> import giambio, time
+        >>> async def main():
+        ...     await giambio.to_thread(time.sleep, 0.01)
+        ...     return await giambio.to_thread(sum, [1, 2, 3])
+        >>> giambio.run(main)
+        6
+    """
+    check_call("to_thread", function, keywords)
+    if limiter is not None and not isinstance(limiter, CapacityLimiter):
+        raise TypeError(f"to_thread(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
+    return ThreadCall(
+        "to_thread()",
+        submit,
+        function,
+        args,
+        copy_context(),
+        limiter or current_default_thread_limiter,
+        abandon_on_cancel,
+    )
+
+
+def current_default_thread_limiter() -> CapacityLimiter:
+    """How many threads `to_thread` may use at once in this loop: 40, unless you change it.
+
+    Returns:
+        The loop's own limiter; ``total_tokens`` can be set.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     giambio.current_default_thread_limiter().total_tokens = 100
+        ...     return giambio.current_default_thread_limiter().total_tokens
+        >>> giambio.run(main)
+        100
+    """
+    services: dict[str, Any] = current_kernel().services
+    limiter: CapacityLimiter | None = services.get("thread limiter")
+    if limiter is None:
+        limiter = services["thread limiter"] = CapacityLimiter(DEFAULT_THREADS)
+    return limiter

@@ -1,0 +1,229 @@
+"""The tree of tasks: who runs below whom, where each one stands, and what it waits for.
+
+It is made on demand from what the tasks know anyway, so it costs nothing until
+somebody looks. The deadlock report is the same tree.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Task
+from giambio.kernel.tracebacks import is_ours
+
+__all__ = ["FrameInfo", "TaskInfo", "format_task_tree", "task_tree", "tree_of"]
+
+
+class FrameInfo(NamedTuple):
+    """A place in the user's code: an entry of `TaskInfo.frames`.
+
+    Example:
+        >>> import giambio
+        >>> giambio.FrameInfo("app.py", 12, "fetch").line
+        12
+    """
+
+    file: str
+    line: int
+    function: str
+
+
+class TaskInfo(NamedTuple):
+    """What `task_tree` tells of one task, and of those below it.
+
+    `state` is ``"running"``, ``"ready"`` (it waits for its turn) or ``"waiting"``;
+    then `waits_for` says for what. `frames` are the user's, the outermost first.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.task_tree()[0].state
+        >>> giambio.run(main)
+        'running'
+    """
+
+    id: int
+    name: str
+    state: str
+    waits_for: str
+    frames: tuple[FrameInfo, ...]
+    children: tuple[TaskInfo, ...]
+
+
+def task_tree() -> tuple[TaskInfo, ...]:
+    """The tasks of the running loop, as a tree.
+
+    Returns:
+        The main task with all that run below it; and, at the end of a run, the tasks
+        that close async generators.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     async with giambio.TaskManager() as manager:
+        ...         await manager.spawn(giambio.sleep_forever, name="sleeper")
+        ...         await giambio.checkpoint()
+        ...         (child,) = giambio.task_tree()[0].children
+        ...         print(child.name, child.state, child.waits_for)
+        ...         manager.cancel()
+        >>> giambio.run(main)
+        sleeper waiting sleep_forever()
+    """
+    return tree_of(current_kernel())
+
+
+def tree_of(kernel: Kernel) -> tuple[TaskInfo, ...]:
+    """The tree of a loop that this thread runs."""
+    running = kernel.running
+    return tuple(describe(task, running) for task in kernel.roots())
+
+
+def describe(root: Task, running: object) -> TaskInfo:
+    """One task and all below it; without recursion, because trees may be deep."""
+    order = [root]
+    for task in order:
+        order.extend(children_of(task))
+    described: dict[Task, TaskInfo] = {}
+    for task in reversed(order):
+        children = tuple(described.pop(child) for child in children_of(task))
+        state, waits_for = state_of(task, running)
+        frames = tuple(user_frames(task, state == "running"))
+        described[task] = TaskInfo(task.id, task.name, state, waits_for, frames, children)
+    return described[root]
+
+
+def children_of(task: Task) -> Iterator[Task]:
+    """The tasks that a task waits for in its managers, in the order they were spawned."""
+    for supervisor in task.supervisors or ():
+        yield from supervisor.children
+
+
+def state_of(task: Task, running: object) -> tuple[str, str]:
+    """What a task does, and what it waits for."""
+    if task is running:
+        return "running", ""
+    park = task.parked
+    if park is None:
+        return "ready", ""
+    what = getattr(park, "what", "an object of another library")
+    subject = park.subject()
+    return "waiting", what if subject is None else f"{what} on {subject!r}"
+
+
+def user_frames(task: Task, running: bool) -> Iterator[FrameInfo]:
+    """Where a task stands, the outermost frame first, without frames of ours."""
+    for frame in stack_of(task.coro) if running else suspended(task.coro):
+        if not is_ours(frame.f_globals.get("__name__")):
+            code = frame.f_code
+            yield FrameInfo(code.co_filename, frame.f_lineno, code.co_qualname)
+
+
+def stack_of(coro: Any) -> list[types.FrameType]:
+    """The frames of the task that runs in this thread, the outermost first."""
+    outermost = getattr(coro, "cr_frame", None)
+    frames: list[types.FrameType] = []
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        frames.append(frame)
+        if frame is outermost:
+            break
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def suspended(coro: Any) -> Iterator[types.FrameType]:
+    """The frames of a coroutine that is not running, the outermost first."""
+    for frame, _ in chain_of(coro):
+        if frame is not None:
+            yield frame
+
+
+def innermost(coro: Any) -> Any:
+    """What a coroutine that is not running awaits in the end: an operation, mostly."""
+    for _, awaited in chain_of(coro):
+        coro = awaited
+    return coro
+
+
+def chain_of(awaited: Any) -> Iterator[tuple[types.FrameType | None, Any]]:
+    """What awaits what, the outermost first: the frame, if it has one, and the object."""
+    while awaited is not None:
+        here = awaited
+        frame: types.FrameType | None = None
+        if isinstance(awaited, types.CoroutineType):
+            frame, awaited = awaited.cr_frame, awaited.cr_await
+        elif isinstance(awaited, types.GeneratorType):
+            frame, awaited = awaited.gi_frame, awaited.gi_yieldfrom
+        elif isinstance(awaited, types.AsyncGeneratorType):
+            frame, awaited = awaited.ag_frame, awaited.ag_await
+        else:
+            awaited = behind(awaited)
+        yield frame, here
+
+
+def behind(awaited: Any) -> Any:
+    """What a helper object of Python's own awaits, such as that of `__anext__`.
+
+    They do not say, but the garbage collector knows what they refer to.
+    """
+    if type(awaited).__name__ in ("async_generator_asend", "async_generator_athrow"):
+        kind: Any = types.AsyncGeneratorType
+    elif type(awaited).__name__ == "coroutine_wrapper":
+        kind = types.CoroutineType
+    else:
+        return None
+    return next((one for one in gc.get_referents(awaited) if isinstance(one, kind)), None)
+
+
+def format_task_tree(tree: Iterable[TaskInfo] | None = None) -> str:
+    """The tree of tasks as text, for a terminal or a log.
+
+    Parameters:
+        tree: what `task_tree` returned; by default that of the running loop, now.
+
+    Raises:
+        RuntimeError: without `tree`, and no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     async with giambio.TaskManager() as manager:
+        ...         await manager.spawn(giambio.sleep_forever, name="sleeper")
+        ...         await giambio.checkpoint()
+        ...         print(giambio.format_task_tree().splitlines()[-1])
+        ...         manager.cancel()
+        >>> giambio.run(main)
+        └── sleeper (2) waits for sleep_forever()
+    """
+    lines: list[str] = []
+    for root in task_tree() if tree is None else tree:
+        add_lines(lines, root)
+    return "\n".join(lines)
+
+
+def add_lines(lines: list[str], root: TaskInfo) -> None:
+    """Draw a tree; without recursion, because it may be deep."""
+    todo = [(root, "", "")]
+    while todo:
+        task, first, rest = todo.pop()
+        doing = f"waits for {task.waits_for}" if task.state == "waiting" else f"is {task.state}"
+        lines.append(f"{first}{task.name} ({task.id}) {doing}")
+        bar = "│   " if task.children else "    "
+        for file, line, function in task.frames:
+            lines.append(f"{rest}{bar}{file}:{line} in {function}")
+        for number, child in enumerate(reversed(task.children)):
+            branch, space = ("└── ", "    ") if number == 0 else ("├── ", "│   ")
+            todo.append((child, rest + branch, rest + space))

@@ -1,0 +1,98 @@
+"""Which step holds the loop: told while it does, so that it can be found.
+
+A step that computes or blocks stops every other task, and afterwards nothing
+shows where it was. So a thread watches the loop, only when asked for, and looks
+at the frames of the loop's thread while the step goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from time import monotonic
+from typing import Any
+
+from giambio.kernel.hooks import Hook
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.tracebacks import is_ours
+
+__all__ = ["Watchdog", "watchdogs_running"]
+
+#: The threads of all watchdogs of the process, which do nothing for anybody.
+running: set[Watchdog] = set()
+
+
+class Watchdog(Hook):
+    """Watches the steps of one run of a loop, and logs those that take too long.
+
+    Parameters:
+        kernel: the loop; its thread is the one that makes this.
+        seconds: how long a step may take.
+    """
+
+    def __init__(self, kernel: Kernel, seconds: float) -> None:
+        self._kernel = kernel
+        self._seconds = seconds
+        self._loop_thread = threading.get_ident()
+        # (the task, when its step began), or None between two steps: replaced as a whole,
+        # so that the other thread never sees one half of it.
+        self._step: tuple[Any, float] | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="giambio-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        running.add(self)
+        self._thread.start()
+        self._kernel.add_hook(self)
+
+    def stop(self) -> None:
+        """Stop watching, and wait for the thread."""
+        self._kernel.remove_hook(self)
+        self._stopped.set()
+        self._thread.join()
+        running.discard(self)
+
+    def before_step(self, task: Any) -> None:
+        """See `Hook.before_step`."""
+        self._step = (task, monotonic())
+
+    def after_step(self, task: Any) -> None:
+        """See `Hook.after_step`."""
+        self._step = None
+
+    def _watch(self) -> None:
+        told = None
+        while not self._stopped.wait(self._seconds / 2):
+            step = self._step
+            if step is not None and step is not told and monotonic() - step[1] > self._seconds:
+                told = step
+                self._tell(*step)
+
+    def _tell(self, task: Any, since: float) -> None:
+        place = self._place()
+        if self._step is None:
+            return  # it has just ended, and the place is somebody else's
+        import logging
+
+        logging.getLogger("giambio").warning(
+            "task %r has held the loop for %.2f s without an await, at %s; "
+            "nothing else can run meanwhile (giambio.to_thread is for what blocks)",
+            task.name,
+            monotonic() - since,
+            place,
+        )
+
+    def _place(self) -> str:
+        """Where the loop's thread is in the user's code."""
+        frame = sys._current_frames().get(self._loop_thread)
+        while frame is not None and is_ours(frame.f_globals.get("__name__")):
+            frame = frame.f_back
+        if frame is None:
+            return "an unknown place"
+        return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+
+
+def watchdogs_running() -> int:
+    """How many threads of watchdogs there are."""
+    return len(running)

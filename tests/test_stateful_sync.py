@@ -1,0 +1,222 @@
+"""Locks, permits and conditions in programs that Hypothesis invents.
+
+Nothing is lost, nothing is duplicated, no waiter is forgotten, no permit leaks, order is kept:
+under random schedules and random cancellation.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+import giambio
+from helpers_stateful import LoopMachine, as_test
+
+
+class Holders(LoopMachine):
+    """Tasks that take something, keep it until they are told, and give it back."""
+
+    def prepare(self) -> None:
+        self.inside: dict[int, giambio.Event] = {}
+        self.got: list[int] = []
+        self.prepare_resource()
+
+    def prepare_resource(self) -> None:
+        raise NotImplementedError
+
+    async def hold(self, resource: Any, number: int) -> None:
+        """One holder."""
+        async with resource:
+            self.got.append(number)
+            self.inside[number] = giambio.Event()
+            try:
+                await self.inside[number].wait()
+            finally:
+                del self.inside[number]
+
+    @precondition(lambda self: self.inside)
+    @rule(data=st.data())
+    def let_one_go(self, data: Any) -> None:
+        self.inside[data.draw(st.sampled_from(sorted(self.inside)))].set()
+
+
+class Locks(Holders):
+    """One `Lock`."""
+
+    fair = ("Lock.acquire()",)
+
+    def prepare_resource(self) -> None:
+        self.lock = giambio.Lock()
+
+    @rule()
+    def begin_holder(self) -> None:
+        self.spawn(self.hold, self.lock, self.number())
+
+    @rule()
+    def try_to_barge_in(self) -> None:
+        """Nobody gets a lock for which others wait."""
+
+        async def barge() -> None:
+            waited = self.lock.statistics().tasks_waiting
+            try:
+                self.lock.acquire_nowait()
+            except giambio.WouldBlock:
+                return
+            assert waited == 0, "barged in"
+            self.lock.release()
+
+        self.spawn(barge)
+
+    def check(self) -> None:
+        super().check()
+        assert len(self.inside) <= 1
+
+    def check_at_rest(self) -> None:
+        waiting = self.arrivals.count("Lock.acquire()")
+        assert waiting == self.lock.statistics().tasks_waiting
+        assert not waiting or self.inside, "a waiter is forgotten"
+        assert self.lock.locked() == bool(self.inside)
+
+    def check_at_the_end(self) -> None:
+        assert self.lock.statistics() == (False, None, 0)
+
+
+class Semaphores(Holders):
+    """A `Semaphore` of three."""
+
+    fair = ("Semaphore.acquire()",)
+    permits = 3
+
+    def prepare_resource(self) -> None:
+        self.semaphore = giambio.Semaphore(self.permits, max_value=self.permits)
+
+    @rule()
+    def begin_holder(self) -> None:
+        self.spawn(self.hold, self.semaphore, self.number())
+
+    @rule()
+    def try_to_barge_in(self) -> None:
+        waited = self.arrivals.count("Semaphore.acquire()")
+        try:
+            self.semaphore.acquire_nowait()
+        except giambio.WouldBlock:
+            return
+        assert waited == 0, "barged in"
+        self.semaphore.release()
+
+    def check(self) -> None:
+        super().check()
+        assert len(self.inside) <= self.permits
+
+    def check_at_rest(self) -> None:
+        waiting = self.arrivals.count("Semaphore.acquire()")
+        assert waiting == self.semaphore.statistics().tasks_waiting
+        assert self.semaphore.value == self.permits - len(self.inside), "a permit has leaked"
+        assert not waiting or self.semaphore.value == 0, "a waiter is forgotten"
+
+    def check_at_the_end(self) -> None:
+        assert self.semaphore.value == self.permits
+
+
+class Limiters(Holders):
+    """A `CapacityLimiter` whose total changes, from nothing to infinity."""
+
+    fair = ("CapacityLimiter.acquire()",)
+
+    def prepare_resource(self) -> None:
+        self.limiter = giambio.CapacityLimiter(2)
+
+    @rule()
+    def begin_holder(self) -> None:
+        self.spawn(self.hold, self.limiter, self.number())
+
+    @rule(total=st.sampled_from([0, 1, 2, 3, 5, inf]))
+    def change_the_total(self, total: float) -> None:
+        self.limiter.total_tokens = total
+
+    def check_at_rest(self) -> None:
+        waiting = self.arrivals.count("CapacityLimiter.acquire()")
+        statistics = self.limiter.statistics()
+        assert waiting == statistics.tasks_waiting
+        assert statistics.borrowed_tokens == len(self.inside) == len(statistics.borrowers)
+        assert not waiting or statistics.borrowed_tokens >= statistics.total_tokens
+
+    def check_at_the_end(self) -> None:
+        assert self.limiter.borrowed_tokens == 0
+
+
+class Conditions(LoopMachine):
+    """A `Condition`: notifications reach those who have waited longest, and none is lost."""
+
+    def prepare(self) -> None:
+        self.condition = giambio.Condition()
+        self.notified = 0
+        self.answered = 0
+        self.given_up = 0
+
+    async def wait(self) -> None:
+        """One waiter. To be notified and cancelled at once is to have been cancelled."""
+        async with self.condition:
+            try:
+                await self.condition.wait()
+            finally:
+                assert self.condition.statistics().lock_statistics.owner is giambio.current_task()
+            self.answered += 1
+
+    async def notify(self, count: int) -> None:
+        async with self.condition:
+            waiting = self.condition.statistics().tasks_waiting
+            self.condition.notify(count)
+            self.notified += min(count, waiting)
+
+    @rule()
+    def begin_waiter(self) -> None:
+        self.spawn(self.wait)
+
+    @rule(count=st.integers(1, 3))
+    def begin_notifier(self, count: int) -> None:
+        self.spawn(self.notify, count)
+
+    @rule()
+    def begin_keeper(self) -> None:
+        """One who holds the lock for a while, so that others meet before it."""
+
+        async def keep() -> None:
+            async with self.condition:
+                await giambio.checkpoint()
+                await giambio.checkpoint()
+
+        self.spawn(keep)
+
+    def check(self) -> None:
+        super().check()
+        assert self.answered <= self.notified, "woken without a notification"
+
+    def check_at_rest(self) -> None:
+        assert not self.condition.locked(), "the lock is lost"
+        assert len(self.tasks) == self.condition.statistics().tasks_waiting
+
+    def check_at_the_end(self) -> None:
+        assert not self.condition.locked()
+        assert self.condition.statistics().tasks_waiting == 0
+
+
+class NotCancelledConditions(Conditions):
+    """Without cancellations the count is exact: each notification is answered once."""
+
+    def cancel_one(self) -> None:  # type: ignore[override]
+        """No rule: nobody is cancelled."""
+
+    def check_at_rest(self) -> None:
+        super().check_at_rest()
+        assert self.answered == self.notified
+
+
+TestLocks = as_test(Locks)
+TestSemaphores = as_test(Semaphores)
+TestLimiters = as_test(Limiters)
+TestConditions = as_test(Conditions)
+TestNotCancelledConditions = as_test(NotCancelledConditions)
