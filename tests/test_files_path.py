@@ -190,7 +190,9 @@ def test_what_is_there(run: Run, place: Place) -> None:
                 except (OSError, ValueError) as exc:
                     with pytest.raises(type(exc)) as caught:
                         await getattr(giambio.Path(path), test)()
-                    assert caught.value.args[:1] == exc.args[:1]
+                    # From Python 3.12 on, a ValueError of the system's names the function.
+                    if isinstance(exc, OSError):
+                        assert caught.value.args == exc.args
                     assert getattr(caught.value, "filename", 0) == getattr(exc, "filename", 0)
                 else:
                     assert await getattr(giambio.Path(path), test)() == expected, (path, test)
