@@ -166,6 +166,11 @@ class LoopMachine(RuleBasedStateMachine):
     def check_at_the_end(self) -> None:
         """What holds when all have been cancelled: nothing is lost, no permit has leaked."""
 
+    def cancel_all(self) -> None:
+        """Cancel what still runs, one by one."""
+        for task in self.tasks:
+            task.cancel()
+
     def teardown(self) -> None:
         loop = self.loop
         if loop is None:
@@ -173,8 +178,7 @@ class LoopMachine(RuleBasedStateMachine):
         try:
             self.rest()
             self.check()
-            for task in self.tasks:
-                task.cancel()
+            self.cancel_all()
             self.rest()
             self.check()
             assert self.tasks == [], "a cancelled task goes on"

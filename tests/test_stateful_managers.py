@@ -29,6 +29,7 @@ class Tree:
     tasks: dict[int, giambio.Task[Any]] = field(default_factory=dict)
     raised: set[int] = field(default_factory=set)
     entered: bool = False
+    cancelled: bool = False
     caught: list[int] | None = None
 
 
@@ -88,10 +89,18 @@ class Managers(LoopMachine):
     @precondition(lambda self: self.open_trees())
     @rule(
         data=st.data(),
-        kind=st.sampled_from(["returns", "fails", "fails when cancelled", "swallows", "block"]),
+        kinds=st.lists(
+            st.sampled_from(["returns", "fails", "fails when cancelled", "swallows", "block"]),
+            min_size=1,
+            max_size=4,
+        ),
     )
-    def begin_child(self, data: Any, kind: str) -> None:
+    def begin_children(self, data: Any, kinds: list[str]) -> None:
         tree = data.draw(st.sampled_from(self.open_trees()))
+        for kind in kinds:
+            self.begin_child(tree, kind)
+
+    def begin_child(self, tree: Tree, kind: str) -> None:
         number = self.number()
         if kind == "block":
             below = Tree()
@@ -116,7 +125,9 @@ class Managers(LoopMachine):
     @precondition(lambda self: self.open_trees())
     @rule(data=st.data())
     def cancel_a_block(self, data: Any) -> None:
-        data.draw(st.sampled_from(self.open_trees())).manager.cancel()
+        tree = data.draw(st.sampled_from(self.open_trees()))
+        tree.manager.cancel()
+        tree.cancelled = True
 
     def check(self) -> None:
         super().check()
@@ -138,6 +149,11 @@ class Managers(LoopMachine):
             running = [task for task in tree.tasks.values() if not task.done()]
             assert running or not tree.gate.is_set(), "a block that does not end"
             assert not (tree.raised and running), "a failure did not cancel the others"
+            assert not tree.cancelled, "a cancelled block goes on"
+
+    def cancel_all(self) -> None:
+        """Cancel the outermost block: that has to reach everybody."""
+        self.manager.cancel()
 
     def check_at_the_end(self) -> None:
         assert self.open_trees() == []
