@@ -1,4 +1,4 @@
-"""giambio, as its README writes a server: a task per connection, two awaits."""
+"""giambio, written by hand: a task for each connection in a `TaskManager`, and two awaits."""
 
 from __future__ import annotations
 
