@@ -250,3 +250,27 @@ def test_a_socket_is_free_again_after_its_loop_was_interrupted(driver: str) -> N
         loop.remove_hook(hook)
         assert loop.start(sock.receive, 10) == b"hello"
     loop.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: giambio.AsyncSocket(),
+        lambda: giambio.AsyncSocket(None, None),
+        lambda: giambio.AsyncSocket(giambio.EventLoop(), 3),
+        lambda: giambio.AsyncDatagramSocket(),
+        lambda: giambio.AsyncDatagramSocket(None, None),
+        lambda: giambio.EventLoop(1, 2, 3, 4, 5, 6, 7, 8, 9),
+        lambda: giambio.EventLoop(driver="none"),
+    ],
+)
+def test_what_was_made_with_wrong_arguments_is_dropped_without_a_word(
+    make: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finalizer also runs on what its constructor has not finished."""
+    seen: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        make()
+    gc.collect()
+    assert not seen

@@ -1,4 +1,4 @@
-from giambio.kernel.operation cimport Immediate, Operation
+from giambio.kernel.operation cimport Closed, Immediate, Operation
 
 
 cdef class Closeable:
@@ -13,8 +13,4 @@ cdef class Droppable(Closeable):
 
     cdef object opened(self)
     cdef bint dropped(self) except -1
-
-
-cdef class Closed(Operation):
-    cdef bint attempt(self) except -1
 

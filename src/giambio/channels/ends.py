@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Immediate, Operation
+from giambio.kernel.operation import Closed, Immediate, Operation
 from giambio.kernel.runnable import Handle
-from giambio.kernel.tracebacks import user_frame
+from giambio.kernel.tracebacks import user_place
 from giambio.sync.basics import NOTHING
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "close_dropped",
     "fill",
     "limit_of",
-    "place",
 ]
 
 
@@ -111,7 +110,7 @@ class Droppable(Closeable):
 
     def opened(self) -> None:
         """The last thing that the constructor does."""
-        self._made_at = place()
+        self._made_at = user_place()
         self._open = True
 
     def dropped(self) -> bool:
@@ -135,24 +134,6 @@ class Droppable(Closeable):
                 warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
 
 
-class Closed(Operation):
-    """What `close` returns: a checkpoint that need not be awaited."""
-
-    __slots__ = ()
-
-    what = "close()"
-
-    def __init__(self) -> None:
-        self.prepare(None)
-
-    def attempt(self) -> bool:
-        """It is closed already."""
-        return True
-
-    def __del__(self) -> None:
-        pass  # never awaited is fine
-
-
 def close_dropped(kernel: Kernel | None, leave: Callable[[], object]) -> None:
     """Have something closed by a finalizer.
 
@@ -164,12 +145,6 @@ def close_dropped(kernel: Kernel | None, leave: Callable[[], object]) -> None:
         leave()
     else:
         kernel.hand_in(Handle(leave, (), Context(), dropped=leave))
-
-
-def place() -> str:
-    """Where in the user's code we are, for that warning."""
-    frame = user_frame()
-    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def limit_of(what: str, size: Any, least: int) -> int:

@@ -21,7 +21,7 @@ from giambio.errors import ClosedResourceError
 from giambio.files.routes import Counts, counts, switch
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.line import Line
-from giambio.kernel.tracebacks import user_frame
+from giambio.kernel.tracebacks import user_place
 
 __all__ = ["OpenFile", "Turns", "closed_error"]
 
@@ -132,7 +132,7 @@ class OpenFile(Turns):
         self.use_ring = switch.io_uring
         self.seekable = not self.pollable or can_seek(fd)
         self.counts: Counts = counts
-        self.made_at = place()
+        self.made_at = user_place()
         # Held while a thread uses the descriptor, and to close it: its number is another
         # file's as soon as it is closed.
         self.lock = threading.Lock()
@@ -251,9 +251,3 @@ def can_seek(fd: int) -> bool:
 def closed_error() -> ClosedResourceError:
     """The error of using a closed file."""
     return ClosedResourceError("this file is closed; open it again to use it")
-
-
-def place() -> str:
-    """Where in the user's code we are, for the warning of a dropped file."""
-    frame = user_frame()
-    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

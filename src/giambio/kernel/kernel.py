@@ -982,7 +982,12 @@ class Kernel:
         return callbacks
 
     def __del__(self) -> None:
-        self._take_queue()
+        try:
+            head = self._head
+        except AttributeError:  # its constructor was called with the wrong arguments
+            return
+        if head is not None:
+            self._take_queue()
 
     def _check_open(self) -> None:
         if self.closed:

@@ -36,6 +36,10 @@ cdef class Immediate(Operation):
     cdef bint advance(self) except -1
 
 
+cdef class Closed(Operation):
+    cdef bint attempt(self) except -1
+
+
 cdef class Wait(Operation):
     cdef object _abort
     cdef object _name

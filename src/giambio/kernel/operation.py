@@ -20,7 +20,7 @@ from giambio.kernel import constants, current, stepping
 from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.kernel import Kernel
 
-__all__ = ["Immediate", "Operation", "Wait", "current_kernel"]
+__all__ = ["Closed", "Immediate", "Operation", "Wait", "current_kernel"]
 
 
 class Operation(Park):
@@ -238,6 +238,24 @@ class Immediate(Operation):
     def advance(self) -> bool:
         """Nothing is left to do."""
         return True
+
+
+class Closed(Operation):
+    """What a `close` returns that has acted already: a checkpoint that need not be awaited."""
+
+    __slots__ = ()
+
+    what = "close()"
+
+    def __init__(self) -> None:
+        self.prepare(None)
+
+    def attempt(self) -> bool:
+        """It is closed already."""
+        return True
+
+    def __del__(self) -> None:
+        pass  # never awaited is fine
 
 
 class Wait(Operation):

@@ -6,7 +6,7 @@ from typing_extensions import TypeVar
 from giambio.kernel.basetask import Park
 from giambio.kernel.kernel import Kernel
 
-__all__ = ["Immediate", "Operation", "Wait", "current_kernel"]
+__all__ = ["Closed", "Immediate", "Operation", "Wait", "current_kernel"]
 
 _T_co = TypeVar("_T_co", covariant=True, default=Any)
 
@@ -25,6 +25,9 @@ class Operation(Park, Generic[_T_co]):
 class Immediate(Operation[_T_co]):
     def __init__(self, result: _T_co) -> None: ...
     def __await__(self) -> Generator[Any, Any, _T_co]: ...
+
+class Closed(Operation[None]):
+    def __init__(self) -> None: ...
 
 class Wait(Operation[Any]):
     def __init__(

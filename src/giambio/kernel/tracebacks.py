@@ -11,7 +11,7 @@ import sys
 from types import FrameType, TracebackType
 from typing import TypeVar
 
-__all__ = ["Raised", "is_ours", "user_frame", "user_part"]
+__all__ = ["Raised", "is_ours", "user_frame", "user_part", "user_place"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -57,3 +57,9 @@ def user_frame() -> FrameType | None:
     while frame is not None and is_ours(frame.f_globals.get("__name__")):
         frame = frame.f_back
     return frame
+
+
+def user_place() -> str:
+    """Where in the user's code we are, for the warning of something that is dropped unclosed."""
+    frame = user_frame()
+    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

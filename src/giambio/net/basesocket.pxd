@@ -1,4 +1,4 @@
-from giambio.kernel.operation cimport Immediate, Operation
+from giambio.kernel.operation cimport Closed, Immediate, Operation
 from giambio.net.endpoint cimport Endpoint
 
 

@@ -9,10 +9,9 @@ import weakref
 from types import TracebackType
 from typing import Any
 
-from giambio.kernel.operation import Immediate, Operation
+from giambio.kernel.operation import Closed, Immediate, Operation
 from giambio.net.address import parse
 from giambio.net.endpoint import Endpoint
-from giambio.net.operations import Closed
 from giambio.net.resolver import numeric_address
 
 __all__ = ["BaseSocket", "take_over"]
@@ -91,10 +90,13 @@ class BaseSocket(Endpoint):
         return Immediate(None)
 
     def __del__(self) -> None:
-        if self._source is not None:
-            made_at = self._made_at
+        try:
+            left_open = self._source is not None
+        except AttributeError:  # its constructor was called with the wrong arguments
+            return
+        if left_open:
             # Described first, because a closed socket has nothing to say.
-            text = f"{self!r} made at {made_at} was dropped without being closed"
+            text = f"{self!r} made at {self._made_at} was dropped without being closed"
             self.close_now()
             warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
 

@@ -16,6 +16,7 @@ cdef class Endpoint:
     cdef Source _source
     cdef bint _short_reads
     cdef bint _send_broken
+    cdef int _broken_by
     cdef ReceiveBuffer _buffer
     cdef object _made_at
 

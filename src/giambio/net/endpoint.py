@@ -13,7 +13,7 @@ from giambio.drivers import directions
 from giambio.drivers.source import Source
 from giambio.errors import ClosedResourceError
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.tracebacks import user_frame
+from giambio.kernel.tracebacks import user_place
 from giambio.net import readiness, transfer
 from giambio.net.transfer import ReceiveBuffer
 
@@ -31,6 +31,7 @@ class Endpoint:
 
     __slots__ = (
         "__weakref__",
+        "_broken_by",
         "_buffer",
         "_fd",
         "_kernel",
@@ -45,12 +46,15 @@ class Endpoint:
         self._kernel = kernel
         self._sock = sock
         self._fd = sock.fileno()
-        self._source: Source | None = Source(self._fd)
         self._short_reads = sock.type == stdlib_socket.SOCK_STREAM and sock.family in IP
         self._send_broken = False
+        # The number of the error that broke the connection. The system tells of it once, to
+        # a reader or to a writer, and then of an end, as if nothing were missing.
+        self._broken_by = 0
         self._buffer: ReceiveBuffer = receive_buffer(kernel)
-        self._made_at = place()
+        self._made_at = user_place()
         owned.add(sock)
+        self._source: Source | None = Source(self._fd)  # from here on it is open
 
     def close_now(self) -> None:
         """Release the descriptor, and tell who waits on it."""
@@ -75,7 +79,7 @@ class Endpoint:
 
     def made_here(self) -> None:
         """Take the calling user's code for the place where it was made."""
-        self._made_at = place()
+        self._made_at = user_place()
 
     def _open_socket(self) -> stdlib_socket.socket:
         """The socket behind it.
@@ -116,9 +120,3 @@ def receive_buffer(kernel: Kernel) -> ReceiveBuffer:
     if buffer is None:
         buffer = kernel.services["receive buffer"] = ReceiveBuffer(transfer.RECEIVE_BUFFER)
     return buffer
-
-
-def place() -> str:
-    """Where in the user's code we are, for the warning of a dropped socket."""
-    frame = user_frame()
-    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

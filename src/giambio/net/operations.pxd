@@ -18,6 +18,7 @@ cdef class SocketOperation(Operation):
     cdef object vacate(self)
     cdef bint abort(self) except -1
     cdef bint broken(self, object exc) except -1
+    cdef bint cut_off(self) except -1
 
 
 cdef class Receive(SocketOperation):
@@ -69,10 +70,6 @@ cdef class Connect(SocketOperation):
     cdef bint attempt(self) except -1
     cdef object _progress(self, Source source)
     cdef object interruption(self, BaseTask task)
-
-
-cdef class Closed(Operation):
-    cdef bint attempt(self) except -1
 
 
 @cython.locals(operation=Receive)

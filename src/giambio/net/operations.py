@@ -25,7 +25,6 @@ from giambio.net.endpoint import Endpoint, closed_error
 
 __all__ = [
     "Accept",
-    "Closed",
     "Connect",
     "ReceiveInto",
     "Send",
@@ -100,7 +99,16 @@ class SocketOperation(Operation):
         if isinstance(exc, ConnectionError) or exc.errno in BROKEN:
             error = BrokenResourceError(f"the connection broke: {exc.strerror}")
             error.__cause__ = exc
+            if exc.errno is not None and exc.errno not in SENDING_ONLY:
+                self._socket._broken_by = exc.errno
         return self.fail(error)
+
+    def cut_off(self) -> bool:
+        """Tell whether what looks like the end is where the connection broke; fail if it is."""
+        number = self._socket._broken_by
+        if number:
+            self.broken(OSError(number, os.strerror(number)))
+        return number != 0
 
 
 class Receive(SocketOperation):
@@ -125,6 +133,8 @@ class Receive(SocketOperation):
                 return self.broken(exc)
             if data is not None:
                 count = len(data)
+                if not count and self.cut_off():
+                    return False
                 if 0 < count < self._size and sock._short_reads and not source.sticky:
                     source.readable = False
                 source.reader = None
@@ -159,6 +169,8 @@ class ReceiveInto(SocketOperation):
             except OSError as exc:
                 return self.broken(exc)
             if count >= 0:
+                if not count and self.cut_off():
+                    return False
                 if 0 < count < self._view.nbytes and sock._short_reads and not source.sticky:
                     source.readable = False
                 source.reader = None
@@ -357,6 +369,7 @@ class Connect(SocketOperation):
         source.writer = None
         if error:
             return self.fail(OSError(error, f"{os.strerror(error)}: {self._address!r}"))
+        sock._broken_by = 0  # whatever an attempt before this one has come to
         self.result = True
         return True
 
@@ -384,24 +397,6 @@ class Connect(SocketOperation):
         """See `Park.interruption`; a half-made connection is of no use to anybody."""
         self._socket.close_now()
         return SocketOperation.interruption(self, task)
-
-
-class Closed(Operation):
-    """What `close` returns: a checkpoint that need not be awaited."""
-
-    __slots__ = ()
-
-    what = "close()"
-
-    def __init__(self) -> None:
-        self.prepare(None)
-
-    def attempt(self) -> bool:
-        """It is closed already."""
-        return True
-
-    def __del__(self) -> None:
-        pass  # never awaited is fine
 
 
 # The two operations that a busy connection makes have no constructor: compiled,
@@ -438,6 +433,8 @@ def error_numbers(*names: str) -> tuple[int, ...]:
 BROKEN = error_numbers(
     "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ENETRESET", "EHOSTDOWN", "ENOTCONN"
 )
+#: Those that say nothing of what was received: the other side takes no more, or there is none.
+SENDING_ONLY = error_numbers("EPIPE", "ESHUTDOWN", "ENOTCONN")
 IN_PROGRESS = error_numbers("EINPROGRESS", "EALREADY", "WSAEWOULDBLOCK", "EINTR")
 AGAIN = error_numbers("EAGAIN")
 

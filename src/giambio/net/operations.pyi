@@ -5,7 +5,6 @@ from giambio.net.endpoint import Endpoint
 
 __all__ = [
     "Accept",
-    "Closed",
     "Connect",
     "ReceiveInto",
     "Send",
@@ -34,9 +33,6 @@ class SendEof(SocketOperation):
 
 class Connect(SocketOperation):
     def __init__(self, sock: Endpoint, address: Any) -> None: ...
-
-class Closed(Operation[None]):
-    def __init__(self) -> None: ...
 
 def new_receive(sock: Endpoint, size: int) -> Operation[bytes]: ...
 def new_send_all(sock: Endpoint, data: Any) -> Operation[None]: ...

@@ -25,8 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from giambio.errors import is_cancellation
-from giambio.kernel.operation import Immediate
-from giambio.streams.turns import Closed
+from giambio.kernel.operation import Closed, Immediate
 
 __all__ = ["ByteStream", "Closeable", "Listener", "ReceiveStream", "SendStream"]
 

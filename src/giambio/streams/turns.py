@@ -8,13 +8,10 @@ up its turn.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
 from giambio.kernel.operation import Operation
 from giambio.sync.event import Event
 
-__all__ = ["Closed", "take_turn"]
+__all__ = ["take_turn"]
 
 ALREADY = Event()
 ALREADY.set()
@@ -23,12 +20,3 @@ ALREADY.set()
 def take_turn() -> Operation[None]:
     """A checkpoint that gives way only when the task has used up its turn."""
     return ALREADY.wait()
-
-
-class Closed:
-    """What `close` returns: it is closed already, and this need not be awaited."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return ALREADY.wait().__await__()

@@ -19,12 +19,13 @@ from typing import Any, TypeVar
 from giambio._final import final
 from giambio.cancel import current_effective_deadline
 from giambio.errors import BrokenResourceError, ClosedResourceError
+from giambio.kernel.operation import Closed
 from giambio.manager import TaskManager
 from giambio.net.tls.parting import part
 from giambio.net.tls.records import PIECE, Records
 from giambio.streams.abc import ByteStream
 from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
-from giambio.streams.turns import Closed, take_turn
+from giambio.streams.turns import take_turn
 from giambio.sync.event import Event
 
 __all__ = ["TLSStream"]
