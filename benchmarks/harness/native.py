@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import BenchmarkError
@@ -16,8 +17,8 @@ def compiler() -> str:
     path = shutil.which("gcc")
     if path is None:
         raise BenchmarkError(
-            "gcc was not found. The load generator and the C server are compiled "
-            "when the benchmark starts: install gcc and the C library's headers."
+            "gcc was not found. The load generator and the C servers are compiled "
+            "when they are first needed: install gcc and the C library's headers."
         )
     return path
 
@@ -27,11 +28,11 @@ def compiler_version() -> str:
     return f"gcc {done.stdout.strip()} {' '.join(FLAGS)}"
 
 
-def compile_program(name: str, folder: Path) -> Path:
-    """Compile `native/NAME.c` into `folder` and return the program's path."""
-    program = folder / name
-    command = [compiler(), *FLAGS, str(SOURCES / f"{name}.c"), "-o", str(program)]
+def compile_program(name: str, output: Path, flags: Sequence[str] = ()) -> None:
+    """Compile `native/NAME.c` to `output`."""
+    command = [compiler(), *FLAGS, str(SOURCES / f"{name}.c"), *flags, "-o", str(output)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise BenchmarkError(f"gcc could not compile {name}.c:\n{done.stderr.strip()}")
-    return program
+        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        hint = " (libssl-dev is needed)" if "openssl" in done.stderr else ""
+        raise BenchmarkError(f"gcc could not compile {name}.c{hint}: {'; '.join(errors)}")

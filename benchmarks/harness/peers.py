@@ -1,43 +1,36 @@
-"""The echo servers that are compared, and which of them can run here."""
+"""Who is compared: the libraries, and the ways to use one that are worth a row of their own.
+
+A peer is a library, or a library and a way to use it, as in `uvloop-streams`.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 
-SERVERS = Path(__file__).resolve().parent.parent / "servers"
-
-C_EPOLL = "c-epoll"
+GIAMBIO = "giambio"
+C = "c-epoll"
 UVLOOP_PROTOCOL = "uvloop-protocol"
-BASELINES = (C_EPOLL, UVLOOP_PROTOCOL)
-"""Whom everybody is compared with."""
+UVLOOP_STREAMS = "uvloop-streams"
+ASYNCIO_STREAMS = "asyncio-streams"
+
+REQUIRES = {
+    GIAMBIO: ("giambio",),
+    "c": (),
+    "asyncio": (),
+    "uvloop": ("uvloop",),
+    "trio": ("trio",),
+    "anyio": ("anyio", "uvloop"),
+    "gevent": ("gevent",),
+    "aiofiles": ("aiofiles", "uvloop"),
+}
+"""The packages that each library needs, by the names pip knows."""
 
 
-@dataclass(frozen=True)
-class Peer:
-    name: str
-    script: str | None
-    """Its file in `servers/`; None for the C server."""
-    requires: str | None = None
-    """The package it needs, which also is what pip calls it."""
-
-    def available(self) -> bool:
-        return self.requires is None or importlib.util.find_spec(self.requires) is not None
-
-    def command(self, c_server: Path) -> list[str | Path]:
-        if self.script is None:
-            return [c_server]
-        return [sys.executable, "-u", SERVERS / self.script]
+def library(peer: str) -> str:
+    """The library behind a peer: `uvloop` behind `uvloop-streams`."""
+    return peer.partition("-")[0]
 
 
-ALL = (
-    Peer("giambio", "giambio_sockets.py", requires="giambio"),
-    Peer(C_EPOLL, None),
-    Peer(UVLOOP_PROTOCOL, "uvloop_protocol.py", requires="uvloop"),
-    Peer("uvloop-streams", "uvloop_streams.py", requires="uvloop"),
-    Peer("trio", "trio_sockets.py", requires="trio"),
-    Peer("asyncio-sockets", "asyncio_sockets.py"),
-    Peer("asyncio-streams", "asyncio_streams.py"),
-)
+def missing(peer: str) -> list[str]:
+    """What has to be installed before this peer can be measured."""
+    return [name for name in REQUIRES[library(peer)] if importlib.util.find_spec(name) is None]

@@ -54,9 +54,13 @@ def _prepare_child(core: int) -> Callable[[], None]:
 
 @contextmanager
 def child(
-    command: Sequence[str | Path], core: int, log: Path, inherit: Sequence[int] = ()
+    command: Sequence[str | Path],
+    core: int,
+    log: Path,
+    inherit: Sequence[int] = (),
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command` pinned to `core`; kill it when the block is left.
+    """Run `command` in `folder`, pinned to `core`; kill it when the block is left.
 
     Its standard output is a pipe, its standard error goes to `log`.
     """
@@ -67,6 +71,7 @@ def child(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
+            cwd=folder,
             env=environment,
             pass_fds=inherit,
             preexec_fn=_prepare_child(core),

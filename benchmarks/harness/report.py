@@ -1,107 +1,212 @@
-"""Prints what was found: an aligned table, a Markdown table, or JSON."""
+"""Writes down what was found: aligned or Markdown tables, or JSON with every sample."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.measure import Load
-from harness.peers import C_EPOLL, UVLOOP_PROTOCOL
+from harness.rows import Row
 from harness.schedule import Plan, Results
-from harness.summary import DISTURBED, GENERATOR_BOUND, Row, Spread, rows
+from harness.summary import (
+    DISTURBED,
+    GENERATOR_BOUND,
+    Finding,
+    Spread,
+    Verdict,
+    findings,
+    verdicts,
+)
 
-HEADER = (
-    "server", "msg/s", "min..max", "vs C", "vs uvloop",
-    "CPU µs/msg", "min..max", "user", "per CPU s: vs C", "vs uvloop",
-    "peak MiB", "server busy", "load busy",
-)  # fmt: skip
-
-LEGEND = f"""\
-Ratios are medians of the ratios within each round; more is better in all of them.
-"vs C" is to {C_EPOLL}, "vs uvloop" to {UVLOOP_PROTOCOL}. CPU is the server's, user + system;
-"user" is its user part. "per CPU s" compares messages per second of that CPU time.
-* void: the load generator was more than {GENERATOR_BOUND:.0%} busy, so it may be what was
-  measured; the CPU time per message decides."""
-
-
-def tables(results: Results, plan: Plan, markdown: bool) -> str:
-    """One table for each load, and how to read them."""
-    render = _markdown if markdown else _aligned
-    parts = []
-    for load in plan.loads:
-        found = rows(results, load, plan.names)
-        parts.append(f"**{load}**\n" if markdown else f"{load}")
-        parts.append(render([HEADER, *map(_cells, found)]))
-        parts.extend(_remarks(results, load, found))
-        parts.append("")
-    parts.append(LEGEND)
-    return "\n".join(parts)
+LEGEND = (
+    "Each row was measured in rounds, with every peer once per round. Figures are medians over "
+    "the rounds, with the lowest and the highest behind them. “giambio is” says how many times "
+    "better giambio is than this peer, faster or smaller: the median of the ratios within "
+    "each round.",
+    "“CPU µs” is the user and system time of the process for one operation, “user” its part "
+    "outside the kernel; “by CPU” compares operations per second of CPU time.",
+    f"void: the load generator was more than {GENERATOR_BOUND:.0%} busy, so it may be what was "
+    "measured; the CPU time decides.",
+)
 
 
-def write_json(path: Path, results: Results, plan: Plan, machine: Mapping[str, str]) -> None:
-    """Everything: the machine, the method, the rows of the tables, and every sample."""
-    document = {
-        "machine": dict(machine),
-        "rounds": plan.rounds,
-        "timing": asdict(plan.timing),
-        "loads": [
-            {
-                **asdict(load),
-                "rows": [asdict(row) for row in rows(results, load, plan.names)],
-                "samples": {
-                    n: [asdict(s) for s in results.samples[load, n].values()]
-                    for n in plan.names
-                    if (load, n) in results.samples
-                },
-                "failures": {n: e for (at, n), e in results.failures.items() if at == load},
-            }
-            for load in plan.loads
-        ],
-    }
-    path.write_text(json.dumps(document, indent=2) + "\n")
+@dataclass(frozen=True)
+class Column:
+    """A column of a row's table; it is left out where no peer has anything in it."""
+
+    title: str
+    cell: Callable[[Finding], str]
 
 
-def _remarks(results: Results, load: Load, found: Sequence[Row]) -> list[str]:
-    remarks = [f"{n} FAILED: {e}" for (at, n), e in results.failures.items() if at == load]
-    disturbed = [f"{row.server} {row.disturbed_rounds}" for row in found if row.disturbed_rounds]
-    if disturbed:
-        remarks.append(
-            f"Rounds in which another program took more than {DISTURBED:.0%} of a core: "
-            f"{', '.join(disturbed)}. They are left out where most rounds were quiet."
+def _spread(spread: Spread | None, form: Callable[[float], str]) -> str:
+    return "" if spread is None else f"{form(spread.low)}..{form(spread.high)}"
+
+
+def _median(spread: Spread | None, form: Callable[[float], str]) -> str:
+    return "" if spread is None else form(spread.median)
+
+
+def _figure(value: float) -> str:
+    """Three digits or all there are, whichever is more."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.2f} ×" if value < 10 else f"{value:.1f} ×"
+
+
+def _microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:.2f}"
+
+
+def _part(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _better(finding: Finding) -> str:
+    if finding.better is None:
+        return "void" if finding.better_by_cpu is not None else ""
+    return _times(finding.better.median)
+
+
+COLUMNS = (
+    Column("giambio is", _better),
+    Column("min..max", lambda f: _spread(f.better, _times)),
+    Column("CPU µs", lambda f: _median(f.cpu, _microseconds)),
+    Column("user", lambda f: "" if f.user is None else _microseconds(f.user)),
+    Column("by CPU", lambda f: _median(f.better_by_cpu, _times)),
+    Column("p99 ms", lambda f: "" if f.p99 is None else _figure(f.p99 * 1e3)),
+    Column("peak MiB", lambda f: "" if f.peak_memory is None else f"{f.peak_memory / 2**20:.1f}"),
+    Column("busy", lambda f: _part(f.busy)),
+    Column("load busy", lambda f: _part(f.load_busy)),
+)
+
+
+class Report:
+    """Everything there is to say about a run."""
+
+    def __init__(self, plan: Plan, results: Results, facts: Mapping[str, str]) -> None:
+        self.plan = plan
+        self.results = results
+        self.facts = facts
+        self.found: list[tuple[Row, list[Finding]]] = [
+            (row, findings(results, row, names)) for row, names in plan.rows
+        ]
+
+    def verdicts(self) -> list[Verdict]:
+        return [verdict for row, found in self.found for verdict in verdicts(row, found)]
+
+    def text(self) -> str:
+        """For a terminal."""
+        return self._render(_plain_heading, _aligned)
+
+    def markdown(self) -> str:
+        return self._render(_markdown_heading, _markdown_table) + "\n"
+
+    def write_json(self, path: Path) -> None:
+        """The machine, the method, what the tables say, and every sample."""
+        document = {
+            "machine": dict(self.facts),
+            "programs": self.results.descriptions(),
+            "rounds": self.plan.rounds,
+            "timing": asdict(self.plan.timing),
+            "rows": {row.name: self._row_document(row, found) for row, found in self.found},
+        }
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+    def _row_document(self, row: Row, found: Sequence[Finding]) -> dict[str, object]:
+        return {
+            "title": row.title,
+            "unit": row.unit,
+            "less_is_better": row.less_is_better,
+            "goals": dict(row.goals),
+            "found": [asdict(finding) for finding in found],
+            "samples": {
+                peer: [asdict(sample) for sample in samples.values()]
+                for (name, peer), samples in self.results.samples.items()
+                if name == row.name
+            },
+            "failures": self._failures(row),
+        }
+
+    def _failures(self, row: Row) -> dict[str, str]:
+        failures = self.results.failures.items()
+        return {peer: error for (name, peer), error in failures if name == row.name}
+
+    def _render(
+        self, heading: Callable[[str], str], table: Callable[[Sequence[Sequence[str]]], str]
+    ) -> str:
+        parts = [heading("The machine"), "\n".join(f"- {line}" for line in self._circumstances())]
+        goals = self.verdicts()
+        if goals:
+            lines = [("row", "what", "goal", "found", "min..max", "")]
+            parts += [heading("The goals"), table([*lines, *map(_verdict_cells, goals)])]
+        for row, found in self.found:
+            parts.append(heading(f"{row.name}: {row.title}"))
+            if found:
+                parts.append(table(_row_table(row, found)))
+            parts += [f"{peer} FAILED: {error}" for peer, error in self._failures(row).items()]
+        parts += [heading("How to read it"), *LEGEND, *self._disturbances()]
+        return "\n\n".join(parts)
+
+    def _circumstances(self) -> Iterable[str]:
+        yield from (f"{name}: {fact}" for name, fact in self.facts.items())
+        yield "; ".join(self.results.descriptions())
+        timing = self.plan.timing
+        yield (
+            f"{self.plan.rounds} rounds; servers: {timing.window:g} s after {timing.warmup:g} s "
+            f"of load; other programs: about {timing.loop:g} s"
         )
-    # A blank line before them, or Markdown takes them for part of the table.
-    return [text for remark in remarks for text in ("", remark)]
+
+    def _disturbances(self) -> Iterable[str]:
+        disturbed = sum(f.disturbed_rounds for _, found in self.found for f in found)
+        if disturbed:
+            measured = sum(f.rounds for _, found in self.found for f in found)
+            yield (
+                f"In {disturbed} of {measured} measurements another program took more than "
+                f"{DISTURBED:.0%} of a core. They are left out where most rounds of a peer were "
+                "quiet; if there are many, repeat on an idle machine."
+            )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    speed, cpu = row.throughput, row.cpu_per_message
-    void = "*" if row.generator_bound else ""
-    return (
-        row.server,
-        f"{speed.median:,.0f}{void}",
-        f"{speed.low:,.0f}..{speed.high:,.0f}",
-        _ratio(row.throughput_ratios, C_EPOLL, row.efficiency_ratios),
-        _ratio(row.throughput_ratios, UVLOOP_PROTOCOL, row.efficiency_ratios),
-        f"{cpu.median * 1e6:.2f}",
-        f"{cpu.low * 1e6:.2f}..{cpu.high * 1e6:.2f}",
-        f"{row.user_per_message * 1e6:.2f}",
-        _ratio(row.efficiency_ratios, C_EPOLL),
-        _ratio(row.efficiency_ratios, UVLOOP_PROTOCOL),
-        f"{row.peak_memory / 2**20:.1f}",
-        f"{row.server_busy:.0%}",
-        f"{row.generator_busy:.0%}",
-    )
+def _row_table(row: Row, found: Sequence[Finding]) -> list[list[str]]:
+    columns = [column for column in COLUMNS if any(map(column.cell, found))]
+    lines = [["", row.unit, "min..max", *(column.title for column in columns)]]
+    for finding in found:
+        void = "*" if finding.generator_bound else ""
+        figures = [f"{_figure(finding.value.median)}{void}", _spread(finding.value, _figure)]
+        cells = [column.cell(finding) or "-" for column in columns]
+        lines.append([finding.peer, *figures, *cells])
+    return lines
 
 
-def _ratio(
-    ratios: Mapping[str, Spread], baseline: str, measured: Mapping[str, Spread] | None = None
-) -> str:
-    """The ratio, or why there is none: the baseline did not run, or it is void."""
-    if baseline in ratios:
-        return f"{ratios[baseline].median:.2f}"
-    return "void" if measured and baseline in measured else "-"
+def _verdict_cells(verdict: Verdict) -> list[str]:
+    found = verdict.found
+    outcome = "reached" if verdict.reached else "missed"
+    return [
+        verdict.row.name,
+        f"{verdict.row.title}, {'smaller' if verdict.row.less_is_better else 'faster'}",
+        f"≥ {verdict.goal:g} × {verdict.peer}",
+        _median(found, _times) + (" (CPU)" if verdict.by_cpu else "") or "-",
+        _spread(found, _times) or "-",
+        outcome if found else "not measured",
+    ]
+
+
+def goals_reached(found: Sequence[Verdict]) -> str:
+    measured = [verdict for verdict in found if verdict.found]
+    return f"{sum(v.reached for v in measured)} of {len(measured)} goals reached"
+
+
+def _plain_heading(text: str) -> str:
+    return f"{text}\n{'=' * len(text)}"
+
+
+def _markdown_heading(text: str) -> str:
+    return f"## {text}"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -116,6 +221,8 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
+def _markdown_table(lines: Sequence[Sequence[str]]) -> str:
     rule = ["---", *["---:"] * (len(lines[0]) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+

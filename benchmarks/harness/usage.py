@@ -45,8 +45,17 @@ def usage(pid: int) -> Usage:
 
 def peak_memory(pid: int) -> int:
     """The most memory the process ever had resident, in bytes; 0 once it has ended."""
+    return _memory(pid, "VmHWM:")
+
+
+def resident_memory(pid: int) -> int:
+    """The memory the process has resident now, in bytes; 0 once it has ended."""
+    return _memory(pid, "VmRSS:")
+
+
+def _memory(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
     return 0
 

@@ -1,0 +1,44 @@
+"""aiofiles on uvloop: what asyncio programs use for files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from typing import Any
+
+import aiofiles
+import uvloop
+
+from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
+
+DESCRIPTION = f"aiofiles {version('aiofiles')} on uvloop {version('uvloop')}"
+
+
+def run(function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+    uvloop.run(function(*args))
+
+
+async def read(n: int) -> None:
+    async with aiofiles.open(LONG, "rb") as file:
+        for _ in range(n):
+            if not await file.read(PIECE):
+                await file.seek(0)
+
+
+async def open_and_read(n: int) -> None:
+    for _ in range(n):
+        async with aiofiles.open(SHORT, "rb") as file:
+            await file.read()
+
+
+async def copy(n: int) -> None:
+    async with (
+        aiofiles.open(LONG, "rb") as source,
+        aiofiles.open(TARGET, "wb") as copied,
+    ):
+        for _ in range(n):
+            data = await source.read(CHUNK)
+            if not data:
+                await source.seek(0)
+                await copied.seek(0)
+            await copied.write(data)

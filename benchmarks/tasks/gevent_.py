@@ -1,0 +1,77 @@
+"""gevent: greenlets instead of coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+import gevent.event
+import gevent.queue
+
+from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
+
+DESCRIPTION = f"gevent {gevent.__version__}"
+
+
+def run(function: Callable[..., None], *args: object) -> None:
+    function(*args)
+
+
+def child() -> int:
+    return 1
+
+
+def spawn(n: int) -> None:
+    for _ in range(n):
+        gevent.spawn(child).get()
+
+
+def spawn_block(n: int) -> None:
+    for _ in range(n // BLOCK):
+        gevent.joinall([gevent.spawn(child) for _ in range(BLOCK)])
+
+
+def checkpoint(n: int) -> None:
+    def take_turns() -> None:
+        for _ in range(n // YIELDERS):
+            gevent.sleep(0)
+
+    gevent.joinall([gevent.spawn(take_turns) for _ in range(YIELDERS)])
+
+
+def channel(n: int) -> None:
+    queue = gevent.queue.SimpleQueue(1)
+
+    def produce() -> None:
+        for i in range(n):
+            queue.put(i)
+
+    producer = gevent.spawn(produce)
+    for _ in range(n):
+        queue.get()
+    producer.join()
+
+
+def sleepers(n: int) -> None:
+    gevent.joinall([gevent.spawn(gevent.sleep, delay) for delay in delays(n)])
+
+
+def timeout(n: int) -> None:
+    for _ in range(n // BREATH):
+        for _ in range(BREATH):
+            with gevent.Timeout(FAR_AWAY):
+                pass
+        gevent.sleep(0)
+
+
+def thread(n: int) -> None:
+    pool = gevent.get_hub().threadpool
+    for _ in range(n):
+        pool.apply(int)
+
+
+def idle_tasks(n: int, parked: Callable[[], None]) -> None:
+    tasks = [gevent.spawn(gevent.event.Event().wait) for _ in range(n)]
+    gevent.sleep(0.1)
+    parked()
+    gevent.killall(tasks)

@@ -1,0 +1,81 @@
+"""Trio. Its tasks have no result and cannot be joined alone: a nursery joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
+
+DESCRIPTION = f"Trio {trio.__version__}"
+run = trio.run
+
+
+async def child() -> int:
+    return 1
+
+
+async def spawn(n: int) -> None:
+    for _ in range(n):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child)
+
+
+async def spawn_block(n: int) -> None:
+    for _ in range(n // BLOCK):
+        async with trio.open_nursery() as nursery:
+            for _ in range(BLOCK):
+                nursery.start_soon(child)
+
+
+async def checkpoint(n: int) -> None:
+    async def take_turns() -> None:
+        for _ in range(n // YIELDERS):
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(YIELDERS):
+            nursery.start_soon(take_turns)
+
+
+async def channel(n: int) -> None:
+    send, receive = trio.open_memory_channel[int](1)
+
+    async def produce() -> None:
+        async with send:
+            for i in range(n):
+                await send.send(i)
+
+    async with trio.open_nursery() as nursery, receive:
+        nursery.start_soon(produce)
+        async for _ in receive:
+            pass
+
+
+async def sleepers(n: int) -> None:
+    async with trio.open_nursery() as nursery:
+        for delay in delays(n):
+            nursery.start_soon(trio.sleep, delay)
+
+
+async def timeout(n: int) -> None:
+    for _ in range(n // BREATH):
+        for _ in range(BREATH):
+            with trio.move_on_after(FAR_AWAY):
+                pass
+        await trio.lowlevel.checkpoint()
+
+
+async def thread(n: int) -> None:
+    for _ in range(n):
+        await trio.to_thread.run_sync(int)
+
+
+async def idle_tasks(n: int, parked: Callable[[], None]) -> None:
+    async with trio.open_nursery() as nursery:
+        for _ in range(n):
+            nursery.start_soon(trio.sleep_forever)
+        await trio.sleep(0.1)
+        parked()
+        nursery.cancel_scope.cancel()
