@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import giambio
-from helpers_net import connected, fill, half_wrapped, outcome, reset, turns, wrapped
+from helpers_net import connected, fill, fill_wrapped, half_wrapped, outcome, reset, turns, wrapped
 from helpers_streams import raises, receive_exactly, receive_to_the_end, send_in_part
 from helpers_tls import VERSIONS, Certificates, blocking_tls, encrypt, encrypted
 
@@ -471,6 +471,51 @@ def test_a_goodbye_that_finds_no_room_waits_until_there_is_some(
             await client.close()  # a second one does not cut the first short
             client.close()
             assert await receive_to_the_end(server) == bytes(970)
+
+    run(main)
+
+
+@pytest.mark.parametrize("kind", ["memory", "TCP"])
+def test_two_that_close_and_have_no_room_do_not_wait_for_each_other(
+    run: Run, certificates: Certificates, kind: str
+) -> None:
+    """A goodbye may have to wait until the other side has taken what was sent before."""
+
+    async def main() -> None:
+        ends = giambio.memory_stream_pair(1000) if kind == "memory" else wrapped()
+        pair = await encrypt(*ends, certificates)
+        for end in ends:
+            await (end.send_all(bytes(1000)) if kind == "memory" else fill_wrapped(end))
+        async with giambio.TaskManager() as manager:
+            for stream in pair:
+                manager.start_soon(stream.close)
+
+    run(main)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_who_receives_when_it_is_closed_is_told_so(
+    run: Run, certificates: Certificates, version: str
+) -> None:
+    """Also while the goodbye waits for room, and something comes after all."""
+
+    async def main() -> None:
+        left, right = giambio.memory_stream_pair(1000)
+        client, server = await encrypt(left, right, certificates, version)
+        await server.send_all(b"heard")
+        assert await client.receive() == b"heard"
+        await client.send_all(bytes(970))
+        async with giambio.TaskManager() as manager:
+            receiving = manager.start_soon(raises, giambio.ClosedResourceError, client.receive)
+            await turns()
+            closing = await manager.spawn(client.close())
+            await turns()
+            assert not closing.done()
+            await server.send_all(b"too late")
+            await turns()
+            assert receiving.done()
+            assert await receive_to_the_end(server) == bytes(970)
+        await server.close()
 
     run(main)
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from giambio._final import final
 from giambio.cancel import current_effective_deadline
-from giambio.errors import BrokenResourceError, ClosedResourceError
+from giambio.errors import BrokenResourceError, BusyResourceError, ClosedResourceError
 from giambio.kernel.operation import Closed
 from giambio.manager import TaskManager
 from giambio.net.tls.parting import part
@@ -329,6 +330,7 @@ class TLSStream(ByteStream):
                 return step(*args)
             except ssl.SSLWantReadError:
                 records.note_answer(before)
+            self._check_open()
             if self._transport_ended:
                 raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream below has ended")
             if not records.answering:
@@ -372,10 +374,10 @@ class TLSStream(ByteStream):
         self._filling = True
         try:
             data = await self._transport.receive(PIECE)
-            if data:
-                self._records.take_in(data)
-            else:
+            if not data:
                 self._transport_ended = True
+            elif not self._closed:
+                self._records.take_in(data)
         finally:
             self._filling = False
             self._report_progress()
@@ -396,8 +398,8 @@ class TLSStream(ByteStream):
     def close(self) -> Awaitable[None]:
         """Say goodbye and close, the stream below too. Await it.
 
-        The goodbye may have to wait for room, as any sending. It does not wait
-        for the other side's. Without an ``await`` it is closed at once.
+        The goodbye may have to wait for room, as any sending; what comes meanwhile
+        is dropped. It does not wait for the other side's. Without an ``await`` it is closed at once.
 
         Raises:
             CancelledError: when awaited in a cancelled scope; it is closed then,
@@ -432,7 +434,10 @@ class TLSStream(ByteStream):
         try:
             if self._ends_here():
                 self._records.say_goodbye()
-                await self._flush()
+                async with TaskManager(strict=False) as manager:
+                    manager.start_soon(self._drain)
+                    await self._flush()
+                    manager.cancel()
                 part(self._transport, b"")
         except (BrokenResourceError, ClosedResourceError):
             pass  # there is nobody to say goodbye to
@@ -442,6 +447,12 @@ class TLSStream(ByteStream):
             raise
         self._released = True
         await self._transport.close()
+
+    async def _drain(self) -> None:
+        """Take what still comes: until it is taken, the other side may take no goodbye."""
+        with suppress(BrokenResourceError, BusyResourceError, ClosedResourceError):
+            while not self._transport_ended:
+                await self._fill()
 
     def _ends_here(self) -> bool:
         """Tell whether a goodbye would be true: nothing is missing from what was sent."""
