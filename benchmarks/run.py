@@ -23,11 +23,15 @@ from harness.progress import Progress
 from harness.report import Report, goals_reached
 from harness.samples import Timing
 from harness.schedule import Plan, run_interleaved
+from harness.ways import ConnectionMemory, Echo
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
 USUAL = {"rounds": 5, "seconds": 1.0, "warmup": 0.5}
 QUICK = {"rounds": 1, "seconds": 0.4, "warmup": 0.2}
+SPARE_DESCRIPTORS = 64
+"""What a server has open besides its connections, generously."""
+
 LOOP = 0.5
 """A program without a server works this part of a server's window."""
 
@@ -140,6 +144,17 @@ def make_plan(options: argparse.Namespace) -> Plan:
     return Plan(chosen, options.rounds, timing)
 
 
+def check_descriptors(plan: Plan) -> None:
+    """Allow as many open files as the largest row needs, or say that it cannot be had."""
+    available = allow_many_descriptors() - SPARE_DESCRIPTORS
+    for row, _ in plan.rows:
+        if isinstance(row.way, Echo | ConnectionMemory) and row.way.load.connections > available:
+            raise BenchmarkError(
+                f"{row.name} needs {row.way.load.connections} connections, but the limit on open "
+                f"files (ulimit -Hn) allows {available}: raise it, or leave the row out"
+            )
+
+
 def show_rows() -> None:
     for row in rows.ALL:
         print(f"{row.name}: {row.title} ({row.unit})")
@@ -151,7 +166,7 @@ def show_rows() -> None:
 
 def run(options: argparse.Namespace) -> Report:
     plan = make_plan(options)
-    allow_many_descriptors()
+    check_descriptors(plan)
     with tempfile.TemporaryDirectory(prefix="giambio-benchmark-") as folder:
         bench = Bench(Path(folder), *two_cores())
         results = run_interleaved(plan, bench, Progress(plan.steps))

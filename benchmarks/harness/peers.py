@@ -8,14 +8,15 @@ from __future__ import annotations
 import importlib.util
 
 GIAMBIO = "giambio"
-C = "c-epoll"
+C = "c"
 UVLOOP_PROTOCOL = "uvloop-protocol"
 UVLOOP_STREAMS = "uvloop-streams"
 ASYNCIO_STREAMS = "asyncio-streams"
+ASYNCIO_SOCKETS = "asyncio-sockets"
 
 REQUIRES = {
     GIAMBIO: ("giambio",),
-    "c": (),
+    C: (),
     "asyncio": (),
     "uvloop": ("uvloop",),
     "trio": ("trio",),

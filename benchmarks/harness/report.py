@@ -224,5 +224,3 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
 def _markdown_table(lines: Sequence[Sequence[str]]) -> str:
     rule = ["---", *["---:"] * (len(lines[0]) - 1)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
-
-

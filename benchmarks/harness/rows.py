@@ -9,13 +9,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.peers import GIAMBIO
-from harness.ways import Import, Loop, TaskMemory, Way
+from harness.load import Load
+from harness.peers import (
+    ASYNCIO_SOCKETS,
+    ASYNCIO_STREAMS,
+    GIAMBIO,
+    UVLOOP_PROTOCOL,
+    UVLOOP_STREAMS,
+    C,
+)
+from harness.ways import ConnectionMemory, Echo, Import, Loop, TaskMemory, Way
+
+TCP = {
+    GIAMBIO: "tcp_giambio.py",
+    C: "tcp_server",
+    UVLOOP_PROTOCOL: "tcp_uvloop_protocol.py",
+    UVLOOP_STREAMS: "tcp_uvloop_streams.py",
+    ASYNCIO_STREAMS: "tcp_asyncio_streams.py",
+    ASYNCIO_SOCKETS: "tcp_asyncio_sockets.py",
+    "trio": "tcp_trio.py",
+    "anyio": "tcp_anyio.py",
+    "gevent": "tcp_gevent.py",
+}
+TLS = {peer: server for peer, server in TCP.items() if peer not in (C, ASYNCIO_SOCKETS)}
+GROWING = {
+    peer: TCP[peer]
+    for peer in (GIAMBIO, C, UVLOOP_PROTOCOL, UVLOOP_STREAMS, ASYNCIO_STREAMS, "trio")
+}
+"""Those that are measured at every number of connections."""
+UDP = {
+    GIAMBIO: "udp_giambio.py",
+    C: "udp_server",
+    UVLOOP_PROTOCOL: "udp_uvloop_protocol.py",
+    "asyncio-protocol": "udp_asyncio_protocol.py",
+    "trio": "udp_trio.py",
+    "anyio": "udp_anyio.py",
+    "gevent": "udp_gevent.py",
+}
 
 PEERS_OF_TASKS = (GIAMBIO, "uvloop", "asyncio", "trio", "anyio", "gevent")
 TASKS = {peer: f"tasks.{peer}_" for peer in PEERS_OF_TASKS}
 FILES = {peer: f"files.{peer}_" for peer in (GIAMBIO, "aiofiles", "trio", "anyio", "gevent")}
 
+ECHO_GOALS = {UVLOOP_PROTOCOL: 1.1, UVLOOP_STREAMS: 1.8, "trio": 2.0, C: 0.9}
 SPAWN_GOALS = {"uvloop": 2.5, "trio": 6.0}
 A_THREAD_HOP = {"aiofiles": 5.0, "trio": 5.0, "anyio": 5.0}
 
@@ -34,7 +70,37 @@ class Row:
     """What one of the way's own units is in `unit`."""
 
 
+def _echo(connections: int, servers: Mapping[str, str], goals: Mapping[str, float]) -> Row:
+    load = Load("tcp", connections, 1024)
+    plural = "s" if connections > 1 else ""
+    title = f"TCP echo of 1 KiB, {connections} connection{plural}"
+    return Row(f"echo-{connections}", title, "messages/s", Echo(load, servers), goals)
+
+
 ALL = (
+    _echo(1, GROWING, {}),
+    _echo(10, GROWING, {}),
+    _echo(50, TCP, ECHO_GOALS),
+    _echo(100, GROWING, {}),
+    _echo(1_000, TCP, ECHO_GOALS),
+    _echo(10_000, GROWING, {}),
+    Row(
+        "echo-64k", "TCP echo of 64 KiB, 50 connections", "messages/s",
+        Echo(Load("tcp", 50, 65536), TCP), {UVLOOP_PROTOCOL: 1.2},
+    ),
+    Row(
+        "tls", "TLS echo of 16 KiB, 50 connections", "MiB/s",
+        Echo(Load("tls", 50, 16384), TLS), scale=1 / 64,
+    ),
+    Row(
+        "udp", "UDP echo of 512 bytes, 50 senders", "packets/s",
+        Echo(Load("udp", 50, 512), UDP),
+    ),
+    Row(
+        "connection-memory", "memory of an idle connection, at 10 000", "bytes",
+        ConnectionMemory(Load("tcp", 10_000, 1024, messages=1), TCP), {ASYNCIO_STREAMS: 2.0},
+        less_is_better=True,
+    ),
     Row(
         "spawn", "spawn a task and join it, one after the other", "tasks/s",
         Loop("spawn", TASKS), SPAWN_GOALS,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from harness.bench import Bench
 from harness.errors import BenchmarkError
+from harness.load import Load, measure_echoes, measure_rest
 from harness.processes import child, last_words, read_line
 from harness.samples import Sample, Timing
 
@@ -103,6 +104,45 @@ class Import:
             taken, _, version = _first_line([sys.executable, "-c", code], bench).partition(" ")
             seconds.append(float(taken))
         return Sample(value=median(seconds), description=f"{peer} {version}".strip())
+
+
+@dataclass(frozen=True)
+class Echo:
+    """A server that sends everything back: messages per second."""
+
+    load: Load
+    servers: Mapping[str, str]
+    """The server of each peer: a file in `servers/`, or a program in `native/`."""
+
+    @property
+    def peers(self) -> Sequence[str]:
+        return list(self.servers)
+
+    def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
+        command = _server(self.servers[peer], self.load, bench)
+        return measure_echoes(command, self.load, timing, bench)
+
+
+@dataclass(frozen=True)
+class ConnectionMemory:
+    """What a connection that has had an echo and is now idle adds to the server: bytes."""
+
+    load: Load
+    servers: Mapping[str, str]
+
+    @property
+    def peers(self) -> Sequence[str]:
+        return list(self.servers)
+
+    def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
+        return measure_rest(_server(self.servers[peer], self.load, bench), self.load, bench)
+
+
+def _server(name: str, load: Load, bench: Bench) -> list[str | Path]:
+    if not name.endswith(".py"):
+        return [bench.program(name)]
+    certificate = [bench.certificate()] if load.protocol == "tls" else []
+    return [sys.executable, "-u", BENCHMARKS / "servers" / name, *certificate]
 
 
 def _run_inside(bench: Bench, *arguments: str) -> dict[str, Any]:

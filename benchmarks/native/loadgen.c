@@ -2,13 +2,14 @@
  * The load: N connections, each sends a message, waits for its echo, sends again.
  *
  * It is written in C because a generator in Python would be slower than the
- * servers it measures. It never looks at a clock and prints nothing: it counts
- * echoes into memory it shares with the harness, which reads the count, the
- * time and both processes' CPU time at the same instant.
+ * servers it measures. It prints nothing: it counts echoes, and how long they took,
+ * into memory it shares with the harness, which reads that, the time and both
+ * processes' CPU time at the same instant.
  *
  * Per message it makes one recv() and one send(); epoll_wait() is shared by
  * all the connections that are ready. No call is made that would only find out
- * that there is nothing to do: a closed loop knows how many bytes are due.
+ * that there is nothing to do: a closed loop knows how many bytes are due. The
+ * clock is looked at once per message, which is not a system call.
  *
  * Every byte that comes back is counted, and every eighth message of each
  * connection, from its first, is compared. All messages are windows into one
@@ -17,12 +18,16 @@
  * messages is needed. The other messages are dropped inside the kernel
  * (MSG_TRUNC): copying them out would be most of the work once they are long.
  *
- * usage: loadgen PORT CONNECTIONS SIZE COUNTER_FD
- * It runs until it is killed; it exits by itself only to report an error.
+ * Compiled with -DTLS the connections speak TLS, and every message is copied out.
+ *
+ * usage: loadgen tcp|udp PORT CONNECTIONS SIZE MESSAGES COUNTER_FD
+ * Each connection rests after MESSAGES messages, or never if that is 0. It runs
+ * until it is killed; it exits by itself only to report an error.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
@@ -32,18 +37,26 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+#ifdef TLS
+#include <openssl/ssl.h>
+#endif
 
 enum { MAX_EVENTS = 1024, WINDOWS = 256, COMPARE_EVERY = 8 };
+
+/* Nanoseconds fall into buckets of 1/32 of a power of two. */
+enum { BUCKET_BITS = 5, BUCKETS = 64 << BUCKET_BITS };
 
 /* Machines differ in their default; some (BBR) pace what they send with timers.
  * This one is always there and does nothing as long as no packet is lost. */
 static const char CONGESTION_CONTROL[] = "reno";
 
-/* What the harness sees; its layout is repeated in harness/measure.py. */
+/* What the harness sees; its layout is repeated in harness/counters.py. */
 struct counters {
-    volatile uint64_t messages; /* echoes that came back whole */
-    volatile uint64_t answered; /* connections that have had their first echo */
+    volatile uint64_t messages;        /* echoes that came back whole */
+    volatile uint64_t answered;        /* connections that have had their first echo */
+    volatile uint64_t taken[BUCKETS];  /* how many echoes took how long */
 };
 
 struct connection {
@@ -52,9 +65,14 @@ struct connection {
     uint32_t window; /* where in `bytes` it starts */
     size_t sent;
     size_t received;
+    uint64_t began; /* when the current message was begun */
+#ifdef TLS
+    SSL *ssl;
+#endif
 };
 
 static size_t size;
+static uint32_t limit;       /* messages per connection, or 0 */
 static unsigned char *bytes; /* size + WINDOWS pseudo-random bytes */
 static unsigned char *inbox; /* what the last recv() brought */
 static struct counters *counters;
@@ -69,6 +87,22 @@ static void reject(const char *what)
 {
     fprintf(stderr, "the server %s\n", what);
     exit(1);
+}
+
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void count_time(uint64_t nanoseconds)
+{
+    int shift = 0;
+    if (nanoseconds >> BUCKET_BITS)
+        shift = 63 - __builtin_clzll(nanoseconds) - BUCKET_BITS;
+    /* With a shift the value keeps BUCKET_BITS + 1 bits, whose first one is set. */
+    counters->taken[((uint64_t)shift << BUCKET_BITS) + (nanoseconds >> shift)]++;
 }
 
 static void fill_bytes(void)
@@ -86,12 +120,76 @@ static void fill_bytes(void)
     }
 }
 
+/* Both transports return how many bytes went through, 0 at the end, and -1 with EAGAIN
+ * when the connection has to be waited for. */
+#ifdef TLS
+static const int SHORT_READ_DRAINS = 0; /* a record ends where it likes */
+
+static ssize_t moved(struct connection *c, int n)
+{
+    if (n > 0)
+        return n;
+    switch (SSL_get_error(c->ssl, n)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        errno = EAGAIN;
+        return -1;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default:
+        reject("broke the TLS connection");
+        return 0;
+    }
+}
+
+static ssize_t put(struct connection *c, const unsigned char *data, size_t length)
+{
+    return moved(c, SSL_write(c->ssl, data, (int)length));
+}
+
+static ssize_t take(struct connection *c, size_t due, int compare)
+{
+    (void)compare;
+    return moved(c, SSL_read(c->ssl, inbox, (int)due));
+}
+
+static void shake_hands(struct connection *c)
+{
+    static SSL_CTX *context;
+    if (!context) {
+        context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE);
+    }
+    c->ssl = SSL_new(context);
+    if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || SSL_connect(c->ssl) != 1)
+        reject("did not complete the TLS handshake");
+    if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0)
+        fail("fcntl");
+}
+#else
+static const int SHORT_READ_DRAINS = 1;
+
+static ssize_t put(struct connection *c, const unsigned char *data, size_t length)
+{
+    return send(c->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t take(struct connection *c, size_t due, int compare)
+{
+    return recv(c->fd, inbox, due, MSG_DONTWAIT | (compare ? 0 : MSG_TRUNC));
+}
+
+static void shake_hands(struct connection *c)
+{
+    (void)c;
+}
+#endif
+
 /* Sends what is left of the current message, or as much as fits. */
 static void push(struct connection *c)
 {
     while (c->sent < size) {
-        ssize_t n = send(c->fd, bytes + c->window + c->sent, size - c->sent,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = put(c, bytes + c->window + c->sent, size - c->sent);
         if (n < 0) {
             if (errno == EAGAIN)
                 return;
@@ -101,11 +199,12 @@ static void push(struct connection *c)
     }
 }
 
-static void next_message(struct connection *c)
+static void next_message(struct connection *c, uint64_t when)
 {
     c->number++;
     c->window = (c->window + 1) % WINDOWS;
     c->sent = c->received = 0;
+    c->began = when;
     push(c);
 }
 
@@ -115,7 +214,7 @@ static int pull(struct connection *c)
     int compare = c->number % COMPARE_EVERY == 0;
     while (c->received < c->sent) {
         size_t due = c->sent - c->received;
-        ssize_t n = recv(c->fd, inbox, due, MSG_DONTWAIT | (compare ? 0 : MSG_TRUNC));
+        ssize_t n = take(c, due, compare);
         if (n < 0) {
             if (errno == EAGAIN)
                 return 0;
@@ -126,39 +225,56 @@ static int pull(struct connection *c)
         if (compare && memcmp(inbox, bytes + c->window + c->received, (size_t)n) != 0)
             reject("sent back bytes that differ from those it was sent");
         c->received += (size_t)n;
-        if ((size_t)n < due)
+        if ((size_t)n < due && SHORT_READ_DRAINS)
             return 0; /* drained: the next byte is a new edge */
     }
     return c->received == size;
 }
 
+static int resting(const struct connection *c)
+{
+    return limit && c->received == size && c->number + 1 == limit;
+}
+
 static void on_event(struct connection *c)
 {
+    if (resting(c))
+        return;
     push(c);
     if (!pull(c))
         return;
+    uint64_t when = now();
+    count_time(when - c->began);
     counters->messages++;
     if (c->number == 0)
         counters->answered++;
-    next_message(c);
+    if (!resting(c))
+        next_message(c, when);
 }
 
-static void open_connection(struct connection *c, int port, int epoll)
+static void make_prompt(int fd)
+{
+    int on = 1;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, CONGESTION_CONTROL,
+                   strlen(CONGESTION_CONTROL)) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+        fail("setsockopt");
+}
+
+static void open_connection(struct connection *c, int type, int port, int epoll)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
-    int on = 1;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    c->fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         fail("socket");
-    if (setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, CONGESTION_CONTROL,
-                   strlen(CONGESTION_CONTROL)) < 0 ||
-        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-        fail("setsockopt");
+    if (type == SOCK_STREAM)
+        make_prompt(c->fd);
     if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0)
         fail("connect");
+    shake_hands(c);
     /* Edge-triggered and registered once: EPOLLOUT only reports when a send had
      * found the socket full, so it costs nothing until then. */
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
@@ -167,15 +283,17 @@ static void open_connection(struct connection *c, int port, int epoll)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: %s PORT CONNECTIONS SIZE COUNTER_FD\n", argv[0]);
+    if (argc != 7) {
+        fprintf(stderr, "usage: %s tcp|udp PORT CONNECTIONS SIZE MESSAGES COUNTER_FD\n", argv[0]);
         return 2;
     }
-    int port = atoi(argv[1]);
-    size_t count = strtoul(argv[2], NULL, 10);
-    size = strtoul(argv[3], NULL, 10);
+    int type = strcmp(argv[1], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+    int port = atoi(argv[2]);
+    size_t count = strtoul(argv[3], NULL, 10);
+    size = strtoul(argv[4], NULL, 10);
+    limit = (uint32_t)strtoul(argv[5], NULL, 10);
 
-    counters = mmap(NULL, sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[4]), 0);
+    counters = mmap(NULL, sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[6]), 0);
     if (counters == MAP_FAILED)
         fail("mmap");
     fill_bytes();
@@ -185,11 +303,13 @@ int main(int argc, char **argv)
     if (!connections || epoll < 0)
         fail("start");
     for (size_t i = 0; i < count; i++) {
-        open_connection(&connections[i], port, epoll);
+        open_connection(&connections[i], type, port, epoll);
         connections[i].window = (uint32_t)(i * 37 % WINDOWS); /* neighbours differ */
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        connections[i].began = now();
         push(&connections[i]);
+    }
 
     for (;;) {
         static struct epoll_event events[MAX_EVENTS];

@@ -1,17 +1,23 @@
 """What every Python echo server here shares: where it listens and how it says so.
 
 The harness starts a server, reads one line "PORT DESCRIPTION" from its standard
-output, measures, and kills it. Keeping this in one place means that the server
-files contain only what a user of that library would write.
+output, measures, and kills it. With a file as its argument, a certificate and its
+key, a server speaks TLS. Keeping this in one place means that the server files
+contain only what a user of that library would write.
 """
 
 from __future__ import annotations
 
 import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 BACKLOG = 4096
 RECEIVE_SIZE = 65536
-"""How much every server asks for at a time: asyncio's and Trio's own default."""
+"""How much a server asks for at a time, where its library has no default."""
 
 
 def open_listener() -> socket.socket:
@@ -27,11 +33,28 @@ def open_listener() -> socket.socket:
     return listener
 
 
-def announce(listener: socket.socket, description: str) -> None:
-    """Tell the harness that connections to `listener` will now be served."""
+def announce(listener: Any, description: str) -> None:
+    """Tell the harness that whoever comes to `listener` will now be served."""
     print(listener.getsockname()[1], description, flush=True)
 
 
-def set_nodelay(connection: socket.socket) -> None:
+def set_nodelay(connection: Any) -> None:
     """Send small messages at once, where the library does not see to it itself."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def certificate() -> str | None:
+    """The file to speak TLS with, if this run is to."""
+    return sys.argv[1] if len(sys.argv) > 1 else None
+
+
+def tls_context() -> SSLContext | None:
+    """What to speak TLS with, if this run is to."""
+    path = certificate()
+    if path is None:
+        return None
+    import ssl  # not before, because it takes memory
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context

@@ -8,7 +8,7 @@ from typing import cast
 
 import uvloop
 
-from _listener import BACKLOG, announce, open_listener
+from _listener import BACKLOG, announce, open_listener, tls_context
 
 
 class Echo(asyncio.Protocol):
@@ -24,7 +24,7 @@ class Echo(asyncio.Protocol):
 async def main() -> None:
     listener = open_listener()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Echo, sock=listener, backlog=BACKLOG)
+    server = await loop.create_server(Echo, sock=listener, backlog=BACKLOG, ssl=tls_context())
     announce(listener, f"uvloop {version('uvloop')}")
     await server.serve_forever()
 

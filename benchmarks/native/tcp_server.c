@@ -8,7 +8,7 @@
  * EPOLLOUT, and nothing more is read from that connection meanwhile), clients
  * that leave, and clients that never stop sending (they get a bounded turn).
  *
- * usage: echo_server
+ * usage: tcp_server
  * It prints "PORT DESCRIPTION" and serves until it is killed.
  */
 #define _GNU_SOURCE

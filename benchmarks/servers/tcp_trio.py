@@ -1,13 +1,13 @@
-"""Trio with `SocketStream` and `serve_listeners`, as its tutorial recommends."""
+"""Trio with `serve_listeners`, as its tutorial recommends."""
 
 from __future__ import annotations
 
 import trio
 
-from _listener import announce, open_listener
+from _listener import announce, open_listener, tls_context
 
 
-async def echo(stream: trio.SocketStream) -> None:
+async def echo(stream: trio.abc.Stream) -> None:
     """`SocketStream` sets TCP_NODELAY and asks for 64 KiB itself."""
     try:
         async for data in stream:
@@ -20,7 +20,8 @@ async def main() -> None:
     raw = open_listener()
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(raw))
     announce(raw, f"Trio {trio.__version__}")
-    await trio.serve_listeners(echo, [listener])
+    context = tls_context()
+    await trio.serve_listeners(echo, [trio.SSLListener(listener, context) if context else listener])
 
 
 trio.run(main)

@@ -1,0 +1,172 @@
+"""A fresh server under load: one measured window, or the memory of connections at rest.
+
+Everything is read at both edges of the window and by one process: how many
+echoes were counted, the clock, and the CPU time of server and generator. So no
+line has to travel between processes in time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.bench import Bench
+from harness.counters import Counters, percentile
+from harness.errors import BenchmarkError
+from harness.processes import child, last_words, read_line
+from harness.samples import Sample, Timing
+from harness.usage import Usage, peak_memory, resident_memory, usage
+
+START_SECONDS = 20.0
+CONNECT_SECONDS = 60.0
+
+SETTLE_SECONDS = 0.3
+"""How long connections have been at rest before their memory is measured."""
+
+TLS_FLAGS = ("-DTLS", "-lssl", "-lcrypto")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the generator does."""
+
+    protocol: str
+    """`tcp`, `tls` or `udp`."""
+    connections: int
+    size: int
+    messages: int = 0
+    """After how many each connection rests; 0 for never."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One edge of the window."""
+
+    messages: int
+    times: Sequence[int]
+    when: float
+    server: Usage
+    generator: Usage
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A server and the generator that talks to it."""
+
+    server: subprocess.Popen[bytes]
+    generator: subprocess.Popen[bytes]
+    logs: Sequence[Path]
+    counters: Counters
+    description: str
+    before: int
+    """The bytes that the server had resident before anyone connected."""
+
+    def await_first_echoes(self, connections: int) -> None:
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while self.counters.answered < connections:
+            self.check_alive()
+            if time.monotonic() > deadline:
+                raise BenchmarkError(
+                    f"only {self.counters.answered} of {connections} connections "
+                    f"were answered within {CONNECT_SECONDS:.0f} s"
+                )
+            time.sleep(0.01)
+
+    def read(self) -> Reading:
+        # Should either have ended, it is not reaped before `check_alive`, so its
+        # clocks can still be read and the failure is reported there, by its cause.
+        return Reading(
+            self.counters.messages,
+            self.counters.times(),
+            time.perf_counter(),
+            usage(self.server.pid),
+            usage(self.generator.pid),
+        )
+
+    def check_alive(self) -> None:
+        ended = [p for p in (self.server, self.generator) if p.poll() is not None]
+        if ended:
+            who = "server" if self.server in ended else "load generator"
+            words = filter(None, map(last_words, self.logs))
+            raise BenchmarkError(f"the {who} ended: {'; '.join(words) or 'it said nothing'}")
+
+
+def measure_echoes(
+    command: Sequence[str | Path], load: Load, timing: Timing, bench: Bench
+) -> Sample:
+    """Start the server `command`, put `load` on it and measure one window."""
+    with _under_load(command, load, bench) as pair:
+        time.sleep(timing.warmup)
+        before = pair.read()
+        time.sleep(timing.window)
+        after = pair.read()
+        memory = peak_memory(pair.server.pid)
+        pair.check_alive()
+        return _sample(before, after, memory, pair.description)
+
+
+def measure_rest(command: Sequence[str | Path], load: Load, bench: Bench) -> Sample:
+    """How many bytes the server grew by for each connection, once all are at rest."""
+    with _under_load(command, load, bench) as pair:
+        time.sleep(SETTLE_SECONDS)
+        grown = resident_memory(pair.server.pid) - pair.before
+        memory = peak_memory(pair.server.pid)
+        pair.check_alive()
+    return Sample(grown / load.connections, pair.description, peak_memory=memory)
+
+
+@contextmanager
+def _under_load(command: Sequence[str | Path], load: Load, bench: Bench) -> Iterator[Pair]:
+    """A server and its load, from when every connection has had its first echo."""
+    generator = bench.program("loadgen", *(TLS_FLAGS if load.protocol == "tls" else ()))
+    logs = bench.log("server"), bench.log("load")
+    counters = Counters()
+    try:
+        with child(command, bench.server_core, logs[0]) as server:
+            port, description = _await_port(server, logs[0])
+            transport = "udp" if load.protocol == "udp" else "tcp"
+            numbers = load.connections, load.size, load.messages, counters.descriptor
+            before = resident_memory(server.pid)
+            with child(
+                [generator, transport, port, *map(str, numbers)],
+                bench.load_core,
+                logs[1],
+                inherit=[counters.descriptor],
+            ) as client:
+                pair = Pair(server, client, logs, counters, description, before)
+                pair.await_first_echoes(load.connections)
+                yield pair
+    finally:
+        counters.close()
+
+
+def _await_port(server: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
+    line = read_line(server, START_SECONDS)
+    if not line:
+        raise BenchmarkError(f"did not start: {last_words(log) or 'it said nothing'}")
+    port, _, description = line.partition(" ")
+    return port, description
+
+
+def _sample(before: Reading, after: Reading, memory: int, description: str) -> Sample:
+    seconds = after.when - before.when
+    messages = after.messages - before.messages
+    server = after.server.since(before.server)
+    generator = after.generator.since(before.generator)
+    if not messages:
+        raise BenchmarkError("no message was echoed during the whole measurement")
+    return Sample(
+        value=messages / seconds,
+        description=description,
+        disturbed=max(server.waited, generator.waited) / seconds,
+        cpu=server.cpu / messages,
+        user=server.cpu * server.user_share / messages,
+        peak_memory=memory,
+        busy=server.cpu / seconds,
+        load_busy=generator.cpu / seconds,
+        p99=percentile(0.99, before.times, after.times),
+    )
