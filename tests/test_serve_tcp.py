@@ -469,6 +469,8 @@ def test_a_handler_that_cancels_itself_ends_only_its_connection(run: Run) -> Non
         (echo, {"on_error": "ignore"}, TypeError, 'a function or "raise" for on_error'),
         (echo, {"grace": -1}, ValueError, "a grace from 0 up, in seconds"),
         (echo, {"grace": "1"}, TypeError, "needs a number for grace"),
+        (echo, {"handshake_timeout": -1}, ValueError, "a handshake_timeout from 0 up, in seconds"),
+        (echo, {"handshake_timeout": None}, TypeError, "needs a number for handshake_timeout"),
         (echo, {"tls": True}, TypeError, "needs an ssl.SSLContext for tls, not True"),
         (
             echo,
@@ -947,6 +949,57 @@ def test_a_failed_handshake_ends_only_its_connection(
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
 
 
+def test_a_failed_upgrade_ends_only_its_connection(run: Run, certificates: Certificates) -> None:
+    """Issue, TCP: a handler that ends with a failed TLS handshake ends only its connection."""
+    context = certificates.server()
+
+    async def handler(stream: giambio.AsyncSocket) -> None:
+        buffered = giambio.BufferedStream(stream)
+        assert await buffered.read_line() == b"STARTTLS\n"
+        async with giambio.TaskManager():  # fails in a group, if the loop is strict
+            await echo(await giambio.start_tls(buffered, context, server_side=True))
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            _, address = await start(manager, handler, on_error="raise")
+            with connect(address) as client:
+                client.send(b"STARTTLS\nGET / HTTP/1.1\r\n\r\n")
+                await ended(client)
+            plain = await giambio.connect_tcp(*address)
+            await plain.send_all(b"STARTTLS\n")
+            tls = await giambio.start_tls(plain, certificates.client(), server_hostname="localhost")
+            async with tls as stream:
+                await stream.send_all(b"hello")
+                assert await stream.receive() == b"hello"
+            manager.cancel()
+
+    for strict in (False, True):
+        run(main, strict=strict)
+
+
+def test_a_handler_that_fails_to_agree_on_tls_with_another_server_has_failed(
+    run: Run, certificates: Certificates
+) -> None:
+    """A stranger's fault is not reported; that of the server which the handler asks is."""
+    errors: list[Exception] = []
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            _, secret = await start(manager, echo, tls=certificates.server())
+
+            async def ask(stream: giambio.AsyncSocket) -> None:
+                async with await giambio.connect_tcp(*secret, tls=True):  # not trusted
+                    pass
+
+            _, address = await start(manager, ask, on_error=lambda exc, _: errors.append(exc))
+            with connect(address) as client:
+                assert await ended(client) == b""
+            manager.cancel()
+
+    run(main)
+    assert [type(error) for error in errors] == [ssl.SSLCertVerificationError]
+
+
 def test_a_truncated_stream_ends_only_its_connection(run: Run, certificates: Certificates) -> None:
     """Issue, TCP: a truncated TLS stream ends only its own connection."""
 
@@ -980,5 +1033,74 @@ def test_a_server_with_tls_can_be_stopped_in_the_middle_of_a_handshake(
                 await turns(5)
                 task.cancel()
                 assert await ended(client) == b""
+
+    run(main)
+
+
+@pytest.mark.parametrize(("options", "seconds"), [({}, 60), ({"handshake_timeout": 5}, 5)])
+def test_who_says_nothing_is_hung_up_on(
+    timed: Timed,
+    certificates: Certificates,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    seconds: float,
+) -> None:
+    """A silent client holds a task and a descriptor before any handler can help itself."""
+    caplog.set_level(logging.DEBUG, LOG)
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            tls = certificates.server()
+            _, address = await start(manager, echo, tls=tls, on_error="raise", **options)
+            connected_at = giambio.current_time()
+            with connect(address) as client:
+                assert await ended(client) == b""
+            assert giambio.current_time() == connected_at + seconds
+            manager.cancel()
+
+    timed.run(main)
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG]
+
+
+def test_a_server_that_stops_does_not_wait_longer_for_a_handshake(
+    timed: Timed, certificates: Certificates
+) -> None:
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            options = {"tls": certificates.server(), "grace": math.inf}
+            task, address = await start(manager, echo, **options)
+            with connect(address) as silent:
+                await turns(5)
+                stopped_at = giambio.current_time()
+                task.cancel()
+                assert await ended(silent) == b""
+            await outcome(task.join)
+            assert giambio.current_time() <= stopped_at + 60
+        assert task.cancelled()
+
+    timed.run(main)
+
+
+def test_a_handshake_that_has_begun_is_given_the_grace_too(
+    run: Run, certificates: Certificates
+) -> None:
+    """Issue, TCP: stop accepting, give handlers a grace period."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            options = {"tls": certificates.server(), "grace": math.inf}
+            task, address = await start(manager, echo, **options)
+            client = await giambio.connect_tcp(*address)
+            await turns(5)
+            task.cancel()
+            await turns(5)
+            tls = await giambio.start_tls(
+                client, certificates.client(), server_hostname="localhost"
+            )
+            async with tls as stream:
+                await stream.send_all(b"hello")
+                assert await stream.receive() == b"hello"
+            await outcome(task.join)
+        assert task.cancelled()
 
     run(main)

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from giambio.cancel import CancelScope
+from giambio.cancel import CancelScope, fail_after
 from giambio.errors import (
     BrokenResourceError,
     ClosedResourceError,
@@ -40,6 +40,9 @@ OnError: TypeAlias = Callable[[Exception, Any], object] | Literal["raise"] | Non
 
 log = logging.getLogger("giambio.serve")
 
+#: How many seconds a client has for the TLS handshake, by default.
+HANDSHAKE_TIMEOUT = 60.0
+
 
 async def serve_tcp(
     handler: Handler,
@@ -47,6 +50,7 @@ async def serve_tcp(
     *,
     host: str | None = None,
     tls: Any = None,
+    handshake_timeout: float = HANDSHAKE_TIMEOUT,
     on_error: OnError = None,
     grace: float = 0.0,
     backlog: int = BACKLOG,
@@ -63,6 +67,8 @@ async def serve_tcp(
         host: a name or an address of this machine; None, the default, for all
             of its addresses, IPv4 and IPv6.
         tls: an `ssl.SSLContext` with a certificate, to speak TLS.
+        handshake_timeout: how many seconds a client has to agree on TLS, before
+            its connection is closed; 60 by default, and `math.inf` for no limit.
         on_error: a plain function that is called with the error of a handler
             and its stream, which is still open. By default the error is logged
             with its traceback, on the logger ``giambio.serve``. What it raises
@@ -76,8 +82,9 @@ async def serve_tcp(
             `SocketListener` when the server listens.
 
     A handler that ends with `BrokenResourceError` or `ClosedResourceError` ends
-    only its own connection, and so does a TLS handshake that fails; that is
-    logged as debugging information only. The server also survives when the
+    only its own connection, and so does a TLS handshake with a client that fails,
+    also one that the handler began with `start_tls`; that is logged as debugging
+    information only. The server also survives when the
     process is out of descriptors: see `SocketListener`.
 
     To stop it, cancel it: it accepts no more connections at once, waits up to
@@ -109,7 +116,7 @@ async def serve_tcp(
         >>> giambio.run(main)
         b'hello'
     """
-    server = Server("serve_tcp()", handler, tls, on_error, grace)
+    server = Server("serve_tcp()", handler, tls, on_error, grace, handshake_timeout)
     listeners = await open_tcp_listeners(port, host=host, backlog=backlog, reuse_port=reuse_port)
     await server.serve(listeners, task_status)
 
@@ -119,6 +126,7 @@ async def serve_listeners(
     listeners: Iterable[Listener],
     *,
     tls: Any = None,
+    handshake_timeout: float = HANDSHAKE_TIMEOUT,
     on_error: OnError = None,
     grace: float = 0.0,
     task_status: TaskStatus[list[Any]] | None = None,
@@ -129,7 +137,7 @@ async def serve_listeners(
         handler: see `serve_tcp`, as the rest.
         listeners: any `Listener`, such as a `SocketListener` or an `AsyncSocket` that
             listens; they are closed in the end, whatever happens.
-        tls, on_error, grace: see `serve_tcp`.
+        tls, handshake_timeout, on_error, grace: see `serve_tcp`.
         task_status: set by `TaskManager.start`, which returns the list of listeners.
 
     Raises:
@@ -154,7 +162,7 @@ async def serve_listeners(
     what = "serve_listeners()"
     mine = [as_listener(what, listener) for listener in listeners]
     try:
-        server = Server(what, handler, tls, on_error, grace)
+        server = Server(what, handler, tls, on_error, grace, handshake_timeout)
     except BaseException:
         close_all(mine)
         raise
@@ -165,7 +173,13 @@ class Server:
     """What one call of `serve_listeners` runs."""
 
     def __init__(
-        self, what: str, handler: Handler, tls: Any, on_error: OnError, grace: float
+        self,
+        what: str,
+        handler: Handler,
+        tls: Any,
+        on_error: OnError,
+        grace: float,
+        handshake_timeout: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         if is_awaitable(handler) or not callable(handler):
             discard(handler)
@@ -173,14 +187,14 @@ class Server:
                 f"{what} needs the async function that handles a connection, not {handler!r}; "
                 "write it without the parentheses"
             )
-        check_number(what, "grace", grace)
-        if grace < 0:
-            raise ValueError(f"{what} needs a grace from 0 up, in seconds, not {grace!r}")
+        check_seconds(what, "grace", grace)
+        check_seconds(what, "handshake_timeout", handshake_timeout)
         self._what = what
         self._handler = handler
         self._tls = None if tls is None else server_context(what, tls)
         self._on_error = error_handler(what, on_error)
         self._grace = grace
+        self._handshake_timeout = handshake_timeout
         self._stopped = Event()
 
     async def serve(self, listeners: list[Any], task_status: TaskStatus[Any] | None) -> None:
@@ -245,7 +259,8 @@ class Server:
         from giambio.net.tls.starting import start_tls
 
         try:
-            return await start_tls(stream, self._tls, server_side=True)
+            with fail_after(self._handshake_timeout):
+                return await start_tls(stream, self._tls, server_side=True)
         except (OSError, GiambioError) as exc:
             log.debug("a TLS handshake failed: %s", exc)
             return None
@@ -266,6 +281,17 @@ class Server:
                 f"{self._what} needs a plain function for on_error, not an async one: "
                 f"{name_of(self._on_error)}() returned {result!r}"
             )
+
+
+def check_seconds(what: str, name: str, seconds: float) -> None:
+    """Refuse what is no time to wait.
+
+    Raises:
+        TypeError, ValueError: it is not a number from 0 up.
+    """
+    check_number(what, name, seconds)
+    if seconds < 0:
+        raise ValueError(f"{what} needs a {name} from 0 up, in seconds, not {seconds!r}")
 
 
 def as_listener(what: str, listener: Listener) -> Listener:
@@ -320,8 +346,13 @@ def server_context(what: str, context: Any) -> Any:
 def unexpected(exc: Exception) -> Exception | None:
     """What is left of an error without those of a connection that broke or was closed."""
     if isinstance(exc, ExceptionGroup):
-        return exc.split(BROKEN)[1]
-    return None if isinstance(exc, BROKEN) else exc
+        return exc.split(is_a_broken_connection)[1]
+    return None if is_a_broken_connection(exc) else exc
+
+
+def is_a_broken_connection(exc: BaseException) -> bool:
+    """Tell whether an error says no more than that: or that a client does not agree on TLS."""
+    return isinstance(exc, BROKEN) or getattr(exc, "by_a_client", False)
 
 
 BROKEN = (BrokenResourceError, ClosedResourceError)

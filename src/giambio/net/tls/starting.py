@@ -98,6 +98,8 @@ async def start_tls(
         stream.close_now()
         if exc.reason in ADVICE:
             exc.add_note(ADVICE[exc.reason])
+        # For `serving`: no stranger can make a server's handler fail.
+        exc.by_a_client = server_side  # type: ignore[attr-defined]
         raise
     except BaseException:
         stream.close_now()

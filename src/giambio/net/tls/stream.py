@@ -399,7 +399,8 @@ class TLSStream(ByteStream):
         """Say goodbye and close, the stream below too. Await it.
 
         The goodbye may have to wait for room, as any sending; what comes meanwhile
-        is dropped. It does not wait for the other side's. Without an ``await`` it is closed at once.
+        is dropped. It does not wait for the other side's. Without an ``await`` it is
+        closed at once.
 
         Raises:
             CancelledError: when awaited in a cancelled scope; it is closed then,
