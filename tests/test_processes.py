@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.testing import assert_checkpoints
+from giambio.testing import VirtualClock, assert_checkpoints
 from helpers_processes import has_children, lives, no_child_is_left, python, watch
 from helpers_threads import LONG, until, wait_until
 
@@ -173,14 +173,103 @@ def test_no_thread_is_started(run: Run) -> None:
     assert seen == {0}
 
 
-def test_waiting_for_a_program_is_no_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no task parked on a descriptor."""
+@pytest.mark.usefixtures("watch")
+def test_a_program_that_runs_is_no_deadlock_and_one_that_has_ended_hides_none(run: Run) -> None:
+    """SEMANTICS, Deadlocks: no job in a process, no task parked on a descriptor."""
+    done = []
 
-    async def main() -> int:
-        async with await giambio.open_process(["sleep", "0.4"]) as process:
-            return await process.wait()
+    async def main() -> None:
+        event = giambio.Event()
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(event.wait)
+            async with await giambio.open_process(["sleep", "0.4"]) as process:
+                done.append(await process.wait())
+            program = python("import time; time.sleep(0.4); print('x')")
+            async with await giambio.open_process(program, stdout=PIPE) as process:
+                assert process.stdout is not None
+                done.append(await process.stdout.receive())
+            event.set()
+        await giambio.Event().wait()
 
-    assert run(main) == 0
+    with pytest.raises(giambio.DeadlockError):
+        run(main)
+    assert done == [0, b"x\n"]
+
+
+# -- virtual time --------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("watch")
+@pytest.mark.parametrize("way", ["wait", "block", "aclose"])
+def test_virtual_time_stands_still_while_a_task_waits_for_the_end(run: Run, way: str) -> None:
+    async def main() -> None:
+        process = await giambio.open_process(["sleep", "0.2"])
+        with giambio.fail_after(1):
+            async with process:
+                if way == "wait":
+                    assert await process.wait() == 0
+                elif way == "aclose":
+                    await process.aclose()
+        assert process.returncode == 0
+        assert giambio.current_time() == 0
+        before = giambio.current_time()
+        await giambio.sleep(10)  # and now it goes on
+        assert giambio.current_time() == before + 10
+
+    run(main, clock=VirtualClock())
+
+
+def test_a_program_that_nobody_waits_for_does_not_hold_virtual_time(run: Run) -> None:
+    async def main() -> None:
+        async with await giambio.open_process(SLEEP) as process:
+            with giambio.move_on_after(5):
+                async with giambio.TaskManager() as manager:
+                    manager.start_soon(giambio.sleep, 10)
+            assert giambio.current_time() == 5
+            process.kill()
+
+    run(main, clock=VirtualClock())
+
+
+@pytest.mark.usefixtures("watch")
+def test_a_program_has_real_time_to_clean_up_in_virtual_time(run: Run) -> None:
+    """It knows nothing of the loop's clock, which would have jumped over its time-out."""
+    program = python(
+        "import signal, sys, time\n"
+        "def stop(*args):\n"
+        "    time.sleep(0.2)\n"
+        "    sys.exit(7)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+
+    async def main() -> None:
+        with pytest.raises(KeyError):
+            async with await giambio.open_process(
+                program, stdout=PIPE, terminate_timeout=LONG
+            ) as process:
+                assert process.stdout is not None
+                await process.stdout.receive()
+                raise KeyError
+        assert process.returncode == 7
+
+    run(main, clock=VirtualClock())
+
+
+@pytest.mark.usefixtures("watch")
+def test_a_program_that_does_not_want_to_end_is_killed_in_virtual_time_too(run: Run) -> None:
+    async def main() -> None:
+        with pytest.raises(KeyError):
+            async with await giambio.open_process(
+                STUBBORN, stdout=PIPE, terminate_timeout=0.2
+            ) as process:
+                assert process.stdout is not None
+                await process.stdout.receive()
+                raise KeyError
+        assert process.returncode == -signal.SIGKILL
+
+    run(main, clock=VirtualClock())
 
 
 def test_another_loop_cannot_wait_for_it(driver: str) -> None:
@@ -711,8 +800,11 @@ def test_other_options_are_passed_on(run: Run) -> None:
         ({"command": ["ls"], "colour": 1}, TypeError, "unexpected keyword argument 'colour'"),
         ({"command": ["ls"], "terminate_timeout": -1}, ValueError, "seconds from 0 up"),
         ({"command": ["ls"], "terminate_timeout": "1"}, TypeError, "terminate_timeout"),
-        ({"command": []}, (ValueError, IndexError), "empty|out of range"),
-        ({"command": [1]}, TypeError, "expected str, bytes or os.PathLike"),
+        ({"command": []}, ValueError, "at least the program in it; this one is empty"),
+        ({"command": ["ls", 1]}, TypeError, r"str, bytes or paths, not 1; .* str\(\.\.\.\)"),
+        ({"command": None}, TypeError, r'needs a list, such as \["ls", "-l"\], not None'),
+        ({"command": 5}, TypeError, r'needs a list, such as \["ls", "-l"\], not 5'),
+        ({"command": {"ls"}}, TypeError, r"needs a list, such as .* not \{'ls'\}"),
     ],
 )
 def test_mistakes_are_explained(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.testing import VirtualClock
 from helpers_processes import has_children, lives, no_child_is_left, python, watch
 from helpers_threads import LONG, until
 
@@ -232,3 +233,15 @@ def test_killed_from_outside_while_it_is_fed(run: Run) -> None:
         assert caught.value.returncode == -signal.SIGKILL
 
     run(main)
+
+
+def test_virtual_time_stands_still_until_the_program_has_ended(run: Run) -> None:
+    program = python("import sys, time; time.sleep(0.2); print(sys.stdin.read())")
+
+    async def main() -> None:
+        with giambio.fail_after(1):
+            done = await giambio.run_process(program, input=b"hello", capture_stdout=True)
+        assert done.stdout == b"hello\n"
+        assert giambio.current_time() == 0
+
+    run(main, clock=VirtualClock())

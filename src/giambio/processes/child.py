@@ -9,6 +9,9 @@ Where there are process descriptors (Linux 5.3 and later) the driver reports the
 Elsewhere somebody has to look now and then, as `subprocess` does itself. That
 costs no thread, works for any number of children, and comes at most a twentieth
 of a second late.
+
+A child knows nothing of the loop's clock. So a virtual one stands still while a task
+waits for a child, and how long a child has to end is real time.
 """
 
 from __future__ import annotations
@@ -17,8 +20,12 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from math import inf
+from time import monotonic
+from types import TracebackType
 from typing import Any
 
+from giambio.cancel import CancelScope, move_on_after
 from giambio.drivers import directions
 from giambio.drivers.driver import Driver
 from giambio.kernel.callback import Callback
@@ -28,7 +35,7 @@ from giambio.kernel.operation import Wait, current_kernel
 from giambio.kernel.runnable import Handle
 from giambio.streams.turns import take_turn
 
-__all__ = ["Child"]
+__all__ = ["AtWork", "Child"]
 
 #: Where there are no process descriptors: how soon to look for the end, and how often at last.
 FIRST_LOOK = 0.001
@@ -139,11 +146,24 @@ class Child:
             self._waiting.append(wait)
             try:
                 self.watch()
-                await wait
+                with AtWork(self._kernel):
+                    await wait
             finally:
                 if wait in self._waiting:
                     self._waiting.remove(wait)
             await checkpoint_if_cancelled()
+
+    async def wait_at_most(self, seconds: float) -> None:
+        """Wait for its end, but no longer than so many seconds.
+
+        A checkpoint. Cancelled, it runs on.
+        """
+        with move_on_after(seconds) as scope:
+            patience = Patience(self._kernel, scope, seconds)
+            try:
+                await self.wait()
+            finally:
+                patience.end()
 
     def watch(self) -> None:
         """Have the end noticed as soon as it comes, also when nobody waits for it.
@@ -166,8 +186,7 @@ class Child:
         driver = self._watched_by
         self._watched_by = None
         if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+            self._look_no_more()
         elif driver is not None and driver is self._kernel.driver:
             driver.unwatch(self._descriptor, directions.READING)
 
@@ -179,10 +198,21 @@ class Child:
 
     def _look_later(self) -> None:
         self._looking = self._kernel.call_later(self._pause, self._look)
+        self._kernel.add_idle(self._pause, self)  # for where the clock stands still
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+            self._kernel.remove_idle(self)
+
+    def ready(self) -> None:
+        """The kernel says that nothing has happened for a while."""
+        self._look()
 
     def _look(self) -> None:
         """Without a driver that says so: see for oneself."""
-        self._looking = None
+        self._look_no_more()
         if self.reap():
             return
         self._pause = min(2 * self._pause, LAST_LOOK)
@@ -240,6 +270,54 @@ class Child:
             self._end(None)
         else:
             self._end(os.waitstatus_to_exitcode(status))
+
+
+class AtWork:
+    """A block in which a task waits for what a process does: time does not jump meanwhile."""
+
+    __slots__ = ("_kernel",)
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def __enter__(self) -> None:
+        self._kernel.in_flight += 1
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._kernel.in_flight -= 1
+
+
+class Patience:
+    """Cancels a scope after so many real seconds, where the loop's clock stands still."""
+
+    __slots__ = ("_kernel", "_scope", "_until")
+
+    def __init__(self, kernel: Kernel, scope: CancelScope, seconds: float) -> None:
+        self._kernel = kernel
+        self._scope = scope
+        self._until = monotonic() + seconds
+        self._wait()
+
+    def _wait(self) -> None:
+        rest = self._until - monotonic()
+        if rest < inf:  # in small parts, because others who look begin the quiet anew
+            self._kernel.add_idle(min(max(0.0, rest), LAST_LOOK), self)
+
+    def ready(self) -> None:
+        """The kernel says that nothing has happened for a while."""
+        if monotonic() < self._until:
+            self._wait()
+        else:
+            self._scope.cancel()
+
+    def end(self) -> None:
+        """It is not needed any more."""
+        self._kernel.remove_idle(self)
 
 
 def open_descriptor(pid: int) -> int:

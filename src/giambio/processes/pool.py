@@ -19,7 +19,7 @@ from giambio.errors import BrokenResourceError, BrokenWorkerProcess
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.runnable import Handle
 from giambio.processes import protocol
-from giambio.processes.child import Child
+from giambio.processes.child import AtWork, Child
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
 
 __all__ = ["Pool", "WorkerProcess", "pool_of"]
@@ -60,17 +60,14 @@ class WorkerProcess:
 
         A checkpoint. Cancelled, the process is in no state to be used again.
         """
-        kernel = self._kernel
-        kernel.in_flight += 1
+        first, self._first = self._first, b""
         try:
-            first, self._first = self._first, b""
-            await self._requests.send_all(first + protocol.frame(request))
-            header = await self._receive(protocol.HEADER)
-            return await self._receive(int.from_bytes(header, "big"))
+            with AtWork(self._kernel):
+                await self._requests.send_all(first + protocol.frame(request))
+                header = await self._receive(protocol.HEADER)
+                return await self._receive(int.from_bytes(header, "big"))
         except (BrokenResourceError, EOFError):
             raise await self._post_mortem() from None
-        finally:
-            kernel.in_flight -= 1
 
     async def _receive(self, size: int) -> bytes:
         data = bytearray()

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from giambio._final import final
-from giambio.cancel import CancelScope, move_on_after
+from giambio.cancel import CancelScope
 from giambio.kernel.clock import check_number
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation, current_kernel
@@ -275,8 +275,7 @@ class Process:
         try:
             with CancelScope(shield=True):
                 self._child.terminate()
-                with move_on_after(self._terminate_timeout):
-                    await self._child.wait()
+                await self._child.wait_at_most(self._terminate_timeout)
                 if not self._child.ended:
                     self._child.kill()
                     await self._child.wait()
@@ -315,7 +314,8 @@ async def open_process(
         shell: whether `command` is a line for the shell. Ending the shell need not end
             what it has started.
         terminate_timeout: seconds between SIGTERM and SIGKILL, when the block is left
-            by an exception; 0 kills at once, infinity never does.
+            by an exception; 0 kills at once, infinity never does. Real seconds, also on a
+            virtual clock.
         options: what else `subprocess.Popen` takes, but for what concerns text and
             buffers: the pipes carry bytes.
 
@@ -370,6 +370,8 @@ def check(
             f'{what} needs a list, such as ["ls", "-l"], not {command!r}; '
             "with shell=True the shell takes it apart (beware of what it does with user input)"
         )
+    if not isinstance(command, str | bytes | os.PathLike):
+        check_arguments(what, command)
     check_number(what, "terminate_timeout", terminate_timeout)
     if not 0 <= terminate_timeout <= inf:
         raise ValueError(
@@ -383,3 +385,21 @@ def check(
                 "or decode what came"
             )
         raise TypeError(f"{what} got an unexpected keyword argument {name!r}")
+
+
+def check_arguments(what: str, command: Any) -> None:
+    """Refuse what is no list of a program and its arguments.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if not isinstance(command, Sequence):
+        raise TypeError(f'{what} needs a list, such as ["ls", "-l"], not {command!r}')
+    if not command:
+        raise ValueError(f"{what} needs a list with at least the program in it; this one is empty")
+    for argument in command:
+        if not isinstance(argument, str | bytes | os.PathLike):
+            raise TypeError(
+                f"{what} needs arguments that are str, bytes or paths, not {argument!r}; "
+                "write numbers as str(...)"
+            )

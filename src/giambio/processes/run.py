@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from giambio.errors import BrokenResourceError
+from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
 from giambio.manager import TaskManager
+from giambio.processes.child import AtWork
 from giambio.processes.process import (
     TERMINATE_TIMEOUT,
     Command,
@@ -100,13 +102,14 @@ async def run_process(
     async with await opening as process:
         output: Task[bytes] | None = None
         errors: Task[bytes] | None = None
-        async with TaskManager() as manager:
-            if process.stdin is not None:
-                manager.start_soon(feed, process.stdin, input)
-            if process.stdout is not None:
-                output = manager.start_soon(read_all, process.stdout)
-            if process.stderr is not None:
-                errors = manager.start_soon(read_all, process.stderr)
+        with AtWork(current_kernel()):
+            async with TaskManager() as manager:
+                if process.stdin is not None:
+                    manager.start_soon(feed, process.stdin, input)
+                if process.stdout is not None:
+                    output = manager.start_soon(read_all, process.stdout)
+                if process.stderr is not None:
+                    errors = manager.start_soon(read_all, process.stderr)
         code = await process.wait()
     done = subprocess.CompletedProcess(process.args, code, result_of(output), result_of(errors))
     if check:

@@ -26,10 +26,11 @@ class VirtualClock(Clock):
 
     Give each loop a clock of its own: ``giambio.run(main, clock=VirtualClock())``.
 
-    While a job that a task waits for runs in a thread, time does not jump: the job may end
-    before the next deadline. Of everything else outside the loop giambio cannot know how
-    long it takes, another process at the other end of a socket for example. A time-out
-    around such a thing fires at once, unless `autojump_threshold` leaves it some real time.
+    While a task waits for a job in a thread, for a file on a disk, for `to_process` or for the
+    end of another program, time does not jump: that may be done before the next deadline. Of
+    everything else outside the loop giambio cannot know how long it takes, another process at
+    the other end of a socket or a pipe for example. A time-out around such a thing fires at
+    once, unless `autojump_threshold` leaves it some real time.
 
     Raises:
         TypeError: a parameter is no number.
