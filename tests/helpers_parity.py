@@ -9,9 +9,11 @@ import copy
 import inspect
 import json
 import math
+import os
 import pickle
 import pydoc
 import re
+import signal
 import socket
 import ssl
 import sys
@@ -20,6 +22,7 @@ import weakref
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from subprocess import PIPE
 from typing import Any
 
 import giambio
@@ -184,7 +187,11 @@ async def objects() -> dict[str, Outcomes]:
         await giambio.open_udp() as datagrams,
         giambio.CancelScope() as scope,
     ):
-        async with giambio.TaskManager() as manager:
+        async with (
+            await giambio.open_file(os.devnull, "wb") as file,
+            await giambio.open_process(["true"], stdin=PIPE, stdout=PIPE) as process,
+            giambio.TaskManager() as manager,
+        ):
             status = await manager.start(reports_itself)
             handle = giambio.current_loop().call_soon(print)
             handle.cancel()
@@ -220,6 +227,18 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.Queue(),
                 giambio.LifoQueue(),
                 giambio.PriorityQueue(),
+                file,
+                process,
+                process.stdin,
+                process.stdout,
+                giambio.open_signal_receiver(signal.SIGTERM),
+                giambio.Path(),
+                giambio.TemporaryFile(),
+                giambio.NamedTemporaryFile(),
+                giambio.SpooledTemporaryFile(),
+                giambio.TemporaryDirectory(),
+                giambio.BlockingPortal(),
+                giambio.from_thread(),
             ]
             for value in made:
                 found[type(value).__name__] = refusals(value)

@@ -24,6 +24,7 @@ import giambio
 from giambio.files.openfile import Turns
 from giambio.files.operations import Turn
 from giambio.files.transfers import in_worker
+from giambio.testing import VirtualClock
 from giambio.threads.workers import idle_workers
 from helpers_files import (
     disk_or_memory,  # noqa: F401  # fixtures
@@ -335,6 +336,79 @@ def test_what_has_begun_in_a_thread_keeps_its_result(run: Run) -> None:
 
     run(main)
     assert results == ["done"]
+
+
+# -- deadlocks and virtual time ------------------------------------------------------------
+
+#: How long another process takes before it opens a named pipe for writing, in seconds.
+LATE = 0.4
+
+
+@contextmanager
+def opened_late(path: Path) -> Iterator[None]:
+    """A block in which another process, and no thread, opens a named pipe after a while."""
+    os.mkfifo(path)
+    program = f"import time; time.sleep({LATE}); open({str(path)!r}, 'wb').write(b'x')"
+    with subprocess.Popen([sys.executable, "-c", program]) as other:
+        try:
+            yield
+        finally:
+            other.kill()  # for when nobody has opened it here
+
+
+def test_a_file_that_is_being_opened_is_no_deadlock_and_an_open_one_hides_none(
+    run: Run, tmp_path: Path
+) -> None:
+    """SEMANTICS, Deadlocks: no job in a thread or io_uring."""
+    data = []
+
+    async def main() -> None:
+        event = giambio.Event()
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(event.wait)
+            async with await giambio.open_file(tmp_path / "pipe", "rb") as file:
+                data.append(await file.read())
+            event.set()
+        async with await giambio.open_file(tmp_path / "file", "wb"):
+            await giambio.Event().wait()
+
+    with opened_late(tmp_path / "pipe"), pytest.raises(giambio.DeadlockError):
+        run(main)
+    assert data == [b"x"]
+
+
+def test_virtual_time_stands_still_while_a_file_is_being_opened(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        with giambio.fail_after(1):
+            file = await giambio.open_file(tmp_path / "pipe", "rb")
+        assert giambio.current_time() == 0
+        await giambio.sleep(10)  # and now it goes on
+        assert giambio.current_time() == 10
+        await file.close()
+
+    with opened_late(tmp_path / "pipe"):
+        run(main, clock=VirtualClock())
+
+
+def test_virtual_time_stands_still_while_files_are_used(run: Run, place: Path) -> None:
+    """Each operation waits for a disk or a thread, and the deadline is as near as can be."""
+    path = place / "file"
+    content = os.urandom(1 << 18)
+
+    async def main() -> None:
+        for _ in range(20):
+            with giambio.fail_after(1e-6):
+                async with await giambio.open_file(path, "wb") as file:
+                    await file.write(content)
+                    await file.fsync()
+                drop_from_cache(path)
+                async with await giambio.open_file(path, "rb") as file:
+                    assert await file.read() == content
+                    assert await file.seek(0, os.SEEK_END) == len(content)
+                await giambio.Path(path).unlink()
+            assert giambio.current_time() == 0
+
+    run(main, clock=VirtualClock())
 
 
 # -- pipes: what may take for ever --------------------------------------------------------

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
 import pathlib
-import pickle
 import socket
 import stat
 import sys
@@ -131,14 +129,6 @@ def test_paths_are_ordered_like_pathlibs() -> None:
     assert one != PurePosixPath("b")
     with pytest.raises(TypeError):
         _ = one < "b"  # type: ignore[operator]
-
-
-def test_it_is_final() -> None:
-    with pytest.raises(TypeError, match="not an acceptable base type"):
-        type("Sub", (giambio.Path,), {})
-    for copier in (copy.copy, pickle.dumps):
-        with pytest.raises(TypeError, match="cannot pickle 'Path' object"):
-            copier(giambio.Path("a"))  # type: ignore[operator]
 
 
 @pytest.mark.usefixtures("route")

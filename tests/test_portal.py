@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import contextvars
 import gc
-import pickle
 import signal
 import subprocess
 import sys
@@ -628,18 +627,3 @@ def test_a_call_keeps_nothing_alive(portal: giambio.BlockingPortal) -> None:
         wait_until(lambda: refs[0]() is None)
     finally:
         gc.enable()
-
-
-@pytest.mark.parametrize(
-    "cls",
-    [giambio.BlockingPortal, giambio.Process, giambio.from_thread],
-    ids=lambda cls: cls.__name__,
-)
-def test_the_classes_are_final(cls: Any) -> None:
-    """SEMANTICS, Compiled and pure: public classes are final, not picklable."""
-    with pytest.raises(TypeError, match="is not an acceptable base type"):
-        type("Sub", (cls,), {})
-    with pytest.raises(TypeError, match="cannot pickle"):
-        pickle.dumps(object.__new__(cls))
-    with pytest.raises(AttributeError):
-        object.__new__(cls).brand_new = 1

@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import typing
 from contextvars import Context
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from giambio._final import final
 from giambio.deadlocks import external_wakeups
 from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel.checkpoints import checkpoint
@@ -65,6 +67,8 @@ def open_signal_receiver(*signals: int) -> SignalReceiver:
     return SignalReceiver(signals)
 
 
+@typing.final  # for type checkers
+@final
 class SignalReceiver:
     """See `open_signal_receiver`."""
 

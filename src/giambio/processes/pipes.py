@@ -8,9 +8,11 @@ direction; to end it for the other side is to close it.
 from __future__ import annotations
 
 import os
+import typing
 from io import RawIOBase
 from typing import Any
 
+from giambio._final import final
 from giambio.errors import BrokenResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.net.readiness import end_watches, wait_readable, wait_writable
@@ -58,6 +60,8 @@ class PipeEnd(Closeable):
         return f"<giambio.{type(self).__name__} {state}>"
 
 
+@typing.final  # for type checkers
+@final
 class PipeReceiveStream(PipeEnd, ReceiveStream):
     """What a child process writes."""
 
@@ -78,6 +82,8 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
                     await wait_readable(self._descriptor())
 
 
+@typing.final  # for type checkers
+@final
 class PipeSendStream(PipeEnd, SendStream):
     """What a child process reads."""
 
