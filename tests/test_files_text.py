@@ -233,6 +233,23 @@ def test_a_byte_order_mark_stands_only_at_the_beginning(
     assert (place / "ours").read_bytes() == (place / "theirs").read_bytes()
 
 
+def test_where_we_are_after_appending_is_the_end_of_the_file(run: Run, place: Path) -> None:
+    """As in Python, also where what was appended is only written by the question."""
+    path = place / "file"
+
+    async def main() -> None:
+        async with await giambio.open_file(path, "a+", encoding="utf-8") as file:
+            await file.write("one")
+            await file.seek(0)
+            await file.write("two")
+            assert await file.seek(0, os.SEEK_CUR) == 6
+            assert await file.read() == ""
+            await file.seek(0)
+            assert await file.read() == "onetwo"
+
+    run(main)
+
+
 def test_line_buffering_flushes_at_each_line_end(run: Run, place: Path) -> None:
     path = place / "file"
 

@@ -266,7 +266,7 @@ class Text:
         if whence == os.SEEK_CUR:
             if cookie:
                 raise io.UnsupportedOperation("text can only be sought by what tell() returned")
-            cookie = self.cookie()
+            cookie = await self.tell()
         elif whence == os.SEEK_END:
             if cookie:
                 raise io.UnsupportedOperation("text can only be sought to its very end")

@@ -149,6 +149,10 @@ class Kernel:
         """Forget a timer; harmless if it has fired."""
         self._timers.remove(entry)
 
+    def time_jumps(self) -> bool:
+        """Tell whether the clock is a virtual one, whose seconds are no real ones."""
+        return self._jump is not None
+
     def add_idle(self, seconds: float, waiter: Any) -> None:
         """Have a waiter told, once, when nothing has happened for so many real seconds.
 

@@ -20,19 +20,17 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from math import inf
-from time import monotonic
 from types import TracebackType
 from typing import Any
 
-from giambio.cancel import CancelScope, move_on_after
+from giambio.cancel import CancelScope
 from giambio.drivers import directions
 from giambio.drivers.driver import Driver
 from giambio.kernel.callback import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
-from giambio.kernel.runnable import Handle
+from giambio.processes.realtime import RealTimer
 from giambio.streams.turns import take_turn
 
 __all__ = ["AtWork", "Child"]
@@ -70,7 +68,7 @@ class Child:
         self._descriptor = open_descriptor(popen.pid)
         # The driver that will report the end, or the timer for the next look.
         self._watched_by: Driver | None = None
-        self._looking: Handle | None = None
+        self._looking: RealTimer | None = None
         self._pause = FIRST_LOOK
 
     def __del__(self) -> None:
@@ -158,12 +156,12 @@ class Child:
 
         A checkpoint. Cancelled, it runs on.
         """
-        with move_on_after(seconds) as scope:
-            patience = Patience(self._kernel, scope, seconds)
+        with CancelScope() as scope:
+            timer = RealTimer(self._kernel, seconds, scope.cancel)
             try:
                 await self.wait()
             finally:
-                patience.end()
+                timer.cancel()
 
     def watch(self) -> None:
         """Have the end noticed as soon as it comes, also when nobody waits for it.
@@ -186,7 +184,8 @@ class Child:
         driver = self._watched_by
         self._watched_by = None
         if self._looking is not None:
-            self._look_no_more()
+            self._looking.cancel()
+            self._looking = None
         elif driver is not None and driver is self._kernel.driver:
             driver.unwatch(self._descriptor, directions.READING)
 
@@ -197,22 +196,11 @@ class Child:
             self.watch()
 
     def _look_later(self) -> None:
-        self._looking = self._kernel.call_later(self._pause, self._look)
-        self._kernel.add_idle(self._pause, self)  # for where the clock stands still
-
-    def _look_no_more(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
-            self._kernel.remove_idle(self)
-
-    def ready(self) -> None:
-        """The kernel says that nothing has happened for a while."""
-        self._look()
+        self._looking = RealTimer(self._kernel, self._pause, self._look)
 
     def _look(self) -> None:
         """Without a driver that says so: see for oneself."""
-        self._look_no_more()
+        self._looking = None
         if self.reap():
             return
         self._pause = min(2 * self._pause, LAST_LOOK)
@@ -290,34 +278,6 @@ class AtWork:
         traceback: TracebackType | None,
     ) -> None:
         self._kernel.in_flight -= 1
-
-
-class Patience:
-    """Cancels a scope after so many real seconds, where the loop's clock stands still."""
-
-    __slots__ = ("_kernel", "_scope", "_until")
-
-    def __init__(self, kernel: Kernel, scope: CancelScope, seconds: float) -> None:
-        self._kernel = kernel
-        self._scope = scope
-        self._until = monotonic() + seconds
-        self._wait()
-
-    def _wait(self) -> None:
-        rest = self._until - monotonic()
-        if rest < inf:  # in small parts, because others who look begin the quiet anew
-            self._kernel.add_idle(min(max(0.0, rest), LAST_LOOK), self)
-
-    def ready(self) -> None:
-        """The kernel says that nothing has happened for a while."""
-        if monotonic() < self._until:
-            self._wait()
-        else:
-            self._scope.cancel()
-
-    def end(self) -> None:
-        """It is not needed any more."""
-        self._kernel.remove_idle(self)
 
 
 def open_descriptor(pid: int) -> int:
