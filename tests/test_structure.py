@@ -55,7 +55,7 @@ FLOORS = (
         "giambio.threads.to_thread",
     ),
     ("giambio.loop", "giambio.threads.loop_thread", "giambio.threads.portal"),
-    ("giambio.testing",),
+    ("giambio.integrations", "giambio.testing"),
     ("giambio", "giambio.__main__", "giambio.demo", "giambio.pytest_plugin"),
 )
 

@@ -47,6 +47,7 @@ from giambio.errors import (
     TaskNotFinished,
     WouldBlock,
 )
+from giambio.integrations import finder as _finder
 from giambio.kernel.checkpoints import (
     cancel_shielded_checkpoint,
     checkpoint,
@@ -162,6 +163,9 @@ _LAZY: dict[str, str] = {
     "wrap_datagram_socket": "giambio.net.datagrams",
     "wrap_file": "giambio.files.opening",
 }
+
+
+_finder.install()
 
 
 def __getattr__(name: str) -> object:

@@ -20,7 +20,7 @@ from typing import Any
 from giambio import drivers
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
-from giambio.kernel import constants, current, randomness, stepping
+from giambio.kernel import constants, current, library, randomness, stepping
 from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.clock import Clock, check_number
 from giambio.kernel.coroutines import discard
@@ -584,7 +584,7 @@ class Kernel:
         check_no_loop_runs()
         current.swap(self)
         self._thread = threading.get_ident()
-        previous = sys.get_asyncgen_hooks()
+        previous = sys.get_asyncgen_hooks(), library.swap(library.NAME)
         if self.asyncgen_hooks is not None:
             sys.set_asyncgen_hooks(*self.asyncgen_hooks)
         return previous
@@ -594,7 +594,9 @@ class Kernel:
         self._thread = 0
         if current.get() is self:
             current.swap(None)
-        sys.set_asyncgen_hooks(*previous)
+        asyncgen_hooks, name = previous
+        sys.set_asyncgen_hooks(*asyncgen_hooks)
+        library.swap(name)
 
     def in_own_thread(self) -> bool:
         """Tell whether the caller may touch the loop: its thread, or it is not running."""

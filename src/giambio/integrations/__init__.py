@@ -1,0 +1,1 @@
+"""What other libraries need to feel at home in a giambio task; see docs/anyio.md."""

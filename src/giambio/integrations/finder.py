@@ -1,0 +1,126 @@
+"""What happens when a library is imported that giambio works with.
+
+AnyIO looks for its backend under a name inside its own package, and some libraries have to be
+told that giambio exists. Importing giambio must import none of them. So it leaves one finder
+with the import system, which knows the few names of `ALIASES` and `ADAPTERS` and passes over
+all others: it costs one look into a dictionary for each module that is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from giambio import _build
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+__all__ = ["ADAPTERS", "ALIASES", "OFF", "install"]
+
+#: A module that does not exist, and the one to be found in its place.
+ALIASES = {"anyio._backends._giambio": "giambio.anyio"}
+
+#: A module, and the one whose `adapt` is called when it has been loaded.
+SPEAKS_OUR_PROTOCOL = {"sniffio": "giambio.integrations.sniffio"}
+ADAPTERS = {
+    "httpcore._synchronization": "giambio.integrations.httpcore",
+    "httpcore2._synchronization": "giambio.integrations.httpcore",
+    "httpx._transports.asgi": "giambio.integrations.httpx",
+    "httpx2._transports.asgi": "giambio.integrations.httpx",
+}
+
+#: The environment variable that turns `ADAPTERS` off, but not what the libraries provide for.
+OFF = "GIAMBIO_NO_ADAPTERS"
+
+
+def install() -> None:
+    """Leave the finder with the import system, and adapt what is loaded already."""
+    if _finder in sys.meta_path:
+        return
+    # One of a giambio that was imported before and thrown away has had its time.
+    left = [finder for finder in sys.meta_path if type(finder).__module__ != __name__]
+    sys.meta_path[:] = [_finder, *left]
+    for name in _finder.adapters:
+        if name in sys.modules:
+            _finder.adapt(_imported(name), False)
+
+
+class _Finder:
+    """Finds the modules of `ALIASES`, and has those of `ADAPTERS` adapted."""
+
+    def __init__(self) -> None:
+        self.adapters = SPEAKS_OUR_PROTOCOL | ({} if _build.is_set(OFF) else ADAPTERS)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """What the import system asks of each finder."""
+        if name not in ALIASES and name not in self.adapters:
+            return None
+        spec = self._found_by_others(name, path, target)
+        if spec is not None and name in self.adapters:
+            loader: Any = _Adapting(spec.loader, self)
+            spec.loader = loader
+        if spec is None and name in ALIASES:
+            from importlib.machinery import ModuleSpec
+
+            alias: Any = _Alias()
+            spec = ModuleSpec(name, alias)
+        return spec
+
+    def _found_by_others(self, *asked: Any) -> ModuleSpec | None:
+        for finder in list(sys.meta_path):
+            if finder is not self and hasattr(finder, "find_spec"):
+                spec = finder.find_spec(*asked)
+                if spec is not None:
+                    return spec
+        return None
+
+    def adapt(self, module: ModuleType, just_loaded: bool) -> None:
+        """Hand a module to its adapter."""
+        adapter: Any = _imported(self.adapters[module.__name__])
+        adapter.adapt(module, just_loaded)
+
+
+class _Alias:
+    """Loads the other module, which from then on is known under both names."""
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to the import system, which throws that module away."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = _imported(ALIASES[module.__name__])
+
+
+class _Adapting:
+    """The loader of a module, with a call of the adapter at the end."""
+
+    def __init__(self, loader: Any, finder: _Finder) -> None:
+        self._loader = loader
+        self._finder = finder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module is to know its own loader, and nothing of this one.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._finder.adapt(module, True)
+
+
+def _imported(name: str) -> ModuleType:
+    __import__(name)
+    return sys.modules[name]
+
+
+_finder: Any = _Finder()
