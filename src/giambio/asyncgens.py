@@ -17,22 +17,21 @@ from collections.abc import AsyncGenerator
 from itertools import count
 from typing import Any
 
+from giambio.attendants import Attendants
 from giambio.cancel import CancelScope
 from giambio.errors import CancelledError
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.task import Supervisor, Task
 
 __all__ = ["AsyncGenerators"]
 
 Generator = AsyncGenerator[Any, Any]
 
 
-class AsyncGenerators(Supervisor):
+class AsyncGenerators(Attendants):
     """The unfinished async generators of one loop, and the tasks that close them."""
 
     def __init__(self, kernel: Kernel) -> None:
-        super().__init__()
-        self._kernel = weakref.ref(kernel)
+        super().__init__(kernel)
         self._numbers = count()
         # In the order they were started; a collected one drops out by itself.
         self._alive: weakref.WeakValueDictionary[int, Generator] = weakref.WeakValueDictionary()
@@ -45,14 +44,14 @@ class AsyncGenerators(Supervisor):
         self._alive[next(self._numbers)] = generator
 
     def _collected(self, generator: Generator) -> None:
-        kernel = self._kernel()
+        kernel = self.kernel()
         if kernel is None or kernel.closed or kernel.driver is None:
             warn_about(generator, "it was collected when its loop had ended, so it is not closed")
             return
         kernel.call_soon_threadsafe(self._close_collected, generator)
 
     def _close_collected(self, generator: Generator) -> None:
-        self._spawn(close_cancelled(generator))
+        self.spawn(close_cancelled(generator), contextvars.copy_context())
         warn_about(generator, "it was collected unfinished; use contextlib.aclosing()")
 
     def close_alive(self) -> bool:
@@ -64,25 +63,8 @@ class AsyncGenerators(Supervisor):
         generators = [generator for _, generator in sorted(self._alive.items(), reverse=True)]
         self._alive.clear()
         if generators:
-            self._spawn(close_all(generators))
+            self.spawn(close_all(generators), contextvars.copy_context())
         return bool(generators)
-
-    def _spawn(self, coro: Any) -> None:
-        kernel = self._kernel()
-        if kernel is None:
-            coro.close()
-            return
-        scope = CancelScope()
-        task = Task(kernel, coro, contextvars.copy_context(), self, scope, None)
-        scope.adopt(task, None)
-        self.children[task] = None
-        kernel.add_task(task)
-
-    def child_exited(self, task: Task) -> None:
-        """See `Supervisor.child_exited`."""
-        del self.children[task]
-        if isinstance(task.own_scope, CancelScope):
-            task.own_scope.disown()
 
 
 async def close_cancelled(generator: Generator) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from giambio._final import final
 from giambio.asyncgens import AsyncGenerators
+from giambio.attendants import Attendants
 from giambio.cancel import CancelScope
 from giambio.deadlocks import DeadlockDetector
 from giambio.errors import RunFinishedError, TaskCancelled
@@ -104,6 +105,7 @@ class EventLoop(Kernel):
         "_main_task",
         "_root",
         "_slow_step",
+        "attendants",
         "threads",
     )
 
@@ -124,6 +126,8 @@ class EventLoop(Kernel):
         self._slow_step = slow_step_or_default(slow_step)
         self._asyncgens = AsyncGenerators(self)
         self.asyncgen_hooks = self._asyncgens.hooks()
+        # What runs for the loop as a whole, until the main task has ended.
+        self.attendants = Attendants(self)
         self._main_task: Task | None = None
         self._root = Root()
         self._interrupts: Interrupts | None = None
@@ -348,8 +352,8 @@ class EventLoop(Kernel):
     # -- inside ----------------------------------------------------------------------
 
     def roots(self) -> list[Any]:
-        """See `Kernel.roots`: there are also the tasks that close async generators."""
-        return [*self._root.children, *self._asyncgens.children]
+        """See `Kernel.roots`: there are also those that attend to the loop."""
+        return [*self._root.children, *self.attendants.children, *self._asyncgens.children]
 
     def give_up(self) -> None:
         """End a run that was begun though its main task has not: the tasks are closed.
@@ -398,6 +402,7 @@ class EventLoop(Kernel):
             if self._root.children:
                 self.run_until_exit(task, lambda: not self._root.children)
             self.run_inbox()
+            self._end_attendants(task)
             while closers or self._asyncgens.close_alive():
                 self.run_until_exit(task, lambda: not closers)
                 self.run_inbox()
@@ -407,9 +412,18 @@ class EventLoop(Kernel):
         finally:
             del task
 
+    def _end_attendants(self, task: Task) -> None:
+        """Run until those that attend to the loop have ended: there is nothing left to do."""
+        attending = self.attendants.children
+        while attending:
+            self.attendants.cancel()
+            self.run_until_exit(task, lambda: not attending)
+            self.run_inbox()
+
     def _abandon(self, main: Task) -> None:
         """The loop itself was interrupted: close what remains, children first."""
         left = [family(task) for task in self._root.children if task is not main]
+        left += [family(task) for task in self.attendants.children]
         for task in [*sum(left, family(main)), *self._asyncgens.children]:
             try:
                 task.abandon()
@@ -424,6 +438,7 @@ class EventLoop(Kernel):
                     )
                 )
         self._asyncgens.children.clear()
+        self.attendants.children.clear()
 
     def after_fork(self) -> None:
         """See `Kernel.after_fork`; the signals are the child's own as well."""

@@ -11,7 +11,7 @@ cimport cython
 cdef class Endpoint:
     cdef object __weakref__
     cdef Kernel _kernel
-    cdef object _sock
+    cdef readonly object _sock
     cdef int _fd
     cdef Source _source
     cdef bint _short_reads

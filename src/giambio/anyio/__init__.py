@@ -1,0 +1,14 @@
+"""giambio as a back end of AnyIO: ``anyio.run(main, backend="giambio")``.
+
+AnyIO asks for the module ``anyio._backends._giambio``; `giambio.integrations` answers with this
+package. It only adapts: where AnyIO's contract and giambio's agree, a call is passed on; where
+they differ, AnyIO's holds here. Nothing in giambio imports it, so AnyIO is needed only where
+a program uses it.
+"""
+
+from giambio.anyio.backend import GiambioBackend
+
+__all__ = ["backend_class"]
+
+#: What AnyIO looks for.
+backend_class = GiambioBackend

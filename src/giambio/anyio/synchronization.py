@@ -1,0 +1,265 @@
+"""Events, locks and the like: giambio's, with AnyIO's errors and AnyIO's checkpoints.
+
+An operation of giambio that can be done at once costs no trip through the scheduler. AnyIO
+promises that its own give way, unless ``fast_acquire`` says otherwise; so here they do. What
+was taken is not lost to a cancellation in that moment: giving way is shielded then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from anyio import (
+    CapacityLimiterStatistics,
+    EventStatistics,
+    LockStatistics,
+    SemaphoreStatistics,
+)
+
+from giambio.anyio.tasks import TaskInfo
+from giambio.errors import WouldBlock
+from giambio.kernel.checkpoints import (
+    cancel_shielded_checkpoint,
+    checkpoint,
+    checkpoint_if_cancelled,
+)
+from giambio.kernel.task import current_task
+from giambio.sync.event import Event as OwnEvent
+from giambio.sync.limiter import CapacityLimiter as OwnLimiter
+from giambio.sync.lock import Lock as OwnLock
+from giambio.sync.semaphore import Semaphore as OwnSemaphore
+
+__all__ = ["CapacityLimiter", "Event", "Lock", "Semaphore"]
+
+
+async def take(now: Callable[[], None], wait: Callable[[], Awaitable[None]]) -> None:
+    """Take something, and give way in any case.
+
+    Parameters:
+        now: takes it if it is free.
+        wait: waits for it.
+    """
+    await checkpoint_if_cancelled()
+    try:
+        now()
+    except WouldBlock:
+        await wait()
+    else:
+        await cancel_shielded_checkpoint()
+
+
+@contextmanager
+def would_block() -> Iterator[None]:
+    """A block that raises AnyIO's `WouldBlock` for giambio's."""
+    try:
+        yield
+    except WouldBlock:
+        raise anyio.WouldBlock from None
+
+
+class Event(anyio.Event):
+    """An event of giambio's."""
+
+    __slots__ = ("_own",)
+
+    def __new__(cls) -> Self:
+        """AnyIO's own would ask the back end for one."""
+        return object.__new__(cls)
+
+    def __init__(self) -> None:
+        self._own = OwnEvent()
+
+    def set(self) -> None:
+        """See `anyio.Event.set`."""
+        self._own.set()
+
+    def is_set(self) -> bool:
+        """See `anyio.Event.is_set`."""
+        return self._own.is_set()
+
+    async def wait(self) -> None:
+        """See `anyio.Event.wait`."""
+        if self._own.is_set():
+            await checkpoint()
+        else:
+            await self._own.wait()
+
+    def statistics(self) -> EventStatistics:
+        """See `anyio.Event.statistics`."""
+        return EventStatistics(self._own.statistics().tasks_waiting)
+
+
+class Lock(anyio.Lock):
+    """A lock of giambio's."""
+
+    __slots__ = ("_fast", "_own")
+
+    def __new__(cls, **options: Any) -> Self:
+        """AnyIO's own would ask the back end for one."""
+        return object.__new__(cls)
+
+    def __init__(self, *, fast_acquire: bool = False) -> None:
+        self._own = OwnLock()
+        self._fast = fast_acquire
+
+    async def acquire(self) -> None:
+        """See `anyio.Lock.acquire`."""
+        self._check_not_held()
+        if self._fast:
+            await self._own.acquire()
+        else:
+            await take(self._own.acquire_nowait, self._own.acquire)
+
+    def acquire_nowait(self) -> None:
+        """See `anyio.Lock.acquire_nowait`."""
+        self._check_not_held()
+        with would_block():
+            self._own.acquire_nowait()
+
+    def release(self) -> None:
+        """See `anyio.Lock.release`."""
+        self._own.release()
+
+    def locked(self) -> bool:
+        """See `anyio.Lock.locked`."""
+        return self._own.locked()
+
+    def statistics(self) -> LockStatistics:
+        """See `anyio.Lock.statistics`."""
+        own = self._own.statistics()
+        owner = None if own.owner is None else TaskInfo(own.owner)
+        return LockStatistics(own.locked, owner, own.tasks_waiting)
+
+    def _check_not_held(self) -> None:
+        if self._own.statistics().owner is current_task():
+            raise RuntimeError("Attempted to acquire an already held Lock")
+
+
+class Semaphore(anyio.Semaphore):
+    """A semaphore of giambio's."""
+
+    __slots__ = ("_own",)
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """AnyIO's own would ask the back end for one."""
+        return object.__new__(cls)
+
+    def __init__(
+        self, initial_value: int, *, max_value: int | None = None, fast_acquire: bool = False
+    ) -> None:
+        super().__init__(initial_value, max_value=max_value, fast_acquire=fast_acquire)
+        self._own = OwnSemaphore(initial_value, max_value=max_value)
+
+    async def acquire(self) -> None:
+        """See `anyio.Semaphore.acquire`."""
+        if self._fast_acquire:
+            await self._own.acquire()
+        else:
+            await take(self._own.acquire_nowait, self._own.acquire)
+
+    def acquire_nowait(self) -> None:
+        """See `anyio.Semaphore.acquire_nowait`."""
+        with would_block():
+            self._own.acquire_nowait()
+
+    def release(self) -> None:
+        """See `anyio.Semaphore.release`."""
+        self._own.release()
+
+    @property
+    def value(self) -> int:
+        """See `anyio.Semaphore.value`."""
+        return self._own.value
+
+    @property
+    def max_value(self) -> int | None:
+        """See `anyio.Semaphore.max_value`."""
+        return self._own.max_value
+
+    def statistics(self) -> SemaphoreStatistics:
+        """See `anyio.Semaphore.statistics`."""
+        return SemaphoreStatistics(self._own.statistics().tasks_waiting)
+
+
+class CapacityLimiter(anyio.CapacityLimiter):
+    """A capacity limiter of giambio's; `own` is one that exists already."""
+
+    __slots__ = ("own",)
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """AnyIO's own would ask the back end for one."""
+        return object.__new__(cls)
+
+    def __init__(self, total_tokens: float = 1, *, own: OwnLimiter | None = None) -> None:
+        self.own = OwnLimiter(total_tokens) if own is None else own
+
+    async def __aenter__(self) -> None:
+        await self.acquire()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    @property
+    def total_tokens(self) -> float:
+        """See `anyio.CapacityLimiter.total_tokens`."""
+        return self.own.total_tokens
+
+    @total_tokens.setter
+    def total_tokens(self, total_tokens: float) -> None:
+        self.own.total_tokens = total_tokens
+
+    @property
+    def borrowed_tokens(self) -> int:
+        """See `anyio.CapacityLimiter.borrowed_tokens`."""
+        return self.own.borrowed_tokens
+
+    @property
+    def available_tokens(self) -> float:
+        """See `anyio.CapacityLimiter.available_tokens`."""
+        return self.own.available_tokens
+
+    def acquire_nowait(self) -> None:
+        """See `anyio.CapacityLimiter.acquire_nowait`."""
+        with would_block():
+            self.own.acquire_nowait()
+
+    def acquire_on_behalf_of_nowait(self, borrower: object) -> None:
+        """See `anyio.CapacityLimiter.acquire_on_behalf_of_nowait`."""
+        with would_block():
+            self.own.acquire_on_behalf_of_nowait(borrower)
+
+    async def acquire(self) -> None:
+        """See `anyio.CapacityLimiter.acquire`."""
+        await take(self.own.acquire_nowait, self.own.acquire)
+
+    async def acquire_on_behalf_of(self, borrower: object) -> None:
+        """See `anyio.CapacityLimiter.acquire_on_behalf_of`."""
+
+        def now() -> None:
+            self.own.acquire_on_behalf_of_nowait(borrower)
+
+        await take(now, lambda: self.own.acquire_on_behalf_of(borrower))
+
+    def release(self) -> None:
+        """See `anyio.CapacityLimiter.release`."""
+        self.own.release()
+
+    def release_on_behalf_of(self, borrower: object) -> None:
+        """See `anyio.CapacityLimiter.release_on_behalf_of`."""
+        self.own.release_on_behalf_of(borrower)
+
+    def statistics(self) -> CapacityLimiterStatistics:
+        """See `anyio.CapacityLimiter.statistics`."""
+        own = self.own.statistics()
+        return CapacityLimiterStatistics(
+            own.borrowed_tokens, own.total_tokens, tuple(own.borrowers), own.tasks_waiting
+        )

@@ -1,0 +1,163 @@
+"""Task groups on a `TaskManager`, and what AnyIO tells about tasks.
+
+AnyIO always raises failures as a group, so the manager is a strict one. A task has a handle
+with a scope of its own, which AnyIO makes; the manager only runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from types import TracebackType
+from typing import Any, Self
+from weakref import ref
+
+import anyio
+from anyio._core._tasks import TaskHandle
+from anyio.abc import TaskGroup as BaseTaskGroup
+from anyio.abc import TaskStatus as BaseTaskStatus
+from anyio.abc._tasks import call_for_coroutine, get_callable_name, get_coro_name
+
+from giambio.anyio.scopes import CancelScope
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Task
+from giambio.manager import TaskManager
+from giambio.starting import TaskStatus as OwnStatus
+from giambio.tree import children_of
+
+__all__ = ["TaskGroup", "TaskInfo", "running_tasks"]
+
+
+class TaskGroup(BaseTaskGroup):
+    """A task manager of giambio's."""
+
+    def __init__(self) -> None:
+        self._manager = TaskManager(strict=True)
+        self._active = False
+        self.cancel_scope = CancelScope(own=self._manager.cancel_scope)
+
+    async def __aenter__(self) -> Self:
+        await self._manager.__aenter__()
+        self._active = True
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        try:
+            caught: bool = await self._manager.__aexit__(exc_type, exc, traceback)
+            return caught
+        finally:
+            self._active = False
+            del exc, traceback  # or a failure would keep this frame, and that the failure
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, Any],
+        *,
+        name: object = None,
+        context: Context | None = None,
+    ) -> TaskHandle[Any]:
+        """See `anyio.abc.TaskGroup.create_task`."""
+        if not isinstance(coro, Coroutine):
+            raise TypeError(f"expected a coroutine, got {type(coro).__qualname__}")
+        try:
+            self._check_active()
+        except BaseException:
+            coro.close()
+            raise
+        handle = TaskHandle(coro, get_coro_name(coro, name))
+        self._manager.start_soon(handle._run_coro, name=handle.name, context=context)
+        return handle
+
+    async def start(
+        self,
+        func: Callable[..., Coroutine[Any, Any, Any]],
+        *args: object,
+        name: object = None,
+        return_handle: bool = False,
+    ) -> Any:
+        """See `anyio.abc.TaskGroup.start`."""
+        self._check_active()
+        starting = Starting(func, args, get_callable_name(func, name))
+        value = await self._manager.start(starting.run, name=starting.name)
+        if not return_handle:
+            return value
+        handle = starting.handle
+        handle._start_value = value
+        return handle
+
+    def _check_active(self) -> None:
+        if not self._active:
+            raise RuntimeError("This task group is not active; no new tasks can be started.")
+
+
+class Starting:
+    """A task that is to say when it is ready."""
+
+    def __init__(
+        self, func: Callable[..., Coroutine[Any, Any, Any]], args: tuple[object, ...], name: str
+    ) -> None:
+        self._func = func
+        self._args = args
+        self.name = name
+        self.handle: TaskHandle[Any]
+
+    async def run(self, task_status: OwnStatus) -> None:
+        """Make the coroutine, which may report already then, and run it."""
+        __tracebackhide__ = True
+        status = TaskStatus()
+        coro = call_for_coroutine(self._func, self._args, task_status=status)
+        self.handle = TaskHandle(coro, self.name)
+        status.pass_on_to(task_status)
+        await self.handle._run_coro()
+
+
+class TaskStatus(BaseTaskStatus[Any]):
+    """Reports to giambio's, as soon as there is a task that may do so."""
+
+    def __init__(self) -> None:
+        self._own: OwnStatus | None = None
+        self._early: list[object] = []
+
+    def started(self, value: object = None) -> None:
+        """See `anyio.abc.TaskStatus.started`."""
+        if self._own is not None:
+            self._own.started(value)
+        elif self._early:
+            raise RuntimeError("called 'started' twice on the same task status")
+        else:
+            self._early.append(value)
+
+    def pass_on_to(self, own: OwnStatus) -> None:
+        """The coroutine is made: from now on reports go straight to giambio."""
+        self._own = own
+        for value in self._early:
+            own.started(value)
+
+
+class TaskInfo(anyio.TaskInfo):
+    """A task, as AnyIO describes it; it does not keep the task alive."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: Task[Any]) -> None:
+        parent = task.parent
+        super().__init__(task.id, None if parent is None else parent.id, task.name, task.coro)
+        self._task = ref(task)
+
+    def has_pending_cancellation(self) -> bool:
+        """See `anyio.TaskInfo.has_pending_cancellation`."""
+        task = self._task()
+        return task is not None and not task.done() and task.has_pending_cancellation()
+
+
+def running_tasks() -> list[anyio.TaskInfo]:
+    """All tasks of the running loop, parents before their children."""
+    tasks: list[Task[Any]] = list(current_kernel().roots())
+    for task in tasks:
+        tasks.extend(children_of(task))
+    return [TaskInfo(task) for task in tasks]
