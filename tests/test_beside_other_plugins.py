@@ -6,19 +6,15 @@ are installed, so that pytest finds all plugins by itself.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import textwrap
-import venv
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-PACKAGE = ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "README.md", "src")
+from helpers_builds import SECONDS, environment, python_with
+
 OTHERS = ("anyio", "hypothesis", "pytest", "pytest-asyncio", "pytest-trio", "pytest-xdist", "trio")
-SECONDS = 600
 
 #: The setting by which each plugin runs every async test.
 AUTO_MODES = {
@@ -183,35 +179,10 @@ def time_limit() -> None:
     """In place of the limit for other tests: installing takes long, and has its own limit."""
 
 
-def environment() -> dict[str, str]:
-    """The environment without what would change a build, an import or a test."""
-    swayed = ("GIAMBIO_", "PYTHON", "PYTEST_", "VIRTUAL_ENV")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(swayed)}
-    return kept | {"GIAMBIO_NO_EXTENSIONS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with giambio and all the others."""
-    folder = tmp_path_factory.mktemp("others")
-    sources = folder / "sources"
-    sources.mkdir()
-    for name in PACKAGE:
-        path = CHECKOUT / name
-        if not path.exists():
-            pytest.skip("the sources are not here: an installed wheel is tested alone")
-        ignored = shutil.ignore_patterns("*.so", "__pycache__")
-        (shutil.copytree if path.is_dir() else shutil.copy)(
-            path, sources / name, **({"ignore": ignored} if path.is_dir() else {})
-        )
-    venv.create(folder / "env", with_pip=True)
-    python = folder / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    command = [str(python), "-m", "pip", "install", "-q", str(sources), *OTHERS]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment(), timeout=SECONDS, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return python
+    return python_with(tmp_path_factory.mktemp("others"), *OTHERS)
 
 
 @pytest.fixture

@@ -155,9 +155,11 @@ def test_a_stream_may_be_left_in_the_middle(
 
     async def main() -> str:
         async with http.AsyncClient(**options, limits=http.Limits(max_connections=1)) as client:
-            async with client.stream("GET", "/endless") as response:
-                async with aclosing(response.aiter_raw()) as pieces:
-                    assert set(await anext(pieces)) == {0}
+            async with (
+                client.stream("GET", "/endless") as response,
+                aclosing(response.aiter_raw()) as pieces,
+            ):
+                assert set(await anext(pieces)) == {0}
             return str((await client.get("/hello")).text)
 
     assert run(main) == "hello"
