@@ -134,8 +134,12 @@ class CancelScope(Scope):
         rest = without_cancellations(exc)
         if rest is not None and rest is not exc and len(leaves(rest)) != len(leaves(exc)):
             self._cancelled_caught = True
-            # Without the frames it has passed, or ours would stand between the user's.
-            raise rest.with_traceback(None)
+            context = rest.__context__
+            try:
+                # Without the frames it has passed, or ours would stand between the user's.
+                raise rest.with_traceback(None)
+            finally:
+                rest.__context__ = context  # and not the group that it is a part of
 
     def __aenter__(self) -> NoReturn:
         raise TypeError("a CancelScope is entered with `with`, not `async with`")
@@ -329,6 +333,10 @@ class CancelScope(Scope):
                 "a scope must be left where it was entered"
             )
         if task.scope is not self:
+            inner: CancelScope = task.scope  # type: ignore[assignment]
+            while inner is not self and inner is not None:
+                inner._misused = True
+                inner = inner.parent  # type: ignore[assignment]
             self._misused = True
             raise RuntimeError(
                 "this CancelScope is left while one that was entered after it is still open; "

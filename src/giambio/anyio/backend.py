@@ -67,10 +67,12 @@ class GiambioBackend(AsyncBackend):
 
     @classmethod
     async def checkpoint(cls) -> None:
+        await give_way_if_cancelled()
         await giambio.checkpoint()
 
     @classmethod
     async def checkpoint_if_cancelled(cls) -> None:
+        await give_way_if_cancelled()
         await giambio.checkpoint_if_cancelled()
 
     @classmethod
@@ -122,7 +124,7 @@ class GiambioBackend(AsyncBackend):
         limiter: anyio.CapacityLimiter | None = None,
     ) -> T:
         result: T = await giambio.to_thread(
-            threads.in_worker(cls, func, args),
+            threads.in_worker(cls, func, args, abandon_on_cancel),
             limiter=threads.own(limiter),
             abandon_on_cancel=abandon_on_cancel,
         )
@@ -136,6 +138,7 @@ class GiambioBackend(AsyncBackend):
     def run_async_from_thread(
         cls, func: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], token: object
     ) -> T:
+        token = token or threads.here.token
         try:
             if token is None:
                 return giambio.from_thread.run(func, *args)
@@ -147,6 +150,7 @@ class GiambioBackend(AsyncBackend):
     def run_sync_from_thread(
         cls, func: Callable[..., T], args: tuple[Any, ...], token: object
     ) -> T:
+        token = token or threads.here.token
         try:
             if token is None:
                 return giambio.from_thread.run_sync(func, *args)
@@ -333,3 +337,9 @@ class GiambioBackend(AsyncBackend):
     @classmethod
     def create_test_runner(cls, options: dict[str, Any]) -> abc.TestRunner:
         return TestRunner(**options)
+
+
+async def give_way_if_cancelled() -> None:
+    """Let others run before a cancellation is raised: AnyIO's own streams count on that."""
+    if giambio.current_task().has_pending_cancellation():
+        await giambio.cancel_shielded_checkpoint()

@@ -26,21 +26,28 @@ class ReceiveStream(abc.ByteReceiveStream):
 
     def __init__(self, own: OwnReceiveStream) -> None:
         self._own = own
+        self._ended = False
+        self._closed = False
 
     async def receive(self, max_bytes: int | None = 65536) -> bytes:
         """See `anyio.abc.ByteReceiveStream.receive`."""
         if max_bytes is not None and max_bytes < 1:
             raise ValueError("max_bytes must be a positive integer")
-        try:
-            data: bytes = await self._own.receive(max_bytes or 65536)
-        except Exception as exc:
-            raise anyio_error(exc, "reading from") from exc.__cause__
-        if not data:
-            raise anyio.EndOfStream
-        return data
+        if self._closed or not self._ended:
+            try:
+                data: bytes = await self._own.receive(max_bytes or 65536)
+            except Exception as exc:
+                raise anyio_error(exc, "reading from") from exc.__cause__
+            if data:
+                return data
+            # There is nothing more to be had from it, so nobody needs to close it.
+            self._ended = True
+            self._own.close()
+        raise anyio.EndOfStream
 
     async def aclose(self) -> None:
         """See `anyio.abc.AsyncResource.aclose`."""
+        self._closed = True
         self._own.close()
         await checkpoint()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, isnan
 from types import TracebackType
 from typing import Any, Self
 
 import anyio
 
 from giambio.cancel import CancelScope as OwnScope
+from giambio.kernel import current
 
 __all__ = ["CancelScope"]
 
@@ -25,7 +26,7 @@ class CancelScope(anyio.CancelScope):
     def __init__(
         self, *, deadline: float = inf, shield: bool = False, own: OwnScope | None = None
     ) -> None:
-        self._own = OwnScope(deadline=deadline, shield=shield) if own is None else own
+        self._own = own or OwnScope(deadline=checked(deadline), shield=shield)
 
     def __enter__(self) -> Self:
         self._own.__enter__()
@@ -40,7 +41,11 @@ class CancelScope(anyio.CancelScope):
         return self._own.__exit__(exc_type, exc, traceback)
 
     def cancel(self, reason: str | None = None) -> None:
-        """See `anyio.CancelScope.cancel`."""
+        """See `anyio.CancelScope.cancel`; the task that calls it becomes part of the reason."""
+        kernel = current.get()
+        if kernel is not None and kernel.running is not None:
+            by = f"by task {kernel.running.name!r}"
+            reason = by if reason is None else f"{reason} ({by})"
         self._own.cancel(reason)
 
     @property
@@ -50,7 +55,7 @@ class CancelScope(anyio.CancelScope):
 
     @deadline.setter
     def deadline(self, deadline: float) -> None:
-        self._own.deadline = deadline
+        self._own.deadline = checked(deadline)
 
     @property
     def cancel_called(self) -> bool:
@@ -70,3 +75,14 @@ class CancelScope(anyio.CancelScope):
     @shield.setter
     def shield(self, shield: bool) -> None:
         self._own.shield = shield
+
+
+def checked(deadline: float) -> float:
+    """A deadline.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if isnan(deadline):
+        raise ValueError("deadline must not be NaN")
+    return deadline

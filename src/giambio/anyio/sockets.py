@@ -100,6 +100,7 @@ class SocketStream(SocketCoat, abc.SocketStream):
 
     def __init__(self, sock: AsyncSocket) -> None:
         self._sock = sock
+        self._sending = anyio.ResourceGuard(WRITING)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See `anyio.abc.ByteReceiveStream.receive`."""
@@ -115,10 +116,14 @@ class SocketStream(SocketCoat, abc.SocketStream):
 
     async def send(self, item: bytes) -> None:
         """See `anyio.abc.ByteSendStream.send`."""
-        try:
-            await self._sock.send_all(item)
-        except Exception as exc:
-            self._convert(exc, WRITING)
+        # Not with `send_all`, which refuses to go on after it was cancelled half-way.
+        with self._sending, memoryview(item) as view:
+            sent = 0
+            try:
+                while not sent or sent < len(view):
+                    sent += await self._sock.send(view[sent:])
+            except Exception as exc:
+                self._convert(exc, WRITING)
 
     async def send_eof(self) -> None:
         """See `anyio.abc.ByteStream.send_eof`."""

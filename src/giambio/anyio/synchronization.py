@@ -3,12 +3,17 @@
 An operation of giambio that can be done at once costs no trip through the scheduler. AnyIO
 promises that its own give way, unless ``fast_acquire`` says otherwise; so here they do. What
 was taken is not lost to a cancellation in that moment: giving way is shielded then.
+
+An event is another one than giambio's. There a task that is woken by it and cancelled in the same
+moment is cancelled; here it goes on, because AnyIO hands things over with events: an item of a
+memory stream would be lost. And a task that ends with a lock is no error here, as with asyncio.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from math import isinf
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,8 +32,8 @@ from giambio.kernel.checkpoints import (
     checkpoint,
     checkpoint_if_cancelled,
 )
+from giambio.kernel.operation import Wait
 from giambio.kernel.task import current_task
-from giambio.sync.event import Event as OwnEvent
 from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 from giambio.sync.lock import Lock as OwnLock
 from giambio.sync.semaphore import Semaphore as OwnSemaphore
@@ -62,35 +67,46 @@ def would_block() -> Iterator[None]:
 
 
 class Event(anyio.Event):
-    """An event of giambio's."""
+    """An event that counts for those who wait, whatever else happens to them."""
 
-    __slots__ = ("_own",)
+    __slots__ = ("_set", "_waiting")
 
     def __new__(cls) -> Self:
         """AnyIO's own would ask the back end for one."""
         return object.__new__(cls)
 
     def __init__(self) -> None:
-        self._own = OwnEvent()
+        self._set = False
+        self._waiting: dict[Wait[None], None] = {}
 
     def set(self) -> None:
         """See `anyio.Event.set`."""
-        self._own.set()
+        self._set = True
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        for wait in waiting:
+            wait.check_thread("Event.set()")
+            wait.wake()
 
     def is_set(self) -> bool:
         """See `anyio.Event.is_set`."""
-        return self._own.is_set()
+        return self._set
 
     async def wait(self) -> None:
         """See `anyio.Event.wait`."""
-        if self._own.is_set():
+        if self._set:
             await checkpoint()
-        else:
-            await self._own.wait()
+            return
+        wait: Wait[None] = Wait(name="Event.wait()")
+        self._waiting[wait] = None
+        try:
+            await wait
+        finally:
+            self._waiting.pop(wait, None)
 
     def statistics(self) -> EventStatistics:
         """See `anyio.Event.statistics`."""
-        return EventStatistics(self._own.statistics().tasks_waiting)
+        return EventStatistics(len(self._waiting))
 
 
 class Lock(anyio.Lock):
@@ -113,12 +129,14 @@ class Lock(anyio.Lock):
             await self._own.acquire()
         else:
             await take(self._own.acquire_nowait, self._own.acquire)
+        current_task().let_go_of(self._own)
 
     def acquire_nowait(self) -> None:
         """See `anyio.Lock.acquire_nowait`."""
         self._check_not_held()
         with would_block():
             self._own.acquire_nowait()
+        current_task().let_go_of(self._own)
 
     def release(self) -> None:
         """See `anyio.Lock.release`."""
@@ -195,7 +213,7 @@ class CapacityLimiter(anyio.CapacityLimiter):
         return object.__new__(cls)
 
     def __init__(self, total_tokens: float = 1, *, own: OwnLimiter | None = None) -> None:
-        self.own = OwnLimiter(total_tokens) if own is None else own
+        self.own = own or OwnLimiter(checked(total_tokens))
 
     async def __aenter__(self) -> None:
         await self.acquire()
@@ -215,7 +233,7 @@ class CapacityLimiter(anyio.CapacityLimiter):
 
     @total_tokens.setter
     def total_tokens(self, total_tokens: float) -> None:
-        self.own.total_tokens = total_tokens
+        self.own.total_tokens = checked(total_tokens)
 
     @property
     def borrowed_tokens(self) -> int:
@@ -229,17 +247,18 @@ class CapacityLimiter(anyio.CapacityLimiter):
 
     def acquire_nowait(self) -> None:
         """See `anyio.CapacityLimiter.acquire_nowait`."""
-        with would_block():
+        with would_block(), borrowing():
             self.own.acquire_nowait()
 
     def acquire_on_behalf_of_nowait(self, borrower: object) -> None:
         """See `anyio.CapacityLimiter.acquire_on_behalf_of_nowait`."""
-        with would_block():
+        with would_block(), borrowing():
             self.own.acquire_on_behalf_of_nowait(borrower)
 
     async def acquire(self) -> None:
         """See `anyio.CapacityLimiter.acquire`."""
-        await take(self.own.acquire_nowait, self.own.acquire)
+        with borrowing():
+            await take(self.own.acquire_nowait, self.own.acquire)
 
     async def acquire_on_behalf_of(self, borrower: object) -> None:
         """See `anyio.CapacityLimiter.acquire_on_behalf_of`."""
@@ -247,15 +266,18 @@ class CapacityLimiter(anyio.CapacityLimiter):
         def now() -> None:
             self.own.acquire_on_behalf_of_nowait(borrower)
 
-        await take(now, lambda: self.own.acquire_on_behalf_of(borrower))
+        with borrowing():
+            await take(now, lambda: self.own.acquire_on_behalf_of(borrower))
 
     def release(self) -> None:
         """See `anyio.CapacityLimiter.release`."""
-        self.own.release()
+        with giving_back():
+            self.own.release()
 
     def release_on_behalf_of(self, borrower: object) -> None:
         """See `anyio.CapacityLimiter.release_on_behalf_of`."""
-        self.own.release_on_behalf_of(borrower)
+        with giving_back():
+            self.own.release_on_behalf_of(borrower)
 
     def statistics(self) -> CapacityLimiterStatistics:
         """See `anyio.CapacityLimiter.statistics`."""
@@ -263,3 +285,38 @@ class CapacityLimiter(anyio.CapacityLimiter):
         return CapacityLimiterStatistics(
             own.borrowed_tokens, own.total_tokens, tuple(own.borrowers), own.tasks_waiting
         )
+
+
+def checked(total_tokens: float) -> float:
+    """How many tokens there are.
+
+    Raises:
+        TypeError, ValueError: it is no number of tokens.
+    """
+    if not isinstance(total_tokens, int) and not isinf(total_tokens):
+        raise TypeError("total_tokens must be an int or math.inf")
+    if total_tokens < 0:
+        raise ValueError("total_tokens must be >= 0")
+    return total_tokens
+
+
+@contextmanager
+def borrowing() -> Iterator[None]:
+    """A block in which a token is borrowed: a mistake is told in AnyIO's words."""
+    try:
+        yield
+    except RuntimeError as exc:
+        raise RuntimeError(
+            "this borrower is already holding one of this CapacityLimiter's tokens"
+        ) from exc
+
+
+@contextmanager
+def giving_back() -> Iterator[None]:
+    """A block in which a token is given back: a mistake is told in AnyIO's words."""
+    try:
+        yield
+    except RuntimeError as exc:
+        raise RuntimeError(
+            "this borrower isn't holding any of this CapacityLimiter's tokens"
+        ) from exc

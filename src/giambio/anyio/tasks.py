@@ -19,6 +19,8 @@ from anyio.abc import TaskStatus as BaseTaskStatus
 from anyio.abc._tasks import call_for_coroutine, get_callable_name, get_coro_name
 
 from giambio.anyio.scopes import CancelScope
+from giambio.cancel import CancelScope as OwnScope
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
 from giambio.manager import TaskManager
@@ -33,10 +35,14 @@ class TaskGroup(BaseTaskGroup):
 
     def __init__(self) -> None:
         self._manager = TaskManager(strict=True)
+        self._entered = False
         self._active = False
         self.cancel_scope = CancelScope(own=self._manager.cancel_scope)
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError("TaskGroup cannot be entered more than once")
+        self._entered = True
         await self._manager.__aenter__()
         self._active = True
         return self
@@ -49,7 +55,13 @@ class TaskGroup(BaseTaskGroup):
     ) -> bool:
         try:
             caught: bool = await self._manager.__aexit__(exc_type, exc, traceback)
+            if exc_type is None:
+                await checkpoint_if_cancelled()
             return caught
+        except BaseExceptionGroup as failure:
+            # What was going on in the body when it failed is told by what is in the group.
+            failure.__suppress_context__ = True
+            raise
         finally:
             self._active = False
             del exc, traceback  # or a failure would keep this frame, and that the failure
@@ -83,7 +95,15 @@ class TaskGroup(BaseTaskGroup):
         """See `anyio.abc.TaskGroup.start`."""
         self._check_active()
         starting = Starting(func, args, get_callable_name(func, name))
-        value = await self._manager.start(starting.run, name=starting.name)
+        # It counts as a task of the group from now on, and a group waits for its tasks.
+        self._manager.arriving.append(None)
+        try:
+            # Also when the caller is cancelled already, the task runs to its first checkpoint.
+            with starting.scope:
+                value = await self._manager.start(starting.run, name=starting.name)
+        finally:
+            self._manager.arriving.pop()
+            self._manager.pass_place_on()
         if not return_handle:
             return value
         handle = starting.handle
@@ -105,15 +125,20 @@ class Starting:
         self._args = args
         self.name = name
         self.handle: TaskHandle[Any]
+        # It keeps the caller's cancellation out until the task has begun.
+        self.scope = OwnScope(shield=True)
 
     async def run(self, task_status: OwnStatus) -> None:
         """Make the coroutine, which may report already then, and run it."""
         __tracebackhide__ = True
+        self.scope.shield = False
         status = TaskStatus()
         coro = call_for_coroutine(self._func, self._args, task_status=status)
         self.handle = TaskHandle(coro, self.name)
         status.pass_on_to(task_status)
         await self.handle._run_coro()
+        if not status.reported:
+            raise RuntimeError("child exited without calling task_status.started()")
 
 
 class TaskStatus(BaseTaskStatus[Any]):
@@ -121,22 +146,24 @@ class TaskStatus(BaseTaskStatus[Any]):
 
     def __init__(self) -> None:
         self._own: OwnStatus | None = None
-        self._early: list[object] = []
+        self._early: object = None
+        self.reported = False
 
     def started(self, value: object = None) -> None:
         """See `anyio.abc.TaskStatus.started`."""
-        if self._own is not None:
-            self._own.started(value)
-        elif self._early:
+        if self.reported:
             raise RuntimeError("called 'started' twice on the same task status")
+        self.reported = True
+        if self._own is None:
+            self._early = value
         else:
-            self._early.append(value)
+            self._own.started(value)
 
     def pass_on_to(self, own: OwnStatus) -> None:
         """The coroutine is made: from now on reports go straight to giambio."""
         self._own = own
-        for value in self._early:
-            own.started(value)
+        if self.reported:
+            own.started(self._early)
 
 
 class TaskInfo(anyio.TaskInfo):

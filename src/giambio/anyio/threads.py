@@ -2,11 +2,13 @@
 
 A worker thread of AnyIO's is one of `giambio.to_thread`, and without a token it calls back as
 `giambio.from_thread` does. With a token any thread may call; an async function then runs as
-an attendant of the loop, in nobody's scopes, and ends with the loop.
+an attendant of the loop, in nobody's scopes, and ends with the loop. So it does without a token
+where the task may leave the thread to itself: it may not even wait for the thread any more.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
@@ -22,7 +24,7 @@ from giambio.kernel.runnable import Handle
 from giambio.loop import EventLoop, current_loop
 from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 
-__all__ = ["Token", "call_async", "call_soon", "call_sync", "current_token", "in_worker", "own"]
+__all__ = ["Token", "call_async", "call_soon", "call_sync", "current_token", "here", "in_worker", "own"]
 
 
 class Token:
@@ -60,16 +62,31 @@ def current_token() -> Token:
     return token
 
 
+class Here(threading.local):
+    """What this thread works for, if nobody may wait for it any more."""
+
+    token: Token | None = None
+
+
+here = Here()
+
+
 def in_worker(
-    backend: Any, function: Callable[..., Any], args: tuple[Any, ...]
+    backend: Any, function: Callable[..., Any], args: tuple[Any, ...], abandonable: bool
 ) -> Callable[[], Any]:
     """What a worker thread is to call, so that AnyIO knows it for one."""
     token = current_token()
 
     def call() -> Any:
         set_current_async_library(None)  # in the thread's context no loop runs
-        with claim_worker_thread(backend, token):
-            return function(*args)
+        here.token = token if abandonable else None
+        try:
+            with claim_worker_thread(backend, token):
+                return function(*args)
+        except StopIteration as exc:
+            raise RuntimeError("coroutine raised StopIteration") from exc
+        finally:
+            here.token = None
 
     return call
 

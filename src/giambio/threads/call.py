@@ -243,7 +243,7 @@ class ThreadCall(Operation):
     def run(self) -> None:
         """Call the function, and keep what comes of it."""
         function = self._function
-        if function is None or self.abandoned:
+        if function is None:
             return
         calling.call = self
         try:
