@@ -18,6 +18,7 @@ from typing import TypeVar
 from harness import machine, peers, rows
 from harness.bench import Bench
 from harness.errors import BenchmarkError
+from harness.plot import draw
 from harness.processes import allow_many_descriptors, two_cores
 from harness.progress import Progress
 from harness.report import Report, goals_reached
@@ -27,7 +28,7 @@ from harness.ways import ConnectionMemory, Echo
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
-USUAL = {"rounds": 5, "seconds": 1.0, "warmup": 0.5}
+USUAL = {"rounds": 5, "seconds": 0.8, "warmup": 0.3}
 QUICK = {"rounds": 1, "seconds": 0.4, "warmup": 0.2}
 SPARE_DESCRIPTORS = 64
 """What a server has open besides its connections, generously."""
@@ -184,6 +185,10 @@ def write_files(options: argparse.Namespace, report: Report) -> None:
         options.markdown.write_text(report.markdown(), encoding="utf-8")
     if options.json:
         report.write_json(options.json)
+    if options.svg:
+        facts = report.facts
+        subtitle = f"{facts['python']}, {facts['kernel']}, {facts['processor']}"
+        options.svg.write_text(draw(report.found, subtitle), encoding="utf-8")
 
 
 def main() -> int:

@@ -48,6 +48,30 @@ async def pipes(certificates: Certificates) -> Pair:
     return giambio.StapledStream(left_out, left_in), giambio.StapledStream(right_out, right_in)
 
 
+class Plain(giambio.ByteStream):
+    """What a user may write: the least that the interface asks for, with an `async def` each."""
+
+    def __init__(self, sock: giambio.AsyncSocket) -> None:
+        self._sock = sock
+
+    async def receive(self, max_size: int = 65536) -> bytes:
+        return await self._sock.receive(max_size)
+
+    async def send_all(self, data: Any) -> None:
+        await self._sock.send_all(data)
+
+    async def send_eof(self) -> None:
+        await self._sock.send_eof()
+
+    def close_now(self) -> None:
+        self._sock.close_now()
+
+
+async def plain(certificates: Certificates) -> Pair:
+    left, right = wrapped()
+    return Plain(left), Plain(right)
+
+
 async def buffered(certificates: Certificates) -> Pair:
     left, right = wrapped()
     return giambio.BufferedStream(left), giambio.BufferedStream(right)
@@ -63,6 +87,18 @@ async def tls_1_3(certificates: Certificates) -> Pair:
 
 async def tls_over_memory(certificates: Certificates) -> Pair:
     return await encrypt(*giambio.memory_stream_pair(), certificates)
+
+
+async def tls_over_stapled(certificates: Certificates) -> Pair:
+    return await encrypt(*await stapled(certificates), certificates)
+
+
+async def tls_over_pipes(certificates: Certificates) -> Pair:
+    return await encrypt(*await pipes(certificates), certificates)
+
+
+async def tls_over_plain(certificates: Certificates) -> Pair:
+    return await encrypt(*await plain(certificates), certificates)
 
 
 async def tls_over_tls(certificates: Certificates) -> Pair:
@@ -84,10 +120,14 @@ KINDS: dict[str, Callable[[Certificates], Awaitable[Pair]]] = {
     "memory of 10 bytes": small_memory,
     "stapled": stapled,
     "pipes": pipes,
+    "a user's": plain,
     "buffered": buffered,
     "TLS 1.2": tls_1_2,
     "TLS 1.3": tls_1_3,
     "TLS over memory": tls_over_memory,
+    "TLS over stapled": tls_over_stapled,
+    "TLS over pipes": tls_over_pipes,
+    "TLS over a user's": tls_over_plain,
     "TLS over TLS": tls_over_tls,
     "buffered TLS": buffered_tls,
 }

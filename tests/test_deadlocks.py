@@ -264,6 +264,9 @@ def test_a_virtual_clock_does_not_hide_it(run: Run) -> None:
         def now(self) -> float:
             return self.time
 
+        def wait_time(self, deadline: float) -> float:
+            return 0.0
+
         def jump_to(self, deadline: float) -> None:
             self.time = deadline
 

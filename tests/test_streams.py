@@ -260,8 +260,7 @@ def test_closing_with_bytes_unread_breaks_the_connection(
             await right.receive(1)
             await right.close()
             assert await receive_exactly(left, 4) == b"said"
-            await raises(giambio.BrokenResourceError, left.receive)
-            if kind.startswith("memory"):  # a system tells this only once
+            for _ in range(2):  # a system tells this only once
                 await raises(giambio.BrokenResourceError, left.receive)
 
     run(main)
@@ -549,7 +548,7 @@ def test_the_suite_looks_at_streams_of_every_kind(run: Run, certificates: Certif
             names.update(type(stream).__name__ for stream in pair)
             for stream in pair:
                 stream.close()
-        expected = {"AsyncSocket", "TLSStream", "BufferedStream", "StapledStream", "MemoryStream"}
-        assert names == expected
+        ours = {"AsyncSocket", "TLSStream", "BufferedStream", "StapledStream", "MemoryStream"}
+        assert names == ours | {"Plain"}
 
     run(main)

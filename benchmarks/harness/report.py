@@ -47,7 +47,7 @@ def _median(spread: Spread | None, form: Callable[[float], str]) -> str:
     return "" if spread is None else form(spread.median)
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     """Three digits or all there are, whichever is more."""
     if value >= 100:
         return f"{value:,.0f}"
@@ -78,7 +78,7 @@ COLUMNS = (
     Column("CPU µs", lambda f: _median(f.cpu, _microseconds)),
     Column("user", lambda f: "" if f.user is None else _microseconds(f.user)),
     Column("by CPU", lambda f: _median(f.better_by_cpu, _times)),
-    Column("p99 ms", lambda f: "" if f.p99 is None else _figure(f.p99 * 1e3)),
+    Column("p99 ms", lambda f: "" if f.p99 is None else figure(f.p99 * 1e3)),
     Column("peak MiB", lambda f: "" if f.peak_memory is None else f"{f.peak_memory / 2**20:.1f}"),
     Column("busy", lambda f: _part(f.busy)),
     Column("load busy", lambda f: _part(f.load_busy)),
@@ -177,7 +177,7 @@ def _row_table(row: Row, found: Sequence[Finding]) -> list[list[str]]:
     lines = [["", row.unit, "min..max", *(column.title for column in columns)]]
     for finding in found:
         void = "*" if finding.generator_bound else ""
-        figures = [f"{_figure(finding.value.median)}{void}", _spread(finding.value, _figure)]
+        figures = [f"{figure(finding.value.median)}{void}", _spread(finding.value, figure)]
         cells = [column.cell(finding) or "-" for column in columns]
         lines.append([finding.peer, *figures, *cells])
     return lines

@@ -68,6 +68,8 @@ class Row:
     less_is_better: bool = False
     scale: float = 1.0
     """What one of the way's own units is in `unit`."""
+    most_rounds: int = 99
+    """It takes long and hardly varies, so these are enough."""
 
 
 def _echo(connections: int, servers: Mapping[str, str], goals: Mapping[str, float]) -> Row:
@@ -77,13 +79,22 @@ def _echo(connections: int, servers: Mapping[str, str], goals: Mapping[str, floa
     return Row(f"echo-{connections}", title, "messages/s", Echo(load, servers), goals)
 
 
-ALL = (
+def connections_of(row: Row) -> int | None:
+    """The number of connections, if the row is one of those in which only it differs."""
+    return int(row.name.removeprefix("echo-")) if row in GROWTH else None
+
+
+GROWTH = (
     _echo(1, GROWING, {}),
     _echo(10, GROWING, {}),
     _echo(50, TCP, ECHO_GOALS),
     _echo(100, GROWING, {}),
     _echo(1_000, TCP, ECHO_GOALS),
     _echo(10_000, GROWING, {}),
+)
+
+ALL = (
+    *GROWTH,
     Row(
         "echo-64k", "TCP echo of 64 KiB, 50 connections", "messages/s",
         Echo(Load("tcp", 50, 65536), TCP), {UVLOOP_PROTOCOL: 1.2},
@@ -99,7 +110,7 @@ ALL = (
     Row(
         "connection-memory", "memory of an idle connection, at 10 000", "bytes",
         ConnectionMemory(Load("tcp", 10_000, 1024, messages=1), TCP), {ASYNCIO_STREAMS: 2.0},
-        less_is_better=True,
+        less_is_better=True, most_rounds=2,
     ),
     Row(
         "spawn", "spawn a task and join it, one after the other", "tasks/s",
@@ -119,7 +130,7 @@ ALL = (
     ),
     Row(
         "sleepers", "100 000 tasks asleep at the same time", "sleepers per CPU second",
-        Loop("sleepers", TASKS, count=100_000, by_cpu=True), {"asyncio": 5.0},
+        Loop("sleepers", TASKS, count=100_000, by_cpu=True), {"asyncio": 5.0}, most_rounds=3,
     ),
     Row(
         "timeout", "a timeout that does not fire", "timeouts/s",
@@ -143,7 +154,7 @@ ALL = (
     ),
     Row(
         "task-memory", "memory of a parked task", "bytes",
-        TaskMemory(TASKS, 50_000), less_is_better=True,
+        TaskMemory(TASKS, 50_000), less_is_better=True, most_rounds=2,
     ),
     Row(
         "import", "import time", "ms",

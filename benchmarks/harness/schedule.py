@@ -29,11 +29,13 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        return self.rounds * sum(len(names) for _, names in self.rows)
+        return sum(min(self.rounds, row.most_rounds) * len(names) for row, names in self.rows)
 
     def turns(self) -> Iterator[tuple[int, Row, str]]:
         for number in range(self.rounds):
             for row, names in self.rows:
+                if number >= row.most_rounds:
+                    continue
                 first = number % len(names)
                 for peer in (*names[first:], *names[:first]):
                     yield number, row, peer

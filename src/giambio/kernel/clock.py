@@ -49,7 +49,7 @@ class Clock:
             >>> clock.wait_time(clock.now() - 1)
             0.0
         """
-        return max(0.0, deadline - monotonic())
+        return max(0.0, deadline - self.now())
 
 
 def check_number(what: str, name: str, value: float) -> None:

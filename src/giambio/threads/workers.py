@@ -48,6 +48,14 @@ class Job(Protocol):
         """Say that it is done."""
 
 
+class UnaskedJob(Job, Protocol):
+    """A job that may have to wait for a thread, and is not done if nobody waits any more."""
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for what comes of it."""
+
+
 class Worker(threading.Thread):
     """A thread that does one job after another."""
 
@@ -103,7 +111,7 @@ class Workers:
         self._idle: dict[Worker, None] = {}
         self._numbers = count(1)
         # What was not asked for by name and waits, and how many threads are at it.
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[UnaskedJob] = deque()
         self._serving = 0
         self._lock = threading.Lock()
 
@@ -120,7 +128,7 @@ class Workers:
         else:
             worker.give(job)
 
-    def submit_unasked(self, job: Job) -> None:
+    def submit_unasked(self, job: UnaskedJob) -> None:
         """Have a job run by one of a few threads, as soon as one is free.
 
         Raises:
@@ -143,8 +151,10 @@ class Workers:
     def next_unasked(self) -> Job | None:
         """The job whose turn it is; None if the thread is not needed any more."""
         with self._lock:
-            if self._waiting:
-                return self._waiting.popleft()
+            while self._waiting:
+                job = self._waiting.popleft()
+                if not job.abandoned:
+                    return job
             self._serving -= 1
             return None
 
@@ -187,7 +197,7 @@ def submit(job: Job) -> None:
     workers.submit(job)
 
 
-def submit_unasked(job: Job) -> None:
+def submit_unasked(job: UnaskedJob) -> None:
     """See `Workers.submit_unasked`."""
     workers.submit_unasked(job)
 
