@@ -12,6 +12,7 @@ from typing import Any
 
 import giambio
 from helpers_net import connected
+from helpers_programs import program
 
 VERSIONS = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -80,7 +81,8 @@ KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 def openssl(*arguments: Any) -> None:
     """Run an `openssl` command that is to succeed."""
-    ended = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
+    command = [program("openssl"), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -136,7 +138,7 @@ def blocking_tls(
 def openssl_process(*arguments: Any, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A running `openssl s_client` or `s_server`, ended with the block."""
     process = subprocess.Popen(
-        ["openssl", *map(str, arguments)],
+        [program("openssl"), *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
