@@ -1037,7 +1037,10 @@ def test_a_server_with_tls_can_be_stopped_in_the_middle_of_a_handshake(
     run(main)
 
 
-@pytest.mark.parametrize(("options", "seconds"), [({}, 60), ({"handshake_timeout": 5}, 5)])
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [({}, 60), ({"handshake_timeout": 5}, 5), ({"handshake_timeout": 0}, 0)],
+)
 def test_who_says_nothing_is_hung_up_on(
     timed: Timed,
     certificates: Certificates,

@@ -10,7 +10,7 @@ While a request is under way the ring holds it, and it holds the memory that the
 system reads or writes. `close` therefore cancels what is under way, and waits.
 """
 
-from libc.errno cimport EINTR
+from libc.errno cimport EBUSY, EINTR
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -540,10 +540,15 @@ cdef Request make(int opcode, int fd):
 cdef int ask(Ring owner, giambio_request *asked) except -1:
     """Hand a request to the system; 0 or an error number."""
     cdef int error
-    cdef giambio_ring *ring = <giambio_ring *>owner._ring
-    with nogil:
-        error = giambio_ring_submit(ring, asked)
-    return error
+    while True:
+        with nogil:
+            error = giambio_ring_submit(<giambio_ring *>owner._ring, asked)
+        if error != EBUSY:
+            return error
+        # Before Linux 5.19 nothing is taken while more is done than the queue holds.
+        owner.reap()
+        if owner._ring == NULL:
+            return EINTR
 
 
 cdef int raise_errno(int number) except -1:

@@ -263,6 +263,7 @@ class Server:
                 return await start_tls(stream, self._tls, server_side=True)
         except (OSError, GiambioError) as exc:
             log.debug("a TLS handshake failed: %s", exc)
+            stream.close_now()  # it is open if the time was up before it began
             return None
         except BaseException:
             stream.close_now()
