@@ -29,7 +29,7 @@ cdef class Operation(Park):
     cdef bint spend(self, Py_ssize_t operations) noexcept
     cdef object give_way(self)
     cdef bint fail(self, object exc) except -1
-    cdef object check_thread(self, str what)
+    cpdef object check_thread(self, str what)
 
 
 cdef class Immediate(Operation):
