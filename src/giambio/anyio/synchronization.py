@@ -81,11 +81,12 @@ class Event(anyio.Event):
 
     def set(self) -> None:
         """See `anyio.Event.set`."""
-        self._set = True
         waiting = list(self._waiting)
+        if waiting:
+            waiting[0].check_thread("Event.set()")
+        self._set = True
         self._waiting.clear()
         for wait in waiting:
-            wait.check_thread("Event.set()")
             wait.wake()
 
     def is_set(self) -> bool:
