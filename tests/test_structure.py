@@ -35,6 +35,7 @@ FLOORS = (
     ("giambio.cancel",),
     (
         "giambio.asyncgens",
+        "giambio.attendants",
         "giambio.block",
         "giambio.deadlocks",
         "giambio.futures",

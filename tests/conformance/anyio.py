@@ -178,9 +178,7 @@ def outcome_of(case: ElementTree.Element) -> str:
     return "passed"
 
 
-def judge(
-    trio: Counter[tuple[str, str]], giambio: Counter[tuple[str, str]], partly: bool
-) -> int:
+def judge(trio: Counter[tuple[str, str]], giambio: Counter[tuple[str, str]], partly: bool) -> int:
     """Print the counts and the differences.
 
     Parameters:

@@ -77,7 +77,7 @@ class Event(anyio.Event):
 
     def __init__(self) -> None:
         self._set = False
-        self._waiting: dict[Wait[None], None] = {}
+        self._waiting: dict[Wait, None] = {}
 
     def set(self) -> None:
         """See `anyio.Event.set`."""
@@ -98,7 +98,7 @@ class Event(anyio.Event):
         if self._set:
             await checkpoint()
             return
-        wait: Wait[None] = Wait(name="Event.wait()")
+        wait: Wait = Wait(name="Event.wait()")
         self._waiting[wait] = None
         try:
             await wait

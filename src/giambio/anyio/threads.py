@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -24,7 +26,16 @@ from giambio.kernel.runnable import Handle
 from giambio.loop import EventLoop, current_loop
 from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 
-__all__ = ["Token", "call_async", "call_soon", "call_sync", "current_token", "here", "in_worker", "own"]
+__all__ = [
+    "Token",
+    "call_async",
+    "call_soon",
+    "call_sync",
+    "current_token",
+    "here",
+    "in_worker",
+    "own",
+]
 
 
 class Token:
@@ -106,15 +117,16 @@ def call_sync(token: Token, function: Callable[..., Any], args: tuple[Any, ...])
         anyio.RunFinishedError: the loop has ended.
         BaseException: what the function raised.
     """
-    future: Future[Any] = Future()
 
-    def call() -> None:
+    def call(future: Future[Any]) -> None:
         try:
             future.set_result(function(*args))
         except BaseException as exc:
             future.set_exception(exc)
+        finally:
+            del future  # a failure keeps this frame, which is not to keep the failure
 
-    return outcome(token, call, future)
+    return outcome(token, call)
 
 
 def call_async(token: Token, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -124,41 +136,43 @@ def call_async(token: Token, function: Callable[..., Any], args: tuple[Any, ...]
         anyio.RunFinishedError: the loop has ended.
         BaseException: what the function raised; the cancellation if the loop ended before it.
     """
-    future: Future[Any] = Future()
 
-    async def attend() -> None:
+    async def attend(future: Future[Any]) -> None:
         try:
-            result = await to_coroutine("from_thread.run()", function, args)
+            future.set_result(await to_coroutine("from_thread.run()", function, args))
         except GeneratorExit:  # the loop has broken down
-            future.set_exception(anyio.RunFinishedError())
+            drop(future)
             raise
         except BaseException as exc:
             future.set_exception(exc)
-        else:
-            future.set_result(result)
+        finally:
+            del future  # a failure keeps this frame, which is not to keep the failure
 
-    def launch() -> None:
-        current_loop().attendants.spawn(attend(), copy_context())
+    def launch(future: Future[Any]) -> None:
+        current_loop().attendants.spawn(attend(future), copy_context())
 
-    return outcome(token, launch, future)
+    return outcome(token, launch)
 
 
-def outcome(token: Token, launch: Callable[[], None], future: Future[Any]) -> Any:
+def outcome(token: Token, launch: Callable[[Future[Any]], None]) -> Any:
     """Have a callback settle a future in the loop, and wait for that."""
     loop = token.loop()
-
-    def dropped() -> None:
-        if not future.done():
-            future.set_exception(anyio.RunFinishedError())
-
-    handle = loop.hand_in(Handle(launch, (), copy_context(), dropped=dropped))
+    future: Future[Any] = Future()
+    dropped = partial(drop, future)
+    handle = loop.hand_in(Handle(launch, (future,), copy_context(), dropped=dropped))
     if loop.driver is None:  # looked at only now: it may end at any moment
         handle.cancel()
         dropped()
     try:
         return future.result()
     finally:
-        del future  # the failure would keep this frame, and that the failure
+        del future, dropped, handle  # a failure keeps this frame, which is not to keep it
+
+
+def drop(future: Future[Any]) -> None:
+    """The loop has ended; it may be told so twice."""
+    with suppress(InvalidStateError):
+        future.set_exception(anyio.RunFinishedError())
 
 
 def call_soon(token: Token, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
