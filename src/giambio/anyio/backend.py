@@ -318,7 +318,8 @@ class GiambioBackend(AsyncBackend):
     def open_signal_receiver(
         cls, *signals: Signals
     ) -> AbstractContextManager[AsyncIterator[Signals]]:
-        return cast("Any", giambio.open_signal_receiver(*signals))
+        receiver: Any = giambio.open_signal_receiver(*signals)
+        return cast("AbstractContextManager[AsyncIterator[Signals]]", receiver)
 
     # -- tests and debugging ---------------------------------------------------------------
 
