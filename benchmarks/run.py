@@ -161,7 +161,7 @@ def show_rows() -> None:
         print(f"{row.name}: {row.title} ({row.unit})")
         print(f"    peers: {', '.join(row.way.peers)}")
         if row.goals:
-            goals = (f"{times:g} × {peer}" for peer, times in row.goals.items())
+            goals = (f"{goal.ours} {goal.times:g} × {goal.theirs}" for goal in row.goals)
             print(f"    goals: {', '.join(goals)}")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.bench import Bench
 from harness.counters import Counters, percentile
 from harness.errors import BenchmarkError
-from harness.processes import child, last_words, read_line
+from harness.processes import Command, child, last_words, read_line
 from harness.samples import Sample, Timing
 from harness.usage import Usage, peak_memory, resident_memory, usage
 
@@ -95,11 +95,9 @@ class Pair:
             raise BenchmarkError(f"the {who} ended: {'; '.join(words) or 'it said nothing'}")
 
 
-def measure_echoes(
-    command: Sequence[str | Path], load: Load, timing: Timing, bench: Bench
-) -> Sample:
+def measure_echoes(command: Command, load: Load, timing: Timing, bench: Bench) -> Sample:
     """Start the server `command`, put `load` on it and measure one window."""
-    with _under_load(command, load, bench) as pair:
+    with under_load(command, load, bench) as pair:
         time.sleep(timing.warmup)
         before = pair.read()
         time.sleep(timing.window)
@@ -109,9 +107,9 @@ def measure_echoes(
         return _sample(before, after, memory, pair.description)
 
 
-def measure_rest(command: Sequence[str | Path], load: Load, bench: Bench) -> Sample:
+def measure_rest(command: Command, load: Load, bench: Bench) -> Sample:
     """How many bytes the server grew by for each connection, once all are at rest."""
-    with _under_load(command, load, bench) as pair:
+    with under_load(command, load, bench) as pair:
         time.sleep(SETTLE_SECONDS)
         grown = resident_memory(pair.server.pid) - pair.before
         memory = peak_memory(pair.server.pid)
@@ -120,7 +118,7 @@ def measure_rest(command: Sequence[str | Path], load: Load, bench: Bench) -> Sam
 
 
 @contextmanager
-def _under_load(command: Sequence[str | Path], load: Load, bench: Bench) -> Iterator[Pair]:
+def under_load(command: Command, load: Load, bench: Bench) -> Iterator[Pair]:
     """A server and its load, from when every connection has had its first echo."""
     generator = bench.program("loadgen", *(TLS_FLAGS if load.protocol == "tls" else ()))
     logs = bench.log("server"), bench.log("load")
@@ -132,7 +130,7 @@ def _under_load(command: Sequence[str | Path], load: Load, bench: Bench) -> Iter
             numbers = load.connections, load.size, load.messages, counters.descriptor
             before = resident_memory(server.pid)
             with child(
-                [generator, transport, port, *map(str, numbers)],
+                Command([generator, transport, port, *map(str, numbers)]),
                 bench.load_core,
                 logs[1],
                 inherit=[counters.descriptor],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 
 GIAMBIO = "giambio"
+GIAMBIO_PURE = "giambio-pure"
 C = "c"
 UVLOOP_PROTOCOL = "uvloop-protocol"
 UVLOOP_STREAMS = "uvloop-streams"
@@ -25,6 +26,10 @@ REQUIRES = {
     "aiofiles": ("aiofiles", "uvloop"),
 }
 """The packages that each library needs, by the names pip knows."""
+
+
+ENVIRONMENT = {GIAMBIO_PURE: {"GIAMBIO_PURE": "1"}}
+"""The variables that a peer's programs run with besides the usual ones."""
 
 
 def library(peer: str) -> str:

@@ -70,7 +70,7 @@ def draw(found: Found, subtitle: str) -> str:
 def _panels(found: Found, top: float) -> tuple[list[str], float]:
     """All panels, each in the column that is shorter so far; and where they end."""
     bottoms = [top, top]
-    lines = []
+    lines: list[str] = []
     for row, peers in found:
         column = bottoms.index(min(bottoms))
         lines += _panel(row, peers, GAP + column * (PANEL + GAP), bottoms[column])

@@ -14,17 +14,18 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import BenchmarkError
 
 PR_SET_PDEATHSIG = 1
 
-# Settings that slow the interpreter down or change its allocator: a peer must
-# not be measured in somebody's debugging environment.
-DEBUGGING = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONTRACEMALLOC", "PYTHONMALLOC")
+# Settings that slow the interpreter down or change what runs: a peer must not be
+# measured in somebody's debugging environment.
+DEBUGGING = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONTRACEMALLOC", "PYTHONMALLOC", "GIAMBIO_")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,9 +53,17 @@ def _prepare_child(core: int) -> Callable[[], None]:
     return prepare
 
 
+@dataclass(frozen=True)
+class Command:
+    """What to run, and the variables it needs besides the usual ones."""
+
+    words: Sequence[str | Path]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
 @contextmanager
 def child(
-    command: Sequence[str | Path],
+    command: Command,
     core: int,
     log: Path,
     inherit: Sequence[int] = (),
@@ -62,17 +71,18 @@ def child(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` in `folder`, pinned to `core`; kill it when the block is left.
 
+
     Its standard output is a pipe, its standard error goes to `log`.
     """
-    environment = {k: v for k, v in os.environ.items() if k not in DEBUGGING}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(DEBUGGING)}
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [str(word) for word in command],
+            [str(word) for word in command.words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=folder,
-            env=environment,
+            env=environment | dict(command.variables),
             pass_fds=inherit,
             preexec_fn=_prepare_child(core),
         )

@@ -27,7 +27,7 @@ LEGEND = (
     "“CPU µs” is the user and system time of the process for one operation, “user” its part "
     "outside the kernel; “by CPU” compares operations per second of CPU time.",
     f"void: the load generator was more than {GENERATOR_BOUND:.0%} busy, so it may be what was "
-    "measured; the CPU time decides.",
+    "measured. A goal is decided by CPU time then, and where most rounds were disturbed.",
 )
 
 
@@ -97,7 +97,11 @@ class Report:
         ]
 
     def verdicts(self) -> list[Verdict]:
-        return [verdict for row, found in self.found for verdict in verdicts(row, found)]
+        return [
+            verdict
+            for row, names in self.plan.rows
+            for verdict in verdicts(self.results, row, names)
+        ]
 
     def text(self) -> str:
         """For a terminal."""
@@ -122,7 +126,7 @@ class Report:
             "title": row.title,
             "unit": row.unit,
             "less_is_better": row.less_is_better,
-            "goals": dict(row.goals),
+            "goals": [asdict(goal) for goal in row.goals],
             "found": [asdict(finding) for finding in found],
             "samples": {
                 peer: [asdict(sample) for sample in samples.values()]
@@ -189,7 +193,7 @@ def _verdict_cells(verdict: Verdict) -> list[str]:
     return [
         verdict.row.name,
         f"{verdict.row.title}, {'smaller' if verdict.row.less_is_better else 'faster'}",
-        f"≥ {verdict.goal:g} × {verdict.peer}",
+        f"{verdict.goal.ours} ≥ {verdict.goal.times:g} × {verdict.goal.theirs}",
         _median(found, _times) + (" (CPU)" if verdict.by_cpu else "") or "-",
         _spread(found, _times) or "-",
         outcome if found else "not measured",

@@ -55,7 +55,7 @@ class Results:
     def descriptions(self) -> list[str]:
         """What the programs said of themselves: versions, build, driver."""
         found = (s.description for samples in self.samples.values() for s in samples.values())
-        return list(dict.fromkeys(found))
+        return [description for description in dict.fromkeys(found) if description]
 
 
 def run_interleaved(plan: Plan, bench: Bench, progress: Progress) -> Results:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.peers import GIAMBIO
-from harness.rows import Row
+from harness.rows import Goal, Row
 from harness.samples import Sample
 from harness.schedule import Results
 
@@ -59,44 +59,79 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """How many times better one peer is than another, taken within each round."""
+
+    by_value: Spread | None
+    """By what the row is about; None if either may have been limited by the generator."""
+    by_cpu: Spread | None
+    """By operations per second of CPU time; None if that was not measured."""
+    disturbed: bool
+    """Another program had a part of the core, in most rounds of either."""
+
+
+NOTHING = Comparison(None, None, disturbed=False)
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A goal, and how it was met."""
 
     row: Row
-    peer: str
-    goal: float
-    found: Spread | None
-    """None if one of the two could not be measured."""
-    by_cpu: bool
-    """Throughput was void, so CPU time decides."""
+    goal: Goal
+    comparison: Comparison
+
+    @property
+    def by_cpu(self) -> bool:
+        """What the row is about is void or says little, so the CPU time decides."""
+        found = self.comparison
+        return found.by_cpu is not None and (found.by_value is None or found.disturbed)
+
+    @property
+    def found(self) -> Spread | None:
+        """None if one of the two could not be measured."""
+        return self.comparison.by_cpu if self.by_cpu else self.comparison.by_value
 
     @property
     def reached(self) -> bool:
-        return self.found is not None and self.found.median >= self.goal
+        return self.found is not None and self.found.median >= self.goal.times
 
 
 def findings(results: Results, row: Row, peers: Sequence[str]) -> list[Finding]:
     """What is known of a row, in the order of `peers`."""
     measured = {n: s for n in peers if (s := results.samples.get((row.name, n)))}
-    used = {n: _undisturbed(samples) for n, samples in measured.items()}
-    return [_finding(row, n, used[n], used.get(GIAMBIO), measured[n]) for n in used]
+    return [_finding(row, n, samples, measured.get(GIAMBIO)) for n, samples in measured.items()]
 
 
-def verdicts(row: Row, found: Sequence[Finding]) -> list[Verdict]:
-    by_name = {finding.peer: finding for finding in found}
-    return [
-        _verdict(row, peer, goal, by_name.get(peer))
-        for peer, goal in row.goals.items()
-        if GIAMBIO in by_name or peer in by_name
-    ]
+def verdicts(results: Results, row: Row, peers: Sequence[str]) -> list[Verdict]:
+    """How the goals of a row were met, as far as one of `peers` was asked to meet them."""
+    met = []
+    for goal in row.goals:
+        if {goal.ours, goal.theirs} <= set(peers):
+            ours, theirs = (results.samples.get((row.name, n)) for n in (goal.ours, goal.theirs))
+            found = compare(row, ours, theirs) if ours and theirs else NOTHING
+            met.append(Verdict(row, goal, found))
+    return met
 
 
-def _verdict(row: Row, peer: str, goal: float, finding: Finding | None) -> Verdict:
-    if finding is None:
-        return Verdict(row, peer, goal, None, by_cpu=False)
-    by_cpu = finding.better is None and finding.better_by_cpu is not None
-    found = finding.better_by_cpu if by_cpu else finding.better
-    return Verdict(row, peer, goal, found, by_cpu)
+def compare(row: Row, ours: Rounds, theirs: Rounds) -> Comparison:
+    """How many times better `ours` are."""
+    disturbed = not (_mostly_quiet(ours) and _mostly_quiet(theirs))
+    ours, theirs = _undisturbed(ours), _undisturbed(theirs)
+
+    def cost(sample: Sample) -> float:
+        return sample.value if row.less_is_better else 1 / sample.value
+
+    def cpu(sample: Sample) -> float:
+        return sample.cpu or 0.0
+
+    bound = _bound(ours) or _bound(theirs)
+    timed = all(map(cpu, (*ours.values(), *theirs.values())))
+    return Comparison(
+        by_value=None if bound else _ratios(theirs, ours, cost),
+        by_cpu=_ratios(theirs, ours, cpu) if timed else None,
+        disturbed=disturbed,
+    )
 
 
 def _undisturbed(samples: Rounds) -> Rounds:
@@ -104,25 +139,27 @@ def _undisturbed(samples: Rounds) -> Rounds:
 
     "Most" also makes sure that any two peers keep a round in common.
     """
-    quiet = {r: s for r, s in samples.items() if s.disturbed <= DISTURBED}
-    return quiet if len(quiet) * 2 > len(samples) else samples
+    return _quiet(samples) if _mostly_quiet(samples) else samples
 
 
-def _finding(row: Row, name: str, samples: Rounds, ours: Rounds | None, every: Rounds) -> Finding:
-    known = list(samples.values())
-    other = ours if name != GIAMBIO else None
-    bound = _bound(samples) or (other is not None and _bound(other))
+def _mostly_quiet(samples: Rounds) -> bool:
+    return len(_quiet(samples)) * 2 > len(samples)
 
-    def cost(sample: Sample) -> float:
-        return sample.value if row.less_is_better else 1 / sample.value
 
+def _quiet(samples: Rounds) -> Rounds:
+    return {r: s for r, s in samples.items() if s.disturbed <= DISTURBED}
+
+
+def _finding(row: Row, name: str, every: Rounds, ours: Rounds | None) -> Finding:
+    known = list(_undisturbed(every).values())
+    found = compare(row, ours, every) if ours and name != GIAMBIO else NOTHING
     cpu = [s.cpu for s in known if s.cpu is not None]
     return Finding(
         peer=name,
         description=known[0].description,
         value=Spread.of(s.value * row.scale for s in known),
-        better=None if other is None or bound else _ratios(samples, other, cost),
-        better_by_cpu=_ratios(samples, other, lambda s: s.cpu or 0.0) if other and cpu else None,
+        better=found.by_value,
+        better_by_cpu=found.by_cpu,
         cpu=Spread.of(cpu) if cpu else None,
         user=_median(s.user for s in known),
         peak_memory=_median(s.peak_memory for s in known),

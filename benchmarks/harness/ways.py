@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.bench import Bench
 from harness.errors import BenchmarkError
 from harness.load import Load, measure_echoes, measure_rest
-from harness.processes import child, last_words, read_line
+from harness.peers import ENVIRONMENT, library
+from harness.processes import Command, child, last_words, read_line
 from harness.samples import Sample, Timing
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
@@ -54,7 +55,8 @@ class Loop:
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
         module = self.modules[peer]
-        found = _run_inside(bench, module, self.function, str(timing.loop), str(self.count))
+        command = inside(peer, module, self.function, str(timing.loop), str(self.count))
+        found = json.loads(_first_line(command, bench))
         operations, elapsed = found["operations"], found["seconds"]
         return Sample(
             value=operations / (found["cpu"] if self.by_cpu else elapsed),
@@ -79,7 +81,8 @@ class TaskMemory:
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
         module = self.modules[peer]
-        found = _run_inside(bench, module, "idle_tasks", "memory", str(self.count))
+        command = inside(peer, module, "idle_tasks", "memory", str(self.count))
+        found = json.loads(_first_line(command, bench))
         return Sample(
             value=found["grown"] / found["operations"],
             description=found["description"],
@@ -94,16 +97,22 @@ class Import:
     peers: Sequence[str]
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
+        module = library(peer)
         code = (
-            "from time import perf_counter as now; began = now()\n"
-            f"import {peer}\n"
-            f"print(now() - began, getattr({peer}, '__version__', ''), flush=True)"
+            "from time import perf_counter as now, process_time as cpu\n"
+            f"began, spent = now(), cpu()\nimport {module}\n"
+            "print(now() - began, cpu() - spent)"
         )
-        seconds, version = [], ""
-        for _ in range(IMPORTS):
-            taken, _, version = _first_line([sys.executable, "-c", code], bench).partition(" ")
-            seconds.append(float(taken))
-        return Sample(value=median(seconds), description=f"{peer} {version}".strip())
+        command = _python(peer, "-c", code)
+        taken = [_first_line(command, bench).split() for _ in range(IMPORTS)]
+        seconds = median(float(wall) for wall, _ in taken)
+        cpu = median(float(spent) for _, spent in taken)
+        return Sample(
+            value=seconds,
+            description="",  # other rows say which version it is
+            disturbed=1 - cpu / seconds,
+            cpu=cpu,
+        )
 
 
 @dataclass(frozen=True)
@@ -119,8 +128,10 @@ class Echo:
         return list(self.servers)
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
-        command = _server(self.servers[peer], self.load, bench)
-        return measure_echoes(command, self.load, timing, bench)
+        return measure_echoes(self.command(peer, bench), self.load, timing, bench)
+
+    def command(self, peer: str, bench: Bench) -> Command:
+        return _server(peer, self.servers[peer], self.load, bench)
 
 
 @dataclass(frozen=True)
@@ -135,23 +146,27 @@ class ConnectionMemory:
         return list(self.servers)
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
-        return measure_rest(_server(self.servers[peer], self.load, bench), self.load, bench)
+        command = _server(peer, self.servers[peer], self.load, bench)
+        return measure_rest(command, self.load, bench)
 
 
-def _server(name: str, load: Load, bench: Bench) -> list[str | Path]:
+def _server(peer: str, name: str, load: Load, bench: Bench) -> Command:
     if not name.endswith(".py"):
-        return [bench.program(name)]
+        return Command([bench.program(name)])
     certificate = [bench.certificate()] if load.protocol == "tls" else []
-    return [sys.executable, "-u", BENCHMARKS / "servers" / name, *certificate]
+    return _python(peer, "-u", BENCHMARKS / "servers" / name, *certificate)
 
 
-def _run_inside(bench: Bench, *arguments: str) -> dict[str, Any]:
-    line = _first_line([sys.executable, "-m", "harness.inside", *arguments], bench)
-    found: dict[str, Any] = json.loads(line)
-    return found
+def inside(peer: str, *arguments: str) -> Command:
+    """Run one function of a program; see `harness/inside.py`."""
+    return _python(peer, "-m", "harness.inside", *arguments)
 
 
-def _first_line(command: Sequence[str], bench: Bench) -> str:
+def _python(peer: str, *arguments: str | Path) -> Command:
+    return Command([sys.executable, *arguments], ENVIRONMENT.get(peer, {}))
+
+
+def _first_line(command: Command, bench: Bench) -> str:
     log = bench.log("program")
     with child(command, bench.server_core, log, folder=BENCHMARKS) as process:
         line = read_line(process, PATIENCE)

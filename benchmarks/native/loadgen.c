@@ -20,6 +20,8 @@
  *
  * Compiled with -DTLS the connections speak TLS, and every message is copied out.
  *
+ * Nobody sends a second message before everybody has had the echo of the first.
+ *
  * usage: loadgen tcp|udp PORT CONNECTIONS SIZE MESSAGES COUNTER_FD
  * Each connection rests after MESSAGES messages, or never if that is 0. It runs
  * until it is killed; it exits by itself only to report an error.
@@ -54,7 +56,7 @@ static const char CONGESTION_CONTROL[] = "reno";
 
 /* What the harness sees; its layout is repeated in harness/counters.py. */
 struct counters {
-    volatile uint64_t messages;        /* echoes that came back whole */
+    volatile uint64_t messages;        /* echoes that came back whole, but for the first ones */
     volatile uint64_t answered;        /* connections that have had their first echo */
     volatile uint64_t taken[BUCKETS];  /* how many echoes took how long */
 };
@@ -71,6 +73,8 @@ struct connection {
 #endif
 };
 
+static struct connection *connections;
+static size_t count; /* of connections */
 static size_t size;
 static uint32_t limit;       /* messages per connection, or 0 */
 static unsigned char *bytes; /* size + WINDOWS pseudo-random bytes */
@@ -236,18 +240,32 @@ static int resting(const struct connection *c)
     return limit && c->received == size && c->number + 1 == limit;
 }
 
+/* The first echo of a connection is in: the others begin when it is the last one. Else those
+ * that were accepted early would keep the server from accepting the rest. */
+static void on_answer(void)
+{
+    counters->answered++;
+    if (counters->answered < count)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (!resting(&connections[i]))
+            next_message(&connections[i], now());
+}
+
 static void on_event(struct connection *c)
 {
-    if (resting(c))
-        return;
+    if (c->received == size)
+        return; /* resting, or waiting for the others' first echo */
     push(c);
     if (!pull(c))
         return;
+    if (c->number == 0) {
+        on_answer();
+        return;
+    }
     uint64_t when = now();
     count_time(when - c->began);
     counters->messages++;
-    if (c->number == 0)
-        counters->answered++;
     if (!resting(c))
         next_message(c, when);
 }
@@ -289,7 +307,7 @@ int main(int argc, char **argv)
     }
     int type = strcmp(argv[1], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
     int port = atoi(argv[2]);
-    size_t count = strtoul(argv[3], NULL, 10);
+    count = strtoul(argv[3], NULL, 10);
     size = strtoul(argv[4], NULL, 10);
     limit = (uint32_t)strtoul(argv[5], NULL, 10);
 
@@ -298,7 +316,7 @@ int main(int argc, char **argv)
         fail("mmap");
     fill_bytes();
 
-    struct connection *connections = calloc(count, sizeof *connections);
+    connections = calloc(count, sizeof *connections);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!connections || epoll < 0)
         fail("start");
