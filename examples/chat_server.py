@@ -1,7 +1,7 @@
 """What one says, all read: python chat_server.py 8080, and then telnet localhost 8080"""
 
+import argparse
 import functools
-import sys
 
 import giambio
 
@@ -29,12 +29,14 @@ async def talk(room, name, lines, stream):
 async def chat(room, stream):
     await stream.send_all(b"Your name? ")
     lines = giambio.BufferedStream(stream)
-    name = (await lines.read_line()).strip()
-    if name:
-        try:
-            await talk(room, name, lines, stream)
-        finally:
-            await room.send(b"* %s has left\n" % name)
+    try:
+        if name := (await lines.read_line()).strip():
+            try:
+                await talk(room, name, lines, stream)
+            finally:
+                await room.send(b"* %s has left\n" % name)
+    except giambio.DelimiterNotFound:
+        await stream.send_all(b"* that line is too long\n")
 
 
 async def main(port):
@@ -42,4 +44,6 @@ async def main(port):
         await giambio.serve_tcp(functools.partial(chat, room), port)
 
 
-giambio.run(main, int(sys.argv[1]))
+parser = argparse.ArgumentParser(description="Serve a chat room.")
+parser.add_argument("port", metavar="PORT", type=int)
+giambio.run(main, parser.parse_args().port)

@@ -4,8 +4,8 @@ Told to stop by SIGTERM, it takes no more connections, answers the requests that
 for up to ten seconds, and exits with 0.
 """
 
+import argparse
 import signal
-import sys
 
 import giambio
 
@@ -24,4 +24,6 @@ async def main(port):
         print("stopped:", cancelled.reason)
 
 
-giambio.run(main, int(sys.argv[1]), stop_signals=[signal.SIGTERM])
+parser = argparse.ArgumentParser(description="Serve until SIGTERM, and then end well.")
+parser.add_argument("port", metavar="PORT", type=int)
+giambio.run(main, parser.parse_args().port, stop_signals=[signal.SIGTERM])

@@ -1,0 +1,125 @@
+"""Serves a folder by HTTP/1.1: python http_server.py 8080 [FOLDER]
+
+HTTP by h11, with keep-alive and a limit to how long a client may take. Told to stop by SIGTERM
+or Ctrl-C, it ends the answers that it has begun. It needs: python -m pip install h11
+"""
+
+import argparse
+import functools
+import mimetypes
+import signal
+from http import HTTPStatus
+from urllib.parse import unquote
+
+import h11
+
+import giambio
+
+PATIENCE = 30  # seconds for a client to ask, or to take a piece of the answer
+GRACE = 5  # seconds for the answers that have begun when the server is stopped
+CHUNK = 65536
+
+
+class Connection:
+    """HTTP/1.1 over a stream."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.http = h11.Connection(h11.SERVER)
+        self.with_body = True
+
+    async def receive(self):
+        with giambio.fail_after(PATIENCE):
+            while (event := self.http.next_event()) is h11.NEED_DATA:
+                self.http.receive_data(await self.stream.receive(CHUNK))
+        return event
+
+    async def send(self, event):
+        data = self.http.send(event)
+        with giambio.fail_after(PATIENCE):
+            await self.stream.send_all(data)
+
+    async def send_head(self, status, headers):
+        reason = status.phrase.encode()
+        await self.send(h11.Response(status_code=status, reason=reason, headers=headers))
+
+    async def send_body(self, data):
+        if self.with_body:
+            await self.send(h11.Data(data=data))
+
+    async def send_status(self, status, *headers):
+        body = b"%d %s\n" % (status, status.phrase.encode())
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), *headers]
+        await self.send_head(status, headers)
+        await self.send_body(body)
+        await self.send(h11.EndOfMessage())
+
+
+async def find(folder, target):
+    """The file that a request means; None if there is none, or it is not ours to give."""
+    path = unquote(target.decode("ascii").partition("?")[0]).lstrip("/")
+    if "\0" in path:
+        return None
+    file = await (folder / path).resolve()
+    if await file.is_dir():
+        file /= "index.html"
+    return file if file.is_relative_to(folder) and await file.is_file() else None
+
+
+async def send_file(connection, path):
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    async with await giambio.open_file(path, "rb") as file:
+        left = (await path.stat()).st_size
+        headers = [("Content-Type", kind), ("Content-Length", str(left))]
+        await connection.send_head(HTTPStatus.OK, headers)
+        while connection.with_body and left and (data := await file.read(min(left, CHUNK))):
+            await connection.send_body(data)
+            left -= len(data)
+        await connection.send(h11.EndOfMessage())
+
+
+async def answer(connection, folder, request):
+    connection.with_body = request.method != b"HEAD"
+    if request.method not in (b"GET", b"HEAD"):
+        return await connection.send_status(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD"))
+    path = await find(folder, request.target)
+    if path is None:
+        return await connection.send_status(HTTPStatus.NOT_FOUND)
+    await send_file(connection, path)
+
+
+async def handle(folder, stream):
+    connection = Connection(stream)
+    try:
+        while isinstance(request := await connection.receive(), h11.Request):
+            print(request.method.decode(), request.target.decode(), flush=True)
+            await answer(connection, folder, request)
+            if connection.http.they_are_waiting_for_100_continue:
+                break
+            while connection.http.their_state is h11.SEND_BODY:
+                await connection.receive()  # what came with the request, and nobody asked for
+            if connection.http.our_state is not h11.DONE:
+                break
+            connection.http.start_next_cycle()
+    except TimeoutError:
+        pass  # whoever takes that long has gone
+    except h11.RemoteProtocolError as error:
+        if connection.http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await connection.send_status(HTTPStatus(error.error_status_hint))
+
+
+async def main(port, folder):
+    folder = await giambio.Path(folder).resolve(strict=True)
+    print(f"serving {folder} on http://127.0.0.1:{port}/", flush=True)
+    handler = functools.partial(handle, folder)
+    try:
+        await giambio.serve_tcp(handler, port, host="127.0.0.1", grace=GRACE)
+    except giambio.CancelledError as cancelled:
+        print("stopped:", cancelled.reason)
+
+
+parser = argparse.ArgumentParser(description="Serve a folder by HTTP.")
+parser.add_argument("port", metavar="PORT", type=int)
+parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".")
+options = parser.parse_args()
+giambio.run(main, options.port, options.folder, stop_signals=[signal.SIGINT, signal.SIGTERM])
