@@ -15,8 +15,9 @@ import sys
 from email.utils import formatdate
 from urllib.parse import unquote_to_bytes
 
-import giambio
 import h11
+
+import giambio
 
 IDLE = 30  # seconds for a client to send its next request, or to go on with one
 GRACE = 10  # seconds for requests that have begun when the server is stopped
@@ -262,7 +263,7 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     if options.app is None:
         app = demo()
     else:

@@ -6,16 +6,16 @@ python -m pip install 'giambio[anyio]' httpx
 
 import argparse
 
-import giambio
 import httpx
+
+import giambio
 
 SITES = ["https://example.com", "https://www.python.org", "https://www.wikipedia.org"]
 
 
 async def fetch(client, url, timeout):
     with giambio.fail_after(timeout):
-        response = await client.get(url)
-    return response.raise_for_status()
+        return await client.get(url)
 
 
 async def main(urls, timeout):
