@@ -94,7 +94,7 @@ class LoopMachine(RuleBasedStateMachine):
         self.arrivals = Arrivals()
         self.loop.add_hook(self.arrivals)
         self.main = self.loop.begin(self.host)
-        self.turns(2)
+        self.rest()
         self.prepare()
 
     def prepare(self) -> None:
