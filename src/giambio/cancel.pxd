@@ -30,7 +30,7 @@ cdef class CancelScope(Scope):
     cpdef bint left_open(self) except -1
     @cython.locals(parent=CancelScope)
     cpdef object enter(self, Task task)
-    @cython.locals(task=Task)
+    @cython.locals(task=Task, inner=CancelScope)
     cpdef object check_leaving(self)
     @cython.locals(task=Task, parent=CancelScope)
     cpdef bint leave(self, bint cancelled) except -1
