@@ -133,6 +133,8 @@ class Run:
             }
             for name, check in checks.items():
                 self.jobs.start(pool, name, partial(self.after, installed, check))
+            docs = partial(self.docs, environments[0])
+            self.jobs.start(pool, "docs: build", partial(after_wheel, docs))
             for python in pythons:
                 if python.lacks:
                     name = f"compiled, Python {python.short}"
@@ -179,6 +181,15 @@ class Run:
         # `.ci/run` has installed the programs, so no test is skipped for want of one.
         variables = environment(GIAMBIO_TEST_PROGRAMS="required")
         job.run([env.python, *tests], cwd=self.outside, env=variables, timeout=TEST_SECONDS)
+
+    def docs(self, built: Environment, job: Job) -> None:
+        create = [built.version.path, "-m", "venv", str(self.folder / "docs")]
+        job.run(create, cwd=self.folder, env=environment())
+        python = str(self.folder / "docs" / "bin" / "python")
+        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[docs]"]
+        job.run(install, cwd=self.folder, env=environment())
+        build = [python, "-m", "sphinx", "-W", "--keep-going", "docs", str(self.folder / "html")]
+        job.run(build, cwd=self.outside, env=environment())
 
     # --- linters and type checkers, beside an installed compiled wheel ---
 

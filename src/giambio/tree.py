@@ -21,7 +21,7 @@ __all__ = ["FrameInfo", "TaskInfo", "format_task_tree", "task_tree", "tree_of"]
 
 
 class FrameInfo(NamedTuple):
-    """A place in the user's code: an entry of `TaskInfo.frames`.
+    """A place in the user's code, as a `TaskInfo` has them in its ``frames``.
 
     Example:
         >>> import giambio
