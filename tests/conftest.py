@@ -35,6 +35,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# A program of a test writes a line in one piece, so that receiving once receives it.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 
 def pytest_configure() -> None:
     global real_stderr

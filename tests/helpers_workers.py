@@ -21,6 +21,21 @@ def count_calls() -> tuple[int, int]:
     return os.getpid(), CALLS
 
 
+def leave_a_child(fifo: str) -> int:
+    """Fork a child that lives until a fifo is written to; returns the process that did."""
+    with open(fifo, "rb") as end:
+        if os.fork() == 0:
+            end.read()
+            os._exit(0)
+    return os.getpid()
+
+
+def leave_a_child_and_die(fifo: str) -> NoReturn:
+    """The same, and end without a word."""
+    os.kill(leave_a_child(fifo), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
 def fail(message: str) -> NoReturn:
     """Raise."""
     deeper(message)

@@ -184,7 +184,7 @@ def test_a_program_that_runs_is_no_deadlock_and_one_that_has_ended_hides_none(ru
             await manager.spawn(event.wait)
             async with await giambio.open_process(["sleep", "0.4"]) as process:
                 done.append(await process.wait())
-            program = python("import time; time.sleep(0.4); print('x')")
+            program = ["sh", "-c", "sleep 0.4; echo x"]
             async with await giambio.open_process(program, stdout=PIPE) as process:
                 assert process.stdout is not None
                 done.append(await process.stdout.receive())

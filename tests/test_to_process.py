@@ -23,12 +23,13 @@ import giambio
 import helpers_workers as functions
 from giambio.processes import pool
 from giambio.testing import VirtualClock, assert_checkpoints
-from helpers_processes import has_children, lives, no_child_is_left
+from helpers_net import outcome, turns
+from helpers_processes import has_children, lives, no_child_is_left, watch
 from helpers_threads import LONG, until, wait_until
 
 Run = Callable[..., Any]
 
-__all__ = ["no_child_is_left"]
+__all__ = ["no_child_is_left", "watch"]
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="to_process() needs a POSIX system for now"),
@@ -322,6 +323,31 @@ def test_a_process_that_dies_in_the_middle(run: Run, how: str, code: int, words:
         assert await giambio.to_process(abs, -1) == 1
 
     run(main)
+
+
+@pytest.mark.parametrize("waiting_for", ["the reply", "room for the request"])
+def test_a_process_that_dies_and_leaves_a_child(
+    run: Run, tmp_path: Path, watch: str, waiting_for: str
+) -> None:
+    """What a worker has forked holds its pipes open; it is dead nevertheless."""
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+
+    async def main() -> None:
+        if waiting_for == "the reply":
+            with pytest.raises(giambio.BrokenWorkerProcess, match="was killed by SIGKILL"):
+                await giambio.to_process(functions.leave_a_child_and_die, fifo)
+            return
+        pid = await giambio.to_process(functions.leave_a_child, fifo)
+        os.kill(pid, signal.SIGSTOP)  # so that it takes nothing
+        async with giambio.TaskManager() as manager:
+            task = manager.start_soon(outcome, giambio.to_process, len, bytes(1 << 20))
+            await turns()
+            os.kill(pid, signal.SIGKILL)
+        assert str(task.result()).endswith("was killed by SIGKILL in the middle of a call")
+
+    with open(fifo, "rb+", buffering=0):  # closed, it ends the child
+        run(main)
 
 
 def test_a_process_that_died_while_it_was_idle_is_replaced(run: Run) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -53,6 +54,7 @@ class Child:
         "_returncode",
         "_waiting",
         "_watched_by",
+        "at_end",
         "ended",
         "pid",
     )
@@ -64,7 +66,9 @@ class Child:
         self.ended = False
         # None for an ended process: somebody else has taken its exit code.
         self._returncode: int | None = None
+        # Who is to know as soon as it has ended: tasks, and whoever has set this.
         self._waiting: list[Wait] = []
+        self.at_end: Callable[[], object] | None = None
         self._descriptor = open_descriptor(popen.pid)
         # The driver that will report the end, or the timer for the next look.
         self._watched_by: Driver | None = None
@@ -125,6 +129,8 @@ class Child:
         self._waiting = []
         for wait in waiting:
             wait.wake()
+        if self.at_end is not None:
+            self.at_end()
 
     # -- waiting for it --------------------------------------------------------------------
 
@@ -166,14 +172,14 @@ class Child:
     def watch(self) -> None:
         """Have the end noticed as soon as it comes, also when nobody waits for it.
 
-        Where there are no process descriptors, only while somebody waits.
+        Where there are no process descriptors, only while somebody wants to know.
         """
         driver = self._kernel.driver
         if driver is None or self._watched_by is driver:
             return
         if self._descriptor >= 0:
             driver.watch(self._descriptor, directions.READING, Callback(self._reported))
-        elif self._waiting:
+        elif self._somebody_wants_to_know():
             self._pause = FIRST_LOOK
             self._look_later()
         else:
@@ -204,10 +210,13 @@ class Child:
         if self.reap():
             return
         self._pause = min(2 * self._pause, LAST_LOOK)
-        if self._waiting:
+        if self._somebody_wants_to_know():
             self._look_later()
         else:
             self._watched_by = None
+
+    def _somebody_wants_to_know(self) -> bool:
+        return bool(self._waiting) or self.at_end is not None
 
     def _close_descriptor(self) -> None:
         descriptor = self._descriptor

@@ -13,7 +13,7 @@ from io import RawIOBase
 from typing import Any
 
 from giambio._final import final
-from giambio.errors import BrokenResourceError
+from giambio.errors import BrokenResourceError, ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.net.readiness import end_watches, wait_readable, wait_writable
 from giambio.streams.abc import Closeable, ReceiveStream, SendStream
@@ -42,9 +42,13 @@ class PipeEnd(Closeable):
     def close_now(self) -> None:
         """See `Closeable.close_now`."""
         if not self._file.closed:
-            if self._kernel.driver is not None:
-                end_watches(self._kernel.driver, self._file.fileno())
+            self._end_watches()
             self._file.close()
+
+    def _end_watches(self) -> None:
+        """Have those look again who wait."""
+        if self._kernel.driver is not None:
+            end_watches(self._kernel.driver, self._file.fileno())
 
     def forget(self) -> None:
         """In a forked child: close it without a word to the parent's driver."""
@@ -65,10 +69,16 @@ class PipeEnd(Closeable):
 class PipeReceiveStream(PipeEnd, ReceiveStream):
     """What a child process writes."""
 
-    __slots__ = ()
+    __slots__ = ("_over",)
 
     def __init__(self, kernel: Kernel, file: RawIOBase) -> None:
         super().__init__(kernel, file, Guard("receiving from", "receive"))
+        self._over = False
+
+    def end(self) -> None:
+        """What is in the pipe is the last of it, although others hold its other end open."""
+        self._over = True
+        self._end_watches()
 
     async def receive(self, max_size: int = 65536) -> bytes:
         """See `ReceiveStream.receive`."""
@@ -79,7 +89,13 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
                 try:
                     return os.read(self._descriptor(), max_size)
                 except BlockingIOError:
-                    await wait_readable(self._descriptor())
+                    if self._over:
+                        return b""
+                    try:
+                        await wait_readable(self._descriptor())
+                    except ClosedResourceError:
+                        if not self._over:
+                            raise
 
 
 @typing.final  # for type checkers

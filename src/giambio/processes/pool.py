@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from giambio.cancel import CancelScope
-from giambio.errors import BrokenResourceError, BrokenWorkerProcess
+from giambio.errors import BrokenResourceError, BrokenWorkerProcess, ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.runnable import Handle
 from giambio.processes import protocol
@@ -61,13 +61,25 @@ class WorkerProcess:
         A checkpoint. Cancelled, the process is in no state to be used again.
         """
         first, self._first = self._first, b""
+        self._child.at_end = self._has_ended
+        self._child.watch()
         try:
             with AtWork(self._kernel):
                 await self._requests.send_all(first + protocol.frame(request))
                 header = await self._receive(protocol.HEADER)
                 return await self._receive(int.from_bytes(header, "big"))
-        except (BrokenResourceError, EOFError):
+        except (BrokenResourceError, ClosedResourceError, EOFError):
             raise await self._post_mortem() from None
+        finally:
+            self._child.at_end = None
+
+    def _has_ended(self) -> None:
+        """The process has ended in the middle of a call.
+
+        What it has forked may live on, and hold its ends of the pipes open.
+        """
+        self._requests.close_now()
+        self._replies.end()
 
     async def _receive(self, size: int) -> bytes:
         data = bytearray()
