@@ -65,14 +65,14 @@ class Pair:
     before: int
     """The bytes that the server had resident before anyone connected."""
 
-    def await_first_echoes(self, connections: int) -> None:
-        deadline = time.monotonic() + CONNECT_SECONDS
+    def await_first_echoes(self, connections: int, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while self.counters.answered < connections:
             self.check_alive()
             if time.monotonic() > deadline:
                 raise BenchmarkError(
                     f"only {self.counters.answered} of {connections} connections "
-                    f"were answered within {CONNECT_SECONDS:.0f} s"
+                    f"were answered within {seconds:.0f} s"
                 )
             time.sleep(0.01)
 
@@ -118,14 +118,17 @@ def measure_rest(command: Command, load: Load, bench: Bench) -> Sample:
 
 
 @contextmanager
-def under_load(command: Command, load: Load, bench: Bench) -> Iterator[Pair]:
-    """A server and its load, from when every connection has had its first echo."""
+def under_load(command: Command, load: Load, bench: Bench, slowness: float = 1.0) -> Iterator[Pair]:
+    """A server and its load, from when every connection has had its first echo.
+
+    The server gets `slowness` times as long for it as others do.
+    """
     generator = bench.program("loadgen", *(TLS_FLAGS if load.protocol == "tls" else ()))
     logs = bench.log("server"), bench.log("load")
     counters = Counters()
     try:
         with child(command, bench.server_core, logs[0]) as server:
-            port, description = _await_port(server, logs[0])
+            port, description = _await_port(server, logs[0], START_SECONDS * slowness)
             transport = "udp" if load.protocol == "udp" else "tcp"
             numbers = load.connections, load.size, load.messages, counters.descriptor
             before = resident_memory(server.pid)
@@ -136,14 +139,14 @@ def under_load(command: Command, load: Load, bench: Bench) -> Iterator[Pair]:
                 inherit=[counters.descriptor],
             ) as client:
                 pair = Pair(server, client, logs, counters, description, before)
-                pair.await_first_echoes(load.connections)
+                pair.await_first_echoes(load.connections, CONNECT_SECONDS * slowness)
                 yield pair
     finally:
         counters.close()
 
 
-def _await_port(server: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
-    line = read_line(server, START_SECONDS)
+def _await_port(server: subprocess.Popen[bytes], log: Path, seconds: float) -> tuple[str, str]:
+    line = read_line(server, seconds)
     if not line:
         raise BenchmarkError(f"did not start: {last_words(log) or 'it said nothing'}")
     port, _, description = line.partition(" ")

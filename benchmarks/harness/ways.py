@@ -103,7 +103,7 @@ class Import:
             f"began, spent = now(), cpu()\nimport {module}\n"
             "print(now() - began, cpu() - spent)"
         )
-        command = _python(peer, "-c", code)
+        command = python(peer, "-c", code)
         taken = [_first_line(command, bench).split() for _ in range(IMPORTS)]
         seconds = median(float(wall) for wall, _ in taken)
         cpu = median(float(spent) for _, spent in taken)
@@ -154,15 +154,15 @@ def _server(peer: str, name: str, load: Load, bench: Bench) -> Command:
     if not name.endswith(".py"):
         return Command([bench.program(name)])
     certificate = [bench.certificate()] if load.protocol == "tls" else []
-    return _python(peer, "-u", BENCHMARKS / "servers" / name, *certificate)
+    return python(peer, "-u", BENCHMARKS / "servers" / name, *certificate)
 
 
 def inside(peer: str, *arguments: str) -> Command:
     """Run one function of a program; see `harness/inside.py`."""
-    return _python(peer, "-m", "harness.inside", *arguments)
+    return python(peer, "-m", "harness.inside", *arguments)
 
 
-def _python(peer: str, *arguments: str | Path) -> Command:
+def python(peer: str, *arguments: str | Path) -> Command:
     return Command([sys.executable, *arguments], ENVIRONMENT.get(peer, {}))
 
 

@@ -1,0 +1,1 @@
+"""What the regression gate counts, and what it expects; see `check_instructions.py`."""

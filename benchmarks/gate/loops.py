@@ -1,0 +1,102 @@
+"""Small loops through the kernel, each of which does one operation `n` times."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import giambio
+from giambio.testing import VirtualClock
+from tasks.giambio_ import channel, checkpoint, spawn, spawn_block, timeout
+
+__all__ = [
+    "channel",
+    "checkpoint",
+    "echo",
+    "echo_parked",
+    "lock",
+    "reference",
+    "run",
+    "sleep",
+    "spawn",
+    "spawn_block",
+    "timeout",
+]
+
+MESSAGE = bytes(1024)
+SLEEPERS = 100
+
+
+def run(function: Callable[..., Awaitable[None]], n: int) -> None:
+    """In virtual time, so that nothing depends on how fast this machine is."""
+    giambio.run(function, n, clock=VirtualClock())
+
+
+async def reference(n: int) -> None:
+    """What everything is compared with: the interpreter's own work, without giambio.
+
+    It calls, allocates, looks things up and steps a coroutine, as the loops do in between.
+    """
+
+    class Point:
+        __slots__ = ("x", "y")
+
+        def __init__(self, x: int, y: int) -> None:
+            self.x = x
+            self.y = y
+
+    async def point(i: int) -> Point:
+        return Point(i, i + 1)
+
+    seen: dict[int, Any] = {}
+    for i in range(n):
+        found = await point(i)
+        seen[i % 100] = [found.x, (found.y, found)]
+
+
+async def echo(n: int) -> None:
+    """The README's handler, whose message is always there already."""
+    ours, theirs = map(giambio.wrap_socket, socket.socketpair())
+    with ours, theirs:
+        for _ in range(n):
+            await theirs.send_all(MESSAGE)
+            await ours.send_all(await ours.receive())
+            await theirs.receive()
+
+
+async def echo_parked(n: int) -> None:
+    """The README's handler, which has to wait for each message, as its client for each echo."""
+
+    async def handle(stream: giambio.ByteStream) -> None:
+        while data := await stream.receive():
+            await stream.send_all(data)
+
+    ours, theirs = map(giambio.wrap_socket, socket.socketpair())
+    async with giambio.TaskManager() as manager:
+        await manager.spawn(handle, ours)
+        with theirs:
+            for _ in range(n):
+                await theirs.send_all(MESSAGE)
+                await theirs.receive()
+    ours.close()
+
+
+async def lock(n: int) -> None:
+    """A lock that is free."""
+    free = giambio.Lock()
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def sleep(n: int) -> None:
+    """A hundred tasks that sleep side by side, for as long as it takes."""
+
+    async def nap(i: int) -> None:
+        for k in range(n // SLEEPERS):
+            await giambio.sleep(1 + i * 7919 % 101 + k)
+
+    async with giambio.TaskManager() as manager:
+        for i in range(SLEEPERS):
+            await manager.spawn(nap, i)
