@@ -11,10 +11,10 @@ import os
 import socket
 import sys
 
-if sys.platform != "win32":
+try:
     import resource
-else:
-    resource = None
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 __all__ = [
     "describe",
