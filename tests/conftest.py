@@ -73,6 +73,16 @@ def loop(driver: str) -> Iterator[giambio.EventLoop]:
     loop.close()
 
 
+@pytest.fixture
+def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No random schedule, whatever the environment says.
+
+    For a test of who comes when, or of how far a task goes before it gives way. All others
+    have to pass under any schedule.
+    """
+    monkeypatch.delenv("GIAMBIO_SEED", raising=False)
+
+
 @pytest.fixture(autouse=True)
 def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that hangs ends the run with every thread's traceback."""

@@ -145,6 +145,7 @@ def test_cancel_shielded_checkpoint_gives_way_and_never_raises(run: Run) -> None
     assert run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_tasks_that_give_way_take_turns(run: Run) -> None:
     async def main() -> list[str]:
         log: list[str] = []
@@ -328,6 +329,7 @@ async def turns_taken_by(operation: Callable[[], Awaitable[Any]], times: int) ->
     return others
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_ready_operation_costs_no_turn_until_the_budget_is_used_up(run: Run) -> None:
     """SEMANTICS, Checkpoints: the budget counts operations, is full at the start of each
     step, and is one named constant."""
@@ -345,6 +347,7 @@ def test_a_ready_operation_costs_no_turn_until_the_budget_is_used_up(run: Run) -
     assert run(main) == [0, 0, 1, 1, 2, 9]
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_the_budget_is_full_at_the_start_of_each_step(run: Run) -> None:
     """SEMANTICS, Checkpoints: the budget … is full at the start of each step."""
 
@@ -363,6 +366,7 @@ def test_the_budget_is_full_at_the_start_of_each_step(run: Run) -> None:
     assert run(main) == 5  # the checkpoints' own
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_an_empty_budget_yields_cancellably_and_nothing_was_done(run: Run) -> None:
     """SEMANTICS, Checkpoints: an empty budget yields (cancellably) and refills; try."""
 

@@ -582,6 +582,7 @@ def test_a_shield_around_keeps_cancellations_out(run: Run, way: Way) -> None:
 
 
 @pytest.mark.parametrize("name", ["gather", "map_concurrent"])
+@pytest.mark.usefixtures("in_turn")
 def test_a_shield_that_goes_up_afterwards_does_not_invent_results(run: Run, name: str) -> None:
     """What was cancelled has no result, although nobody is cancelled any more."""
 

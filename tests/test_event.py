@@ -31,11 +31,9 @@ def test_an_event_is_not_set_at_first_and_set_for_ever() -> None:
     assert event.is_set()
 
 
-def test_waiting_for_what_has_happened_goes_on_at_once(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("in_turn")
+def test_waiting_for_what_has_happened_goes_on_at_once(run: Run) -> None:
     """DESIGN, Checkpoints: a ready operation costs no scheduler round trip."""
-    monkeypatch.delenv("GIAMBIO_SEED", raising=False)
 
     async def main() -> bool:
         event = giambio.Event()

@@ -100,11 +100,9 @@ def test_the_block_gives_it_back_when_an_exception_leaves_it(run: Run, make: Mak
     assert run(main) is True
 
 
-def test_what_is_free_is_taken_at_once(
-    run: Run, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("in_turn")
+def test_what_is_free_is_taken_at_once(run: Run, make: Make) -> None:
     """DESIGN, Checkpoints: a ready operation costs no scheduler round trip."""
-    monkeypatch.delenv("GIAMBIO_SEED", raising=False)
 
     async def main() -> bool:
         thing = make()
@@ -189,11 +187,9 @@ def test_they_get_it_in_the_order_they_came(run: Run, make: Make) -> None:
     assert run(main) == ["a", "b", "c", "d"]
 
 
-def test_those_who_come_again_and_again_take_turns(
-    run: Run, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("in_turn")
+def test_those_who_come_again_and_again_take_turns(run: Run, make: Make) -> None:
     """SEMANTICS, Checkpoints: nobody barges in, not even the one who has just released it."""
-    monkeypatch.delenv("GIAMBIO_SEED", raising=False)
 
     async def main() -> str:
         thing = make()

@@ -116,6 +116,7 @@ outcome(main)
     assert errors == ""
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_ctrl_c_cancels_the_tasks_of_the_main_task(driver: str) -> None:
     """DESIGN, Ctrl-C: cancels the main task, lets every `finally` run."""
     program = """

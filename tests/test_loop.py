@@ -174,6 +174,7 @@ def test_an_exception_between_two_steps_closes_the_tasks_children_first(
 # -- begin, turn, end --------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_loop_driven_turn_by_turn_is_paused_with_tasks_parked_and_finished(
     loop: giambio.EventLoop,
 ) -> None:
@@ -208,6 +209,7 @@ def test_a_loop_driven_turn_by_turn_is_paused_with_tasks_parked_and_finished(
     assert finish(loop, task) == "main"
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_turn_runs_at_most_the_tasks_that_were_ready_at_its_start(
     loop: giambio.EventLoop,
 ) -> None:
@@ -304,6 +306,7 @@ def test_waiting_may_be_done_in_another_thread(driver: str) -> None:
     loop.close()
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_thread_that_waits_for_the_host_is_woken_by_a_threadsafe_call(
     loop: giambio.EventLoop,
 ) -> None:

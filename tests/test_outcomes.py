@@ -197,6 +197,7 @@ def test_a_failing_body_alone_is_raised_as_itself(run: Run) -> None:
     assert caught.value.__context__ is None
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_failures_in_the_same_turn_are_both_kept(run: Run) -> None:
     """DESIGN: nothing is ever lost."""
 

@@ -146,6 +146,7 @@ def test_a_stop_iteration_is_not_taken_for_the_result_of_the_await(run: Run) -> 
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_those_woken_in_one_step_run_in_the_order_of_their_wakes(run: Run) -> None:
     """SEMANTICS, The loop: no decision depends on set order, `id()` or hash."""
 
@@ -167,6 +168,7 @@ def test_those_woken_in_one_step_run_in_the_order_of_their_wakes(run: Run) -> No
     assert run(main) == [*range(1, 50, 2), *range(0, 50, 2)]
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_cancelled_tasks_run_in_the_order_they_were_spawned(run: Run) -> None:
     """SEMANTICS, The loop: children keep insertion order."""
 
@@ -192,6 +194,7 @@ def test_cancelled_tasks_run_in_the_order_they_were_spawned(run: Run) -> None:
 # -- interrupt -----------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_an_interrupt_is_delivered_once(run: Run) -> None:
     """SEMANTICS, Parking: the kernel can deliver an exception into one park once."""
     aborts = []
@@ -461,6 +464,7 @@ def started_request(loop: giambio.EventLoop) -> tuple[Request, giambio.CancelSco
     return request, scope, task
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answers_not_yet_may_still_give_the_result(loop: giambio.EventLoop) -> None:
     """SEMANTICS, Parking: *not yet: the operation itself will wake the task*."""
     request, _, task = started_request(loop)
@@ -471,6 +475,7 @@ def test_an_abort_that_answers_not_yet_may_still_give_the_result(loop: giambio.E
     assert later.reason == "enough"
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answers_not_yet_may_give_the_cancellation(loop: giambio.EventLoop) -> None:
     """SEMANTICS, Parking: … with its result or with the cancellation."""
     request, _, task = started_request(loop)
@@ -481,6 +486,7 @@ def test_an_abort_that_answers_not_yet_may_give_the_cancellation(loop: giambio.E
     assert result.reason == "enough"
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answered_not_yet_is_not_asked_again(loop: giambio.EventLoop) -> None:
     request, scope, task = started_request(loop)
     task.cancel()
@@ -491,6 +497,7 @@ def test_an_abort_that_answered_not_yet_is_not_asked_again(loop: giambio.EventLo
     finish(loop, task)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_an_abort_may_wake_the_task_itself(run: Run) -> None:
     """The result that an operation has at hand when it is aborted is not lost."""
     for answer in (True, False):

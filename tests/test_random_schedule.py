@@ -54,9 +54,9 @@ def test_different_seeds_give_different_runs(run: Run) -> None:
     assert len({tuple(trace(run, seed)) for seed in range(20)}) > 15
 
 
-def test_without_a_seed_tasks_run_in_turn(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("in_turn")
+def test_without_a_seed_tasks_run_in_turn(run: Run) -> None:
     """SEMANTICS, The loop: no decision depends on chance."""
-    monkeypatch.delenv("GIAMBIO_SEED", raising=False)
     order: list[int] = []
 
     async def note(number: int) -> None:

@@ -629,6 +629,7 @@ def test_limit_counts_running_children(run: Run) -> None:
     assert run(main) == 3
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_limit_is_first_come_first_served(run: Run) -> None:
     """SEMANTICS, Task managers: `spawn` waits for a place, first come first served."""
 

@@ -79,6 +79,7 @@ def test_started_may_be_called_while_the_function_is_called(run: Run) -> None:
     assert run(main) == "in time"
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_the_task_belongs_to_the_manager_afterwards(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -90,6 +91,7 @@ def test_the_task_belongs_to_the_manager_afterwards(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_the_name_is_the_one_given(run: Run) -> None:
     async def main() -> str:
         async with giambio.TaskManager() as manager:
@@ -216,6 +218,7 @@ def test_the_child_is_in_the_callers_scopes_until_started(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_after_started_the_callers_scopes_do_not_reach_the_child(run: Run) -> None:
     async def main() -> str:
         async with giambio.TaskManager() as manager:

@@ -213,6 +213,7 @@ def test_joining_a_task_that_is_done_does_not_give_way(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_joiners_are_served_in_order(run: Run) -> None:
     """SEMANTICS, The loop: waiters keep insertion order."""
 

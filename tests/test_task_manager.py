@@ -349,6 +349,7 @@ def test_nothing_is_kept_of_a_cancelled_task(run: Run) -> None:
         gc.enable()
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_children_are_kept_in_the_order_they_were_spawned(run: Run) -> None:
     """SEMANTICS, The loop: children keep insertion order."""
 

@@ -209,6 +209,7 @@ def test_outside_of_a_loop_it_says_so(function: Callable[[], object]) -> None:
         function()
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_callback_may_look_at_the_tree(run: Run) -> None:
     """Issue, Task tree: also when no task runs."""
     trees = []
