@@ -55,7 +55,9 @@ class EpollDriver(Driver):
         older = self._sources.get(source.fd)
         if older is not None:  # closed behind our back, and the number is used again
             older.slot = -1
+            older.armed = 0
         source.slot = source.fd
+        source.armed = directions.READING | directions.WRITING
         source.generation = self._waits
         self._sources[source.fd] = source
 
@@ -63,6 +65,7 @@ class EpollDriver(Driver):
         """See `Driver.forget`."""
         if source.slot >= 0:
             source.slot = -1
+            source.armed = 0
             del self._sources[source.fd]
             try:
                 self._epoll.unregister(source.fd)
@@ -114,6 +117,7 @@ class EpollDriver(Driver):
             self._levels = None
         for source in self._sources.values():
             source.slot = -1
+            source.armed = 0
         self._sources.clear()
         self._events = []
         self._epoll.close()

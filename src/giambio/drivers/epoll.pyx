@@ -10,6 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 
+from giambio.drivers.directions cimport READING, WRITING
 from giambio.drivers.driver cimport Driver
 from giambio.drivers.levels cimport Levels
 from giambio.drivers.source cimport Source, Waiter
@@ -87,7 +88,9 @@ cdef class EpollDriver(Driver):
         older = self._slots[source.fd]
         if older is not None:  # closed behind our back, and the number is used again
             older.slot = -1
+            older.armed = 0
         source.slot = source.fd
+        source.armed = READING | WRITING
         self._slots[source.slot] = source
 
     cpdef object forget(self, Source source):
@@ -96,13 +99,14 @@ cdef class EpollDriver(Driver):
         if source.slot >= 0:
             self._slots[source.slot] = None
             source.slot = -1
+            source.armed = 0
             epoll_ctl(self._epoll, EPOLL_CTL_DEL, source.fd, &unused)
 
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *:
         """See `Driver.watch`."""
         if self._levels is None:
             levels = Levels()
-            self.arm(levels.source, 1)
+            self.arm(levels.source, READING)
             self._levels = levels
         return self._levels.watch(fd, direction, waiter)
 
@@ -169,6 +173,7 @@ cdef class EpollDriver(Driver):
         for source in self._slots:
             if source is not None:
                 (<Source>source).slot = -1
+                (<Source>source).armed = 0
         self._slots.clear()
         self._count = 0
 

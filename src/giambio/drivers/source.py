@@ -51,8 +51,8 @@ class Source:
         self.sticky = False
         self.reader: Waiter | None = None
         self.writer: Waiter | None = None
-        # The rest is the driver's: where this source stands in its tables, and
-        # for which directions it has been asked to report (selectors only).
+        # The rest is the driver's: where this source stands in its tables, and for which
+        # directions it is to report, so that it need not be asked again.
         self.slot = -1
         self.generation = 0
         self.armed = 0

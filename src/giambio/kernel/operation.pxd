@@ -1,17 +1,14 @@
-from giambio.kernel cimport constants, current, stepping
-from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel cimport constants, current
+from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.trap cimport Trap
 
 cimport cython
 
 
-
-cdef class Operation(Park):
-    cdef object __weakref__
+cdef class Operation(Trap):
     cdef Kernel kernel
     cdef BaseTask task
-    cdef object result
-    cdef readonly int state
     cdef readonly bint shielded
 
     cdef object prepare(self, Kernel kernel)

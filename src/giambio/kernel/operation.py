@@ -16,17 +16,18 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from giambio.kernel import constants, current, stepping
-from giambio.kernel.basetask import BaseTask, Park
+from giambio.kernel import constants, current, trap
+from giambio.kernel.basetask import BaseTask
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.trap import Trap
 
 __all__ = ["Closed", "Immediate", "Operation", "Wait", "current_kernel"]
 
 
-class Operation(Park):
+class Operation(Trap):
     """One await. Subclasses say what to try, and how to withdraw."""
 
-    __slots__ = ("__weakref__", "kernel", "result", "shielded", "state", "task")
+    __slots__ = ("kernel", "shielded", "task")
 
     #: How the operation is called in messages.
     what = "operation"
@@ -51,16 +52,6 @@ class Operation(Park):
             )
         self.state = constants.AWAITED
         return self
-
-    def __iter__(self) -> Operation:
-        return self
-
-    def __next__(self) -> Any:
-        if not self.advance():
-            return stepping.PARK
-        if self.result is not None:
-            stepping.finish(self.result)
-        raise StopIteration
 
     def __del__(self) -> None:
         if self.state == constants.FRESH or self.state == constants.AWAITED:
@@ -218,6 +209,9 @@ class Operation(Park):
         if self.task is not None:
             self.task.thrown = exc
         return False
+
+
+trap.hasten(Operation)
 
 
 class Immediate(Operation):

@@ -3,4 +3,3 @@ from giambio.kernel.basetask cimport BaseTask
 cdef object PARK
 
 cdef int step(BaseTask task) except -1
-cdef void finish(object value) noexcept

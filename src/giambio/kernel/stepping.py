@@ -12,7 +12,7 @@ from typing import Any, Final
 from giambio.kernel import constants
 from giambio.kernel.coroutines import throwable
 
-__all__ = ["PARK", "finish", "step"]
+__all__ = ["PARK", "step"]
 
 
 class _Sentinel:
@@ -56,12 +56,3 @@ def step(task: Any) -> int:
         return constants.PARKED
     task.outcome = yielded
     return constants.FOREIGN
-
-
-def finish(value: object) -> None:
-    """End an awaitable with a result: to be followed by ``raise StopIteration``.
-
-    Natively this only sets the error indicator, so that the following raise,
-    which Cython turns into a plain return, costs no traceback.
-    """
-    raise StopIteration(value)

@@ -61,25 +61,9 @@ cdef extern from *:
             PyErr_WriteUnraisable(coro);
         return how;
     }
-
-    static void giambio_finish(PyObject *value) {
-    #if PY_VERSION_HEX < 0x030C0000
-        /* Older Pythons take the bare value, unless it looks like arguments. */
-        if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
-            PyErr_SetObject(PyExc_StopIteration, value);
-            return;
-        }
-    #endif
-        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
-        if (stop != NULL) {
-            PyErr_SetObject(PyExc_StopIteration, stop);
-            Py_DECREF(stop);
-        }
-    }
     """
     int PYGEN_RETURN, PYGEN_ERROR, PYGEN_NEXT
     int giambio_step(PyObject *coro, PyObject *context, PyObject *thrown, PyObject **result)
-    void giambio_finish(PyObject *value)
 
 
 cdef class _Sentinel:
@@ -112,7 +96,3 @@ cdef int step(BaseTask task) except -1:
     if how == PYGEN_NEXT:
         return constants.FOREIGN
     return constants.RETURNED if how == PYGEN_RETURN else constants.RAISED
-
-
-cdef void finish(object value) noexcept:
-    giambio_finish(<PyObject *>value)

@@ -1,6 +1,7 @@
 from giambio.drivers cimport directions
 from giambio.drivers.source cimport Source
 from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.freelist cimport FreeList
 from giambio.kernel.operation cimport Operation
 from giambio.net cimport transfer
 from giambio.net.endpoint cimport Endpoint
@@ -70,6 +71,10 @@ cdef class Connect(SocketOperation):
     cdef bint attempt(self) except -1
     cdef object _progress(self, Source source)
     cdef object interruption(self, BaseTask task)
+
+
+cdef FreeList RECEIVES
+cdef FreeList SENDS
 
 
 @cython.locals(operation=Receive)

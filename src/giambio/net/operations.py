@@ -19,6 +19,7 @@ from giambio.drivers import directions
 from giambio.drivers.source import Source
 from giambio.errors import BrokenResourceError, BusyResourceError
 from giambio.kernel.basetask import BaseTask
+from giambio.kernel.freelist import FreeList
 from giambio.kernel.operation import Operation
 from giambio.net import transfer
 from giambio.net.endpoint import Endpoint, closed_error
@@ -399,14 +400,17 @@ class Connect(SocketOperation):
         return SocketOperation.interruption(self, task)
 
 
-# The two operations that a busy connection makes have no constructor: compiled,
-# a call of a class packs its arguments into a tuple and unpacks them again,
-# which is a tenth of what an operation costs. These are direct.
+# The two operations that a busy connection makes have no constructor: compiled, a call of
+# a class packs its arguments into a tuple and unpacks them again, and makes a new object,
+# which together is half of what an operation costs. These are direct.
+
+RECEIVES = FreeList(Receive)
+SENDS = FreeList(SendAll)
 
 
 def new_receive(sock: Endpoint, size: int) -> Receive:
     """Make a `Receive`."""
-    operation = Receive.__new__(Receive)
+    operation: Receive = RECEIVES.take()
     operation.begin(sock)
     operation._size = size
     return operation
@@ -414,7 +418,7 @@ def new_receive(sock: Endpoint, size: int) -> Receive:
 
 def new_send_all(sock: Endpoint, data: Any) -> SendAll:
     """Make a `SendAll`."""
-    operation = SendAll.__new__(SendAll)
+    operation: SendAll = SENDS.take()
     operation.begin(sock)
     operation._data = data
     operation._size = len(data)

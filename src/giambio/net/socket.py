@@ -76,9 +76,10 @@ class AsyncSocket(BaseSocket):
         """
         if not isinstance(max_size, int):
             raise TypeError(f"receive() needs a whole number of bytes, not {max_size!r}")
-        if max_size < 1:
+        size = transfer.bounded(max_size)
+        if size < 1:
             raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
-        return operations.new_receive(self, min(max_size, transfer.RECEIVE_BUFFER))
+        return operations.new_receive(self, size)
 
     def receive_into(self, buffer: Any) -> Operation:
         """Receive what has come into a buffer of yours, without a copy.

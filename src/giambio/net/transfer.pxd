@@ -8,6 +8,7 @@ cdef class ReceiveBuffer:
     cdef char *data
     cdef object memory
 
+cdef Py_ssize_t bounded(object size) except? -1
 cdef object receive(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2
 cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2

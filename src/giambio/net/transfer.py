@@ -18,6 +18,7 @@ __all__ = [
     "LARGE_SHIFT",
     "RECEIVE_BUFFER",
     "ReceiveBuffer",
+    "bounded",
     "receive",
     "receive_datagram",
     "receive_from",
@@ -43,6 +44,11 @@ class ReceiveBuffer:
         self.size = size
         # The bytes, for datagrams; made when they are first needed.
         self.memory: memoryview | None = None
+
+
+def bounded(size: int) -> int:
+    """As much of a size as fits into the receive buffer."""
+    return min(size, RECEIVE_BUFFER)
 
 
 def receive(sock: socket, fd: int, size: int, buffer: ReceiveBuffer) -> bytes | None:

@@ -112,6 +112,7 @@ cdef extern from *:
 cdef extern from "Python.h":
     object PyUnicode_DecodeFSDefault(const char *text)
     object PyUnicode_FromString(const char *text)
+    long PyLong_AsLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
     # What a call may move without letting other threads run: about 20 µs of copying.
@@ -145,6 +146,14 @@ cdef int open_fd(object sock, int fd) except -1:
     if fd < 0:
         raise OSError(EBADF, "the plain socket behind this one was closed")
     return fd
+
+
+cdef Py_ssize_t bounded(object size) except? -1:
+    """As much of a size as fits into the receive buffer. (In C, because to compare two
+    Python numbers and choose one of them costs more than the rest of `receive`'s call.)"""
+    cdef int overflow
+    cdef long number = PyLong_AsLongAndOverflow(size, &overflow)
+    return RECEIVE_BUFFER if overflow > 0 or number > RECEIVE_BUFFER else number
 
 
 cdef object receive(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer):

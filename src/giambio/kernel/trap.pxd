@@ -1,0 +1,10 @@
+from giambio.kernel.basetask cimport Park
+
+
+cdef class Trap(Park):
+    cdef object __weakref__
+    cdef object result
+    cdef readonly int state
+    cdef void *free_list
+
+    cdef bint advance(self) except -1

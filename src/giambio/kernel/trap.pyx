@@ -1,0 +1,65 @@
+"""How an `await` reaches what it waits for, natively (see `trap.py`)."""
+
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF
+
+from giambio.kernel cimport stepping
+
+cdef extern from *:
+    """
+    /* Ends an awaitable with a result: sets the error indicator, without a traceback. */
+    static void giambio_finish(PyObject *value) {
+    #if PY_VERSION_HEX < 0x030C0000
+        /* Older Pythons take the bare value, unless it looks like arguments. */
+        if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
+            PyErr_SetObject(PyExc_StopIteration, value);
+            return;
+        }
+    #endif
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (stop != NULL) {
+            PyErr_SetObject(PyExc_StopIteration, stop);
+            Py_DECREF(stop);
+        }
+    }
+
+    #define giambio_set_am_send(cls, send) ((cls)->tp_as_async->am_send = (sendfunc)(send))
+    """
+    int PYGEN_RETURN, PYGEN_NEXT
+    void giambio_finish(object value)
+    void giambio_set_am_send(PyTypeObject *cls, void *send)
+    object PyObject_CallMethod(PyObject *self, const char *name, const char *format, PyObject *)
+
+
+cdef class Trap(Park):
+    cdef bint advance(self) except -1:
+        raise NotImplementedError
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.advance():
+            return stepping.PARK
+        if self.result is not None:
+            giambio_finish(self.result)
+        raise StopIteration  # Cython turns it into a plain return
+
+
+cdef int send(PyObject *trap, PyObject *value, PyObject **result) except -1:
+    """The interpreter's question: go on, and say how it went."""
+    if value != <PyObject *>None:
+        # A coroutine that is driven by hand; there is no such method, and that is the answer.
+        PyObject_CallMethod(trap, "send", "O", value)
+    if not (<Trap>trap).advance():
+        result[0] = <PyObject *>stepping.PARK
+        Py_INCREF(stepping.PARK)
+        return PYGEN_NEXT
+    result[0] = <PyObject *>(<Trap>trap).result
+    Py_INCREF(<object>result[0])
+    return PYGEN_RETURN
+
+
+def hasten(cls):
+    """Have a class asked by `am_send`, and its subclasses that have no `__await__` of their own."""
+    giambio_set_am_send(<PyTypeObject *>cls, <void *>send)
