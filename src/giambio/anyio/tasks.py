@@ -16,7 +16,7 @@ import anyio
 from anyio._core._tasks import TaskHandle
 from anyio.abc import TaskGroup as BaseTaskGroup
 from anyio.abc import TaskStatus as BaseTaskStatus
-from anyio.abc._tasks import call_for_coroutine, get_callable_name, get_coro_name
+from anyio.abc._tasks import call_for_coroutine, get_callable_name
 
 from giambio.anyio.scopes import CancelScope
 from giambio.cancel import CancelScope as OwnScope
@@ -81,7 +81,7 @@ class TaskGroup(BaseTaskGroup):
         except BaseException:
             coro.close()
             raise
-        handle = TaskHandle(coro, get_coro_name(coro, name))
+        handle = TaskHandle(coro, name_of(coro) if name is None else str(name))
         self._manager.start_soon(handle._run_coro, name=handle.name, context=context)
         return handle
 
@@ -113,6 +113,13 @@ class TaskGroup(BaseTaskGroup):
     def _check_active(self) -> None:
         if not self._active:
             raise RuntimeError("This task group is not active; no new tasks can be started.")
+
+
+def name_of(coro: Coroutine[Any, Any, Any]) -> str:
+    """The name of a task that was given none: the full one of its function."""
+    frame = getattr(coro, "cr_frame", None)
+    module = "" if frame is None else frame.f_globals.get("__name__", "")
+    return ".".join(filter(None, [module, getattr(coro, "__qualname__", "")]))
 
 
 class Starting:
