@@ -57,7 +57,7 @@ FLOORS = (
     ),
     ("giambio.loop", "giambio.threads.loop_thread", "giambio.threads.portal"),
     ("giambio.integrations", "giambio.testing"),
-    ("giambio", "giambio.__main__", "giambio.demo", "giambio.pytest_plugin"),
+    ("giambio", "giambio.__main__", "giambio.anyio", "giambio.demo", "giambio.pytest_plugin"),
 )
 
 #: Imports inside of functions, which would otherwise point upwards or cost too
@@ -162,6 +162,29 @@ def test_imports_inside_of_functions_are_listed_with_a_reason() -> None:
     """DESIGN, The house: no import is hidden."""
     found = {(name, imported) for name in MODULES for imported, within in imports(name) if within}
     assert found == set(LAZY)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: str) -> None:
+    """Issue 6: the core imports neither AnyIO nor sniffio; it has no runtime dependency."""
+    of_others = {
+        imported.split(".")[0]
+        for node in ast.walk(tree(name))
+        for imported in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    } - {"giambio", *sys.stdlib_module_names}
+    if name.startswith("giambio.anyio"):
+        assert of_others <= {"anyio", "sniffio"}
+    elif name.startswith("giambio.pytest_plugin"):
+        assert of_others <= {"_pytest", "pytest"}
+    else:
+        assert of_others == set()
+        assert not any(imported.startswith("giambio.anyio") for imported, _ in imports(name))
 
 
 def test_there_is_no_import_circle() -> None:

@@ -6,6 +6,14 @@ they differ, AnyIO's holds here. Nothing in giambio imports it, so AnyIO is need
 a program uses it.
 """
 
+try:
+    import sniffio  # noqa: F401
+except ImportError as exc:
+    raise ImportError(
+        "AnyIO asks sniffio which library runs, and without it knows asyncio only; "
+        "install it: python -m pip install 'giambio[anyio]'"
+    ) from exc
+
 from giambio.anyio.backend import GiambioBackend
 
 __all__ = ["backend_class"]

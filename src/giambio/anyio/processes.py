@@ -45,10 +45,14 @@ class ReceiveStream(abc.ByteReceiveStream):
             self._own.close()
         raise anyio.EndOfStream
 
-    async def aclose(self) -> None:
-        """See `anyio.abc.AsyncResource.aclose`."""
+    def close(self) -> None:
+        """Close it at once."""
         self._closed = True
         self._own.close()
+
+    async def aclose(self) -> None:
+        """See `anyio.abc.AsyncResource.aclose`."""
+        self.close()
         await checkpoint()
 
 
@@ -65,9 +69,13 @@ class SendStream(abc.ByteSendStream):
         except Exception as exc:
             raise anyio_error(exc, "writing to") from exc.__cause__
 
+    def close(self) -> None:
+        """Close it at once."""
+        self._own.close()
+
     async def aclose(self) -> None:
         """See `anyio.abc.AsyncResource.aclose`."""
-        self._own.close()
+        self.close()
         await checkpoint()
 
 
@@ -93,7 +101,7 @@ class Process(abc.Process):
 
     def close_pipes(self) -> None:
         """Close our ends of the pipes."""
-        for pipe in (self._own.stdin, self._own.stdout, self._own.stderr):
+        for pipe in (self._stdin, self._stdout, self._stderr):
             if pipe is not None:
                 pipe.close()
 

@@ -33,7 +33,7 @@ from giambio.kernel.checkpoints import (
     checkpoint_if_cancelled,
 )
 from giambio.kernel.operation import Wait
-from giambio.kernel.task import current_task
+from giambio.kernel.task import Task, current_task
 from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 from giambio.sync.lock import Lock as OwnLock
 from giambio.sync.semaphore import Semaphore as OwnSemaphore
@@ -67,7 +67,7 @@ def would_block() -> Iterator[None]:
 
 
 class Event(anyio.Event):
-    """An event that counts for those who wait, whatever else happens to them."""
+    """An event that counts for those who wait, unless they were cancelled before it happened."""
 
     __slots__ = ("_set", "_waiting")
 
@@ -77,17 +77,17 @@ class Event(anyio.Event):
 
     def __init__(self) -> None:
         self._set = False
-        self._waiting: dict[Wait, None] = {}
+        self._waiting: dict[Wait, Task[Any]] = {}
 
     def set(self) -> None:
         """See `anyio.Event.set`."""
-        waiting = list(self._waiting)
-        if waiting:
-            waiting[0].check_thread("Event.set()")
+        waiting = list(self._waiting.items())
+        for wait, _ in waiting[:1]:
+            wait.check_thread("Event.set()")
         self._set = True
         self._waiting.clear()
-        for wait in waiting:
-            wait.wake()
+        for wait, task in waiting:
+            wait.wake(task.has_pending_cancellation())
 
     def is_set(self) -> bool:
         """See `anyio.Event.is_set`."""
@@ -98,12 +98,14 @@ class Event(anyio.Event):
         if self._set:
             await checkpoint()
             return
-        wait: Wait = Wait(name="Event.wait()")
-        self._waiting[wait] = None
+        wait = Wait(name="Event.wait()")
+        self._waiting[wait] = current_task()
         try:
-            await wait
+            cancelled_before = await wait
         finally:
             self._waiting.pop(wait, None)
+        if cancelled_before:
+            await checkpoint_if_cancelled()
 
     def statistics(self) -> EventStatistics:
         """See `anyio.Event.statistics`."""

@@ -6,7 +6,7 @@ with a scope of its own, which AnyIO makes; the manager only runs it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from types import TracebackType
 from typing import Any, Self
@@ -19,10 +19,11 @@ from anyio.abc import TaskStatus as BaseTaskStatus
 from anyio.abc._tasks import call_for_coroutine, get_callable_name
 
 from giambio.anyio.scopes import CancelScope
+from giambio.block import Leaving
 from giambio.cancel import CancelScope as OwnScope
-from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
+from giambio.kernel.unchained import Unchained
 from giambio.manager import TaskManager
 from giambio.starting import TaskStatus as OwnStatus
 from giambio.tree import children_of
@@ -54,10 +55,7 @@ class TaskGroup(BaseTaskGroup):
         traceback: TracebackType | None,
     ) -> bool:
         try:
-            caught: bool = await self._manager.__aexit__(exc_type, exc, traceback)
-            if exc_type is None:
-                await checkpoint_if_cancelled()
-            return caught
+            return await self._end(exc)
         except BaseExceptionGroup as failure:
             # What was going on in the body when it failed is told by what is in the group.
             failure.__suppress_context__ = True
@@ -65,6 +63,13 @@ class TaskGroup(BaseTaskGroup):
         finally:
             self._active = False
             del exc, traceback  # or a failure would keep this frame, and that the failure
+
+    def _end(self, exc: BaseException | None) -> Awaitable[bool]:
+        if isinstance(exc, GeneratorExit):
+            closed: Awaitable[bool] = self._manager.__aexit__(type(exc), exc, None)
+            return closed
+        # The kernel would throw a failure in, and hold it for as long as this step lasts.
+        return Unchained(Leaving(self._manager, exc, False))
 
     def create_task(
         self,

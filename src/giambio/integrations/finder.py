@@ -44,8 +44,9 @@ def install() -> None:
     left = [finder for finder in sys.meta_path if type(finder).__module__ != __name__]
     sys.meta_path[:] = [_finder, *left]
     for name in _finder.adapters:
-        if name in sys.modules:
-            _finder.adapt(_imported(name), False)
+        module = sys.modules.get(name)
+        if module is not None:  # as it is where somebody forbids an import
+            _finder.adapt(module, False)
 
 
 class _Finder:
