@@ -793,6 +793,27 @@ def test_the_clock_can_be_replaced(run: Run) -> None:
     assert time.monotonic() - began < 3_600
 
 
+@pytest.mark.parametrize("offset", [-1e6, 1e6])
+def test_a_clock_that_only_tells_another_time_ends_sleeps_and_time_outs_in_time(
+    run: Run, offset: float
+) -> None:
+    """DESIGN, Determinism: to wait for a deadline, too, goes by the clock's own time."""
+
+    class Elsewhere(giambio.Clock):
+        def now(self) -> float:
+            return super().now() + offset
+
+    async def main() -> float:
+        before = giambio.current_time()
+        await giambio.sleep(0.02)
+        with giambio.move_on_after(0.02) as scope:
+            await giambio.sleep_forever()
+        assert scope.cancelled_caught
+        return giambio.current_time() - before
+
+    assert 0.04 <= run(main, clock=Elsewhere()) < 30
+
+
 def test_a_sleep_ends_when_its_time_came_though_the_clock_was_set_back(run: Run) -> None:
     """SEMANTICS, The loop: deadlines are compared with the clock once a turn."""
     clock = ManualClock()

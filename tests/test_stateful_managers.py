@@ -159,4 +159,176 @@ class Managers(LoopMachine):
         assert self.open_trees() == []
 
 
+class Limits(LoopMachine):
+    """A manager with `limit=`: so many run, the others wait in line, and no place gets lost."""
+
+    fair = ("TaskManager.spawn()",)
+
+    def prepare(self) -> None:
+        self.limit = self.size + 1
+        self.stops: dict[int, giambio.Event] = {}
+        self.coroutines: list[Any] = []
+        self.over = giambio.Event()
+        self.host_task = self.manager.start_soon(self.limited)
+        self.rest()
+
+    async def limited(self) -> None:
+        async with giambio.TaskManager(limit=self.limit) as self.narrow:
+            await self.over.wait()
+
+    async def work(self, number: int) -> None:
+        self.stops[number] = giambio.Event()
+        try:
+            await self.stops[number].wait()
+        finally:
+            del self.stops[number]
+
+    def new_work(self) -> Any:
+        self.coroutines.append(self.work(self.number()))
+        return self.coroutines[-1]
+
+    async def spawner(self, count: int) -> None:
+        for _ in range(count):
+            task = await self.narrow.spawn(self.new_work())
+            self.tasks.append(task)
+
+    @rule(count=st.integers(1, 3))
+    def begin_spawner(self, count: int) -> None:
+        self.spawn(self.spawner, count)
+
+    @rule()
+    def spawn_one_now(self) -> None:
+        waited = self.arrivals.count("TaskManager.spawn()")
+        try:
+            self.tasks.append(self.narrow.start_soon(self.new_work()))
+        except giambio.WouldBlock:
+            return
+        assert waited == 0, "barged in"
+
+    @precondition(lambda self: self.stops)
+    @rule(data=st.data())
+    def let_one_end(self, data: Any) -> None:
+        self.stops[data.draw(st.sampled_from(sorted(self.stops)))].set()
+
+    def check(self) -> None:
+        super().check()
+        assert len(self.narrow.children) <= self.limit, "more than the limit"
+
+    def check_at_rest(self) -> None:
+        waiting = self.arrivals.count("TaskManager.spawn()")
+        running = len(self.narrow.children)
+        assert running == len(self.stops)
+        assert not waiting or running == self.limit, "a place is free, and a waiter forgotten"
+        alive = sum(coroutine.cr_frame is not None for coroutine in self.coroutines)
+        assert alive == running + waiting, "a coroutine that was not spawned is not closed"
+
+    def check_at_the_end(self) -> None:
+        assert len(self.narrow.children) == 0
+        assert all(coroutine.cr_frame is None for coroutine in self.coroutines)
+        for _ in range(self.limit):  # each place can still be had
+            self.tasks.append(self.narrow.start_soon(self.new_work()))
+        self.rest()
+        assert len(self.stops) == self.limit, "a place has leaked"
+        self.narrow.cancel()
+        self.rest()
+        assert self.host_task.done()
+
+
+@dataclass(eq=False)
+class Service:
+    """A task between `start` and its end, and how it went."""
+
+    number: int
+    fails: bool
+    ready: giambio.Event = field(default_factory=giambio.Event)
+    over: giambio.Event = field(default_factory=giambio.Event)
+    begun: bool = False
+    started: bool = False
+    ended: bool = False
+    #: What `start` has returned or raised.
+    outcome: Any = None
+
+
+class Starts(LoopMachine):
+    """`TaskManager.start`: whoever waits gets the value, the failure or the cancellation."""
+
+    def prepare(self) -> None:
+        self.services: list[Service] = []
+        self.over = giambio.Event()
+        self.host_task = self.manager.start_soon(self.host_block)
+        self.rest()
+
+    async def host_block(self) -> None:
+        """The block that the services move to; it is cancelled only at the end."""
+        async with giambio.TaskManager() as self.services_manager:
+            await self.over.wait()
+
+    async def serve(self, service: Service, *, task_status: giambio.TaskStatus[int]) -> None:
+        service.begun = True
+        try:
+            await service.ready.wait()
+            if service.fails:
+                raise Failure(service.number)
+            service.started = True
+            task_status.started(service.number)
+            await service.over.wait()
+        finally:
+            service.ended = True
+
+    async def starter(self, service: Service) -> None:
+        try:
+            service.outcome = await self.services_manager.start(self.serve, service)
+        except BaseException as exc:
+            service.outcome = exc
+            assert service.ended or not service.begun, "told before the task was joined"
+            if not isinstance(exc, Failure):
+                raise
+
+    @rule(fails=st.booleans())
+    def begin_service(self, fails: bool) -> None:
+        service = Service(self.number(), fails)
+        self.services.append(service)
+        self.spawn(self.starter, service)
+
+    @precondition(lambda self: self.services)
+    @rule(data=st.data())
+    def let_one_be_ready(self, data: Any) -> None:
+        data.draw(st.sampled_from(self.services)).ready.set()
+
+    @precondition(lambda self: self.services)
+    @rule(data=st.data())
+    def let_one_end(self, data: Any) -> None:
+        data.draw(st.sampled_from(self.services)).over.set()
+
+    def check_at_rest(self) -> None:
+        waiting = self.arrivals.count("TaskManager.start()")
+        begun = [one for one in self.services if one.begun and not one.ended]
+        assert waiting == sum(not one.started for one in begun)
+        assert len(self.services_manager.children) == sum(one.started for one in begun)
+        assert not any(one.ready.is_set() for one in begun if not one.started)
+        for service in self.services:
+            if service.outcome is not None:
+                self.check_outcome(service)
+
+    def check_outcome(self, service: Service) -> None:
+        if service.started:
+            assert service.outcome == service.number, "started, and the starter was not told"
+        elif isinstance(service.outcome, Failure):
+            assert service.fails
+            assert numbers(service.outcome) == [service.number]
+        else:
+            assert isinstance(service.outcome, giambio.CancelledError), repr(service.outcome)
+
+    def check_at_the_end(self) -> None:
+        for service in self.services:
+            if service.outcome is not None:
+                self.check_outcome(service)
+        self.services_manager.cancel()
+        self.rest()
+        assert self.host_task.done()
+        assert all(service.ended or not service.started for service in self.services)
+
+
 TestManagers = as_test(Managers)
+TestLimits = as_test(Limits)
+TestStarts = as_test(Starts)
