@@ -176,6 +176,7 @@ async def main():
         print((await path.stat()).st_size, [entry.name async for entry in path.parent.iterdir()])
     used = [route.name for route in giambio.build_info().files if route.reads]
     assert used == ["worker threads"] or giambio.build_info().build == "compiled"
+    sys.stdout.flush()
     await giambio.stdout().write(await giambio.stdin().readline())
 
 giambio.run(main)
