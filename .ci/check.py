@@ -31,6 +31,7 @@ TESTS_AT_ONCE = 2
 #: How long one run of the suite may take: some six times what it takes alone.
 TEST_SECONDS = 2400
 BUILD_SECONDS = 900
+COUNT_SECONDS = 900
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -124,6 +125,9 @@ class Run:
             for env, wheel in zip(environments, wheels, strict=True):
                 test = partial(self.after, wheel, partial(self.test, env))
                 self.jobs.start(pool, f"test: {env.name}", test)
+                if env.build == "compiled":
+                    count = partial(self.after, wheel, partial(self.count, env))
+                    self.jobs.start(pool, f"instructions: {env.name}", count)
             checks = {
                 "lint: ruff": self.ruff,
                 "lint: mypy --strict": self.mypy,
@@ -191,6 +195,16 @@ class Run:
         build = [python, "-m", "sphinx", "-W", "--keep-going", "docs", str(self.folder / "html")]
         job.run(build, cwd=self.outside, env=environment())
 
+    def count(self, env: Environment, job: Job) -> None:
+        """The regression gate of speed, in an environment where nothing else is installed."""
+        python = str(self.folder / f"counted-{env.version.short}" / "bin" / "python")
+        create = [env.version.path, "-m", "venv", str(Path(python).parents[1])]
+        job.run(create, cwd=self.folder, env=environment())
+        install = [python, "-m", "pip", "install", "-q", "--no-deps", env.wheel]
+        job.run(install, cwd=self.folder, env=environment())
+        gate = [python, "benchmarks/check_instructions.py"]
+        job.run(gate, cwd=self.outside, env=environment(), timeout=COUNT_SECONDS)
+
     # --- linters and type checkers, beside an installed compiled wheel ---
 
     def tool(self, name: str) -> str:
@@ -214,6 +228,8 @@ class Run:
         hidden = [str(stub.with_suffix(".py")) for stub in self.stubs()]
         job.run([*mypy, "--follow-imports=silent", *hidden], cwd=self.sources, env=environment())
         job.run([*mypy, ".ci"], cwd=self.sources, env=environment())
+        benchmarks = ["run.py", "profile_row.py", "check_instructions.py"]
+        job.run([*mypy, *benchmarks], cwd=self.sources / "benchmarks", env=environment())
 
     def stubs(self) -> list[Path]:
         return sorted((self.sources / "src").rglob("*.pyi"))

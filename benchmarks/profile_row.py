@@ -14,7 +14,6 @@ import argparse
 import re
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -79,13 +78,8 @@ def _served(way: Echo, peer: str, messages: int, bench: Bench) -> Counts:
     output = bench.folder / f"counts-{messages}"
     load = replace(way.load, messages=messages)
     with under_load(counted(way.command(peer, bench), output), load, bench, SLOWNESS) as pair:
-        deadline = time.monotonic() + SECONDS
         # The first echo of a connection is not counted.
-        while pair.counters.messages < (messages - 1) * load.connections:
-            pair.check_alive()
-            if time.monotonic() > deadline:
-                raise BenchmarkError(f"no end after {SECONDS:.0f} s")
-            time.sleep(0.05)
+        pair.await_messages((messages - 1) * load.connections, SECONDS)
         stop(pair.server)
     return read(output)
 

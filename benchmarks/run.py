@@ -68,8 +68,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add(
         "--peers", nargs="+", metavar="PEER", default=everyone,
-        help=f"whom to measure: {', '.join(everyone)} (default: all); a library stands for all "
-        "its ways, as in 'uvloop'; the ratios need giambio",
+        help=f"whom to measure: {', '.join(everyone)} (default: all); a library stands for its "
+        "ways where it is no peer itself, as 'uvloop' for 'uvloop-streams'; the ratios need "
+        "giambio",
     )
     add(
         "--quick", action="store_true",
@@ -117,28 +118,34 @@ def choose_rows(names: Sequence[str]) -> list[rows.Row]:
     return [row for row in rows.ALL if row.name in exact or row.name.startswith(parts)]
 
 
-def choose_peers(names: Sequence[str]) -> set[str]:
-    """The peers that were asked for and can run; says which cannot."""
+def choose_peers(names: Sequence[str]) -> Callable[[rows.Row], list[str]]:
+    """Which of a row's peers were asked for and can run; says which cannot."""
     everyone = {peer for row in rows.ALL for peer in row.way.peers}
     for name in names:
         if name not in everyone and name not in map(peers.library, everyone):
             known = ", ".join(sorted(everyone))
             raise BenchmarkError(f"there is no peer {name!r}; the peers are {known}")
-    chosen = {peer for peer in everyone if {peer, peers.library(peer)} & set(names)}
-    for peer in sorted(chosen):
-        if lacking := peers.missing(peer):
+    absent = set()
+    for peer in sorted(everyone):
+        if {peer, peers.library(peer)} & set(names) and (lacking := peers.missing(peer)):
             print(f"skipped: {peer} ({', '.join(lacking)} not installed)", file=sys.stderr)
-            chosen.remove(peer)
+            absent.add(peer)
+
+    def chosen(row: rows.Row) -> list[str]:
+        # A library stands for its ways where it is no peer itself.
+        ways = set(names) - set(row.way.peers)
+        return [
+            peer
+            for peer in row.way.peers
+            if (peer in names or peers.library(peer) in ways) and peer not in absent
+        ]
+
     return chosen
 
 
 def make_plan(options: argparse.Namespace) -> Plan:
-    able = choose_peers(options.peers)
-    chosen = [
-        (row, names)
-        for row in choose_rows(options.rows)
-        if (names := [peer for peer in row.way.peers if peer in able])
-    ]
+    chosen_peers = choose_peers(options.peers)
+    chosen = [(row, names) for row in choose_rows(options.rows) if (names := chosen_peers(row))]
     if not chosen:
         raise BenchmarkError("none of the chosen peers can run in any of the chosen rows")
     timing = Timing(options.warmup, options.seconds, options.seconds * LOOP)

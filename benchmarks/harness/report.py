@@ -202,7 +202,9 @@ def _verdict_cells(verdict: Verdict) -> list[str]:
 
 def goals_reached(found: Sequence[Verdict]) -> str:
     measured = [verdict for verdict in found if verdict.found]
-    return f"{sum(v.reached for v in measured)} of {len(measured)} goals reached"
+    reached = f"{sum(v.reached for v in measured)} of {len(measured)} goals reached"
+    lacking = len(found) - len(measured)
+    return f"{reached}, {lacking} not measured" if lacking else reached
 
 
 def _plain_heading(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -122,13 +122,16 @@ class Echo:
     load: Load
     servers: Mapping[str, str]
     """The server of each peer: a file in `servers/`, or a program in `native/`."""
+    patience: float = 1.0
+    """How many times longer to look, where a round of all connections takes long."""
 
     @property
     def peers(self) -> Sequence[str]:
         return list(self.servers)
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
-        return measure_echoes(self.command(peer, bench), self.load, timing, bench)
+        longer = replace(timing, window=timing.window * self.patience)
+        return measure_echoes(self.command(peer, bench), self.load, longer, bench)
 
     def command(self, peer: str, bench: Bench) -> Command:
         return _server(peer, self.servers[peer], self.load, bench)
