@@ -86,8 +86,25 @@ def test_a_name_needs_a_thread(run: Run) -> None:
 
 def test_a_name_that_does_not_exist_is_a_gaierror(run: Run) -> None:
     async def main() -> None:
-        with pytest.raises(socket.gaierror):
+        with pytest.raises(socket.gaierror) as caught:
             await giambio.getaddrinfo("does-not-exist.invalid", 80)
+        assert caught.value.__notes__ == ["while looking up 'does-not-exist.invalid'"]
+
+    run(main)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "http://127.0.0.1"])
+def test_what_is_more_than_a_host_is_explained(run: Run, host: str) -> None:
+    """DESIGN: Errors teach."""
+
+    async def main() -> None:
+        with pytest.raises(socket.gaierror) as caught:
+            await giambio.connect_tcp(host, 80)
+        (note,) = caught.value.__notes__
+        assert note == (
+            f"while looking up {host!r}; a host is a name or an address alone, "
+            "without http:// and without a port"
+        )
 
     run(main)
 

@@ -141,6 +141,17 @@ def test_another_exit_code_than_0_is_an_error(run: Run) -> None:
         ),
         ({"command": ["ls"], "text": True}, TypeError, "takes no text="),
         ({"command": ["/nonexistent"]}, FileNotFoundError, "nonexistent"),
+        (
+            {"command": ["ls"], "timeout": 5},
+            TypeError,
+            r"^run_process\(\) takes no timeout=: .* giambio.fail_after",
+        ),
+        (
+            {"command": ["ls"], "capture_output": True},
+            TypeError,
+            "run_process.* has capture_stdout=True and",
+        ),
+        ({"command": ["ls"], "colour": 1}, TypeError, r"^run_process\(\) got an unexp.* 'colour'"),
     ],
 )
 def test_mistakes_are_explained(

@@ -219,6 +219,10 @@ def test_what_is_no_listener_is_an_error(run: Run) -> None:
     async def main() -> None:
         with socket.socket() as plain, pytest.raises(TypeError, match=r"the kind of giambio\.Li"):
             await giambio.serve_listeners(echo, [plain])  # type: ignore[list-item]
+        listeners: Any
+        for listeners in (giambio.open_tcp_listeners(0), 5, None):  # a forgotten await
+            with pytest.raises(TypeError, match=r"such as await giambio\.open_tcp_listeners\("):
+                await giambio.serve_listeners(echo, listeners)
 
     run(main)
 

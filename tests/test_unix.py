@@ -290,6 +290,8 @@ def test_what_cannot_be_bound_leaves_nothing_behind(run: Run, tmp_path: pathlib.
             await giambio.open_unix_listener(tmp_path / "socket", mode=1 << 80)
         with pytest.raises((TypeError, OverflowError)):
             await giambio.open_unix_listener(tmp_path / "socket", backlog=1 << 80)
+        with pytest.raises(ValueError, match="a backlog from 0 up"):
+            await giambio.open_unix_listener(tmp_path / "socket", backlog=-1)
         assert open_descriptors() == before
         assert list(tmp_path.iterdir()) == []
 

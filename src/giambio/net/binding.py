@@ -6,7 +6,7 @@ import os
 import socket
 from typing import Any
 
-__all__ = ["bound_socket", "check_reuse_port"]
+__all__ = ["bound_socket", "check_backlog", "check_reuse_port"]
 
 
 def bound_socket(family: int, kind: int, address: Any, reuse_port: bool) -> socket.socket:
@@ -40,3 +40,15 @@ def check_reuse_port(what: str, reuse_port: bool) -> None:
     """
     if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
         raise ValueError(f"{what} cannot reuse a port here: this system has no SO_REUSEPORT")
+
+
+def check_backlog(what: str, backlog: int) -> None:
+    """Refuse what is no number of connections.
+
+    Raises:
+        TypeError, ValueError: it is no whole number from 0 up.
+    """
+    if isinstance(backlog, bool) or not isinstance(backlog, int):
+        raise TypeError(f"{what} needs a whole number of connections as backlog, not {backlog!r}")
+    if backlog < 0:
+        raise ValueError(f"{what} needs a backlog from 0 up, not {backlog!r}")

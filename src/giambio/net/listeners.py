@@ -12,7 +12,7 @@ from giambio._final import final
 from giambio.kernel.checkpoints import current_time, sleep
 from giambio.net.address import parse
 from giambio.net.attempts import no_attempt_left
-from giambio.net.binding import bound_socket, check_reuse_port
+from giambio.net.binding import bound_socket, check_backlog, check_reuse_port
 from giambio.net.resolver import getaddrinfo
 from giambio.net.socket import AsyncSocket, wrap_socket
 from giambio.net.socketfile import SocketFile
@@ -198,6 +198,7 @@ async def open_tcp_listeners(
     """
     host = host or None
     parse(socket.AF_INET, (host or "::", port))
+    check_backlog("open_tcp_listeners()", backlog)
     check_reuse_port("open_tcp_listeners()", reuse_port)
     found = await getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))

@@ -68,7 +68,11 @@ class Resolver:
 
         def look_up() -> list[Any]:
             # `socket.getaddrinfo` is looked up at the call, so that a test can replace it.
-            return socket.getaddrinfo(host, port, family, type, proto, flags)
+            try:
+                return socket.getaddrinfo(host, port, family, type, proto, flags)
+            except socket.gaierror as exc:
+                exc.add_note(looked_up(host))
+                raise
 
         return await run_in_worker(f"resolving {host!r}", look_up)
 
@@ -205,6 +209,14 @@ async def getnameinfo(address: Any, flags: int = 0) -> tuple[str, str]:
     if flags & NUMERIC_NAME == NUMERIC_NAME and is_numeric_host(address[0]):
         return socket.getnameinfo(address, flags)
     return await current_resolver().getnameinfo(address, flags)
+
+
+def looked_up(host: str | bytes | None) -> str:
+    """What the system does not say when it has not found a name: which."""
+    note = f"while looking up {host!r}"
+    if isinstance(host, str) and (":" in host or "/" in host):
+        note += "; a host is a name or an address alone, without http:// and without a port"
+    return note
 
 
 def is_numeric_host(host: str | bytes | None) -> bool:

@@ -160,6 +160,12 @@ async def serve_listeners(
         b'hello'
     """
     what = "serve_listeners()"
+    if is_awaitable(listeners) or not isinstance(listeners, Iterable):
+        discard(listeners)
+        raise TypeError(
+            f"{what} needs a list of listeners, such as await giambio.open_tcp_listeners(port), "
+            f"not {listeners!r}"
+        )
     mine = [as_listener(what, listener) for listener in listeners]
     try:
         server = Server(what, handler, tls, on_error, grace, handshake_timeout)

@@ -9,6 +9,7 @@ import socket
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 from giambio.net.address import parse_path
+from giambio.net.binding import check_backlog
 from giambio.net.listeners import BACKLOG, SocketListener
 from giambio.net.serving import Handler, OnError, Server
 from giambio.net.socket import AsyncSocket, wrap_socket
@@ -140,6 +141,7 @@ async def open_unix_listener(
 
 def listen_at(path: str | bytes, mode: int | None, backlog: int) -> SocketListener:
     """See `open_unix_listener`."""
+    check_backlog("open_unix_listener()", backlog)
     abstract = is_abstract(path)
     if abstract and mode is not None:
         raise ValueError(f"an abstract Unix socket has no file and no mode, {path!r} is one")

@@ -26,7 +26,7 @@ from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.streams.turns import take_turn
 
-__all__ = ["Command", "Process", "open_process"]
+__all__ = ["Command", "Process", "open_process", "start"]
 
 StrOrBytesPath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Command: TypeAlias = StrOrBytesPath | Sequence[StrOrBytesPath]
@@ -50,6 +50,13 @@ OPTIONS = {
     "startupinfo",
     "umask",
     "user",
+}
+
+BYTES = "the pipes carry bytes; wrap one in giambio.TextStream, or decode what came"
+#: What `subprocess` takes besides, and what is to be written here.
+ADVICE = dict.fromkeys(("text", "encoding", "errors", "universal_newlines", "bufsize"), BYTES) | {
+    "capture_output": "run_process() has capture_stdout=True and capture_stderr=True",
+    "timeout": "a time limit is a scope, with giambio.fail_after(seconds): ...",
 }
 
 
@@ -339,19 +346,32 @@ async def open_process(
         >>> giambio.run(main)
         b'hello\\n'
     """
-    check("open_process()", command, shell, terminate_timeout, options)
-    await take_turn()
-    popen = subprocess.Popen(
+    return await start(
+        "open_process()",
         command,
-        bufsize=0,
+        shell,
+        terminate_timeout,
+        options,
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         cwd=cwd,
         env=env,
-        shell=shell,
-        **options,
     )
+
+
+async def start(
+    what: str,
+    command: Command,
+    shell: bool,
+    terminate_timeout: float,
+    options: dict[str, Any],
+    **usual: Any,
+) -> Process:
+    """What `open_process` and `run_process` have in common; `what` is for messages."""
+    check(what, command, shell, terminate_timeout, options)
+    await take_turn()
+    popen = subprocess.Popen(command, bufsize=0, shell=shell, **usual, **options)
     return Process(current_kernel(), popen, terminate_timeout)
 
 
@@ -379,11 +399,8 @@ def check(
             f"not {terminate_timeout!r}"
         )
     for name in sorted(options.keys() - OPTIONS):
-        if name in ("text", "encoding", "errors", "universal_newlines", "bufsize"):
-            raise TypeError(
-                f"{what} takes no {name}=: the pipes carry bytes; wrap one in giambio.TextStream, "
-                "or decode what came"
-            )
+        if name in ADVICE:
+            raise TypeError(f"{what} takes no {name}=: {ADVICE[name]}")
         raise TypeError(f"{what} got an unexpected keyword argument {name!r}")
 
 

@@ -15,7 +15,7 @@ from giambio.processes.process import (
     TERMINATE_TIMEOUT,
     Command,
     StrOrBytesPath,
-    open_process,
+    start,
 )
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.streams.guard import bytes_like
@@ -88,16 +88,17 @@ async def run_process(
         raise ValueError("run_process(stdin=PIPE): nobody would write to that pipe; use input=")
     stdout = captured("stdout", capture_stdout, stdout)
     stderr = captured("stderr", capture_stderr, stderr)
-    opening = open_process(
+    opening = start(
+        "run_process()",
         command,
+        shell,
+        terminate_timeout,
+        options,
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         cwd=cwd,
         env=env,
-        shell=shell,
-        terminate_timeout=terminate_timeout,
-        **options,
     )
     async with await opening as process:
         output: Task[bytes] | None = None
