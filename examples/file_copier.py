@@ -48,7 +48,7 @@ async def copy(folder, progress, source):
                     await writer.write(data)
                     progress.add(len(data))
                 await writer.fsync()
-            await part.chmod((await source.stat()).st_mode)
+            await part.chmod((await source.stat()).st_mode & 0o777)
             await part.replace(target)
         except BaseException:
             with giambio.CancelScope(shield=True):

@@ -7,6 +7,7 @@ or Ctrl-C, it ends the answers that it has begun. It needs: python -m pip instal
 import argparse
 import functools
 import mimetypes
+import os
 import signal
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -56,36 +57,38 @@ class Connection:
 
 
 async def find(folder, target):
-    """The file that a request means; None if there is none, or it is not ours to give."""
-    path = unquote(target.decode("ascii").partition("?")[0]).lstrip("/")
-    if "\0" in path:
-        return None
-    file = await (folder / path).resolve()
-    if await file.is_dir():
-        file /= "index.html"
-    return file if file.is_relative_to(folder) and await file.is_file() else None
-
-
-async def send_file(connection, path):
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    async with await giambio.open_file(path, "rb") as file:
-        left = (await path.stat()).st_size
-        headers = [("Content-Type", kind), ("Content-Length", str(left))]
-        await connection.send_head(HTTPStatus.OK, headers)
-        while connection.with_body and left and (data := await file.read(min(left, CHUNK))):
-            await connection.send_body(data)
-            left -= len(data)
-        await connection.send(h11.EndOfMessage())
+    """The path of the file that a request means: in the folder, wherever links may lead."""
+    path = folder / unquote(target.decode("ascii").partition("?")[0]).lstrip("/")
+    if await path.is_dir():
+        path /= "index.html"
+    path = await path.resolve(strict=True)
+    if not path.is_relative_to(folder) or not await path.is_file():
+        raise FileNotFoundError(path)
+    return path
 
 
 async def answer(connection, folder, request):
     connection.with_body = request.method != b"HEAD"
     if request.method not in (b"GET", b"HEAD"):
         return await connection.send_status(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD"))
-    path = await find(folder, request.target)
-    if path is None:
+    try:
+        path = await find(folder, request.target)
+        file = await giambio.open_file(path, "rb")
+    except (OSError, ValueError):  # ValueError: there is a NUL in it
         return await connection.send_status(HTTPStatus.NOT_FOUND)
-    await send_file(connection, path)
+    async with file:
+        await send_file(connection, path.name, file)
+
+
+async def send_file(connection, name, file):
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    left = os.fstat(file.fileno()).st_size
+    headers = [("Content-Type", kind), ("Content-Length", str(left))]
+    await connection.send_head(HTTPStatus.OK, headers)
+    while connection.with_body and left and (data := await file.read(min(left, CHUNK))):
+        await connection.send_body(data)
+        left -= len(data)
+    await connection.send(h11.EndOfMessage())
 
 
 async def handle(folder, stream):

@@ -188,6 +188,8 @@ def site(tmp_path: Path) -> Path:
     (folder / "sub" / "index.html").write_bytes(b"<p>hello")
     (tmp_path / "secret").write_text("secret")
     (folder / "way-out").symlink_to("../secret")
+    (folder / "inner").mkdir()
+    (folder / "inner" / "index.html").symlink_to("../../secret")
     return folder
 
 
@@ -222,6 +224,8 @@ def test_the_http_server_gives_curl_what_is_in_its_folder(site: Path) -> None:
         (["/%2e%2e/secret"], 404),
         (["//etc/passwd"], 404),
         (["/%00"], 404),
+        (["/" + "a" * 5000], 404),
+        (["/inner"], 404),
         (["-d", "x=1", "/page.txt"], 405),
         (["-H", "Expect: 100-continue", "-d", "x=1", "/page.txt"], 405),
         (["-H", "no name: 1", "/page.txt"], 400),
