@@ -91,9 +91,12 @@ def convert(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, line
 def signature(
     _app: Sphinx, what: str, _name: str, obj: Any, _options: Any, shown: str, returned: Any
 ) -> tuple[str, Any]:
-    """See `autodoc-process-signature`: a class that users do not make does not say how."""
+    """See `autodoc-process-signature`.
+
+    A class that users do not make does not say how, and our operations are awaitables to them.
+    """
     theirs = what != "class" or issubclass(obj, tuple) or "Parameters:" in (obj.__doc__ or "")
-    return (shown if theirs else ""), returned
+    return (shown if theirs else ""), returned and returned.replace("Operation", "Awaitable")
 
 
 def skip(_app: Sphinx, what: str, _name: str, obj: Any, skipped: bool, options: Any) -> bool:
