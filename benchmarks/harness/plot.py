@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from harness.peers import GIAMBIO
+from harness.peers import GIAMBIO, GIAMBIO_PURE
 from harness.report import figure
 from harness.rows import Row, connections_of
 from harness.summary import Finding
@@ -33,7 +33,7 @@ text { font: 12px system-ui, sans-serif; fill: #33383f; }
 .small { font-size: 11px; fill: #6a727c; }
 .title { font-weight: 600; }
 .top { font-size: 18px; font-weight: 600; }
-.ours { fill: #e8590c; } .theirs { fill: #8d97a5; }
+.ours { fill: #e8590c; } .pure { fill: #f4a77a; } .theirs { fill: #8d97a5; }
 .spread { stroke: #4a525c; stroke-width: 1; }
 .axis { stroke: #8d97a5; stroke-width: 1; stroke-opacity: 0.4; }
 .line { fill: none; stroke-width: 1.8; }
@@ -41,8 +41,10 @@ text { font: 12px system-ui, sans-serif; fill: #33383f; }
   text { fill: #d5dae0; } .small { fill: #98a1ac; } .spread { stroke: #d5dae0; }
 }
 """
-COLOURS = ("#e8590c", "#868e96", "#1c7ed6", "#22a6b3", "#9c36b5", "#2b8a3e", "#c2952b")
-"""Of lines; the first one is giambio's."""
+OURS = "#e8590c"
+COLOURS = ("#868e96", "#1c7ed6", "#22a6b3", "#9c36b5", "#2b8a3e", "#c2952b")
+"""Of the others' lines."""
+BARS = {GIAMBIO: "ours", GIAMBIO_PURE: "pure"}
 
 Found = Sequence[tuple[Row, Sequence[Finding]]]
 
@@ -87,7 +89,7 @@ def _panel(row: Row, peers: Sequence[Finding], left: float, top: float) -> Itera
     for place, finding in enumerate(peers):
         y = top + HEADING + LINE * place
         start, middle = left + NAMES, y + BAR / 2
-        kind = "ours" if finding.peer == GIAMBIO else "theirs"
+        kind = BARS.get(finding.peer, "theirs")
         low, size, high = (
             room * value / longest
             for value in (finding.value.low, finding.value.median, finding.value.high)
@@ -141,7 +143,9 @@ def _chart(
     for count in counts:
         yield _text(x(count), top + HEADING + CHART + 8, f"{count}", "small", "middle")
     labels = _apart([y(curve[-1]) for curve in curves.values()])
-    for colour, (peer, curve), label in zip(COLOURS, curves.items(), labels, strict=False):
+    colours = iter(COLOURS)
+    for (peer, curve), label in zip(curves.items(), labels, strict=True):
+        colour = OURS if peer == GIAMBIO else next(colours, "currentColor")
         points = " ".join(f"{x(n):.1f},{y(v):.1f}" for n, v in zip(counts, curve, strict=True))
         yield f'<polyline class="line" stroke="{colour}" points="{points}"/>'
         for point in points.split():
