@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from weakref import ref
 
 import anyio
@@ -66,10 +66,10 @@ class TaskGroup(BaseTaskGroup):
 
     def _end(self, exc: BaseException | None) -> Awaitable[bool]:
         if isinstance(exc, GeneratorExit):
-            closed: Awaitable[bool] = self._manager.__aexit__(type(exc), exc, None)
-            return closed
+            return self._manager.__aexit__(type(exc), exc, None)
         # The kernel would throw a failure in, and hold it for as long as this step lasts.
-        return Unchained(Leaving(self._manager, exc, False))
+        ending: Any = Unchained(Leaving(self._manager, exc, False))
+        return cast("Awaitable[bool]", ending)
 
     def create_task(
         self,
