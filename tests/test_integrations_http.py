@@ -8,12 +8,15 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+import re
+import shutil
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -458,3 +461,63 @@ def test_a_version_without_the_spot_is_left_alone(adapter: Any) -> None:
     module = type(sys)("some_library.some_module")
     adapter.adapt(module, True)
     assert not hasattr(module, adapter.SPOT)
+
+
+# -- what would make them unnecessary ------------------------------------------------------------
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "anyio.md"
+
+WITHOUT_ADAPTERS = """
+    import httpx
+
+    async def app(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await send({{"type": "http.response.start", "status": 200, "headers": []}})
+        await send({{"type": "http.response.body", "body": b"hello from the app"}})
+
+    async def main():
+        async with httpx.AsyncClient() as client:
+            print((await client.get("{url}/hello")).text)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            print((await client.get("/")).text)
+
+    if "{backend}" == "giambio":
+        import giambio
+        giambio.run(main)
+    else:
+        import anyio
+        anyio.run(main, backend="{backend}")
+"""
+
+
+def patch(folder: Path, diff: str) -> None:
+    """Apply one diff, to a copy of what is installed."""
+    (name,) = re.findall(r"^--- a/(.*)$", diff, re.MULTILINE)
+    package = name.partition("/")[0]
+    shutil.copytree(Path(importlib.import_module(package).__path__[0]), folder / package)
+    file = folder / name
+    text = file.read_text()
+    for hunk in re.split(r"^@@ .*\n", diff, flags=re.MULTILINE)[1:]:
+        lines = hunk.splitlines(keepends=True)
+        before, after = (
+            "".join(line[1:] for line in lines if line[0] in (" ", sign)) for sign in "-+"
+        )
+        assert text.count(before) == 1, f"the patch does not fit any more:\n{before}"
+        text = text.replace(before, after)
+    file.write_text(text)
+
+
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are not here")
+@pytest.mark.parametrize("backend", ["giambio", "asyncio", "trio"])
+def test_with_the_patches_that_we_propose_no_adapter_is_needed(
+    tmp_path: Path, server: WebServer, backend: str
+) -> None:
+    pytest.importorskip("httpx")
+    pytest.importorskip(backend)
+    for diff in re.findall(r"^```diff\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL):
+        patch(tmp_path, diff)
+    code = WITHOUT_ADAPTERS.format(url=server.plain, backend=backend)
+    said = printed(code, tmp_path, GIAMBIO_NO_ADAPTERS="1")
+    assert said == ["hello", "hello from the app"]
