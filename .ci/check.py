@@ -31,6 +31,16 @@ TESTS_AT_ONCE = 2
 #: How long one run of the suite may take: some six times what it takes alone.
 TEST_SECONDS = 2400
 BUILD_SECONDS = 900
+#: AnyIO's own tests run twice, with Trio and with giambio: some six minutes alone.
+ANYIO_SECONDS = 2400
+OLDER_ANYIO_SECONDS = 900
+#: Of the versions before the newest, those tests run that concern what they call in giambio.
+OLDER_ANYIO = ("4.15.1", "4.14.2")
+OLDER_ANYIO_TESTS = (
+    *("test_debugging", "test_eventloop", "test_from_thread", "test_lowlevel", "test_signals"),
+    *("test_subprocesses", "test_synchronization", "test_taskgroups", "test_to_thread"),
+    *("streams/test_memory", "streams/test_tls"),
+)
 COUNT_SECONDS = 900
 
 
@@ -128,6 +138,8 @@ class Run:
                 if env.build == "compiled":
                     count = partial(self.after, wheel, partial(self.count, env))
                     self.jobs.start(pool, f"instructions: {env.name}", count)
+            anyio = partial(after_wheel, partial(self.anyio, environments[0]))
+            self.jobs.start(pool, "AnyIO's own tests", anyio)
             checks = {
                 "lint: ruff": self.ruff,
                 "lint: mypy --strict": self.mypy,
@@ -204,6 +216,21 @@ class Run:
         job.run(install, cwd=self.folder, env=environment())
         gate = [python, "benchmarks/check_instructions.py"]
         job.run(gate, cwd=self.outside, env=environment(), timeout=COUNT_SECONDS)
+
+    def anyio(self, built: Environment, job: Job) -> None:
+        """Run AnyIO's tests, of the newest version and of the two before it."""
+        folder = self.folder / "anyio"
+        create = [built.version.path, "-m", "venv", str(folder)]
+        job.run(create, cwd=self.folder, env=environment())
+        python = str(folder / "bin" / "python")
+        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[anyio]"]
+        job.run(install, cwd=self.folder, env=environment())
+        compare = [python, "tests/conformance/anyio.py", "--install", f"--cache={folder}"]
+        tests = [f"tests/{name}.py" for name in OLDER_ANYIO_TESTS]
+        job.run(compare, cwd=self.outside, env=environment(), timeout=ANYIO_SECONDS)
+        for version in OLDER_ANYIO:
+            command = [*compare, f"--version={version}", "--", *tests]
+            job.run(command, cwd=self.outside, env=environment(), timeout=OLDER_ANYIO_SECONDS)
 
     # --- linters and type checkers, beside an installed compiled wheel ---
 

@@ -8,6 +8,7 @@ Each Python block has a line before it that says how it is tested:
     <!-- run: part of the seed -->  each of its lines stands in the seed's program
     <!-- run: a test file -->       its tests pass, with giambio's pytest plugin; a setting of
                                     pytest's may follow: a test file, giambio_mode = auto
+    <!-- run: a test file for AnyIO's plugin -->   the same, with AnyIO's plugin as well
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ DOCUMENTS = [
     CHECKOUT / "CHANGELOG.md",
     *sorted(CHECKOUT.glob("docs/*.md")),
 ]
-TEST_FILES = ("a test file", "a test file, giambio_mode = auto")
+FOR_ANYIO = "a test file for AnyIO's plugin"
+TEST_FILES = ("a test file", "a test file, giambio_mode = auto", FOR_ANYIO)
 SECONDS = 30
 PORT = 8080
 
@@ -152,6 +154,9 @@ def test_test_files_pass(kind: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(block.code, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n" + kind.partition(", ")[2])
     plugin = ["-p", "giambio.pytest_plugin", "-p", "no:cacheprovider"]
+    if kind == FOR_ANYIO:
+        pytest.importorskip("anyio")
+        plugin += ["-p", "anyio.pytest_plugin"]
     environment = os.environ | {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONPATH": str(Path(giambio.__file__).parent.parent),
