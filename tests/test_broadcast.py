@@ -245,6 +245,27 @@ def test_a_receiver_closed_from_outside_gives_back_what_it_was_handed(run: Run) 
         broadcast.send_nowait("and now it is not")
 
 
+def test_a_subscription_with_more_than_it_holds_can_be_closed(run: Run) -> None:
+    """What is given back comes on top of a full buffer; nobody need wait for that any more."""
+    broadcast = giambio.Broadcast(1)
+    news = broadcast.subscribe()
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(news.receive)
+            await settled()
+            broadcast.send_nowait("handed over")
+            broadcast.send_nowait("and one that waits")
+            await stop_the_loop()
+
+    with broadcast:
+        with news, pytest.raises(KeyboardInterrupt):
+            run(main)
+        with broadcast.subscribe() as others:
+            broadcast.send_nowait("there is room")
+            assert others.receive_nowait() == "there is room"
+
+
 # -- closing -------------------------------------------------------------------------------
 
 

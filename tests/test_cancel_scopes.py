@@ -310,6 +310,8 @@ def test_a_shield_is_true_or_false(value: Any) -> None:
     scope = giambio.CancelScope()
     with pytest.raises(TypeError, match="shield is True or False, not"):
         scope.shield = value
+    with pytest.raises(TypeError, match="shield is True or False, not"):
+        giambio.CancelScope(shield=value)
 
 
 # -- deadlines ------------------------------------------------------------------------------

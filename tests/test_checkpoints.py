@@ -387,6 +387,62 @@ def test_an_empty_budget_yields_cancellably_and_nothing_was_done(run: Run) -> No
     assert run(main) == (True, constants.BUDGET)
 
 
+@pytest.mark.usefixtures("in_turn")
+@pytest.mark.parametrize(("size", "operations"), [(64, 1), (65_536, 2), (131_072, 3)])
+def test_a_large_transfer_counts_as_several_operations(
+    run: Run, size: int, operations: int
+) -> None:
+    """SEMANTICS, Checkpoints: the budget counts operations (large transfers count by 64 KiB)."""
+
+    async def main() -> int:
+        ours, theirs = socket.socketpair()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        happened = giambio.Event()
+        happened.set()
+        with giambio.wrap_socket(ours) as sock, theirs:
+            theirs.sendall(bytes(size))
+            await giambio.checkpoint()  # a fresh budget
+            gave_way: list[None] = []
+            giambio.current_loop().call_soon(gave_way.append, None)
+            assert len(await sock.receive(size)) == size
+            left = 0
+            while not gave_way:
+                await happened.wait()
+                left += 1
+        return constants.BUDGET + 1 - left
+
+    assert run(main) == operations
+
+
+def test_an_operation_that_has_taken_effect_neither_yields_nor_raises(run: Run) -> None:
+    """SEMANTICS, Checkpoints: after it has taken effect it neither yields nor raises.
+
+    Putting an item in compares it with others, and that is where it is cancelled.
+    """
+
+    class Cancelling:
+        def __lt__(self, other: object) -> bool:
+            scope.cancel()
+            giambio.current_loop().call_soon(others_ran.append, None)
+            return True
+
+    others_ran: list[None] = []
+    scope = giambio.CancelScope()
+
+    async def main() -> int:
+        queue: giambio.PriorityQueue[Any] = giambio.PriorityQueue()
+        await queue.put(Cancelling())
+        with scope:
+            await queue.put(Cancelling())
+            assert scope.cancel_called
+            assert others_ran == []
+            await queue.put(Cancelling())
+        assert scope.cancelled_caught
+        return queue.qsize()
+
+    assert run(main) == 2
+
+
 def test_a_busy_task_with_ready_operations_cannot_starve_the_others(run: Run) -> None:
     """DESIGN, Checkpoints: a busy task cannot starve the others."""
 

@@ -92,8 +92,8 @@ def test_two_tasks_that_join_each_other_are_a_deadlock(run: Run) -> None:
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            tasks.append(await manager.spawn(join, 1, name="left"))
-            tasks.append(await manager.spawn(join, 0, name="right"))
+            tasks.append(manager.start_soon(join, 1, name="left"))
+            tasks.append(manager.start_soon(join, 0, name="right"))
 
     with pytest.raises(giambio.DeadlockError, match=r"Task\.join\(\) on <giambio\.Task 'right'"):
         run(main)

@@ -335,7 +335,8 @@ outcome(main)
 
 
 def test_a_stop_signal_cancels_the_main_task_with_a_reason(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: `stop_signals=(SIGTERM,)` cancels the main task, with a reason."""
+    """SEMANTICS, Ctrl-C: `stop_signals=(SIGTERM,)` cancels the main task in the same way, with
+    a reason; it returns normally if `main` does."""
     program = """
 async def main():
     try:

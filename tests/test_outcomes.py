@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -157,7 +158,7 @@ def test_except_star_catches_both(run: Run) -> None:
         try:
             async with giambio.TaskManager() as manager:
                 for error in errors:
-                    await manager.spawn(fail_at_once, error)
+                    manager.start_soon(fail_at_once, error)
         except* ValueError as group:
             caught.extend(group.exceptions)
         return caught
@@ -487,6 +488,25 @@ def test_a_group_of_nothing_but_duplicates_is_dropped(run: Run) -> None:
     assert caught.value is error
 
 
+def test_groups_may_be_nested_deeper_than_python_calls_go(run: Run) -> None:
+    """DESIGN: nothing is ever lost, also not for a `RecursionError` of ours."""
+
+    async def descend(depth: int) -> None:
+        if depth == 0:
+            raise KeyError("deep down")
+        async with giambio.TaskManager(strict=True) as manager:
+            await manager.spawn(descend, depth - 1)
+
+    depth = sys.getrecursionlimit() // 2
+    with pytest.raises(ExceptionGroup) as caught:
+        run(descend, depth)
+    found: BaseException = caught.value
+    for _ in range(depth):
+        assert isinstance(found, ExceptionGroup)
+        (found,) = found.exceptions
+    assert isinstance(found, KeyError)
+
+
 def test_equal_errors_are_no_duplicates(run: Run) -> None:
     """SEMANTICS, Outcomes: duplicates are found by identity."""
 
@@ -499,8 +519,8 @@ def test_equal_errors_are_no_duplicates(run: Run) -> None:
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            await manager.spawn(fail_at_once, Equal())
-            await manager.spawn(fail_at_once, Equal())
+            manager.start_soon(fail_at_once, Equal())
+            manager.start_soon(fail_at_once, Equal())
 
     with pytest.raises(ExceptionGroup) as caught:
         run(main)
@@ -836,8 +856,8 @@ def test_a_failure_keeps_its_cause(run: Run, waiting: bool) -> None:
 def test_a_group_has_no_cancellation_as_context(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            await manager.spawn(fail_at_once, ValueError(1))
-            await manager.spawn(fail_at_once, ValueError(2))
+            manager.start_soon(fail_at_once, ValueError(1))
+            manager.start_soon(fail_at_once, ValueError(2))
             await giambio.sleep_forever()
 
     with pytest.raises(ExceptionGroup) as caught:

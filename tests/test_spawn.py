@@ -254,6 +254,22 @@ def test_arguments_beside_a_coroutine_are_refused_and_it_is_closed(run: Run, spa
     run(main)
 
 
+@pytest.mark.parametrize("name", [3, b"worker", add])
+def test_a_name_that_is_no_string_is_refused_and_the_coroutine_closed(
+    run: Run, spawn: Spawn, name: Any
+) -> None:
+    """DESIGN, Errors teach."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            coro = add(1)
+            with pytest.raises(TypeError, match=r"name= needs a string, not"):
+                await spawn(manager, coro, name=name)
+            assert is_closed(coro)
+
+    run(main)
+
+
 def test_a_wrong_context_is_refused_and_the_coroutine_closed(run: Run, spawn: Spawn) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -731,6 +747,7 @@ def test_a_cancelled_waiter_gives_its_turn_to_the_next(run: Run) -> None:
     assert run(main) == ["second"]
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_waiter_cancelled_when_its_place_was_promised_passes_it_on(run: Run) -> None:
     """SEMANTICS, Cancellation: when a wake and a cancellation meet."""
 
@@ -776,6 +793,7 @@ def test_a_cancelled_waiter_closes_its_coroutine(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_waiter_shielded_before_the_cancellation_arrived_waits_on(run: Run) -> None:
     """SEMANTICS, Cancellation: `shield` can be changed while tasks wait inside."""
 

@@ -471,6 +471,17 @@ def test_start_of_a_coroutine_is_refused_and_closes_it(run: Run) -> None:
     run(main)
 
 
+def test_a_name_that_is_no_string_is_refused(run: Run) -> None:
+    """DESIGN, Errors teach."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            with pytest.raises(TypeError, match=r"name= needs a string, not 1"):
+                await manager.start(server, name=1)  # type: ignore[arg-type]
+
+    run(main)
+
+
 def test_start_of_a_sync_function_names_it(run: Run) -> None:
     """DESIGN, Errors teach: a clear exception that names the mistake."""
 

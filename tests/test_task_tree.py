@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_sync import settled
 
 Run = Callable[..., Any]
 
@@ -155,7 +156,7 @@ def test_what_a_task_waits_for_is_named(run: Run) -> None:
             await manager.spawn(lock.acquire, name="lock")
             await manager.spawn(event.wait, name="event")
             await manager.spawn(sleeper.join, name="join")
-            await giambio.checkpoint()
+            await settled()
             (root,) = giambio.task_tree()
             manager.cancel()
         return {child.name: child.waits_for for child in root.children}

@@ -136,8 +136,8 @@ def test_the_leaves_of_a_group(run: Run) -> None:
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            await manager.spawn(fail)
-            await manager.spawn(fail)
+            manager.start_soon(fail)
+            manager.start_soon(fail)
 
     group = failure_of(run, main)
     assert isinstance(group, ExceptionGroup)

@@ -45,7 +45,8 @@ class CancelScope(Scope):
     says so in `cancelled_caught`.
 
     Raises:
-        TypeError, ValueError: the deadline is not a time.
+        TypeError, ValueError: the deadline is not a time, or `shield` neither True
+            nor False.
 
     Entering and leaving are no checkpoints. A scope is used once.
 
@@ -79,8 +80,10 @@ class CancelScope(Scope):
 
     def __init__(self, *, deadline: float = inf, shield: bool = False) -> None:
         check_number("CancelScope()", "deadline", deadline)
+        if not isinstance(shield, bool):
+            raise no_shield(shield)
         self._deadline = deadline
-        self._shield = bool(shield)
+        self._shield = shield
         self._reset(None, None)
 
     def _reset(self, task: Task | None, parent: CancelScope | None) -> None:
@@ -216,7 +219,7 @@ class CancelScope(Scope):
     @shield.setter
     def shield(self, shield: bool) -> None:
         if not isinstance(shield, bool):
-            raise TypeError(f"CancelScope.shield is True or False, not {shield!r}")
+            raise no_shield(shield)
         self._shield = shield
         self._update()
 
@@ -459,6 +462,11 @@ class CancelScope(Scope):
 
 
 final(CancelScope, "(*, deadline=inf, shield=False)")
+
+
+def no_shield(value: object) -> TypeError:
+    """The error of what is not plainly a yes or a no, such as a forgotten argument."""
+    return TypeError(f"CancelScope.shield is True or False, not {value!r}")
 
 
 def spread(scope: CancelScope) -> None:

@@ -208,9 +208,15 @@ def is_cancellation(exc: BaseException) -> bool:
         >>> is_cancellation(CancelledError()), is_cancellation(KeyError())
         (True, False)
     """
-    if isinstance(exc, BaseExceptionGroup):
-        return all(is_cancellation(inner) for inner in exc.exceptions)
-    return isinstance(exc, CancelledError)
+    if not isinstance(exc, BaseExceptionGroup):
+        return isinstance(exc, CancelledError)
+    inside = list(exc.exceptions)  # no recursion: groups may be nested deeper than Python goes
+    for inner in inside:
+        if isinstance(inner, BaseExceptionGroup):
+            inside.extend(inner.exceptions)
+        elif not isinstance(inner, CancelledError):
+            return False
+    return True
 
 
 def without_cancellations(exc: BaseException) -> BaseException | None:

@@ -9,10 +9,16 @@ __all__ = ["connected", "leaves", "unique"]
 
 
 def leaves(exc: BaseException) -> list[BaseException]:
-    """The exceptions of a group that are no groups, at any depth."""
-    if not isinstance(exc, BaseExceptionGroup):
-        return [exc]
-    return [leaf for inner in exc.exceptions for leaf in leaves(inner)]
+    """The exceptions of a group that are no groups, at any depth and in their order."""
+    found: list[BaseException] = []
+    rest = [exc]
+    while rest:  # no recursion: groups may be nested deeper than Python goes
+        one = rest.pop()
+        if isinstance(one, BaseExceptionGroup):
+            rest.extend(reversed(one.exceptions))
+        else:
+            found.append(one)
+    return found
 
 
 def connected(exc: BaseException) -> list[BaseException]:

@@ -105,7 +105,8 @@ class TaskManager(Block):
             Awaited: the `Task`.
 
         Raises:
-            TypeError: the target cannot be awaited.
+            TypeError: the target cannot be awaited, the name is no string, or the
+                context no context.
             RuntimeError: the block was not entered yet, or a coroutine was
                 given that runs already.
             RunFinishedError: the block was left already.
@@ -124,6 +125,8 @@ class TaskManager(Block):
             >>> giambio.run(main)
             True
         """
+        if name is not None:
+            check_name(name, target)
         return Spawn(self, target, args, name, context_for(context, target))
 
     def start_soon(
@@ -157,6 +160,8 @@ class TaskManager(Block):
             ...         manager.start_soon(giambio.sleep, 0.01)
             >>> giambio.run(main)
         """
+        if name is not None:
+            check_name(name, target)
         context = context_for(context, target)
         try:
             self.check_open()
@@ -183,7 +188,8 @@ class TaskManager(Block):
             Awaited: what was given to ``started``.
 
         Raises:
-            TypeError: the target is not a function, or cannot be awaited.
+            TypeError: the target is not a function, or cannot be awaited; or the
+                name is no string.
             RuntimeError: it ended without calling ``started``; or the block was
                 not entered yet.
             RunFinishedError: the block was left already.
@@ -205,6 +211,8 @@ class TaskManager(Block):
             >>> giambio.run(main)
             port 8080
         """
+        if name is not None:
+            check_name(name, target)
         return Start(self, target, args, name)
 
     def spawn_threadsafe(self, target: Any, *args: Any) -> Any:
@@ -404,6 +412,17 @@ class Spawn(Operation):
 
 
 final(TaskManager, "(loop=None, *, limit=None, strict=None)")
+
+
+def check_name(name: object, target: Any) -> None:
+    """Refuse what is no name of a task.
+
+    Raises:
+        TypeError: it is no string; a coroutine is closed then.
+    """
+    if not isinstance(name, str):
+        discard(target)
+        raise TypeError(f"name= needs a string, not {name!r}")
 
 
 def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:

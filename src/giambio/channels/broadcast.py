@@ -268,7 +268,11 @@ class Subscription(Droppable):
         """See `Closeable.close_now`."""
         if self._open:
             inbox = self._inbox
-            inbox.hub.check_thread("Subscription.close()")
+            # Those whom it wakes: its own, and with those who wait to send it wakes all others.
+            # (To ask each subscription would make closing them one by one take for ever.)
+            for waiting in (inbox.receivers.first, inbox.hub.senders.first):
+                if waiting is not None:
+                    waiting.check_thread("Subscription.close()")
             self._open = False
             inbox.receivers.wake_all()
             inbox.leave()

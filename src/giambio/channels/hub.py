@@ -85,7 +85,7 @@ class Hub:
         """Nobody reads this any more, so nobody need wait for that."""
         if inbox in self.inboxes:
             del self.inboxes[inbox]
-            if inbox.items.length == self.limit:
+            if inbox.items.length >= self.limit:
                 self.full -= 1
                 self.let_in()
 
