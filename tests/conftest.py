@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_files import ring_problem
 from helpers_net import open_descriptors
 from helpers_stateful import EXAMPLES, SEED
 
@@ -44,8 +45,11 @@ def pytest_configure() -> None:
     real_stderr = os.dup(2)
 
 
-def pytest_report_header() -> str:
-    return f"stateful tests: GIAMBIO_TEST_SEED={SEED} GIAMBIO_TEST_EXAMPLES={EXAMPLES}"
+def pytest_report_header() -> list[str]:
+    return [
+        f"stateful tests: GIAMBIO_TEST_SEED={SEED} GIAMBIO_TEST_EXAMPLES={EXAMPLES}",
+        f"io_uring: {ring_problem() or 'can be used'}",
+    ]
 
 
 @pytest.fixture(params=DRIVERS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,6 +178,32 @@ def test_the_threads_are_bounded_and_what_waits_can_be_withdrawn(
     run(main)
     assert sorted(resolver.asked) == names[:-1]
     assert len(set(resolver.threads)) <= 2
+
+
+def test_look_ups_that_hang_do_not_hold_up_files(
+    run: Run, resolver: Resolver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """When no name server answers, each look-up takes half a minute; files go on meanwhile."""
+    monkeypatch.setattr(workers, "MOST_WORKERS", 2)
+    names = [f"host{number}.example" for number in range(4)]
+    resolver.answers = {name: socket.gaierror(socket.EAI_AGAIN, name) for name in names}
+    resolver.let_go.clear()
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            for name in names:
+                await manager.spawn(outcome, connect, name)
+            while len(resolver.asked) < 2:
+                await giambio.sleep(0.001)
+            with giambio.fail_after(20):
+                await giambio.Path(tmp_path / "folder").mkdir()
+            resolver.let_go.set()
+
+    try:
+        run(main)
+    finally:
+        resolver.let_go.set()
+    assert os.listdir(tmp_path) == ["folder"]
 
 
 def test_an_idle_thread_goes_away(run: Run, resolver: Resolver) -> None:

@@ -26,7 +26,7 @@ from giambio.files.routes import counts, ring_of, switch
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net.readiness import wait_readable, wait_writable
 from giambio.threads.call import ThreadCall
-from giambio.threads.workers import submit_unasked
+from giambio.threads.workers import submit_for_files
 
 __all__ = [
     "close_descriptor",
@@ -60,7 +60,7 @@ def in_worker(
         raise RuntimeError(
             f"{what} needs a worker thread{reason}, and this loop was made with threads=False"
         )
-    return ThreadCall(what, submit_unasked, function, args, copy_context(), None, abandonable)
+    return ThreadCall(what, submit_for_files, function, args, copy_context(), None, abandonable)
 
 
 # -- reading and writing ----------------------------------------------------------------

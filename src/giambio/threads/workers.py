@@ -6,9 +6,10 @@ first, and the others grow old and end. They are daemons and never keep the
 interpreter from exiting.
 
 Jobs that were asked for (`to_thread`) run at once, each in a thread; how many
-may run is their limiter's business. Jobs that nobody asked for by name (looking
-up a host, a file where there is no other way) share a few threads, and wait for
-one if need be.
+may run is their limiter's business. Jobs that nobody asked for by name share a
+few threads, and wait for one if need be: those that look up hosts, and those that
+use files where there is no other way. Each kind has its own, because looking up
+takes half a minute when no name server answers, and files must not wait for that.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from typing import Any, Protocol, TypeVar
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.threads.call import ThreadCall
 
-__all__ = ["Job", "idle_workers", "run_in_worker", "submit"]
+__all__ = ["Job", "idle_workers", "run_in_worker", "submit", "submit_for_files"]
 
 T = TypeVar("T")
 
-#: How many threads run jobs that nobody asked for by name.
+#: How many threads run jobs of a kind that nobody asked for by name.
 MOST_WORKERS = 32
 #: How long a thread waits for a further job.
 IDLE_SECONDS = 5.0
@@ -110,10 +111,8 @@ class Workers:
     def __init__(self) -> None:
         self._idle: dict[Worker, None] = {}
         self._numbers = count(1)
-        # What was not asked for by name and waits, and how many threads are at it.
-        self._waiting: deque[UnaskedJob] = deque()
-        self._serving = 0
-        self._lock = threading.Lock()
+        self.for_names = Few(self)
+        self.for_files = Few(self)
 
     def submit(self, job: Job) -> None:
         """Have a job run at once, by an idle thread or by a new one.
@@ -128,8 +127,23 @@ class Workers:
         else:
             worker.give(job)
 
-    def submit_unasked(self, job: UnaskedJob) -> None:
-        """Have a job run by one of a few threads, as soon as one is free.
+    def idle(self) -> int:
+        """See `idle_workers`."""
+        return sum(worker.rests() for worker in list(self._idle))
+
+
+class Few:
+    """A few of the threads, for jobs of one kind that nobody asked for by name."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        # The jobs that wait, and how many threads are at it.
+        self._waiting: deque[UnaskedJob] = deque()
+        self._serving = 0
+        self._lock = threading.Lock()
+
+    def submit(self, job: UnaskedJob) -> None:
+        """Have a job run as soon as a thread is free.
 
         Raises:
             RuntimeError: the system refuses to start a thread, and there is none.
@@ -140,7 +154,7 @@ class Workers:
                 return
             self._serving += 1
         try:
-            self.submit(Serving(self))
+            self._workers.submit(Serving(self))
         except BaseException:
             with self._lock:
                 self._serving -= 1
@@ -148,7 +162,7 @@ class Workers:
                     self._waiting.remove(job)
                     raise
 
-    def next_unasked(self) -> Job | None:
+    def next(self) -> Job | None:
         """The job whose turn it is; None if the thread is not needed any more."""
         with self._lock:
             while self._waiting:
@@ -158,16 +172,12 @@ class Workers:
             self._serving -= 1
             return None
 
-    def idle(self) -> int:
-        """See `idle_workers`."""
-        return sum(worker.rests() for worker in list(self._idle))
-
 
 class Serving:
     """The job of doing the jobs that wait."""
 
-    def __init__(self, workers: Workers) -> None:
-        self._workers = workers
+    def __init__(self, few: Few) -> None:
+        self._few = few
         self._last: Job | None = None
 
     @property
@@ -177,7 +187,7 @@ class Serving:
 
     def run(self) -> None:
         """Do them all; the last one is delivered when the thread is idle already."""
-        while (job := self._workers.next_unasked()) is not None:
+        while (job := self._few.next()) is not None:
             if self._last is not None:
                 self._last.deliver()
             self._last = job
@@ -197,9 +207,14 @@ def submit(job: Job) -> None:
     workers.submit(job)
 
 
-def submit_unasked(job: UnaskedJob) -> None:
-    """See `Workers.submit_unasked`."""
-    workers.submit_unasked(job)
+def submit_for_names(job: UnaskedJob) -> None:
+    """Have a host looked up by one of a few threads; see `Few.submit`."""
+    workers.for_names.submit(job)
+
+
+def submit_for_files(job: UnaskedJob) -> None:
+    """Have a file used by one of a few threads; see `Few.submit`."""
+    workers.for_files.submit(job)
 
 
 def idle_workers() -> int:
@@ -218,7 +233,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operation[T]:
-    """Call a blocking function in a worker thread that nobody has asked for by name.
+    """Call a function that looks up a host in a worker thread that nobody has asked for.
 
     Parameters:
         what: what is being done, for messages.
@@ -241,4 +256,4 @@ def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operatio
         raise RuntimeError(
             f"{what} needs a worker thread, and this loop was made with threads=False"
         )
-    return ThreadCall(what, submit_unasked, function, args, copy_context(), None, True)
+    return ThreadCall(what, submit_for_names, function, args, copy_context(), None, True)
