@@ -327,6 +327,57 @@ def test_worker_threads_are_those_of_giambio(run: Run) -> None:
     assert run(main).startswith("giambio-")
 
 
+# -- sockets --------------------------------------------------------------------------------------
+
+
+def test_nothing_can_be_sent(run: Run) -> None:
+    async def main() -> bytes:
+        received = []
+
+        async def handler(stream: Any) -> None:
+            async with stream:
+                received.append(await stream.receive())
+            group.cancel_scope.cancel()
+
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        port = listener.extra(abc.SocketAttribute.local_port)
+        async with listener, anyio.create_task_group() as group:
+            group.start_soon(listener.serve, handler)
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                await stream.send(b"")
+                await stream.send(b"something")
+                await anyio.sleep_forever()
+        return bytes(received[0])
+
+    assert run(main) == b"something"
+
+
+def test_a_second_sender_leaves_nothing_that_was_never_awaited(run: Run) -> None:
+    """Warnings are errors here."""
+
+    async def main() -> None:
+        async with await anyio.create_connected_udp_socket("127.0.0.1", 9) as sock:
+            sending: Any = sock
+            with sending._sending, pytest.raises(anyio.BusyResourceError, match="writing to"):
+                await sock.send(b"second")
+        async with await anyio.create_udp_socket(local_host="127.0.0.1") as sock:
+            sending = sock
+            with sending._sending, pytest.raises(anyio.BusyResourceError, match="writing to"):
+                await sock.sendto(b"second", "127.0.0.1", 9)
+
+    run(main)
+
+
+def test_a_datagram_socket_that_cannot_be_connected_is_closed(run: Run, tmp_path: Path) -> None:
+    """Otherwise it would be warned about."""
+
+    async def main() -> None:
+        with pytest.raises(FileNotFoundError):
+            await anyio.create_connected_unix_datagram_socket(tmp_path / "nobody")
+
+    run(main)
+
+
 # -- what is missing -----------------------------------------------------------------------------
 
 

@@ -240,7 +240,11 @@ class GiambioBackend(AsyncBackend):
         sock = sockets.wrap_datagrams(raw_socket)
         if not remote_path:
             return sockets.UNIXDatagramSocket(sock)
-        sock.connect_now(remote_path)
+        try:
+            sock.connect_now(remote_path)
+        except BaseException:
+            sock.close_now()
+            raise
         return sockets.ConnectedUNIXDatagramSocket(sock)
 
     @classmethod

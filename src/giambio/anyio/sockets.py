@@ -118,9 +118,9 @@ class SocketStream(SocketCoat, abc.SocketStream):
         """See `anyio.abc.ByteSendStream.send`."""
         # Not with `send_all`, which refuses to go on after it was cancelled half-way.
         with self._sending, memoryview(item) as view:
-            sent = 0
             try:
-                while not sent or sent < len(view):
+                sent = await self._sock.send(view)
+                while sent < len(view):
                     sent += await self._sock.send(view[sent:])
             except Exception as exc:
                 self._convert(exc, WRITING)
@@ -192,10 +192,6 @@ class DatagramCoat(SocketCoat):
         self._sock = sock
         self._sending = anyio.ResourceGuard(WRITING)
 
-    async def _send(self, operation: Awaitable[None]) -> None:
-        with self._sending:
-            await self._do(operation, WRITING)
-
 
 class Connected(DatagramCoat):
     """A datagram socket with one peer."""
@@ -207,7 +203,8 @@ class Connected(DatagramCoat):
 
     async def send(self, item: bytes) -> None:
         """See `anyio.abc.ObjectSendStream.send`."""
-        await self._send(self._sock.send(item))
+        with self._sending:
+            await self._do(self._sock.send(item), WRITING)
 
 
 class UDPSocket(DatagramCoat, abc.UDPSocket):
@@ -220,8 +217,8 @@ class UDPSocket(DatagramCoat, abc.UDPSocket):
 
     async def send(self, item: tuple[bytes, tuple[str, int]]) -> None:
         """See `anyio.abc.ObjectSendStream.send`."""
-        data, address = item
-        await self._send(self._send_to(data, address))
+        with self._sending:
+            await self._do(self._send_to(*item), WRITING)
 
     async def _send_to(self, data: bytes, address: tuple[str, int]) -> None:
         await self._sock.send_to(data, await resolve(self._sock.family, address))
@@ -241,7 +238,8 @@ class UNIXDatagramSocket(DatagramCoat, abc.UNIXDatagramSocket):
 
     async def send(self, item: tuple[bytes, str]) -> None:
         """See `anyio.abc.ObjectSendStream.send`."""
-        await self._send(self._sock.send_to(*item))
+        with self._sending:
+            await self._do(self._sock.send_to(*item), WRITING)
 
 
 class ConnectedUNIXDatagramSocket(Connected, abc.ConnectedUNIXDatagramSocket):
