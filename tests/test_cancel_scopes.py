@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_sync import settled
 
 Run = Callable[..., Any]
 
@@ -126,7 +127,7 @@ def test_cancelling_wakes_a_task_that_waits(run: Run) -> None:
 
         async with giambio.TaskManager() as manager:
             task = await manager.spawn(child)
-            await giambio.checkpoint()
+            await settled()
             scopes[0].cancel()
             assert await task
 

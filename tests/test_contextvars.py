@@ -75,6 +75,7 @@ def test_the_very_context_can_be_given(run: Run) -> None:
     assert run(main) == ("default", "first's", "second's")
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_two_tasks_may_share_a_context_and_take_turns_in_it(run: Run) -> None:
     async def child(value: str) -> str:
         var.set(value)

@@ -30,19 +30,21 @@ Run = Callable[..., Any]
 LONG = 0.4
 
 
-async def hold_one_want_other(mine: giambio.Lock, others: giambio.Lock) -> None:
+async def hold_one_want_other(
+    mine: giambio.Lock, others: giambio.Lock, both: giambio.Barrier
+) -> None:
     """One half of the classic: two locks, taken in different orders."""
     async with mine:
-        await giambio.checkpoint()
+        await both.wait()
         async with others:
             raise AssertionError("nobody gets here")
 
 
 async def two_locks() -> None:
-    a, b = giambio.Lock(), giambio.Lock()
+    a, b, both = giambio.Lock(), giambio.Lock(), giambio.Barrier(2)
     async with giambio.TaskManager() as manager:
-        await manager.spawn(hold_one_want_other, a, b, name="first")
-        await manager.spawn(hold_one_want_other, b, a, name="second")
+        await manager.spawn(hold_one_want_other, a, b, both, name="first")
+        await manager.spawn(hold_one_want_other, b, a, both, name="second")
 
 
 # -- what is raised --------------------------------------------------------------------
@@ -67,7 +69,7 @@ def test_the_message_shows_who_waits_where_for_what_and_who_holds_it(run: Run) -
     assert lines[3] == (
         "├── first (2) waits for Lock.acquire() on <giambio.Lock held by task 'second', 1 waiting>"
     )
-    line = hold_one_want_other.__code__.co_firstlineno + 4
+    line = hold_one_want_other.__code__.co_firstlineno + 6
     assert lines[4] == f"│       {__file__}:{line} in hold_one_want_other"
     assert lines[5] == (
         "└── second (3) waits for Lock.acquire() on <giambio.Lock held by task 'first', 1 waiting>"

@@ -63,6 +63,7 @@ def raising_hook(event: str) -> giambio.Hook:
     return Raises()
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_hooks_hear_the_life_of_a_task_in_order(loop: giambio.EventLoop) -> None:
     """SEMANTICS, Parking: hooks exist before and after each step."""
     recorder = Recorder()
@@ -183,6 +184,7 @@ def test_a_hook_has_a_current_loop_also_when_events_are_delivered_by_turns(
 
 
 @pytest.mark.parametrize("event", [event for event in EVENTS if event != "spawned"])
+@pytest.mark.usefixtures("in_turn")
 def test_a_hook_that_raises_is_removed_and_its_error_is_raised_into_the_main_task(
     loop: giambio.EventLoop, event: str
 ) -> None:

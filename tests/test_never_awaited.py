@@ -13,6 +13,7 @@ import pytest
 
 import giambio
 from giambio.kernel.operation import Wait
+from helpers_sync import settled
 
 Run = Callable[..., Any]
 
@@ -115,7 +116,7 @@ def test_two_tasks_cannot_await_one_operation(run: Run) -> None:
 
         async with giambio.TaskManager() as manager:
             await manager.spawn(waiter)
-            await giambio.checkpoint()
+            await settled()
             with pytest.raises(RuntimeError, match=r"this sleep\(\) was awaited already"):
                 await operation
 
