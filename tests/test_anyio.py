@@ -327,6 +327,25 @@ def test_worker_threads_are_those_of_giambio(run: Run) -> None:
     assert run(main).startswith("giambio-")
 
 
+def test_a_task_group_can_be_extended_where_asyncer_looks_for_it(run: Run) -> None:
+    async def main() -> list[str]:
+        backend: Any = sys.modules["anyio._backends._giambio"]
+        ran = []
+
+        class Extended(backend.TaskGroup):
+            def soon(self) -> None:
+                self.start_soon(work)
+
+        async def work() -> None:
+            ran.append(giambio.current_task().name.rpartition(".")[2])
+
+        async with Extended() as group:
+            group.soon()
+        return ran
+
+    assert run(main) == ["work"]
+
+
 # -- sockets --------------------------------------------------------------------------------------
 
 

@@ -15,8 +15,9 @@ except ImportError as exc:
     ) from exc
 
 from giambio.anyio.backend import GiambioBackend
+from giambio.anyio.tasks import TaskGroup  # where AnyIO's own back ends have it, Asyncer looks
 
-__all__ = ["backend_class"]
+__all__ = ["TaskGroup", "backend_class"]
 
 #: What AnyIO looks for.
 backend_class = GiambioBackend
