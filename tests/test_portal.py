@@ -423,6 +423,12 @@ def test_a_loop_that_cannot_start_says_so() -> None:
         pytest.fail("not reached")
 
 
+def test_what_is_no_loop_says_so() -> None:
+    """DESIGN: Errors teach."""
+    with pytest.raises(TypeError, match=r"needs a giambio\.EventLoop, not 5"):
+        giambio.start_blocking_portal(5)  # type: ignore[arg-type]
+
+
 def test_a_given_loop_can_be_used_again(driver: str) -> None:
     loop = giambio.EventLoop(driver=driver)
     for _ in range(3):

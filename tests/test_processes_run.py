@@ -133,6 +133,7 @@ def test_another_exit_code_than_0_is_an_error(run: Run) -> None:
         ({"command": ["ls"], "input": "text"}, TypeError, "encode text first"),
         ({"command": ["ls"], "input": b"", "stdin": 0}, ValueError, "input= or stdin=, not both"),
         ({"command": ["ls"], "stdin": subprocess.PIPE}, ValueError, "use input="),
+        ({"command": ["ls"], "stdin": "text"}, TypeError, "is to read is input=, not 'text'"),
         ({"command": ["ls"], "stdout": subprocess.PIPE}, ValueError, "write capture_stdout=True"),
         (
             {"command": ["ls"], "stderr": 2, "capture_stderr": True},

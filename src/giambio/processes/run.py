@@ -86,6 +86,11 @@ async def run_process(
         stdin = subprocess.PIPE
     elif stdin == subprocess.PIPE:
         raise ValueError("run_process(stdin=PIPE): nobody would write to that pipe; use input=")
+    elif isinstance(stdin, str | bytes):
+        raise TypeError(
+            "run_process(stdin=) needs a descriptor or a file; what the program is to read is "
+            f"input=, not {stdin!r}"
+        )
     stdout = captured("stdout", capture_stdout, stdout)
     stderr = captured("stderr", capture_stderr, stderr)
     opening = start(

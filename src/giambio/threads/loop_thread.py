@@ -27,6 +27,7 @@ def start_blocking_portal(
         are under way, or cancels them if an exception leaves it, and ends the loop.
 
     Raises:
+        TypeError: `loop` is no `EventLoop`.
         BaseException: on leaving, what ended the loop, if something did; on
             entering, what kept it from starting.
 
@@ -41,6 +42,8 @@ def start_blocking_portal(
         ...     portal.call(double, 21)
         42
     """
+    if loop is not None and not isinstance(loop, EventLoop):
+        raise TypeError(f"start_blocking_portal() needs a giambio.EventLoop, not {loop!r}")
     return PortalInThread(loop)
 
 
