@@ -290,6 +290,26 @@ def test_an_error_is_logged_with_its_traceback_and_the_server_goes_on(
     assert [frame.name for frame in frames] == ["failing"], "it shows the user's code only"
 
 
+def test_the_log_tells_who_it_was_also_when_the_stream_is_closed(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def closing(stream: giambio.AsyncSocket) -> None:
+        async with stream:
+            raise Wrong("by design")
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            _, address = await start(manager, closing)
+            with connect(address) as client:
+                assert await ended(client) == b""
+                ours = client.getsockname()
+            (record,) = caplog.records
+            assert record.getMessage() == f"the handler of the connection from {ours} failed"
+            manager.cancel()
+
+    run(main)
+
+
 def test_on_error_gets_the_error_and_the_stream_which_is_open(run: Run) -> None:
     """Issue, TCP: any other exception goes to `on_error(exc, stream)`."""
     seen = []
@@ -881,6 +901,30 @@ def test_tls_is_spoken_if_there_is_a_context(run: Run, certificates: Certificate
 
     run(main)
     assert all(isinstance(stream, giambio.TLSStream) for stream in streams)
+
+
+def test_the_log_tells_who_it_was_that_spoke_tls(
+    run: Run, certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, LOG)
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            _, address = await start(manager, failing, tls=certificates.server())
+            stream = await giambio.connect_tcp(*address, tls=certificates.client())
+            async with stream:
+                ours = stream.transport_stream.getsockname()  # type: ignore[attr-defined]
+                assert await stream.receive() == b""
+            with connect(address) as client:
+                client.send(b"GET / HTTP/1.1\r\n\r\n")  # no TLS
+                await ended(client)
+                other = client.getsockname()
+            manager.cancel()
+        failed, broken = (record.getMessage() for record in caplog.records)
+        assert failed == f"the handler of the connection from {ours} failed"
+        assert broken.startswith(f"the TLS handshake with {other} failed: ")
+
+    run(main)
 
 
 def test_a_big_answer_ends_with_a_goodbye(run: Run, certificates: Certificates) -> None:

@@ -226,9 +226,9 @@ class Server:
         """Hand each connection of a listener to a task of its own."""
         try:
             while True:
-                stream, _ = await listener.accept()
+                stream, address = await listener.accept()
                 try:
-                    connections.start_soon(self._handle, stream)
+                    connections.start_soon(self._handle, stream, address)
                 except RunFinishedError:
                     stream.close_now()  # the server has stopped, and it came too late
                     return
@@ -236,10 +236,13 @@ class Server:
             listener.close_now()
             self._stopped.set()
 
-    async def _handle(self, stream: Any) -> None:
-        """The life of a connection."""
+    async def _handle(self, stream: Any, address: Any) -> None:
+        """The life of a connection.
+
+        The address is what the log says, also when nobody can be asked for it any more.
+        """
         if self._tls is not None:
-            stream = await self._encrypted(stream)
+            stream = await self._encrypted(stream, address)
             if stream is None:
                 return
         try:
@@ -251,7 +254,7 @@ class Server:
                     await stream.close()  # TLS says goodbye
                     return
             except Exception as exc:
-                self._failed(exc, stream)
+                self._failed(exc, stream, address)
                 return
             raise TypeError(
                 f"{self._what} needs an async function, but {name_of(self._handler)}() "
@@ -260,7 +263,7 @@ class Server:
         finally:
             stream.close_now()
 
-    async def _encrypted(self, stream: Any) -> Any:
+    async def _encrypted(self, stream: Any, address: Any) -> Any:
         """The connection with TLS on it, or None if the handshake failed."""
         from giambio.net.tls.starting import start_tls
 
@@ -268,18 +271,22 @@ class Server:
             with fail_after(self._handshake_timeout):
                 return await start_tls(stream, self._tls, server_side=True)
         except (OSError, GiambioError) as exc:
-            log.debug("a TLS handshake failed: %s", exc)
+            log.debug("the TLS handshake with %s failed: %s", named(address), exc)
             stream.close_now()  # it is open if the time was up before it began
             return None
         except BaseException:
             stream.close_now()
             raise
 
-    def _failed(self, exc: Exception, stream: Any) -> None:
+    def _failed(self, exc: Exception, stream: Any, address: Any) -> None:
         """A handler ended with an error: report it, unless only the connection broke."""
         error = unexpected(user_part(exc))
         if error is None:
-            log.debug("the connection from %s broke: %s", peer_of(stream), exc)
+            log.debug("the connection from %s broke: %s", named(address), exc)
+            return
+        if self._on_error is None:
+            text = "the handler of the connection from %s failed"
+            log.error(text, named(address), exc_info=error)
             return
         result = self._on_error(error, stream)
         if is_awaitable(result):
@@ -314,17 +321,15 @@ def as_listener(what: str, listener: Listener) -> Listener:
     return listener
 
 
-def error_handler(what: str, on_error: OnError) -> Callable[[Exception, Any], object]:
-    """The function that gets the errors of handlers.
+def error_handler(what: str, on_error: OnError) -> Callable[[Exception, Any], object] | None:
+    """The function that gets the errors of handlers; None if they are to be logged.
 
     Raises:
         TypeError: it is none.
     """
-    if on_error is None:
-        return log_error
     if on_error == "raise":
         return raise_error
-    if not callable(on_error):
+    if on_error is not None and not callable(on_error):
         raise TypeError(f'{what} needs a function or "raise" for on_error, not {on_error!r}')
     return on_error
 
@@ -365,22 +370,14 @@ def is_a_broken_connection(exc: BaseException) -> bool:
 BROKEN = (BrokenResourceError, ClosedResourceError)
 
 
-def log_error(exc: Exception, stream: Any) -> None:
-    """What is done with an error by default."""
-    log.error("the handler of the connection from %s failed", peer_of(stream), exc_info=exc)
-
-
 def raise_error(exc: Exception, stream: Any) -> NoReturn:
     """What ``on_error="raise"`` means."""
     raise exc
 
 
-def peer_of(stream: Any) -> object:
-    """The address of the other side, if it can be told."""
-    try:
-        return stream.getpeername() or "a Unix socket without a name"
-    except Exception:
-        return "an address that is not known any more"
+def named(address: Any) -> object:
+    """The address of the other side, as the log says it."""
+    return address or "a Unix socket without a name"
 
 
 def close_all(listeners: Iterable[Listener]) -> None:
