@@ -546,6 +546,35 @@ def test_an_accepted_connection_does_not_block_and_is_not_inherited(run: Run) ->
     run(main)
 
 
+def test_much_then_little_then_nothing_is_received(run: Run, kind: str) -> None:
+    """Whatever came the last time, all of what comes is received, as it was sent."""
+
+    async def main() -> None:
+        left, right = wrapped(kind)
+        sent = [os.urandom(size) for size in (100_000, 40_000, 9000, 8192, 1, 0, 70_000, 5)]
+        with left, right:
+            for data in sent:
+                async with giambio.TaskManager() as manager:
+                    manager.start_soon(left.send_all, data)
+                    received = b""
+                    while len(received) < len(data):
+                        received += await right.receive(max(8192, len(data)))
+                assert received == data
+            # Much was received before each of these, and there is nothing: then it waits.
+            for end in (False, True):
+                await left.send_all(bytes(9000))
+                received = b""
+                while len(received) < 9000:
+                    received += await right.receive(9000)
+                with giambio.move_on_after(0.001) as scope:
+                    await right.receive(9000)
+                assert scope.cancelled_caught
+                await (left.send_eof() if end else left.send_all(b"more"))
+                assert await right.receive(9000) == (b"" if end else b"more")
+
+    run(main)
+
+
 def test_a_socket_can_be_wrapped_outside_of_a_task(loop: giambio.EventLoop) -> None:
     left, right = map(loop.wrap_socket, socket.socketpair())
 

@@ -351,7 +351,7 @@ class Kernel:
         """Take a new task on."""
         if self._hooks is not None:
             self._notify("spawned", task)
-        self.enqueue(task)
+        Kernel.enqueue(self, task)
 
     # -- park, wake, interrupt --------------------------------------------------
 
@@ -366,7 +366,7 @@ class Kernel:
         task.parked = None
         task.asked = None
         task.aborted = None
-        self.enqueue(task)
+        Kernel.enqueue(self, task)  # by the class: see `operation`
         if self._hooks is not None:
             self._notify("woken", task)
         return True
@@ -382,7 +382,7 @@ class Kernel:
         if park.repeatable() and not self._abort(task, park):
             return
         task.aborted = park
-        self.enqueue(task)
+        Kernel.enqueue(self, task)
 
     def withdraw(self, task: BaseTask) -> None:
         """Take an interruption back that has not been delivered yet.

@@ -15,6 +15,7 @@ cdef class Endpoint:
     cdef int _fd
     cdef Source _source
     cdef bint _short_reads
+    cdef bint _plenty
     cdef bint _send_broken
     cdef int _broken_by
     cdef ReceiveBuffer _buffer

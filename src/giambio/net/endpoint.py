@@ -36,6 +36,7 @@ class Endpoint:
         "_fd",
         "_kernel",
         "_made_at",
+        "_plenty",
         "_send_broken",
         "_short_reads",
         "_sock",
@@ -47,6 +48,8 @@ class Endpoint:
         self._sock = sock
         self._fd = sock.fileno()
         self._short_reads = sock.type == stdlib_socket.SOCK_STREAM and sock.family in IP
+        # Whether the last `receive` got most of what it asked for, and that was much.
+        self._plenty = False
         self._send_broken = False
         # The number of the error that broke the connection. The system tells of it once, to
         # a reader or to a writer, and then of an end, as if nothing were missing.

@@ -129,7 +129,9 @@ class Receive(SocketOperation):
         sock = self._socket
         if source.readable:
             try:
-                data = transfer.receive(sock._sock, sock._fd, self._size, sock._buffer)
+                data = transfer.receive(
+                    sock._sock, sock._fd, self._size, sock._buffer, sock._plenty
+                )
             except OSError as exc:
                 return self.broken(exc)
             if data is not None:
@@ -139,7 +141,9 @@ class Receive(SocketOperation):
                 if 0 < count < self._size and sock._short_reads and not source.sticky:
                     source.readable = False
                 source.reader = None
-                self.spend(count >> transfer.LARGE_SHIFT)
+                sock._plenty = count >= transfer.PLENTY and count > self._size >> 1
+                if count >> transfer.LARGE_SHIFT:
+                    self.spend(count >> transfer.LARGE_SHIFT)
                 self.result = data
                 return True
             source.readable = False

@@ -1,6 +1,7 @@
 cpdef enum:
     RECEIVE_BUFFER = 262144
     LARGE_SHIFT = 16
+    PLENTY = 8192
 
 
 cdef class ReceiveBuffer:
@@ -9,7 +10,9 @@ cdef class ReceiveBuffer:
     cdef object memory
 
 cdef Py_ssize_t bounded(object size) except? -1
-cdef object receive(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
+cdef object receive(
+    object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer, bint plenty
+)
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2
 cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2
 cdef object receive_datagram(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)

@@ -3,7 +3,8 @@
 The native one calls the system itself. It receives into one buffer that the
 loop owns, and copies out what came: allocating `max_size` bytes for each call
 costs more than the system call. Between the two it neither calls Python nor
-releases the GIL.
+releases the GIL. Only where most of `max_size` is likely to come, as it did the
+last time, it receives into the result itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 __all__ = [
     "LARGE_SHIFT",
+    "PLENTY",
     "RECEIVE_BUFFER",
     "ReceiveBuffer",
     "bounded",
@@ -34,6 +36,9 @@ RECEIVE_BUFFER: Final = 262144
 #: A transfer counts as one operation more for each 2**16 bytes.
 LARGE_SHIFT: Final = 16
 
+#: From so many bytes on it is worth while not to copy them once more.
+PLENTY: Final = 8192
+
 
 class ReceiveBuffer:
     """The receive buffer of one loop; on a connection only its size counts here."""
@@ -51,8 +56,11 @@ def bounded(size: int) -> int:
     return min(size, RECEIVE_BUFFER)
 
 
-def receive(sock: socket, fd: int, size: int, buffer: ReceiveBuffer) -> bytes | None:
-    """Receive at most `size` bytes; None if there is nothing yet."""
+def receive(sock: socket, fd: int, size: int, buffer: ReceiveBuffer, plenty: bool) -> bytes | None:
+    """Receive at most `size` bytes; None if there is nothing yet.
+
+    `plenty` says that it will probably be much.
+    """
     try:
         return sock.recv(min(size, buffer.size))
     except BlockingIOError:
