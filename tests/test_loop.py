@@ -6,6 +6,7 @@ import contextvars
 import gc
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 
 import giambio
 from conftest import open_descriptors
+from giambio.kernel import constants
 from giambio.kernel.operation import Wait
 from giambio.kernel.runnable import Handle
 from giambio.threads.workers import run_in_worker
@@ -262,6 +264,49 @@ def test_due_timers_are_told_after_the_ready_tasks(loop: giambio.EventLoop) -> N
 
     finish(loop, loop.begin(main))
     assert log == ["callback", "task", "timer"]
+
+
+def test_events_wait_for_a_few_steps_only_whoever_is_ready(run: Run) -> None:
+    """The driver is not asked after every step, but before too many."""
+    counted = 0
+
+    async def main() -> None:
+        nonlocal counted
+        left, right = socket.socketpair()
+        with giambio.wrap_socket(left) as near, giambio.wrap_socket(right) as far:
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(near.receive, 10)
+                await turns(3)
+                await far.send_all(b"event")
+                while not task.done():
+                    counted += 1
+                    await giambio.checkpoint()
+            assert task.result() == b"event"
+
+    run(main, clock=ManualClock())  # time stands still, so only the steps count
+    assert 0 < counted <= constants.MOST_UNASKED + 2
+
+
+def test_steps_that_take_long_keep_events_waiting_for_one_of_them_only(run: Run) -> None:
+    """Where each step computes for a while, the driver is asked after each."""
+    clock = ManualClock()
+    counted = 0
+
+    async def main() -> None:
+        nonlocal counted
+        left, right = socket.socketpair()
+        with giambio.wrap_socket(left) as near, giambio.wrap_socket(right) as far:
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(near.receive, 10)
+                await turns(3)
+                await far.send_all(b"event")
+                while not task.done():
+                    counted += 1
+                    clock.time += 1
+                    await giambio.checkpoint()
+
+    run(main, clock=clock)
+    assert 0 < counted <= 4
 
 
 def test_turning_on_after_the_main_task_has_ended_does_not_wait(loop: giambio.EventLoop) -> None:

@@ -1,5 +1,6 @@
 cpdef enum:
     BUDGET = 64
+    MOST_UNASKED = 64
 
     PARKED = 0
     FOREIGN = 1

@@ -9,6 +9,9 @@ from typing import Final
 #: operation costs the same, and the other's delay grows in proportion (docs/design.md).
 BUDGET: Final = 64
 
+#: How many items of the run queue may run before the driver is asked for events again.
+MOST_UNASKED: Final = 64
+
 # How a step ended.
 PARKED: Final = 0
 FOREIGN: Final = 1

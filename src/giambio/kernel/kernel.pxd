@@ -40,6 +40,8 @@ cdef class Kernel:
     cdef double _patience
     cdef list _idle
     cdef double _quiet_since
+    cdef Py_ssize_t _unasked
+    cdef double _unasked_until
     cdef object _jump
 
     cpdef double current_time(self) except? -1
@@ -64,6 +66,8 @@ cdef class Kernel:
     cpdef object run_until_exit(self, BaseTask task, object exited)
     cpdef object watch_for_deadlock(self, object look)
     @cython.locals(count=Py_ssize_t, item=Runnable)
+    @cython.locals(now=double)
+    cdef bint _may_go_on(self) except -1
     cdef object _run_ready(self)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
@@ -80,6 +84,7 @@ cdef class Kernel:
     cdef bint _watches_quiet(self) noexcept
     @cython.locals(now=double, quiet=double)
     cdef object _look_at_quiet(self)
+    cdef object _something_happens(self)
     cdef object _jump_after(self, double quiet)
     cdef object _tell_idle(self, double seconds)
     @cython.locals(item=Runnable, one=Runnable, tasks=list, items=list)

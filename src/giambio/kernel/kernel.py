@@ -35,6 +35,8 @@ __all__ = ["Kernel"]
 #: How many seconds nothing may happen before a deadlock is looked for: a deadlock
 #: does not go away, and a busy loop has no time for questions.
 FIRST_PATIENCE = 0.05
+#: For how many seconds what is ready may run, at the most, while the driver is not asked.
+SECONDS_UNASKED = 0.0005
 
 
 class Kernel:
@@ -58,6 +60,8 @@ class Kernel:
         "_tail",
         "_thread",
         "_timers",
+        "_unasked",
+        "_unasked_until",
         "_wakeup",
         "_numbers",
         "budget",
@@ -91,7 +95,8 @@ class Kernel:
         self.driver: Driver | None = None
         self._wakeup: Wakeup | None = None
         self._clock: Any = Clock() if clock is None else clock
-        self._clock_now = self._clock.now
+        # The system's clock is asked without a frame of ours in between.
+        self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
         # A clock that need not wait, such as a virtual one, is told to jump instead. Then
         # its `wait_time` says how many real seconds nothing may happen before that.
         self._jump: Any = getattr(self._clock, "jump_to", None)
@@ -128,6 +133,9 @@ class Kernel:
         # Those to be told when nothing has happened for so many seconds: [seconds, waiter].
         self._idle: list[tuple[float, Any]] = []
         self._quiet_since = -1.0
+        # How many items have run since the driver was asked, and until when it need not be.
+        self._unasked = 0
+        self._unasked_until = inf
 
     # -- time and callbacks ---------------------------------------------------
 
@@ -559,9 +567,15 @@ class Kernel:
         previous = self.enter()
         try:
             while not exited():
+                self._unasked += self.queue_length
                 self._run_ready()
-                if self.queue_length == 0 and exited():
-                    break
+                if self.queue_length == 0:
+                    if exited():
+                        break
+                elif self._may_go_on():
+                    continue
+                self._unasked = 0
+                self._unasked_until = inf
                 driver = self.driver
                 if driver is None:
                     raise self._not_begun()
@@ -572,6 +586,24 @@ class Kernel:
         finally:
             del task, exited  # as in `_step`
             self.leave(previous)
+
+    def _may_go_on(self) -> bool:
+        """Tell whether what is ready may run before the driver is asked again.
+
+        Asking costs a system call, more than most steps do: a task that two others hand
+        something to and fro is three times as fast without it. Events wait meanwhile, so
+        there is a limit both to the number of items, as in tokio (`event_interval`), and to
+        the time, for steps that compute.
+        """
+        if self._unasked >= constants.MOST_UNASKED:
+            return False
+        now: float = self._clock_now()
+        if self._unasked_until == inf:
+            self._unasked_until = now + SECONDS_UNASKED
+        elif now >= self._unasked_until:
+            return False
+        self._something_happens()
+        return True
 
     def enter(self) -> Any:
         """Become the running loop of this thread.
@@ -752,9 +784,7 @@ class Kernel:
     def _look_at_quiet(self) -> None:
         """The loop has waited: if nothing came of it, tell those who want to know."""
         if self.queue_length or self._inbox:
-            self._quiet_since = -1.0
-            if self.look_for_deadlock is not None:
-                self._patience = FIRST_PATIENCE
+            self._something_happens()
             return
         now = monotonic()
         if self._quiet_since < 0:
@@ -769,6 +799,12 @@ class Kernel:
             self._patience = self.look_for_deadlock()
             if self.has_work():  # made by the look itself
                 self._patience = FIRST_PATIENCE
+
+    def _something_happens(self) -> None:
+        """Quiet, if it was, is over."""
+        self._quiet_since = -1.0
+        if self.look_for_deadlock is not None:
+            self._patience = FIRST_PATIENCE
 
     def _jump_after(self, quiet: float) -> None:
         """Have time jump to the next deadline, if it was quiet for long enough."""
