@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.testing import wait_all_tasks_blocked
 from helpers_kernel import ManualClock, finish
 from helpers_net import open_descriptors, outcome, receive_to_the_end, reset, turns
 from helpers_tls import Certificates
@@ -360,12 +361,12 @@ def test_raise_stops_the_server_and_all_its_connections(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             _, address = await start(manager, handler, on_error="raise", grace=1000)
+            addresses.append(address)
             with connect(address) as other, connect(address) as client:
                 other.send(b"wait")
                 await until(lambda: bool(begun))
                 client.send(b"fail")
                 assert await ended(client) == await ended(other) == b""
-            addresses.append(address)
 
     addresses: list[tuple[str, int]] = []
     with pytest.raises(Wrong, match="by design"):
@@ -1078,7 +1079,7 @@ def test_a_server_with_tls_can_be_stopped_in_the_middle_of_a_handshake(
         async with giambio.TaskManager() as manager:
             task, address = await start(manager, echo, tls=certificates.server())
             with connect(address) as client:
-                await turns(5)
+                await wait_all_tasks_blocked()
                 task.cancel()
                 assert await ended(client) == b""
 
