@@ -186,6 +186,7 @@ def test_what_the_call_raises_comes_out_of_spawn(run: Run, spawn: Spawn) -> None
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_running_coroutine_is_refused(run: Run, spawn: Spawn) -> None:
     """Bad input: spawn of a coroutine already running."""
 
@@ -466,6 +467,7 @@ def test_start_soon_works_in_a_plain_callback(run: Run) -> None:
     assert run(main) == 2
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_start_soon_enqueues_at_once(run: Run) -> None:
     """SEMANTICS, Task managers: `start_soon` enqueues at once."""
 

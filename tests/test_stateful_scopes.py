@@ -14,6 +14,9 @@ from hypothesis.stateful import precondition, rule
 import giambio
 from helpers_stateful import LoopMachine, as_test
 
+#: Which of its scopes a task has shielded. With more of them no cancellation would get far.
+SHIELDS = st.lists(st.sampled_from([False] * 5 + [True]), min_size=1, max_size=3)
+
 
 class Runner:
     """A task that enters some scopes, opens a block in the innermost one, and waits there.
@@ -94,12 +97,18 @@ class Scopes(LoopMachine):
             if runner.depth is not None and runner.in_force(runner.depth):
                 runner.told = True
 
-    @rule(data=st.data(), shields=st.lists(st.booleans(), min_size=1, max_size=3))
-    def begin_runner(self, data: Any, shields: list[bool]) -> None:
+    @rule(data=st.data(), shields=st.lists(SHIELDS, min_size=1, max_size=4))
+    def begin_runners(self, data: Any, shields: list[list[bool]]) -> None:
+        """Each one in the block of the one before."""
         parent = data.draw(st.sampled_from([None, *self.hosts()]))
-        runner = Runner(parent, shields)
-        manager = self.manager if parent is None else parent.manager
-        self.runners.append((runner, manager.start_soon(runner.run)))
+        for some in shields:
+            runner = Runner(parent, some)
+            manager = self.manager if parent is None else parent.manager
+            self.runners.append((runner, manager.start_soon(runner.run)))
+            self.rest()
+            if runner not in self.hosts():
+                return  # it was begun in a cancelled block
+            parent = runner
 
     @precondition(lambda self: self.running())
     @rule(data=st.data())

@@ -198,6 +198,7 @@ def test_joining_in_a_cancelled_scope_raises_although_the_task_is_done(run: Run)
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_joining_a_task_that_is_done_does_not_give_way(run: Run) -> None:
     """SEMANTICS, Checkpoints: a ready operation costs no trip through the scheduler."""
 
