@@ -51,7 +51,7 @@ SYSTEM_CALLS = re.compile(
 
 def per_operation(row: rows.Row, peer: str, operations: int, bench: Bench) -> Counts:
     if isinstance(row.way, Loop):
-        return _loop(row.way, peer, row.way.count or operations, bench)
+        return _loop(row.way, peer, operations, bench)
     if isinstance(row.way, Echo):
         return _echo(row.way, peer, bench)
     raise BenchmarkError(f"{row.name} does not consist of operations whose instructions count")
