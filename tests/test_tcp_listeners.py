@@ -421,7 +421,7 @@ def test_out_of_descriptors_it_waits_without_spinning_and_goes_on(
     assert {record.name for record in caplog.records} == {"giambio.serve"}
 
 
-@pytest.mark.parametrize("name", ["ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO"])
+@pytest.mark.parametrize("name", ["ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EPERM"])
 def test_it_survives(driver: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Issue, TCP: `accept` that survives `EMFILE`, `ENFILE` and `ECONNABORTED`."""
     number = getattr(errno, name)

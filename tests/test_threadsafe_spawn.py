@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextvars
+import errno
 import gc
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -392,3 +395,36 @@ def test_a_future_settled_by_somebody_else_does_no_harm(run: Run) -> None:
         return str(future.result())
 
     assert run(main) == "mine"
+
+
+def test_a_wake_up_that_the_system_refused_does_not_keep_the_next_from_coming(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread wakes the loop through a socket, and even that needs memory."""
+    refused: list[bytes] = []
+    send = socket.socket.send
+
+    def refusing(sock: socket.socket, data: bytes) -> int:
+        if not refused:
+            refused.append(data)
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        return send(sock, data)
+
+    monkeypatch.setattr(socket.socket, "send", refusing)
+
+    async def main() -> None:
+        event = giambio.Event()
+        loop = giambio.current_loop()
+
+        def call() -> None:
+            loop.call_soon_threadsafe(int)
+            assert refused == [b"\0"]
+            loop.call_soon_threadsafe(event.set)
+
+        with giambio.fail_after(LONG):
+            waiting = threading.Timer(0.05, call)  # the loop waits for the system by then
+            waiting.start()
+            await event.wait()
+        waiting.join()
+
+    run(main)

@@ -44,8 +44,10 @@ class Wakeup:
             self.signalled = True
             try:
                 self._sender.send(b"\0")
+            except BlockingIOError:
+                pass  # full: it has been woken often enough
             except OSError:
-                pass  # full: it has been woken often enough; or closed: the loop has ended
+                self.signalled = False  # no memory: the next one tries; or the loop has ended
 
     def _drain(self) -> None:
         # The protocol with `send`, in this order. There: put the work where the loop

@@ -153,6 +153,7 @@ def error_numbers(*names: str) -> frozenset[int]:
 TRANSIENT = error_numbers(
     *("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"),
     *("ENETDOWN", "EPROTO", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "ENETUNREACH"),
+    "EPERM",  # a firewall forbids this one connection
 )
 
 #: What says that this machine does not have the family of an address, or the address.
