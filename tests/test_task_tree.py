@@ -35,8 +35,7 @@ def tree_with(run: Run, *functions: Any) -> tuple[giambio.TaskInfo, ...]:
         async with giambio.TaskManager() as manager:
             for function in functions:
                 await manager.spawn(function)
-            for _ in range(3):
-                await giambio.checkpoint()
+            await settled()
             (root,) = giambio.task_tree()
             manager.cancel()
         return root.children
