@@ -336,7 +336,7 @@ class CancelScope(Scope):
                 "a scope must be left where it was entered"
             )
         if task.scope is not self:
-            inner: CancelScope = task.scope  # type: ignore[assignment]
+            inner: CancelScope = task.scope
             while inner is not self and inner is not None:
                 inner._misused = True
                 inner = inner.parent  # type: ignore[assignment]
