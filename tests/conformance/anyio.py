@@ -54,31 +54,13 @@ NEEDED = (
 TEST_SECONDS = 60
 PATIENCE = 1200
 
-#: The name of this file makes each Python that is started import it; `BACKENDS` is read when
-#: tests are collected, so it is set as soon as AnyIO has been loaded, and nobody else sees that.
-SITECUSTOMIZE = """
-import sys
-from importlib.machinery import PathFinder
+#: A plugin of pytest's, loaded before AnyIO's own, also where a test runs pytest again. `BACKENDS`
+#: is read when tests are collected.
+PLUGIN = """
+import giambio
+import anyio._core._eventloop
 
-MODULE = "anyio._core._eventloop"
-
-class Finder:
-    def find_spec(self, name, path, target=None):
-        if name != MODULE:
-            return None
-        sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(name, path, target)
-        load = spec.loader.exec_module
-
-        def exec_module(module):
-            import giambio
-            load(module)
-            module.BACKENDS = ("asyncio", "giambio")
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Finder())
+anyio._core._eventloop.BACKENDS = ("asyncio", "giambio")
 """
 
 
@@ -205,21 +187,25 @@ def run(backend: str, root: Path, arguments: list[str]) -> Results:
             command, cwd=root, env=environment(backend, root), timeout=PATIENCE, check=False
         )
     except subprocess.TimeoutExpired:
-        sys.exit(f"with {backend} the tests did not end in {PATIENCE} s: the last one hangs")
+        sys.exit(f"with {backend} the tests did not end in {PATIENCE} s; perhaps one hangs")
     if not report.exists():
         sys.exit(f"pytest did not get to the end with {backend}")
-    return Results(backend, root, ElementTree.parse(report).iter("testcase"))
+    results = Results(backend, root, ElementTree.parse(report).iter("testcase"))
+    if not any(backend in node for nodes in results.nodes.values() for node in nodes):
+        sys.exit(f"none of the tests ran with {backend}")
+    return results
 
 
 def environment(backend: str, root: Path) -> dict[str, str]:
-    """The environment in which each Python has the list of back ends; Trio's is AnyIO's own."""
+    """The environment in which pytest has the list of back ends; Trio's is AnyIO's own."""
     variables = dict(os.environ)
     if backend != "trio":
-        startup = root / "startup"
-        startup.mkdir(exist_ok=True)
-        (startup / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
+        plugins = root / "plugins"
+        plugins.mkdir(exist_ok=True)
+        (plugins / "list_of_back_ends.py").write_text(PLUGIN, encoding="utf-8")
         inherited = filter(None, [os.environ.get("PYTHONPATH")])
-        variables["PYTHONPATH"] = os.pathsep.join([str(startup), *inherited])
+        variables["PYTHONPATH"] = os.pathsep.join([str(plugins), *inherited])
+        variables["PYTEST_ADDOPTS"] = "-p list_of_back_ends"
     return variables
 
 
