@@ -112,7 +112,7 @@ def test_a_short_run_measures_servers_and_programs_and_writes_everything_down(
     assert set(echo["samples"]) == {"giambio", "c", "asyncio-streams"}
     for samples in echo["samples"].values():
         assert [sample["value"] > 0 and sample["cpu"] > 0 for sample in samples] == [True, True]
-    assert found["rows"]["timeout"]["samples"].keys() == {"giambio"}
+    assert found["rows"]["timeout"]["samples"].keys() == {"giambio", "c"}
     assert found["machine"]["python"]
     assert "## echo-10: TCP echo of 1 KiB, 10 connections" in files["markdown"].read_text()
     assert ElementTree.parse(files["svg"]).getroot().tag.endswith("svg")
