@@ -229,6 +229,7 @@ def test_a_finished_coroutine_is_refused(run: Run, spawn: Spawn) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_coroutine_that_waits_for_its_first_step_cannot_be_two_tasks(
     run: Run, spawn: Spawn
 ) -> None:

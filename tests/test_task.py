@@ -243,8 +243,8 @@ def test_tasks_that_join_each_other_can_be_cancelled(run: Run) -> None:
             await tasks[number]
 
         async with giambio.TaskManager() as manager:
-            tasks.append(await manager.spawn(join, 1))
-            tasks.append(await manager.spawn(join, 0))
+            tasks.append(manager.start_soon(join, 1))
+            tasks.append(manager.start_soon(join, 0))
             for _ in range(5):
                 await giambio.checkpoint()
             manager.cancel()
