@@ -24,7 +24,6 @@ async def fail(error: BaseException) -> None:
     raise error
 
 
-@pytest.mark.usefixtures("in_turn")
 def test_the_block_joins_every_child(run: Run) -> None:
     """DESIGN: leaving the block joins every child."""
 

@@ -35,7 +35,8 @@ def tree_with(run: Run, *functions: Any) -> tuple[giambio.TaskInfo, ...]:
         async with giambio.TaskManager() as manager:
             for function in functions:
                 await manager.spawn(function)
-            await settled()
+            for _ in range(3):
+                await giambio.checkpoint()
             (root,) = giambio.task_tree()
             manager.cancel()
         return root.children

@@ -10,7 +10,7 @@ import weakref
 from contextvars import Context
 from typing import Any
 
-from giambio.cancel import CancelScope
+from giambio.cancel import CancelScope, new_task
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Supervisor, Task
 
@@ -30,11 +30,7 @@ class Attendants(Supervisor):
         if kernel is None:
             coro.close()
             return
-        scope = CancelScope()
-        task = Task(kernel, coro, context, self, scope, None)
-        scope.adopt(task, None)
-        self.children[task] = None
-        kernel.add_task(task)
+        kernel.add_task(new_task(kernel, coro, context, self, None, None))
 
     def cancel(self) -> None:
         """Cancel all of them."""

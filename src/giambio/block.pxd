@@ -1,5 +1,6 @@
+from giambio cimport cancel
 from giambio.cancel cimport CancelScope
-from giambio.kernel cimport current
+from giambio.kernel cimport constants, current
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Scope, Supervisor, Task
@@ -21,7 +22,7 @@ cdef class Block(Supervisor):
     @cython.locals(scope=CancelScope)
     cdef object prepare(self, Kernel kernel, object strict)
     cpdef object check_open(self)
-    @cython.locals(task=Task, scope=CancelScope, kernel=Kernel)
+    @cython.locals(kernel=Kernel, task=Task)
     cdef Task launch(self, object coro, object name, object context)
     cpdef object child_exited(self, Task task)
     cpdef object take_over(self, Task child)

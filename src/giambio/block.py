@@ -12,10 +12,11 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from giambio import cancel
 from giambio.cancel import CancelScope
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
 from giambio.groups import unique
-from giambio.kernel import current
+from giambio.kernel import constants, current
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
 from giambio.kernel.task import Supervisor, Task, current_task
@@ -23,10 +24,6 @@ from giambio.kernel.tracebacks import Raised
 from giambio.kernel.unchained import Failure, Unchained
 
 __all__ = ["Block", "Entering", "Leaving", "adopt_by", "check_limit", "disown"]
-
-NEW = 0
-OPEN = 1
-LEFT = 2
 
 
 class Block(Supervisor):
@@ -55,13 +52,13 @@ class Block(Supervisor):
 
         `kernel` is given to have it checked; else it is the one that runs the host.
         """
-        scope = CancelScope()
+        scope = cancel.new_scope()
         scope.owned = True
         self.children = {}
         self.scope = scope
         self._kernel: Kernel | None = kernel
         self._strict = strict
-        self._state = NEW
+        self._state = constants.NEW
         self.host: Task | None = None
         self._leaving: Leaving | None = None
         self._errors: list[Raised] | None = None
@@ -104,12 +101,12 @@ class Block(Supervisor):
         Raises:
             RuntimeError, RunFinishedError: they cannot; the message says why.
         """
-        if self._state == NEW:
+        if self._state == constants.NEW:
             raise RuntimeError(
                 f"this {self._called} was not entered yet; spawn inside of "
                 f"`async with {self._called}() as manager:`"
             )
-        if self._state == LEFT:
+        if self._state == constants.LEFT:
             raise RunFinishedError(
                 f"this {self._called}'s block was left already; spawn while it is open"
             )
@@ -119,11 +116,7 @@ class Block(Supervisor):
         kernel = self._kernel
         if kernel is None:
             raise RuntimeError("unreachable: an open block has a loop")
-        scope = CancelScope()
-        task = Task(kernel, coro, context, self, scope, name)
-        scope.adopt(task, self.scope)
-        task.pending = scope.effective
-        self.children[task] = None
+        task = cancel.new_task(kernel, coro, context, self, self.scope, name)
         kernel.add_task(task)
         return task
 
@@ -174,7 +167,7 @@ class Block(Supervisor):
 
     def open(self, task: Task) -> None:
         """Enter the block."""
-        if self._state != NEW:
+        if self._state != constants.NEW:
             raise RuntimeError(
                 f"this {self._called} was used already; make a new one for each block"
             )
@@ -186,7 +179,7 @@ class Block(Supervisor):
         self._kernel = kernel
         scope: CancelScope = self.scope  # type: ignore[assignment]
         scope.enter(task)
-        self._state = OPEN
+        self._state = constants.OPEN
         self.host = task
         # Cancelling finds us by the host's list of open blocks.
         if task.supervisors is None:
@@ -195,8 +188,10 @@ class Block(Supervisor):
 
     def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
         """The body has ended; it counts as one of the children."""
-        if self.host is None or self._state != OPEN:
-            problem = "but was not entered" if self._state == NEW else "but was left already"
+        if self.host is None or self._state != constants.OPEN:
+            problem = (
+                "but was not entered" if self._state == constants.NEW else "but was left already"
+            )
             raise RuntimeError(f"this {self._called} is left, {problem}")
         scope: CancelScope = self.scope  # type: ignore[assignment]
         try:
@@ -222,7 +217,7 @@ class Block(Supervisor):
 
     def abandon(self) -> None:
         """See `Supervisor.abandon`: there is nobody left to wait."""
-        self._state = LEFT
+        self._state = constants.LEFT
         scope: CancelScope = self.scope  # type: ignore[assignment]
         scope.cancel(f"the task that opened {self._one} was closed")
         scope.abandon()
@@ -238,7 +233,7 @@ class Block(Supervisor):
         Returns:
             What the await is to return, or a `Failure` to raise.
         """
-        self._state = LEFT
+        self._state = constants.LEFT
         self._leaving = None
         host = self.host
         self.host = None

@@ -17,11 +17,10 @@ cdef class CancelScope(Scope):
     cdef bint _fails
     cdef bint _misused
     cdef bint owned
-    cdef list _timer
     cdef CancelScope parent
     cdef Task task
 
-    cdef object _reset(self, Task task, CancelScope parent)
+    cdef object prepare(self, object deadline, object shield)
     cpdef bint cancel(self, object reason=*) except -1
     cpdef object adopt(self, Task task, Scope parent)
     cpdef object disown(self)
@@ -63,6 +62,19 @@ cdef bint is_inside(Scope inner, CancelScope outer) noexcept
 
 @cython.locals(chain=list, scope=CancelScope, kernel=Kernel, injected=bint)
 cdef object refresh_task(Task task)
+
+@cython.locals(scope=CancelScope)
+cdef CancelScope new_scope(object deadline=*, object shield=*)
+
+@cython.locals(scope=CancelScope, task=Task)
+cpdef Task new_task(
+    Kernel kernel,
+    object coro,
+    object context,
+    Supervisor supervisor,
+    Scope parent,
+    object name,
+)
 
 cdef CancelScope failing(CancelScope scope)
 

@@ -11,6 +11,8 @@ their flags up to date.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Coroutine
+from contextvars import Context
 from math import inf
 from types import TracebackType
 from typing import Any, NoReturn
@@ -20,8 +22,9 @@ from giambio.errors import CancelledError, is_cancellation, without_cancellation
 from giambio.groups import leaves
 from giambio.kernel import current
 from giambio.kernel.clock import check_number
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
-from giambio.kernel.task import Scope, Task, current_task
+from giambio.kernel.task import Scope, Supervisor, Task, current_task
 
 __all__ = [
     "CancelScope",
@@ -72,7 +75,6 @@ class CancelScope(Scope):
         "_misused",
         "_reason",
         "_shield",
-        "_timer",
         "owned",
         "parent",
         "task",
@@ -80,16 +82,17 @@ class CancelScope(Scope):
 
     def __init__(self, *, deadline: float = inf, shield: bool = False) -> None:
         check_number("CancelScope()", "deadline", deadline)
+        self.prepare(deadline, shield)
+
+    def prepare(self, deadline: float, shield: bool) -> None:
+        """The constructor's work, as a method that costs nothing when compiled."""
         if not isinstance(shield, bool):
             raise no_shield(shield)
         self._deadline = deadline
         self._shield = shield
-        self._reset(None, None)
-
-    def _reset(self, task: Task | None, parent: CancelScope | None) -> None:
         self.effective = False
-        self.task = task
-        self.parent = parent
+        self.task: Task | None = None
+        self.parent: CancelScope | None = None
         self._cancel_called = False
         self._cancelled_caught = False
         self._reason: object = None
@@ -99,7 +102,6 @@ class CancelScope(Scope):
         self._misused = False
         # Whether it is a manager's, which enters and leaves it itself.
         self.owned = False
-        self._timer: list[Any] | None = None
 
     # -- entering and leaving ------------------------------------------------------
 
@@ -198,9 +200,10 @@ class CancelScope(Scope):
     @deadline.setter
     def deadline(self, deadline: float) -> None:
         check_number("CancelScope.deadline", "deadline", deadline)
-        self._deadline = deadline
         if self._entered and not self._cancel_called:
             self._stop_timer()
+        self._deadline = deadline
+        if self._entered and not self._cancel_called:
             self._start_timer()
 
     @property
@@ -412,7 +415,6 @@ class CancelScope(Scope):
 
     def ready(self) -> None:
         """The deadline has come."""
-        self._timer = None
         self._expired = True
         self.cancel("the deadline has passed")
 
@@ -426,14 +428,12 @@ class CancelScope(Scope):
         if self._deadline <= kernel.current_time():
             self.ready()
         else:
-            self._timer = kernel.add_timer(self._deadline, self)
+            kernel.add_timer(self._deadline, self)
 
     def _stop_timer(self) -> None:
-        if self._timer is not None:
-            task = self.task
-            if task is not None and task.kernel is not None:
-                task.kernel.remove_timer(self._timer)
-            self._timer = None
+        task = self.task
+        if task is not None and task.kernel is not None and self._deadline != inf:
+            task.kernel.remove_timer(self)
 
     def _update(self) -> None:
         if self.task is not None:
@@ -467,6 +467,34 @@ final(CancelScope, "(*, deadline=inf, shield=False)")
 def no_shield(value: object) -> TypeError:
     """The error of what is not plainly a yes or a no, such as a forgotten argument."""
     return TypeError(f"CancelScope.shield is True or False, not {value!r}")
+
+
+def new_scope(deadline: float = inf, shield: bool = False) -> CancelScope:
+    """Make a `CancelScope` whose deadline is known to be a time."""
+    scope = CancelScope.__new__(CancelScope)
+    scope.prepare(deadline, shield)
+    return scope
+
+
+def new_task(
+    kernel: Kernel,
+    coro: Coroutine[Any, Any, Any],
+    context: Context,
+    supervisor: Supervisor,
+    parent: Scope | None,
+    name: str | None,
+) -> Task:
+    """Make a `Task` with a scope of its own below another, held by a supervisor.
+
+    It runs when the kernel has been told, by `Kernel.add_task`.
+    """
+    scope = new_scope()
+    task = Task.__new__(Task)
+    task.prepare(kernel, coro, context, supervisor, scope, name)
+    scope.adopt(task, parent)
+    task.pending = scope.effective
+    supervisor.children[task] = None
+    return task
 
 
 def spread(scope: CancelScope) -> None:
@@ -570,7 +598,7 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
         >>> giambio.run(main)
         True
     """
-    return CancelScope(deadline=time_after("move_on_after()", seconds), shield=shield)
+    return new_scope(time_after("move_on_after()", seconds), shield)
 
 
 def fail_at(deadline: float, *, shield: bool = False) -> CancelScope:
@@ -618,7 +646,7 @@ def fail_after(seconds: float, *, shield: bool = False) -> CancelScope:
         Traceback (most recent call last):
         TimeoutError: the time given to fail_after() or fail_at() is over
     """
-    return failing(CancelScope(deadline=time_after("fail_after()", seconds), shield=shield))
+    return failing(new_scope(time_after("fail_after()", seconds), shield))
 
 
 def failing(scope: CancelScope) -> CancelScope:

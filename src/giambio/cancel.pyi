@@ -1,9 +1,12 @@
+from collections.abc import Coroutine
 from contextlib import AbstractContextManager
+from contextvars import Context
 from math import inf
 from types import TracebackType
-from typing import final
+from typing import Any, final
 
-from giambio.kernel.task import Scope, Task
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.task import Scope, Supervisor, Task
 
 __all__ = [
     "CancelScope",
@@ -55,5 +58,13 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope: ...
 def fail_at(deadline: float, *, shield: bool = False) -> AbstractContextManager[CancelScope]: ...
 def fail_after(seconds: float, *, shield: bool = False) -> AbstractContextManager[CancelScope]: ...
 def current_effective_deadline() -> float: ...
+def new_task(
+    kernel: Kernel,
+    coro: Coroutine[Any, Any, Any],
+    context: Context,
+    supervisor: Supervisor,
+    parent: Scope | None,
+    name: str | None,
+) -> Task: ...
 def spread(scope: CancelScope) -> None: ...
 def time_after(what: str, seconds: float) -> float: ...

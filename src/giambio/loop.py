@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from giambio._final import final
 from giambio.asyncgens import AsyncGenerators
 from giambio.attendants import Attendants
-from giambio.cancel import CancelScope
+from giambio.cancel import CancelScope, new_task
 from giambio.deadlocks import DeadlockDetector
 from giambio.errors import RunFinishedError, TaskCancelled
 from giambio.interrupts import Interrupts
@@ -252,10 +252,7 @@ class EventLoop(Kernel):
             coro.close()
             raise
         open_loops.add(self)
-        scope = CancelScope()
-        task = Task(self, coro, contextvars.copy_context(), self._root, scope, None)
-        scope.adopt(task, None)
-        self._root.children[task] = None
+        task = new_task(self, coro, contextvars.copy_context(), self._root, None, None)
         self._main_task = task
         self.main = task
         self.add_task(task)
@@ -398,7 +395,7 @@ class EventLoop(Kernel):
         """Run until the main task, and what closes async generators, has ended."""
         closers = self._asyncgens.children
         try:
-            self.run_until_exit(task, task.done)
+            self.run_until_exit(task)
             if self._root.children:
                 self.run_until_exit(task, lambda: not self._root.children)
             self.run_inbox()

@@ -1,4 +1,5 @@
 from giambio.block cimport Block
+from giambio.kernel cimport coroutines, ingredients
 from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Task
@@ -28,8 +29,19 @@ cdef class Spawn(Operation):
     cdef object _context
     cdef bint promised
 
+    cdef object prepare_spawn(
+        self, TaskManager manager, object target, tuple args, object name, object context
+    )
     @cython.locals(manager=TaskManager)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
     cdef object interruption(self, BaseTask task)
     cdef object discard(self)
+
+
+@cython.locals(operation=Spawn)
+cdef Spawn new_spawn(
+    TaskManager manager, object target, tuple args, object name, object context
+)
+
+cdef object context_for(object context, object target)

@@ -16,7 +16,8 @@ from giambio._final import final
 from giambio.block import Block, check_limit
 from giambio.cancel import CancelScope
 from giambio.errors import WouldBlock
-from giambio.kernel.coroutines import discard, to_coroutine
+from giambio.kernel import coroutines, ingredients
+from giambio.kernel.coroutines import discard
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
@@ -127,7 +128,7 @@ class TaskManager(Block):
         """
         if name is not None:
             check_name(name, target)
-        return Spawn(self, target, args, name, context_for(context, target))
+        return new_spawn(self, target, args, name, context_for(context, target))
 
     def start_soon(
         self,
@@ -170,7 +171,7 @@ class TaskManager(Block):
                     f"this TaskManager has {self._limit} tasks running, which is its limit; "
                     "`await manager.spawn(...)` waits for a place"
                 )
-            return self.launch(to_coroutine("start_soon()", target, args), name, context)
+            return self.launch(coroutines.to_coroutine("start_soon()", target, args), name, context)
         except BaseException:
             discard(target)
             raise
@@ -349,7 +350,7 @@ class Spawn(Operation):
 
     what = "TaskManager.spawn()"
 
-    def __init__(
+    def prepare_spawn(
         self,
         manager: TaskManager,
         target: Any,
@@ -357,6 +358,7 @@ class Spawn(Operation):
         name: str | None,
         context: contextvars.Context,
     ) -> None:
+        """See `Operation.prepare`."""
         self._manager = manager
         self.prepare(self._manager._kernel)
         self._target = target
@@ -378,7 +380,7 @@ class Spawn(Operation):
                 self.promised = False
                 manager._places -= 1
             self._target = None
-            coro = to_coroutine("spawn()", target, self._args)
+            coro = coroutines.to_coroutine("spawn()", target, self._args)
             self.result = manager.launch(coro, self._name, self._context)
         except BaseException as exc:
             discard(target)
@@ -425,10 +427,23 @@ def check_name(name: object, target: Any) -> None:
         raise TypeError(f"name= needs a string, not {name!r}")
 
 
+def new_spawn(
+    manager: TaskManager,
+    target: Any,
+    args: tuple[Any, ...],
+    name: str | None,
+    context: contextvars.Context,
+) -> Spawn:
+    """Make a `Spawn`."""
+    operation = Spawn.__new__(Spawn)
+    operation.prepare_spawn(manager, target, args, name, context)
+    return operation
+
+
 def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:
     """The context of a new task."""
     if context is None:
-        return contextvars.copy_context()
+        return ingredients.copy_context()
     if not isinstance(context, contextvars.Context):
         discard(target)
         raise TypeError(f"context= needs a contextvars.Context, not {context!r}")

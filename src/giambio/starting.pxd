@@ -1,5 +1,6 @@
 from giambio.block cimport Block
-from giambio.cancel cimport CancelScope
+from giambio cimport cancel
+from giambio.kernel cimport ingredients
 from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
@@ -29,7 +30,7 @@ cdef class Starting(Supervisor):
     cdef bint reported
     cdef object value
 
-    @cython.locals(task=Task, scope=CancelScope, kernel=Kernel)
+    @cython.locals(kernel=Kernel)
     cdef object begin(self, Task host, object coro, object name)
     @cython.locals(task=Task, manager=Block)
     cdef object started(self, object value)

@@ -6,14 +6,14 @@ failure comes out there. When it reports, it moves to the manager.
 
 from __future__ import annotations
 
-import contextvars
 import types
 from typing import Any
 
+from giambio import cancel
 from giambio._final import final
 from giambio.block import Block, adopt_by, disown
-from giambio.cancel import CancelScope
 from giambio.errors import TaskCancelled
+from giambio.kernel import ingredients
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Supervisor, Task, current_task
@@ -113,15 +113,11 @@ class Starting(Supervisor):
         kernel = host.kernel
         if kernel is None:
             raise RuntimeError("unreachable: a running task has a loop")
-        scope = CancelScope()
-        task = Task(kernel, coro, contextvars.copy_context(), self, scope, name)
-        scope.adopt(task, self.scope)
-        task.pending = scope.effective
-        self.children[task] = None
         if host.supervisors is None:
             host.supervisors = []
         host.supervisors.append(self)
-        kernel.add_task(task)
+        context = ingredients.copy_context()
+        kernel.add_task(cancel.new_task(kernel, coro, context, self, self.scope, name))
 
     def started(self, value: Any) -> None:
         """The task is ready: it moves to the manager."""

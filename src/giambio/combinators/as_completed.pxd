@@ -1,6 +1,7 @@
 from giambio.block cimport Block, Leaving
 from giambio.combinators.feeding cimport Feeding
 from giambio.combinators.together cimport Collector
+from giambio.kernel cimport constants
 from giambio.kernel.line cimport Line, Waiting
 from giambio.kernel.task cimport Task
 

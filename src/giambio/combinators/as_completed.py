@@ -10,10 +10,11 @@ from collections import deque
 from typing import Any
 
 from giambio._final import final
-from giambio.block import LEFT, NEW, Block, Leaving
+from giambio.block import Block, Leaving
 from giambio.combinators.checks import check_function
 from giambio.combinators.feeding import Feeding
 from giambio.errors import ClosedResourceError
+from giambio.kernel import constants
 from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
@@ -95,7 +96,7 @@ class Results(Feeding):
     # -- iterating ---------------------------------------------------------------------
 
     def __aiter__(self) -> Results:
-        if self._state == NEW:
+        if self._state == constants.NEW:
             raise TypeError(f"as_completed() is a block; write {EXAMPLE}")
         return self
 
@@ -121,7 +122,7 @@ class Results(Feeding):
 
     def is_left(self) -> bool:
         """Tell whether the body of the block has ended."""
-        return self._state == LEFT or self._leaving is not None
+        return self._state == constants.LEFT or self._leaving is not None
 
     def is_over(self) -> bool:
         """Tell whether there will be no further result."""

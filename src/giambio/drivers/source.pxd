@@ -1,4 +1,7 @@
 cdef class Waiter:
+    # Where its timer stands in the heap, counted from 1; see kernel/timers.
+    cdef Py_ssize_t place
+
     cdef void ready(self) except *
 
 

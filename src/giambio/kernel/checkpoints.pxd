@@ -22,7 +22,7 @@ cdef class CheckpointIfCancelled(Operation):
 cdef class Sleep(Operation):
     cdef double _delay
     cdef double _deadline
-    cdef list _timer
+    cdef bint _waits
 
     @cython.locals(kernel=Kernel)
     cdef bint attempt(self) except -1

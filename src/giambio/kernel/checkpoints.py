@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 from giambio._final import final
 from giambio.kernel import constants
@@ -78,7 +77,7 @@ class CheckpointIfCancelled(Operation):
 class Sleep(Operation):
     """Waits for a time of the clock."""
 
-    __slots__ = ("_deadline", "_delay", "_timer")
+    __slots__ = ("_deadline", "_delay", "_waits")
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -89,27 +88,28 @@ class Sleep(Operation):
         self.prepare(None)
         self._delay = delay
         self._deadline = deadline
-        self._timer: list[Any] | None = None
+        self._waits = False
 
     def attempt(self) -> bool:
         """Done when the timer has fired: the clock is looked at by the timers only."""
         kernel = self.kernel
         if kernel is None:
             return False
-        if self._timer is not None:
-            return self._timer[2] is None
+        if self._waits:
+            return self._deadline != inf and not kernel.has_timer(self)
         if self._delay >= 0.0:  # counted from the await, not from the call
             self._deadline = kernel.current_time() + self._delay
             self._delay = -1.0
+        self._waits = True
         if self._deadline != inf:
-            self._timer = kernel.add_timer(self._deadline, self)
+            kernel.add_timer(self._deadline, self)
         return False
 
     def abort(self) -> bool:
         """Stop the timer."""
-        if self._timer is not None and self.kernel is not None:
-            self.kernel.remove_timer(self._timer)
-            self._timer = None
+        self._waits = False
+        if self.kernel is not None:
+            self.kernel.remove_timer(self)
         return True
 
 

@@ -12,3 +12,12 @@ cpdef enum:
     TRIED = 2
     GRANTED = 3
     DONE = 4
+
+    RUNNING = 0
+    SUCCEEDED = 1
+    FAILED = 2
+    CANCELLED = 3
+
+    NEW = 0
+    OPEN = 1
+    LEFT = 2

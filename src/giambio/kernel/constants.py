@@ -24,3 +24,14 @@ AWAITED: Final = 1  # awaited, not tried
 TRIED: Final = 2  # has had its turn: parked, or about to try again
 GRANTED: Final = 3  # the one who woke it has given it its result
 DONE: Final = 4
+
+# How a task is.
+RUNNING: Final = 0
+SUCCEEDED: Final = 1
+FAILED: Final = 2
+CANCELLED: Final = 3
+
+# The life of a block of tasks.
+NEW: Final = 0
+OPEN: Final = 1
+LEFT: Final = 2

@@ -45,8 +45,9 @@ cdef class Kernel:
     cdef object _jump
 
     cpdef double current_time(self) except? -1
-    cpdef list add_timer(self, double deadline, Waiter waiter)
-    cpdef object remove_timer(self, list entry)
+    cpdef object add_timer(self, double deadline, Waiter waiter)
+    cpdef object remove_timer(self, Waiter waiter)
+    cpdef bint has_timer(self, Waiter waiter)
     cpdef object enqueue(self, Runnable item)
     cpdef long long next_number(self)
     cpdef object add_task(self, BaseTask task)
@@ -63,7 +64,7 @@ cdef class Kernel:
     cpdef bint in_own_thread(self)
     cpdef object crash(self, object exc)
     @cython.locals(driver=Driver)
-    cpdef object run_until_exit(self, BaseTask task, object exited)
+    cpdef object run_until_exit(self, BaseTask task, object exited=*)
     cpdef object watch_for_deadlock(self, object look)
     @cython.locals(count=Py_ssize_t, item=Runnable)
     @cython.locals(now=double)

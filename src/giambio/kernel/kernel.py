@@ -149,13 +149,17 @@ class Kernel:
         """
         return self._clock_now()
 
-    def add_timer(self, deadline: float, waiter: Any) -> list[Any]:
+    def add_timer(self, deadline: float, waiter: Any) -> None:
         """Have a waiter told at a time of the clock; see `Timers.add`."""
-        return self._timers.add(deadline, waiter)
+        self._timers.add(deadline, waiter)
 
-    def remove_timer(self, entry: list[Any]) -> None:
-        """Forget a timer; harmless if it has fired."""
-        self._timers.remove(entry)
+    def remove_timer(self, waiter: Any) -> None:
+        """Forget the timer of a waiter; harmless if it has fired, or there was none."""
+        self._timers.remove(waiter)
+
+    def has_timer(self, waiter: Any) -> bool:
+        """Tell whether a waiter has a timer that has not fired."""
+        return self._timers.holds(waiter)
 
     def time_jumps(self) -> bool:
         """Tell whether the clock is a virtual one, whose seconds are no real ones."""
@@ -562,15 +566,15 @@ class Kernel:
         finally:
             self.leave(previous)
 
-    def run_until_exit(self, task: BaseTask, exited: Callable[[], bool]) -> None:
-        """Turn until a task has ended."""
+    def run_until_exit(self, task: BaseTask, exited: Callable[[], bool] | None = None) -> None:
+        """Turn until a task has ended, or until what is asked instead says so."""
         previous = self.enter()
         try:
-            while not exited():
+            while not (task.context is None if exited is None else exited()):
                 self._unasked += self.queue_length
                 self._run_ready()
                 if self.queue_length == 0:
-                    if exited():
+                    if task.context is None if exited is None else exited():
                         break
                 elif self._may_go_on():
                     continue
@@ -994,7 +998,7 @@ class Kernel:
         dropped = self._take_queue()
         while self._inbox:
             dropped.append(self._inbox.popleft())
-        self._timers = Timers()
+        self._timers.clear()
         self.running = None
         self.main = None
         self._failure = None

@@ -17,7 +17,6 @@ cdef class Handle(Runnable):
     cdef bint _cancelled
     cdef object _dropped
     cdef object _kernel
-    cdef list _timer
 
     cdef void ready(self) except *
     cdef void run(self) except *

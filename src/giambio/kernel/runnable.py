@@ -56,7 +56,6 @@ class Handle(Runnable):
         "_context",
         "_dropped",
         "_kernel",
-        "_timer",
     )
 
     def __init__(
@@ -79,11 +78,10 @@ class Handle(Runnable):
         self._cancelled = False
         # Whom to tell if the loop ends before the callback's turn.
         self._dropped = dropped
-        # With a timer: whose it is, and the entry.
+        # With a timer: whose it is.
         self._kernel = kernel
-        self._timer: list[Any] | None = None
         if when != inf:
-            self._timer = kernel.add_timer(when, self)
+            kernel.add_timer(when, self)
 
     def cancel(self) -> None:
         """Make sure the callback will not be called; harmless if it was.
@@ -100,11 +98,9 @@ class Handle(Runnable):
         """
         self._cancelled = True
         self._callback = None
-        timer = self._timer
         # From another thread the timer is left to fire, and calls nothing.
-        if timer is not None and self._kernel.in_own_thread():
-            self._timer = None
-            self._kernel.remove_timer(timer)
+        if self._kernel is not None and self._kernel.in_own_thread():
+            self._kernel.remove_timer(self)
 
     def cancelled(self) -> bool:
         """Tell whether `cancel` was called.
@@ -122,7 +118,6 @@ class Handle(Runnable):
 
     def ready(self) -> None:
         """Its timer is due."""
-        self._timer = None
         if self._kernel is not None:
             self._kernel.enqueue(self)
 

@@ -1,5 +1,5 @@
 from giambio.drivers.source cimport Waiter
-from giambio.kernel cimport current
+from giambio.kernel cimport constants, current
 from giambio.kernel.basetask cimport BaseTask, Park
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
@@ -46,7 +46,17 @@ cdef class Task(BaseTask):
     cdef readonly list supervisors
     cdef Scope told
 
+    cdef object prepare(
+        self,
+        Kernel kernel,
+        object coro,
+        object context,
+        Supervisor supervisor,
+        Scope own_scope,
+        object name,
+    )
     cpdef bint done(self) noexcept
+    cpdef bint cancelled(self) noexcept
     cpdef bint failed(self) noexcept
     cpdef object failure(self)
     cpdef object problem(self, str what)
@@ -77,6 +87,11 @@ cdef class Task(BaseTask):
 cdef class Join(Operation):
     cdef Task _target
 
+    cdef object prepare_join(self, Task target)
     @cython.locals(target=Task)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
+
+
+@cython.locals(operation=Join)
+cdef Join new_join(Task target)

@@ -15,19 +15,15 @@ from typing import Any
 from giambio._final import final
 from giambio.drivers.source import Waiter
 from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
-from giambio.kernel import current
+from giambio.kernel import constants, current
 from giambio.kernel.basetask import BaseTask
-from giambio.kernel.coroutines import discard, wait_for
+from giambio.kernel.coroutines import discard
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import Raised
+from giambio.kernel.waiting import wait_for
 
 __all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
-
-RUNNING = 0
-RETURNED = 1
-FAILED = 2
-CANCELLED = 3
 
 
 class Scope(Waiter):
@@ -144,6 +140,18 @@ class Task(BaseTask):
         own_scope: Scope,
         name: str | None,
     ) -> None:
+        self.prepare(kernel, coro, context, supervisor, own_scope, name)
+
+    def prepare(
+        self,
+        kernel: Kernel,
+        coro: Coroutine[Any, Any, Any],
+        context: Context,
+        supervisor: Supervisor,
+        own_scope: Scope,
+        name: str | None,
+    ) -> None:
+        """The constructor's work, as a method that costs nothing when compiled."""
         self.following = None
         self.queued = False
         self.is_task = True
@@ -168,7 +176,7 @@ class Task(BaseTask):
         self.told: Scope | None = None
         self._name = name
         self._number = kernel.next_number()
-        self._state = RUNNING
+        self._state = constants.RUNNING
         self._raised: Raised | None = None
         # The locks that it holds, the latest first.
         self._held: Held | None = None
@@ -255,7 +263,7 @@ class Task(BaseTask):
             False
             True
         """
-        return self._state != RUNNING
+        return self._state != constants.RUNNING
 
     def cancelled(self) -> bool:
         """Tell whether the task ended by being cancelled. Not a checkpoint.
@@ -270,7 +278,7 @@ class Task(BaseTask):
             >>> giambio.run(main)
             True
         """
-        return self._state == CANCELLED
+        return self._state == constants.CANCELLED
 
     def result(self) -> Any:
         """What the task returned. Not a checkpoint.
@@ -291,7 +299,7 @@ class Task(BaseTask):
             >>> giambio.run(main)
             42
         """
-        if self._state == RETURNED:
+        if self._state == constants.SUCCEEDED:
             return self.outcome
         raise self.problem("result()")
 
@@ -311,9 +319,9 @@ class Task(BaseTask):
             >>> giambio.run(main) is None
             True
         """
-        if self._state == RETURNED:
+        if self._state == constants.SUCCEEDED:
             return None
-        if self._state == FAILED:
+        if self._state == constants.FAILED:
             exc: BaseException = self.outcome
             return exc
         raise self.problem("exception()")
@@ -339,7 +347,7 @@ class Task(BaseTask):
             >>> giambio.run(main)
             (True, False)
         """
-        if self._state != RUNNING or self.own_scope is None:
+        if self._state != constants.RUNNING or self.own_scope is None:
             return False
         return self.own_scope.cancel(reason)
 
@@ -385,10 +393,12 @@ class Task(BaseTask):
             >>> giambio.run(main)
             42
         """
-        return Join(self)
+        return new_join(self)
 
     def __await__(self) -> Operation:
-        return Join(self).__await__()
+        operation = new_join(self)
+        operation.state = constants.AWAITED
+        return operation
 
     def __repr__(self) -> str:
         state = ("running", "returned", "failed", "cancelled")[self._state]
@@ -398,7 +408,7 @@ class Task(BaseTask):
 
     def failed(self) -> bool:
         """Tell whether the task ended with an exception of its own."""
-        return self._state == FAILED
+        return self._state == constants.FAILED
 
     def failure(self) -> BaseException:
         """The exception of a failed task, with the traceback it ended with.
@@ -411,9 +421,9 @@ class Task(BaseTask):
 
     def problem(self, what: str) -> BaseException:
         """Why there is no result."""
-        if self._state == FAILED:
+        if self._state == constants.FAILED:
             return self.failure()
-        if self._state == CANCELLED:
+        if self._state == constants.CANCELLED:
             return TaskCancelled(f"task {self.name!r} was cancelled, so it has no result")
         return TaskNotFinished(
             f"{what}: task {self.name!r} still runs; await it, or ask after its "
@@ -431,7 +441,7 @@ class Task(BaseTask):
     def exited(self, failed: bool) -> None:
         """The coroutine has ended: settle the outcome, tell who waits."""
         if not failed:
-            self._state = RETURNED
+            self._state = constants.SUCCEEDED
             if self.told is not None and self.kernel is not None:
                 self.kernel.notify_swallowed(self, self.told)
         elif is_cancellation(self.outcome):
@@ -462,7 +472,7 @@ class Task(BaseTask):
     def _settle_cancellation(self) -> None:
         # A shield may have gone up between us and the scope that we were told of.
         if self.told is not None or (self.own_scope is not None and self.own_scope.effective):
-            self._state = CANCELLED
+            self._state = constants.CANCELLED
             self.outcome = None
             return
         stray: BaseException = self.outcome
@@ -528,7 +538,7 @@ class Task(BaseTask):
                 if self.supervisor is not None:
                     self.supervisor.take_over(child)
         # A cancellation may leave async generators behind that are inside of blocks.
-        if blocks and self._state != CANCELLED:
+        if blocks and self._state != constants.CANCELLED:
             self._fail_also(
                 f"task {self.name!r} ended inside of {', '.join(blocks)}, which it had entered "
                 "and not left; use `with` or `async with`, and no `yield` inside of it"
@@ -543,7 +553,7 @@ class Task(BaseTask):
 
     def _fail_also(self, problem: str) -> None:
         """It has failed for this reason, if it has not failed anyway."""
-        if self._state == FAILED:
+        if self._state == constants.FAILED:
             self.outcome.add_note(problem)
         else:
             self._fail(RuntimeError(problem))
@@ -556,7 +566,7 @@ class Task(BaseTask):
             one.abandoned(self)
 
     def _fail(self, exc: BaseException) -> None:
-        self._state = FAILED
+        self._state = constants.FAILED
         self.outcome = exc
         self._raised = Raised(exc)
 
@@ -566,9 +576,9 @@ class Task(BaseTask):
         Raises:
             BaseException: what the coroutine raised instead of ending.
         """
-        if self._state != RUNNING:
+        if self._state != constants.RUNNING:
             return
-        self._state = CANCELLED
+        self._state = constants.CANCELLED
         parked = self.parked
         self.parked = None
         try:
@@ -608,7 +618,8 @@ class Join(Operation):
 
     what = "Task.join()"
 
-    def __init__(self, target: Task) -> None:
+    def prepare_join(self, target: Task) -> None:
+        """See `Operation.prepare`."""
         self.prepare(target.kernel)
         self._target: Task | None = target
 
@@ -625,7 +636,7 @@ class Join(Operation):
             target.add_joiner(self)
             return False
         self._target = None
-        if target._state == RETURNED:
+        if target._state == constants.SUCCEEDED:
             self.result = target.outcome
             return True
         return self.fail(target.problem("join()"))
@@ -647,6 +658,13 @@ class Join(Operation):
 
 final(Task, "(kernel, coro, context, supervisor, own_scope, name)")
 final(Join)
+
+
+def new_join(target: Task) -> Join:
+    """Make a `Join`."""
+    operation = Join.__new__(Join)
+    operation.prepare_join(target)
+    return operation
 
 
 def current_task() -> Task:

@@ -1,19 +1,23 @@
-cimport cython
-
 from giambio.drivers.source cimport Waiter
 
 
-cdef class Timers:
-    cdef list _heap
-    cdef long long _number
-    cdef Py_ssize_t _empty
+cdef struct Due:
+    double deadline
+    long long number
 
-    @cython.locals(entry=list)
-    cdef list add(self, double deadline, Waiter waiter)
-    @cython.locals(entry=list)
-    cdef object remove(self, list entry)
-    @cython.locals(heap=list)
-    cdef bint is_empty(self) except -1
-    cdef double next_deadline(self) except? -1
-    @cython.locals(heap=list, entry=list, waiter=Waiter)
-    cdef object fire(self, double now)
+
+cdef class Timers:
+    cdef list _waiters
+    cdef Due *_dues
+    cdef Py_ssize_t _room
+    cdef long long _number
+
+    cdef int add(self, double deadline, Waiter waiter) except -1
+    cdef int remove(self, Waiter waiter) except -1
+    cdef bint holds(self, Waiter waiter) noexcept
+    cdef bint is_empty(self) noexcept
+    cdef double next_deadline(self) noexcept
+    cdef int fire(self, double now) except -1
+    cdef int clear(self) except -1
+    cdef void _rise(self, Py_ssize_t at) noexcept
+    cdef void _sink(self, Py_ssize_t at) noexcept

@@ -31,7 +31,6 @@ cdef class SendDatagram(SocketOperation):
     cdef object _data
     cdef object _address
     cdef bint _in_line
-    cdef list _timer
 
     @cython.locals(source=Source, sock=AsyncDatagramSocket, sent=bint)
     cdef bint attempt(self) except -1

@@ -291,7 +291,7 @@ class ReceiveDatagram(SocketOperation):
 class SendDatagram(SocketOperation):
     """`AsyncDatagramSocket.send` and `send_to`."""
 
-    __slots__ = ("_address", "_data", "_datagrams", "_in_line", "_timer")
+    __slots__ = ("_address", "_data", "_datagrams", "_in_line")
 
     def __init__(self, sock: AsyncDatagramSocket, data: Any, address: Any) -> None:
         self.begin(sock)
@@ -299,7 +299,6 @@ class SendDatagram(SocketOperation):
         self._data = data
         self._address = address
         self._in_line = False
-        self._timer: list[Any] | None = None
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -348,8 +347,7 @@ class SendDatagram(SocketOperation):
         if self._address is not None and sock._sock.family == UNIX and kernel is not None:
             # It is the receiver's queue that is full, and the system does not tell when
             # there is room in it.
-            self.stop_timer()
-            self._timer = kernel.add_timer(kernel.current_time() + RETRY, self)
+            kernel.add_timer(kernel.current_time() + RETRY, self)
             return
         source.writable = False
         sock._wait(source, directions.WRITING)
@@ -375,9 +373,8 @@ class SendDatagram(SocketOperation):
 
     def stop_timer(self) -> None:
         """Do not try again by the clock."""
-        if self._timer is not None and self.kernel is not None:
-            self.kernel.remove_timer(self._timer)
-            self._timer = None
+        if self.kernel is not None:
+            self.kernel.remove_timer(self)
 
 
 UNIX = getattr(stdlib_socket, "AF_UNIX", -1)

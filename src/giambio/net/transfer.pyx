@@ -188,7 +188,7 @@ cdef object receive_plenty(int fd, Py_ssize_t size):
         Py_XDECREF(data)
 
 
-cdef inline Py_ssize_t receive_at(int fd, char *place, Py_ssize_t size) except -2:
+cdef Py_ssize_t receive_at(int fd, char *place, Py_ssize_t size) except -2:
     """Receive to a place in memory: the number of bytes; -1 if there is nothing yet."""
     cdef ssize_t count
     while True:
