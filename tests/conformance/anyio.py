@@ -4,11 +4,12 @@ The tests come from AnyIO's source distribution and stay as they are; only the l
 set, when AnyIO is imported: asyncio and giambio instead of asyncio and Trio. They run once as they
 are and once like this, and every test that ends differently is printed. It fails if a
 difference is not in ``anyio-differences.txt``, if that names one that is none any more, if the
-list has grown, or if fewer tests ran than with Trio. Nothing is skipped, deselected or expected
+list has grown, or if fewer of the others ran than with Trio. Nothing is skipped, deselected or expected
 to fail.
 
-Some of AnyIO's tests give a program a few seconds, which a busy machine may need for less. So those
-that end differently run once more, with both, and alone; that counts then, and both is printed.
+Some of AnyIO's tests give a program a few seconds, which a busy machine may need for less, and
+where there is no IPv6 they leave sockets behind, for which any later test may get the blame. So
+each that ends differently runs once more, with both, and alone; that counts, and both is printed.
 
     python tests/conformance/anyio.py                      # everything: some six minutes
     python tests/conformance/anyio.py -- tests/test_taskgroups.py -k cancel
@@ -80,20 +81,21 @@ class Results:
             self.nodes[name].append(node)
             self.messages[name] = message
 
-    def ran(self) -> int:
-        """How many tests were not skipped."""
+    def ran(self, but_for: Iterable[str] = ()) -> int:
+        """How many tests were not skipped, but for some."""
         ways = self.ways()
+        for name in but_for:
+            ways -= self.outcomes[name]
         return ways.total() - ways["skipped"]
 
     def ways(self) -> Counter[str]:
         """How many ended in which way."""
         return sum(self.outcomes.values(), Counter())
 
-    def correct(self, names: list[str], again: Results) -> None:
-        """Put what a second run has found in the place of what the first had."""
-        for name in names:
-            self.outcomes[name] = again.outcomes[name]
-            self.messages[name] = again.messages.get(name, "")
+    def correct(self, name: str, again: Results) -> None:
+        """Put what a second run has found about a test in the place of what the first had."""
+        self.outcomes[name] = again.outcomes[name]
+        self.messages[name] = again.messages.get(name, "")
 
     def __str__(self) -> str:
         return ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.ways().items()))
@@ -116,12 +118,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="anyio-conformance-") as folder:
         root = unpack(fetch(options.version, options.cache), Path(folder))
         trio, giambio = (run(name, root, options.pytest) for name in ("trio", "giambio"))
-        once = differences(trio, giambio)
-        for name in once:
+        if not any("giambio" in node for nodes in giambio.nodes.values() for node in nodes):
+            sys.exit("none of the tests ran with giambio: the list of back ends was not set")
+        for name in differences(trio, giambio):
             print(f"again: {name}: trio {trio.ended(name)}, giambio {giambio.ended(name)}")
-        for backend, results in (("trio", trio), ("giambio", giambio)):
-            if nodes := [node for name in once for node in results.nodes[name]]:
-                results.correct(once, run(backend, root, nodes))
+            for backend, results in (("trio", trio), ("giambio", giambio)):
+                if nodes := results.nodes[name]:
+                    results.correct(name, run(backend, root, nodes))
     return judge(trio, giambio, partly=bool(options.pytest))
 
 
@@ -190,10 +193,7 @@ def run(backend: str, root: Path, arguments: list[str]) -> Results:
         sys.exit(f"with {backend} the tests did not end in {PATIENCE} s; perhaps one hangs")
     if not report.exists():
         sys.exit(f"pytest did not get to the end with {backend}")
-    results = Results(backend, root, ElementTree.parse(report).iter("testcase"))
-    if not any(backend in node for nodes in results.nodes.values() for node in nodes):
-        sys.exit(f"none of the tests ran with {backend}")
-    return results
+    return Results(backend, root, ElementTree.parse(report).iter("testcase"))
 
 
 def environment(backend: str, root: Path) -> dict[str, str]:
@@ -246,7 +246,7 @@ def judge(trio: Results, giambio: Results, partly: bool) -> int:
     wrong = []
     for backend, results in (("trio", trio), ("giambio", giambio)):
         print(f"{backend}: {results.ran()} ran, {results}")
-    if giambio.ran() < trio.ran():
+    if giambio.ran(but_for=known) < trio.ran(but_for=known):
         wrong.append("fewer tests ran than with Trio")
     different = differences(trio, giambio)
     for name in different:
