@@ -4,8 +4,8 @@ The tests come from AnyIO's source distribution and stay as they are; only the l
 set, when AnyIO is imported: asyncio and giambio instead of asyncio and Trio. They run once as they
 are and once like this, and every test that ends differently is printed. It fails if a
 difference is not in ``anyio-differences.txt``, if that names one that is none any more, if the
-list has grown, or if fewer of the others ran than with Trio. Nothing is skipped, deselected or expected
-to fail.
+list has grown, or if fewer of the others ran than with Trio. Nothing is skipped, deselected or
+expected to fail.
 
 Some of AnyIO's tests give a program a few seconds, which a busy machine may need for less, and
 where there is no IPv6 they leave sockets behind, for which any later test may get the blame. So
