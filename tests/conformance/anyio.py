@@ -35,7 +35,7 @@ from xml.etree import ElementTree
 HERE = Path(__file__).parent
 DIFFERENCES = HERE / "anyio-differences.txt"
 #: How many may be in that list: as many as are. Ten was the limit when it was begun.
-MOST_DIFFERENCES = 3
+MOST_DIFFERENCES = 4
 #: What none of them may be about.
 NEVER = re.compile(r"cancel|task_?group|streams?\b|tls|ssl", re.IGNORECASE)
 VERSION = "4.16.0"
