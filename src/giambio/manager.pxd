@@ -1,6 +1,7 @@
 from giambio.block cimport Block
 from giambio.kernel cimport coroutines, ingredients
 from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.freelist cimport FreeList
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Task
 
@@ -37,6 +38,9 @@ cdef class Spawn(Operation):
     cdef bint abort(self) except -1
     cdef object interruption(self, BaseTask task)
     cdef object discard(self)
+
+
+cdef FreeList SPAWNS
 
 
 @cython.locals(operation=Spawn)

@@ -18,6 +18,7 @@ from giambio.cancel import CancelScope
 from giambio.errors import WouldBlock
 from giambio.kernel import coroutines, ingredients
 from giambio.kernel.coroutines import discard
+from giambio.kernel.freelist import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
@@ -415,6 +416,8 @@ class Spawn(Operation):
 
 final(TaskManager, "(loop=None, *, limit=None, strict=None)")
 
+SPAWNS = FreeList(Spawn)
+
 
 def check_name(name: object, target: Any) -> None:
     """Refuse what is no name of a task.
@@ -435,7 +438,7 @@ def new_spawn(
     context: contextvars.Context,
 ) -> Spawn:
     """Make a `Spawn`."""
-    operation = Spawn.__new__(Spawn)
+    operation: Spawn = SPAWNS.take()
     operation.prepare_spawn(manager, target, args, name, context)
     return operation
 

@@ -1,6 +1,7 @@
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current
 from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.freelist cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 
@@ -91,6 +92,9 @@ cdef class Join(Operation):
     @cython.locals(target=Task)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
+
+
+cdef FreeList JOINS
 
 
 @cython.locals(operation=Join)

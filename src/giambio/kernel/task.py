@@ -18,6 +18,7 @@ from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_ca
 from giambio.kernel import constants, current
 from giambio.kernel.basetask import BaseTask
 from giambio.kernel.coroutines import discard
+from giambio.kernel.freelist import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import Raised
@@ -659,10 +660,12 @@ class Join(Operation):
 final(Task, "(kernel, coro, context, supervisor, own_scope, name)")
 final(Join)
 
+JOINS = FreeList(Join)
+
 
 def new_join(target: Task) -> Join:
     """Make a `Join`."""
-    operation = Join.__new__(Join)
+    operation: Join = JOINS.take()
     operation.prepare_join(target)
     return operation
 
