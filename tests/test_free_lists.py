@@ -36,6 +36,26 @@ def test_a_forgotten_operation_warns_although_it_was_used_before(run: Any) -> No
     run(main)
 
 
+def test_an_operation_that_was_in_a_cycle_is_not_used_again(run: Any) -> None:
+    """The garbage collector finalizes an object once in its life, and here it did."""
+
+    async def main() -> None:
+        left, right = giambio.socketpair()
+        with left, right:
+            for _ in range(3):
+                done = left.send_all(b"x")
+                await done
+                assert await right.receive() == b"x"
+                cycle: list[Any] = [done]
+                cycle.append(cycle)
+                del done, cycle
+                gc.collect()
+                with pytest.warns(RuntimeWarning, match=r"send_all\(\) was never awaited"):
+                    left.send_all(b"forgotten")
+
+    run(main)
+
+
 def test_an_operation_that_somebody_keeps_is_not_used_again(run: Any) -> None:
     """SEMANTICS, Compiled and pure: awaiting an operation twice is an error."""
 

@@ -26,6 +26,7 @@ cdef extern from *:
     void Py_DECREF(PyObject *op)
     void Py_INCREF(object op)
     int PyObject_CallFinalizerFromDealloc(PyObject *op)
+    bint PyObject_GC_IsFinalized(PyObject *op)
 
 # All of them, for traps that were not taken from one; these may be of a subclass.
 cdef Spare *latest = NULL
@@ -64,6 +65,7 @@ cdef void let_go(PyObject *op) noexcept:
         (<Trap>op).state == constants.DONE
         and spare.count < MOST
         and not giambio_is_weakly_referenced(op)
+        and not PyObject_GC_IsFinalized(op)  # it was in a cycle: its `__del__` is not called again
     ):
         Py_SET_REFCNT(op, 1)  # before it lets go of others: that may run anything
         giambio_clear(op)
