@@ -463,7 +463,7 @@ def test_no_reference_cycle_keeps_a_frame_after_an_error(run: Run, way: Way) -> 
         except ValueError:
             pass
         await turns(2)
-        assert [reference() for reference in alive] == [None, None]
+        assert {reference() for reference in alive} == {None}  # one may not have begun
 
     gc.collect()
     gc.disable()

@@ -92,6 +92,7 @@ def test_a_weak_reference_ends_with_its_operation(run: Any) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_what_was_cancelled_failed_or_closed_leaves_nothing_behind(run: Any) -> None:
     """However an operation ended, the next one is as good as new."""
 
@@ -185,6 +186,7 @@ def test_a_loop_that_is_thrown_away_with_parked_operations(run: Any) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_coroutine_that_is_driven_by_hand_gets_no_answer_to_what_it_sends(run: Any) -> None:
     """An operation takes nothing from whoever drives it, in both builds."""
 

@@ -823,6 +823,7 @@ def test_a_waiter_shielded_before_the_cancellation_arrived_waits_on(run: Run) ->
     assert run(main) == 2
 
 
+@pytest.mark.usefixtures("in_turn")
 def test_a_waiter_whose_manager_is_left_meanwhile_keeps_it_open(run: Run) -> None:
     """A place promised while the block joins is taken before the block is left."""
 
