@@ -561,6 +561,28 @@ def test_a_coroutine_driven_by_hand_does_not_harm_the_task(run: Run) -> None:
     assert run(main) == "alive"
 
 
+def test_a_coroutine_driven_by_hand_does_not_keep_the_task_from_waking(run: Run) -> None:
+    """Whoever drove an operation by hand, and left it, goes on with the next one."""
+
+    async def main() -> int:
+        coro = outcome_of(giambio.sleep(1000))
+        coro.send(None)  # parks the task, which nevertheless runs on
+        coro.close()
+        await giambio.checkpoint()
+        coro = outcome_of(giambio.sleep(1000))
+        coro.send(None)
+        with pytest.raises(StopIteration):
+            coro.throw(ValueError())
+        turns = 0
+        with giambio.move_on_after(0.01):
+            while True:
+                turns += 1
+                await giambio.checkpoint()
+        return turns
+
+    assert run(main) > 0
+
+
 # -- tasks and loops as keys ------------------------------------------------------------
 
 

@@ -151,6 +151,7 @@ class Operation(Trap):
                 "use each object in the loop it was made for"
             )
         task: BaseTask = kernel.running
+        task.parked = None  # it runs, so an operation that it drove by hand is left
         self.task = task
         return task
 
