@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 import weakref
 from typing import Any
@@ -205,3 +206,78 @@ def test_a_coroutine_that_is_driven_by_hand_gets_no_answer_to_what_it_sends(run:
             assert stopped.value.value == b"x"
 
     run(main)
+
+
+def test_an_operation_is_made_by_its_method_only(run: Any) -> None:
+    """Made by its class it would have nothing to work with."""
+
+    async def nothing() -> None:
+        """Do nothing."""
+
+    async def main() -> None:
+        left, right = giambio.socketpair()
+        with left, right:
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(nothing)
+                operations = [
+                    left.send_all(b"x"),
+                    right.receive(),
+                    manager.spawn(nothing),
+                    task.join(),
+                ]
+                for operation in operations:
+                    kind = type(operation)
+                    with pytest.raises(TypeError, match=f"make a {kind.__name__} by hand"):
+                        kind()
+                    await operation
+
+    run(main)
+
+
+def test_what_looks_at_all_objects_may_keep_an_operation_that_finds_no_place(run: Any) -> None:
+    """While an operation lets go of what it held, others come to be kept before it."""
+    found: list[Any] = []
+
+    class Data(bytearray):
+        """Looks at everything, when it ends."""
+
+        def __del__(self) -> None:
+            kept.pop()
+            found.extend(one for one in gc.get_objects() if type(one) is kind)
+
+    async def main() -> None:
+        left, right = giambio.socketpair()
+        with left, right:
+            for data in [b"x"] * 100 + [Data(b"x")]:
+                kept.append(left.send_all(data))
+                await kept[-1]
+                assert await right.receive() == b"x"
+            del data
+            last = kept.pop()
+            while len(kept) > 100 - 63:
+                kept.pop()
+            del last
+            assert len(found) >= len(kept)
+            # Held by `found`, by `one` and by the call.
+            assert all(sys.getrefcount(one) >= 3 for one in found)
+            found.clear()
+            for _ in range(3):
+                await use_again(left, right)
+
+    kept: list[Any] = []
+    kind = kind_of_send_all(run)
+    run(main)
+
+
+def kind_of_send_all(run: Any) -> type[Any]:
+    """The class of what `send_all` returns."""
+
+    async def main() -> type[Any]:
+        left, right = giambio.socketpair()
+        with left, right:
+            operation = left.send_all(b"x")
+            await operation
+            return type(operation)
+
+    kind: type[Any] = run(main)
+    return kind

@@ -8,7 +8,9 @@ back costs 100. Python's own objects are not worth it: here, one is made each ti
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
+
+from giambio.kernel import constants
 
 __all__ = ["FreeList"]
 
@@ -20,7 +22,14 @@ class FreeList:
 
     def __init__(self, cls: type[Any]) -> None:
         self._cls = cls
+        setattr(cls, "__init__", _refuse)  # noqa: B010  # as in `_final`
 
     def take(self) -> Any:
         """Make one. Its fields are to be set as by a constructor (see `Operation.prepare`)."""
         return object.__new__(self._cls)
+
+
+def _refuse(trap: Any, *args: object, **keywords: object) -> NoReturn:
+    # Somebody has called the class: what that makes has nothing to work with.
+    trap.state = constants.DONE
+    raise TypeError(f"cannot make a {type(trap).__name__} by hand; call the method that returns it")

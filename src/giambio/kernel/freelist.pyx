@@ -12,12 +12,14 @@ cdef extern from *:
         (*(PyObject **)((char *)(op) + Py_TYPE(op)->tp_weaklistoffset) != NULL)
     #define giambio_clear(op) Py_TYPE(op)->tp_clear(op)
     #define giambio_make(cls, nothing) ((PyTypeObject *)(cls))->tp_new(cls, nothing, NULL)
+    #define giambio_set_init(cls, function) ((cls)->tp_init = (initproc)(function))
     #define giambio_set_dealloc(cls, function) ((cls)->tp_dealloc = (destructor)(function))
     #define giambio_dealloc(function, op) ((destructor)(function))(op)
     """
     bint giambio_is_weakly_referenced(PyObject *op)
     void giambio_clear(PyObject *op)
     object giambio_make(PyTypeObject *cls, object nothing)
+    void giambio_set_init(PyTypeObject *cls, void *function)
     void giambio_set_dealloc(PyTypeObject *cls, void *function)
     void giambio_dealloc(void *function, PyObject *op)
     PyTypeObject *Py_TYPE(PyObject *op)
@@ -40,6 +42,7 @@ cdef class FreeList:
         self._spare.another = latest
         latest = &self._spare
         giambio_set_dealloc(self._spare.cls, <void *>let_go)
+        giambio_set_init(self._spare.cls, <void *>refuse)
         Py_INCREF(self)  # it lives as long as the class, which is compiled: for ever
 
     cdef Trap take(self):
@@ -52,6 +55,14 @@ cdef class FreeList:
         trap = giambio_make(self._spare.cls, ())
         trap.free_list = &self._spare
         return trap
+
+
+cdef int refuse(PyObject *op, PyObject *args, PyObject *keywords) except -1:
+    """Somebody has called the class: what that makes has nothing to work with."""
+    (<Trap>op).state = constants.DONE
+    raise TypeError(
+        f"cannot make a {type(<Trap>op).__name__} by hand; call the method that returns it"
+    )
 
 
 cdef void let_go(PyObject *op) noexcept:
@@ -73,7 +84,8 @@ cdef void let_go(PyObject *op) noexcept:
             spare.traps[spare.count] = op
             spare.count += 1
             return
-        Py_SET_REFCNT(op, 0)
+        Py_DECREF(op)  # comes here again, unless whatever ran has got hold of it
+        return
     # As the class would do it, which only looks for a finalizer if this is its own function.
     if PyObject_CallFinalizerFromDealloc(op) == 0:
         giambio_dealloc(spare.dealloc, op)
