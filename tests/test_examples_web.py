@@ -199,9 +199,10 @@ def test_curl_sends_a_body_and_reads_one_at_the_same_time(
 def test_curl_keeps_its_connection(served: Served, curl: Curl) -> None:
     connects = ("--write-out", "%{num_connects}")
     assert curl(*connects, served.url, served.url) == b"Hello, world!\n1Hello, world!\n0"
-    # A body that the application did not read is not taken for the next request.
+    # A body that the application did not read is not taken for the next request. It is small:
+    # curl hangs up where the answer is a failure and it has not sent everything.
     post = ("--data-binary", "@-", f"{served.url}/nowhere", f"{served.url}/nowhere")
-    assert curl(*connects, *post, data=bytes(200_000)) == b"Not Found1Not Found0"
+    assert curl(*connects, *post, data=bytes(10_000)) == b"Not Found1Not Found0"
 
 
 def test_a_request_that_is_none_gets_400_and_the_server_lives_on(

@@ -3,15 +3,18 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
+from giambio.kernel.basetask import Park
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.trap import Trap
 
 __all__ = ["Closed", "Immediate", "Operation", "Wait", "current_kernel"]
 
 _T_co = TypeVar("_T_co", covariant=True, default=Any)
 
-class Operation(Trap, Generic[_T_co]):
+# A `Trap`, whose `result` is nobody's business: who forgets an `await` is to be told by the types.
+class Operation(Park, Generic[_T_co]):
     what: str
+    @property
+    def state(self) -> int: ...
     @property
     def shielded(self) -> bool: ...
     def __await__(self) -> Generator[Any, Any, _T_co]: ...
