@@ -29,7 +29,7 @@ class FreeList:
         return object.__new__(self._cls)
 
 
-def _refuse(trap: Any, *args: object, **keywords: object) -> NoReturn:
+def _refuse(self: Any, *args: object, **keywords: object) -> NoReturn:
     # Somebody has called the class: what that makes has nothing to work with.
-    trap.state = constants.DONE
-    raise TypeError(f"cannot make a {type(trap).__name__} by hand; call the method that returns it")
+    self.state = constants.DONE
+    raise TypeError(f"cannot make a {type(self).__name__} by hand; call the method that returns it")
