@@ -28,6 +28,14 @@ from giambio.manager import TaskManager
 from giambio.starting import TaskStatus as OwnStatus
 from giambio.tree import children_of
 
+try:
+    from anyio.abc._tasks import get_coro_name
+except ImportError:  # AnyIO 4.14, in which the handle finds the name
+
+    def get_coro_name(coro: Coroutine[Any, Any, object], override: object = None) -> str:
+        return cast(str, override)
+
+
 __all__ = ["TaskGroup", "TaskInfo", "running_tasks"]
 
 
@@ -86,7 +94,7 @@ class TaskGroup(BaseTaskGroup):
         except BaseException:
             coro.close()
             raise
-        handle = TaskHandle(coro, name_of(coro) if name is None else str(name))
+        handle = TaskHandle(coro, get_coro_name(coro, name))
         self._manager.start_soon(handle._run_coro, name=handle.name, context=context)
         return handle
 
@@ -118,13 +126,6 @@ class TaskGroup(BaseTaskGroup):
     def _check_active(self) -> None:
         if not self._active:
             raise RuntimeError("This task group is not active; no new tasks can be started.")
-
-
-def name_of(coro: Coroutine[Any, Any, Any]) -> str:
-    """The name of a task that was given none: the full one of its function."""
-    frame = getattr(coro, "cr_frame", None)
-    module = "" if frame is None else frame.f_globals.get("__name__", "")
-    return ".".join(filter(None, [module, getattr(coro, "__qualname__", "")]))
 
 
 class Starting:
