@@ -266,29 +266,15 @@ def test_due_timers_are_told_after_the_ready_tasks(loop: giambio.EventLoop) -> N
     assert log == ["callback", "task", "timer"]
 
 
-def test_events_wait_for_a_few_steps_only_whoever_is_ready(run: Run) -> None:
-    """The driver is not asked after every step, but before too many."""
-    counted = 0
-
-    async def main() -> None:
-        nonlocal counted
-        left, right = socket.socketpair()
-        with giambio.wrap_socket(left) as near, giambio.wrap_socket(right) as far:
-            async with giambio.TaskManager() as manager:
-                task = await manager.spawn(near.receive, 10)
-                await turns(3)
-                await far.send_all(b"event")
-                while not task.done():
-                    counted += 1
-                    await giambio.checkpoint()
-            assert task.result() == b"event"
-
-    run(main, clock=ManualClock())  # time stands still, so only the steps count
-    assert 0 < counted <= constants.MOST_UNASKED + 2
-
-
-def test_steps_that_take_long_keep_events_waiting_for_one_of_them_only(run: Run) -> None:
-    """Where each step computes for a while, the driver is asked after each."""
+@pytest.mark.parametrize(
+    ("seconds", "most"),
+    [(0, constants.MOST_UNASKED + 2), (1, 4)],
+    ids=["steps in no time", "steps that compute"],
+)
+def test_events_wait_for_a_few_steps_only_whoever_is_ready(
+    run: Run, seconds: float, most: int
+) -> None:
+    """The driver is not asked after every step, but before too many, or too long ones."""
     clock = ManualClock()
     counted = 0
 
@@ -302,11 +288,12 @@ def test_steps_that_take_long_keep_events_waiting_for_one_of_them_only(run: Run)
                 await far.send_all(b"event")
                 while not task.done():
                     counted += 1
-                    clock.time += 1
+                    clock.time += seconds
                     await giambio.checkpoint()
+            assert task.result() == b"event"
 
     run(main, clock=clock)
-    assert 0 < counted <= 4
+    assert 0 < counted <= most
 
 
 def test_turning_on_after_the_main_task_has_ended_does_not_wait(loop: giambio.EventLoop) -> None:

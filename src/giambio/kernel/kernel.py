@@ -594,10 +594,9 @@ class Kernel:
     def _may_go_on(self) -> bool:
         """Tell whether what is ready may run before the driver is asked again.
 
-        Asking costs a system call, more than most steps do: a task that two others hand
-        something to and fro is three times as fast without it. Events wait meanwhile, so
-        there is a limit both to the number of items, as in tokio (`event_interval`), and to
-        the time, for steps that compute.
+        Asking costs a system call, more than most steps do: a task that is spawned and joined
+        is spared two of them. Events wait meanwhile, so there is a limit both to the number of
+        items, as in tokio (`event_interval`), and to the time, for steps that compute.
         """
         if self._unasked >= constants.MOST_UNASKED:
             return False
