@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.kernel import constants
 from helpers_net import fill, half_wrapped, outcome, turns
 
 Run = Callable[..., Any]
@@ -237,6 +238,35 @@ def test_notify_closing_wakes_both_waiters_with_an_error(run: Run) -> None:
                 assert isinstance(task.result(), giambio.ClosedResourceError)
                 message = f"descriptor {fd} is being closed by another task"
                 assert str(task.result()) == message
+
+    run(main)
+
+
+@pytest.mark.usefixtures("in_turn")
+@pytest.mark.parametrize("wait", WAITS)
+def test_notify_closing_reaches_a_task_that_gives_way_before_it_waits(
+    run: Run, wait: Callable[[Any], Any]
+) -> None:
+    """The number may be another descriptor's when it is the task's turn again."""
+
+    async def main() -> None:
+        left, right = socket.socketpair()
+        happened = giambio.Event()
+        happened.set()
+
+        async def wait_without_budget() -> None:
+            for _ in range(constants.BUDGET):
+                await happened.wait()
+            await wait(left)
+
+        with right:
+            fill(left)
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(outcome, wait_without_budget)
+                await giambio.checkpoint()
+                giambio.notify_closing(left)
+                left.close()
+            assert isinstance(task.result(), giambio.ClosedResourceError)
 
     run(main)
 

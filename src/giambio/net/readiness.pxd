@@ -1,5 +1,7 @@
 from giambio.drivers cimport directions
 from giambio.drivers.driver cimport Driver
+from giambio.kernel cimport constants
+from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 
@@ -13,6 +15,10 @@ cdef class Readiness(Operation):
     cdef bint _fired
     cdef bint _closing
 
+    @cython.locals(task=BaseTask, kernel=Kernel, fresh=bint)
+    cdef bint advance(self) except -1
+    @cython.locals(driver=Driver)
+    cdef bint _watch_unless_it_fails(self) except -1
     @cython.locals(kernel=Kernel)
     cdef bint attempt(self) except -1
     cdef void ready(self) except *

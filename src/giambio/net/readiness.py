@@ -7,6 +7,7 @@ from typing import Any
 from giambio.drivers import directions
 from giambio.drivers.driver import Driver
 from giambio.errors import BusyResourceError, ClosedResourceError
+from giambio.kernel import constants
 from giambio.kernel.operation import Operation, current_kernel
 
 __all__ = ["notify_closing", "wait_readable", "wait_writable"]
@@ -31,6 +32,34 @@ class Readiness(Operation):
     def what(self) -> str:  # type: ignore[override]
         """How the operation is called in messages."""
         return "wait_readable()" if self._direction == directions.READING else "wait_writable()"
+
+    def advance(self) -> bool:
+        """Without budget, give way by parking if that can be done.
+
+        Whoever closes the descriptor tells those who watch it. When a task that was none of
+        them has its turn again, the number may be another descriptor's.
+        """
+        task = self.task
+        if task is None:
+            task = self.bind()
+        kernel = self.kernel
+        fresh = self.state == constants.AWAITED and not task.pending
+        if fresh and kernel is not None and kernel.budget <= 0 and self._watch_unless_it_fails():
+            self.state = constants.TRIED
+            task.parked = self
+            return False
+        return Operation.advance(self)
+
+    def _watch_unless_it_fails(self) -> bool:
+        """Begin to watch. What speaks against it is raised when it is tried again."""
+        driver = None if self.kernel is None else self.kernel.driver
+        if driver is None or driver.watcher(self._fd, self._direction) is not None:
+            return False
+        try:
+            self._watching = driver.watch(self._fd, self._direction, self)
+        except OSError:
+            return False
+        return self._watching
 
     def attempt(self) -> bool:
         """Watch the descriptor the first time; done when it fired."""
