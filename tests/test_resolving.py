@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.testing import wait_all_tasks_blocked
 from giambio.threads import workers
 from helpers_net import listening, outcome, turns
 
@@ -168,15 +169,19 @@ def test_the_threads_are_bounded_and_what_waits_can_be_withdrawn(
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            tasks = [await manager.spawn(outcome, connect, name) for name in names]
-            await turns()
-            tasks[-1].cancel()
-            await turns()
+            tasks = {name: await manager.spawn(outcome, connect, name) for name in names}
+            await wait_all_tasks_blocked()
+            while len(resolver.asked) < 2:
+                await giambio.sleep(0.001)
+            withdrawn = tasks.pop(next(name for name in names if name not in resolver.asked))
+            withdrawn.cancel()
+            await wait_all_tasks_blocked()
             resolver.let_go.set()
-        assert [type(task.result()) for task in tasks[:-1]] == [socket.gaierror] * 7
+        assert withdrawn.cancelled()
+        assert [type(task.result()) for task in tasks.values()] == [socket.gaierror] * 7
+        assert sorted(resolver.asked) == list(tasks)
 
     run(main)
-    assert sorted(resolver.asked) == names[:-1]
     assert len(set(resolver.threads)) <= 2
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import giambio
+from giambio.testing import wait_all_tasks_blocked
 from helpers_streams import raises
 
 Run = Callable[..., Any]
@@ -98,12 +99,11 @@ def test_a_cancelled_receive_keeps_half_a_character(run: Run) -> None:
     async def main() -> None:
         left, right = giambio.memory_stream_pair()
         stream = giambio.TextStream(right)
-        async with giambio.TaskManager() as manager:
-            for byte in "é".encode():
+        for byte in "é".encode():
+            async with giambio.TaskManager() as manager:
                 receiving = await manager.spawn(stream.receive)
                 await left.send_all(bytes([byte]))
-                await giambio.checkpoint()
-                await giambio.checkpoint()
+                await wait_all_tasks_blocked()
                 receiving.cancel()
         assert receiving.result() == "é"
 
@@ -143,7 +143,7 @@ def test_two_that_receive_are_refused(run: Run) -> None:
         left, right = giambio.memory_stream_pair()
         async with giambio.TextStream(right) as stream, giambio.TaskManager() as manager:
             receiving = await manager.spawn(stream.receive)
-            await giambio.checkpoint()
+            await wait_all_tasks_blocked()
             await raises(giambio.BusyResourceError, stream.receive)
             await left.send_all(b"x")
             assert await receiving == "x"
