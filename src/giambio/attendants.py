@@ -10,7 +10,7 @@ import weakref
 from contextvars import Context
 from typing import Any
 
-from giambio.cancel import CancelScope, new_task
+from giambio.cancel import new_task
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Supervisor, Task
 
@@ -30,7 +30,7 @@ class Attendants(Supervisor):
         if kernel is None:
             coro.close()
             return
-        kernel.add_task(new_task(kernel, coro, context, self, None, None))
+        kernel.add_task(new_task(kernel, coro, context, self, None))
 
     def cancel(self) -> None:
         """Cancel all of them."""
@@ -40,5 +40,3 @@ class Attendants(Supervisor):
     def child_exited(self, task: Task) -> None:
         """See `Supervisor.child_exited`."""
         del self.children[task]
-        if isinstance(task.own_scope, CancelScope):
-            task.own_scope.disown()

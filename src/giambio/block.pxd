@@ -25,7 +25,6 @@ cdef class Block(Supervisor):
     @cython.locals(kernel=Kernel, task=Task)
     cdef Task launch(self, object coro, object name, object context)
     cpdef object child_exited(self, Task task)
-    cpdef object take_over(self, Task child)
     cdef object settle(self, Task task)
     cdef object add_error(self, object exc)
     cdef object cancel_all(self, str reason)
@@ -64,9 +63,3 @@ cdef class Leaving(Operation):
     cdef bint abort(self) except -1
     @cython.locals(task=Task)
     cdef object _take_injected(self)
-
-
-cpdef object disown(CancelScope scope)
-
-@cython.locals(own=CancelScope)
-cpdef object adopt_by(Task task, CancelScope scope)

@@ -23,7 +23,7 @@ from giambio.kernel.task import Supervisor, Task, current_task
 from giambio.kernel.tracebacks import Raised
 from giambio.kernel.unchained import Failure, Unchained
 
-__all__ = ["Block", "Entering", "Leaving", "adopt_by", "check_limit", "disown"]
+__all__ = ["Block", "Entering", "Leaving", "check_limit"]
 
 
 class Block(Supervisor):
@@ -116,22 +116,15 @@ class Block(Supervisor):
         kernel = self._kernel
         if kernel is None:
             raise RuntimeError("unreachable: an open block has a loop")
-        task = cancel.new_task(kernel, coro, context, self, self.scope, name)
+        task = cancel.new_task(kernel, coro, context, self, name)
         kernel.add_task(task)
         return task
 
     def child_exited(self, task: Task) -> None:
         """See `Supervisor.child_exited`."""
         del self.children[task]
-        if task.own_scope is not None:
-            disown(task.own_scope)
         self.settle(task)
         self.pass_place_on()
-
-    def take_over(self, child: Task) -> None:
-        """See `Supervisor.take_over`."""
-        Supervisor.take_over(self, child)
-        adopt_by(child, self.scope)
 
     def settle(self, task: Task) -> None:
         """Note how a task has ended."""
@@ -393,12 +386,6 @@ class Leaving(Operation):
             task.pending = task.cancelled_from_outside()
 
 
-def adopt_by(task: Task, scope: Any) -> None:
-    """Move a task below another scope."""
-    own: CancelScope = task.own_scope  # type: ignore[assignment]
-    own.reparent(scope)
-
-
 def check_limit(what: str, limit: Any) -> int:
     """How many tasks may run at once; 0 for any number.
 
@@ -412,8 +399,3 @@ def check_limit(what: str, limit: Any) -> int:
     if limit < 1:
         raise ValueError(f"{what}(limit=) needs a number from 1 up, not {limit!r}")
     return min(limit, sys.maxsize)
-
-
-def disown(scope: Any) -> None:
-    """Let go of a task that has ended."""
-    scope.disown()

@@ -23,6 +23,8 @@ cdef class CancelScope(Scope):
     cdef object prepare(self, object deadline, object shield)
     cpdef bint cancel(self, object reason=*) except -1
     cpdef object adopt(self, Task task, Scope parent)
+    @cython.locals(own=CancelScope, scope=CancelScope)
+    cpdef Scope enclose(self, Task task)
     cpdef object disown(self)
     cdef bint _may_leave(self) except -1
     cpdef object abandon(self)
@@ -39,8 +41,8 @@ cdef class CancelScope(Scope):
     cdef object _cut_out(self, Task task)
     cdef bint _visible_from_outside(self) noexcept
     @cython.locals(scope=CancelScope)
-    cpdef object cancellation(self)
-    cpdef object reparent(self, CancelScope parent)
+    cpdef object cancellation(self, Task task)
+    cpdef object reparent(self, Scope parent)
     cdef void ready(self) except *
     @cython.locals(task=Task, kernel=Kernel)
     cdef object _start_timer(self)
@@ -60,7 +62,7 @@ cpdef object spread(CancelScope scope)
 @cython.locals(scope=CancelScope)
 cdef bint is_inside(Scope inner, CancelScope outer) noexcept
 
-@cython.locals(chain=list, scope=CancelScope, kernel=Kernel, injected=bint)
+@cython.locals(chain=list, around=Scope, scope=CancelScope, kernel=Kernel, injected=bint)
 cdef object refresh_task(Task task)
 
 @cython.locals(scope=CancelScope)
@@ -72,7 +74,6 @@ cpdef Task new_task(
     object coro,
     object context,
     Supervisor supervisor,
-    Scope parent,
     object name,
 )
 

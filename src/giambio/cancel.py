@@ -278,14 +278,28 @@ class CancelScope(Scope):
     # -- what the runtime asks ---------------------------------------------------------
 
     def adopt(self, task: Task, parent: Scope | None) -> None:
-        """Become the outermost scope of a task, below its manager's."""
+        """Become a scope of a task, in another one."""
         self.task = task
         self.parent = parent  # type: ignore[assignment]
         self._entered = True
         self.effective = self._cancel_called or (parent is not None and parent.effective)
 
+    def enclose(self, task: Task) -> CancelScope:
+        """See `Scope.enclose`: it comes between this one and those that the task has entered."""
+        own = new_scope()
+        own.adopt(task, self)
+        own._check_thread()
+        scope: CancelScope = task.scope  # type: ignore[assignment]
+        if scope is self:
+            task.scope = own
+            return own
+        while scope.parent is not self and scope.parent is not None:
+            scope = scope.parent
+        scope.parent = own
+        return own
+
     def disown(self) -> None:
-        """The task has ended: keep nothing alive."""
+        """See `Scope.disown`."""
         self.task = None
         self.parent = None
 
@@ -397,20 +411,19 @@ class CancelScope(Scope):
         """Whether the cancellation comes from further out as well."""
         return self.parent is not None and self.parent.effective and not self._shield
 
-    def cancellation(self) -> BaseException:
+    def cancellation(self, task: Task) -> BaseException:
         """See `Scope.cancellation`."""
         scope: CancelScope | None = self
         while scope is not None:
             if scope._cancel_called:
-                if self.task is not None:
-                    self.task.told = scope
+                task.told = scope
                 return CancelledError(scope._reason)
             scope = scope.parent
         return CancelledError()
 
-    def reparent(self, parent: CancelScope) -> None:
-        """Move a task's outermost scope below another scope."""
-        self.parent = parent
+    def reparent(self, parent: Scope) -> None:
+        """See `Scope.reparent`."""
+        self.parent = parent  # type: ignore[assignment]
         self._update()
 
     def ready(self) -> None:
@@ -481,18 +494,18 @@ def new_task(
     coro: Coroutine[Any, Any, Any],
     context: Context,
     supervisor: Supervisor,
-    parent: Scope | None,
     name: str | None,
 ) -> Task:
-    """Make a `Task` with a scope of its own below another, held by a supervisor.
+    """Make a `Task` that is held by a supervisor, in its scope or else in one of its own.
 
     It runs when the kernel has been told, by `Kernel.add_task`.
     """
-    scope = new_scope()
     task = Task.__new__(Task)
-    task.prepare(kernel, coro, context, supervisor, scope, name)
-    scope.adopt(task, parent)
-    task.pending = scope.effective
+    task.prepare(kernel, coro, context, supervisor, name)
+    if task.scope is None:
+        scope = new_scope()
+        scope.adopt(task, None)
+        task.own_scope = task.scope = scope
     supervisor.children[task] = None
     return task
 
@@ -530,11 +543,10 @@ def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
 def refresh_task(task: Task) -> None:
     """Bring the scopes of one task up to date, and interrupt it if need be."""
     chain: list[CancelScope] = []
+    around = None if task.supervisor is None else task.supervisor.scope
     scope: CancelScope | None = task.scope  # type: ignore[assignment]
-    while scope is not None:
+    while scope is not None and scope is not around:
         chain.append(scope)
-        if scope is task.own_scope:
-            break
         scope = scope.parent
     for scope in reversed(chain):
         scope.refresh()

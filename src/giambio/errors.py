@@ -24,6 +24,7 @@ __all__ = [
     "TaskNotFinished",
     "WouldBlock",
     "is_cancellation",
+    "throwable",
     "without_cancellations",
 ]
 
@@ -237,3 +238,23 @@ def without_cancellations(exc: BaseException) -> BaseException | None:
         rest: BaseException | None = exc.split(CancelledError)[1]
         return rest
     return None if isinstance(exc, CancelledError) else exc
+
+
+def throwable(exc: BaseException) -> BaseException:
+    """What can be raised at an await: there Python takes a `StopIteration` for the result.
+
+    Parameters:
+        exc: the exception that is to be raised.
+
+    Returns:
+        The exception itself; a `RuntimeError` with it as the cause, if it is a `StopIteration`.
+
+    Example:
+        >>> throwable(StopIteration())
+        RuntimeError('StopIteration() was raised, which means something else to an await')
+    """
+    if not isinstance(exc, StopIteration):
+        return exc
+    error = RuntimeError(f"{exc!r} was raised, which means something else to an await")
+    error.__cause__ = exc
+    return error

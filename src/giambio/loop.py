@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from giambio._final import final
 from giambio.asyncgens import AsyncGenerators
 from giambio.attendants import Attendants
-from giambio.cancel import CancelScope, new_task
+from giambio.cancel import new_task
 from giambio.deadlocks import DeadlockDetector
 from giambio.errors import RunFinishedError, TaskCancelled
 from giambio.interrupts import Interrupts
 from giambio.kernel.clock import check_number
-from giambio.kernel.coroutines import discard, is_awaitable, to_coroutine
+from giambio.kernel.coroutines import discard, to_coroutine
+from giambio.kernel.ingredients import is_awaitable
 from giambio.kernel.kernel import Kernel, check_no_loop_runs
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Supervisor, Task
@@ -55,8 +56,6 @@ class Root(Supervisor):
     def child_exited(self, task: Task) -> None:
         """See `Supervisor.child_exited`."""
         del self.children[task]
-        if isinstance(task.own_scope, CancelScope):
-            task.own_scope.disown()
         if task.failed() and task.kernel is not None and task is not task.kernel.main:
             self.failures.append(task.failure())
 
@@ -252,7 +251,7 @@ class EventLoop(Kernel):
             coro.close()
             raise
         open_loops.add(self)
-        task = new_task(self, coro, contextvars.copy_context(), self._root, None, None)
+        task = new_task(self, coro, contextvars.copy_context(), self._root, None)
         self._main_task = task
         self.main = task
         self.add_task(task)

@@ -32,7 +32,7 @@ cdef class Starting(Supervisor):
 
     @cython.locals(kernel=Kernel)
     cdef object begin(self, Task host, object coro, object name)
-    @cython.locals(task=Task, manager=Block)
+    @cython.locals(task=Task)
     cdef object started(self, object value)
     cdef object interrupt(self)
     cpdef object take_over(self, Task child)

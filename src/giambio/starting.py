@@ -11,7 +11,7 @@ from typing import Any
 
 from giambio import cancel
 from giambio._final import final
-from giambio.block import Block, adopt_by, disown
+from giambio.block import Block
 from giambio.errors import TaskCancelled
 from giambio.kernel import ingredients
 from giambio.kernel.coroutines import discard, to_coroutine
@@ -117,7 +117,7 @@ class Starting(Supervisor):
             host.supervisors = []
         host.supervisors.append(self)
         context = ingredients.copy_context()
-        kernel.add_task(cancel.new_task(kernel, coro, context, self, self.scope, name))
+        kernel.add_task(cancel.new_task(kernel, coro, context, self, name))
 
     def started(self, value: Any) -> None:
         """The task is ready: it moves to the manager."""
@@ -131,11 +131,8 @@ class Starting(Supervisor):
         self.reported = True
         self.value = value
         for task in list(self.children):
-            self.children.clear()
-            manager = self._manager
-            manager.children[task] = None
-            task.supervisor = manager
-            adopt_by(task, manager.scope)
+            self._manager.take_over(task)
+        self.children.clear()
         self._end()
 
     def interrupt(self) -> None:
@@ -151,8 +148,6 @@ class Starting(Supervisor):
     def child_exited(self, task: Task) -> None:
         """See `Supervisor.child_exited`: it has ended without reporting."""
         self.children.clear()
-        if task.own_scope is not None:
-            disown(task.own_scope)
         if task.failed():
             self.error = task.failure()
         elif task.cancelled():

@@ -8,7 +8,8 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from giambio.kernel.coroutines import discard, is_awaitable
+from giambio.kernel.coroutines import discard
+from giambio.kernel.ingredients import is_awaitable
 
 __all__ = ["check_function", "check_given", "check_items"]
 

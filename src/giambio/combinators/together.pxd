@@ -27,6 +27,7 @@ cdef class Together(Leaving):
     cdef bint _opened
 
     @cython.locals(collector=Collector)
+    cdef bint stands_alone(self) noexcept
     cdef bint attempt(self) except -1
     cdef object interruption(self, BaseTask task)
     cdef object discard(self)

@@ -128,6 +128,10 @@ class Together(Leaving):
         self._chained = False
         return unchained(awaited)
 
+    def stands_alone(self) -> bool:
+        """See `Trap.stands_alone`: how it is awaited depends on where."""
+        return False
+
     def attempt(self) -> bool:
         """Begin the first time; then as when a block is left."""
         if not self._opened:

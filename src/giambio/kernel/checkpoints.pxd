@@ -1,5 +1,6 @@
 from giambio.kernel cimport constants
 from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.freelist cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 
@@ -24,6 +25,14 @@ cdef class Sleep(Operation):
     cdef double _deadline
     cdef bint _waits
 
+    cdef object prepare_sleep(self, double delay, double deadline)
     @cython.locals(kernel=Kernel)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
+
+
+cdef FreeList SLEEPS
+
+
+@cython.locals(operation=Sleep)
+cdef Sleep new_sleep(double delay, double deadline)

@@ -7,6 +7,7 @@ from math import inf
 from giambio._final import final
 from giambio.kernel import constants
 from giambio.kernel.clock import check_number
+from giambio.kernel.freelist import FreeList
 from giambio.kernel.operation import Operation, current_kernel
 
 __all__ = [
@@ -84,7 +85,8 @@ class Sleep(Operation):
         """How the operation is called in messages."""
         return "sleep_forever()" if self._delay < 0 and self._deadline == inf else "sleep()"
 
-    def __init__(self, delay: float, deadline: float) -> None:
+    def prepare_sleep(self, delay: float, deadline: float) -> None:
+        """See `Operation.prepare`."""
         self.prepare(None)
         self._delay = delay
         self._deadline = deadline
@@ -116,6 +118,8 @@ class Sleep(Operation):
 final(Checkpoint)
 final(CheckpointIfCancelled)
 final(Sleep)
+
+SLEEPS = FreeList(Sleep)
 
 
 def checkpoint() -> Operation:
@@ -186,12 +190,21 @@ def sleep(seconds: float) -> Operation:
         >>> import giambio
         >>> giambio.run(giambio.sleep, 0.01)
     """
-    check_number("sleep()", "seconds", seconds)
-    if seconds < 0:
-        raise ValueError(f"sleep() needs a number of seconds from 0 up, not {seconds!r}")
-    if seconds == 0:
-        return Checkpoint("sleep()", False)
-    return Sleep(float(seconds), inf)
+    if type(seconds) is not float or not seconds > 0.0:  # to check it would cost as much again
+        check_number("sleep()", "seconds", seconds)
+        if seconds < 0:
+            raise ValueError(f"sleep() needs a number of seconds from 0 up, not {seconds!r}")
+        if seconds == 0:
+            return Checkpoint("sleep()", False)
+        seconds = float(seconds)
+    return new_sleep(seconds, inf)
+
+
+def new_sleep(delay: float, deadline: float) -> Sleep:
+    """Make a `Sleep`."""
+    operation: Sleep = SLEEPS.take()
+    operation.prepare_sleep(delay, deadline)
+    return operation
 
 
 def sleep_until(deadline: float) -> Operation:
@@ -216,7 +229,7 @@ def sleep_until(deadline: float) -> Operation:
     check_number("sleep_until()", "deadline", deadline)
     if deadline <= current_kernel().current_time():
         return Checkpoint("sleep_until()", False)
-    return Sleep(-1.0, float(deadline))
+    return new_sleep(-1.0, float(deadline))
 
 
 def sleep_forever() -> Operation:
@@ -234,7 +247,7 @@ def sleep_forever() -> Operation:
         ...         await giambio.sleep_forever()
         >>> giambio.run(main)
     """
-    return Sleep(-1.0, inf)
+    return new_sleep(-1.0, inf)
 
 
 def current_time() -> float:

@@ -1,5 +1,6 @@
 from giambio.kernel cimport ingredients
+from giambio.kernel.trap cimport Trap
 
 cpdef object to_coroutine(str what, object target, tuple args, dict keywords=*)
 cpdef object as_coroutine(str what, object awaitable, object origin)
-cpdef bint is_awaitable(object value) except -1
+cdef bint stands_alone(Trap operation, object origin) except -1

@@ -9,6 +9,15 @@ cdef extern from *:
             return 0;
         return (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE) != 0;
     }
+    static int giambio_is_compiled(PyObject *function, PyObject *compiled) {
+        if (PyMethod_Check(function))
+            function = PyMethod_GET_FUNCTION(function);
+        return Py_TYPE(function) == Py_TYPE(compiled);
+    }
+    static int giambio_has_await(PyObject *value) {
+        PyAsyncMethods *methods = Py_TYPE(value)->tp_as_async;
+        return methods != NULL && methods->am_await != NULL;
+    }
     /* To ask for `cr_frame` makes a frame object, which the coroutine then keeps. */
     #if PY_VERSION_HEX < 0x030D0000
     #define GIAMBIO_FRAME_CREATED -2
@@ -33,6 +42,10 @@ cdef extern from *:
     """
     object PyContext_CopyCurrent()
     bint giambio_makes_coroutines(object function) noexcept
+    bint giambio_has_await(object value) noexcept
+    bint giambio_is_compiled(object function, object compiled) noexcept
+    bint PyGen_CheckExact(object value) noexcept
+    enum: CO_ITERABLE_COROUTINE
     bint giambio_was_started(object coro) except -1
 
 
@@ -46,6 +59,21 @@ cpdef bint makes_coroutines(object function) noexcept:
     return giambio_makes_coroutines(function)
 
 
+cpdef bint is_compiled(object function) noexcept:
+    """Tell whether it is a compiled function of ours, or a method."""
+    return giambio_is_compiled(function, A_COMPILED_FUNCTION)
+
+
+cpdef bint is_awaitable(object value) except -1:
+    """Tell whether a value can be awaited."""
+    if giambio_has_await(value):
+        return True
+    return PyGen_CheckExact(value) and value.gi_code.co_flags & CO_ITERABLE_COROUTINE != 0
+
+
 cpdef bint was_started(object coro) except -1:
     """Tell whether a coroutine has run already, a little or to its end."""
     return giambio_was_started(coro)
+
+
+cdef object A_COMPILED_FUNCTION = globals()["copy_context"]

@@ -74,6 +74,10 @@ class Operation(Trap):
             self.state = constants.DONE
             self.abort()
 
+    def forget_task(self) -> None:
+        """See `Trap.forget_task`."""
+        self.task = None
+
     # -- for subclasses --------------------------------------------------------
 
     def attempt(self) -> bool:

@@ -2,15 +2,17 @@
 
 A step enters the task's context, resumes its coroutine, and notes what it
 yielded, returned or raised in `task.outcome`. Natively it is `PyIter_Send`,
-which returns a result without raising `StopIteration`.
+which returns a result without raising `StopIteration`. An operation can stand in a
+coroutine's place: it has no frame, so what is thrown into it is at once what it raises.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from giambio.errors import throwable
 from giambio.kernel import constants
-from giambio.kernel.coroutines import throwable
+from giambio.kernel.basetask import Park
 
 __all__ = ["PARK", "step"]
 
@@ -34,12 +36,17 @@ def step(task: Any) -> int:
         object, value or exception is in ``task.outcome``.
     """
     thrown = task.thrown
+    coro = task.coro
+    alone = isinstance(coro, Park)
     try:
         if thrown is None:
-            yielded = task.context.run(task.coro.send, None)
+            yielded = task.context.run(next, coro) if alone else task.context.run(coro.send, None)
         else:
             task.thrown = None
-            yielded = task.context.run(task.coro.throw, throwable(thrown))
+            if alone:
+                task.outcome = throwable(thrown)
+                return constants.RAISED
+            yielded = task.context.run(coro.throw, throwable(thrown))
     except StopIteration as stop:
         task.outcome = stop.value
         return constants.RETURNED
@@ -48,7 +55,7 @@ def step(task: Any) -> int:
         traceback = exc.__traceback__
         task.outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
         # A failed frame holds this one, by the traceback and (from 3.12 on) by `f_back`.
-        del traceback, task
+        del traceback, task, coro
         return constants.RAISED
     finally:
         del thrown

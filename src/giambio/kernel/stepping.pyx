@@ -4,9 +4,9 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
 from giambio.kernel cimport constants
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.basetask cimport BaseTask, Park
 
-from giambio.kernel.coroutines import throwable
+from giambio.errors import throwable
 
 cdef extern from *:
     """
@@ -84,6 +84,9 @@ cdef int step(BaseTask task) except -1:
     else:
         task.thrown = None
         thrown = throwable(thrown)
+        if isinstance(task.coro, Park):
+            task.outcome = thrown
+            return constants.RAISED
         how = giambio_step(
             <PyObject *>task.coro, <PyObject *>task.context, <PyObject *>thrown, &result
         )

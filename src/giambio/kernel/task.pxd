@@ -12,8 +12,11 @@ cdef class Scope(Waiter):
     cdef readonly bint effective
 
     cpdef bint cancel(self, object reason=*) except -1
-    cpdef object cancellation(self)
+    cpdef object cancellation(self, Task task)
     cpdef bint left_open(self) except -1
+    cpdef Scope enclose(self, Task task)
+    cpdef object reparent(self, Scope parent)
+    cpdef object disown(self)
 
 
 cdef class Supervisor:
@@ -23,6 +26,7 @@ cdef class Supervisor:
 
     cpdef object child_exited(self, Task task)
     cpdef object abandon(self)
+    @cython.locals(own=Scope)
     cpdef object take_over(self, Task child)
 
 
@@ -53,7 +57,6 @@ cdef class Task(BaseTask):
         object coro,
         object context,
         Supervisor supervisor,
-        Scope own_scope,
         object name,
     )
     cpdef bint done(self) noexcept
@@ -63,15 +66,19 @@ cdef class Task(BaseTask):
     cpdef object problem(self, str what)
     cpdef object cancellation(self)
     cpdef bint cancelled_from_outside(self) except -1
+    @cython.locals(around=Scope)
+    cdef Scope isolate(self)
+    cdef Scope outermost(self)
     @cython.locals(kernel=Kernel, supervisor=Supervisor, joiners=list, joiner=Waiter)
     cpdef object exited(self, bint failed)
+    @cython.locals(outermost=Scope)
     cdef object _settle_cancellation(self)
     cpdef object hold(self, Held held)
     @cython.locals(above=Held, one=Held)
     cpdef object let_go_of(self, Held held)
     @cython.locals(held=list, one=Held)
     cdef object _fail_for_held(self)
-    @cython.locals(blocks=list, scope=Scope, holder=Supervisor, child=Task, children=list)
+    @cython.locals(blocks=list, scope=Scope, outermost=Scope, holder=Supervisor, child=Task, children=list)
     cdef object _leave_blocks(self)
     @cython.locals(holder=Supervisor)
     cdef Supervisor _supervisor_in(self, Scope scope)

@@ -8,3 +8,5 @@ cdef class Trap(Park):
     cdef void *free_list
 
     cdef bint advance(self) except -1
+    cdef bint stands_alone(self) noexcept
+    cdef object forget_task(self)

@@ -35,6 +35,12 @@ cdef class Trap(Park):
     cdef bint advance(self) except -1:
         raise NotImplementedError
 
+    cdef bint stands_alone(self) noexcept:
+        return True
+
+    cdef object forget_task(self):
+        raise NotImplementedError
+
     def __iter__(self):
         return self
 

@@ -24,7 +24,8 @@ from giambio.errors import (
 )
 from giambio.kernel.checkpoints import current_time
 from giambio.kernel.clock import check_number
-from giambio.kernel.coroutines import discard, is_awaitable, name_of
+from giambio.kernel.coroutines import discard, name_of
+from giambio.kernel.ingredients import is_awaitable
 from giambio.kernel.tracebacks import user_part
 from giambio.manager import TaskManager
 from giambio.net.listeners import BACKLOG, SocketListener, open_tcp_listeners

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, TypeVarTuple
 
-from giambio.kernel.coroutines import discard, is_awaitable
+from giambio.kernel.coroutines import discard
+from giambio.kernel.ingredients import is_awaitable
 from giambio.loop import run
 
 __all__ = ["explore"]

@@ -69,7 +69,8 @@ class Listener(Hook):
 
     def parked(self, task: Any, on: object) -> None:
         """See `Hook.parked`: if it may wait again, and not for a shield, that is over."""
-        if not (task.has_pending_cancellation() or task.scope.shield):
+        shielded = task.scope is not task.supervisor.scope and task.scope.shield
+        if not (task.has_pending_cancellation() or shielded):
             self._raised.pop(task, None)
 
     def swallowed(self, task: Any, scope: Any) -> None:

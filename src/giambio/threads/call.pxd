@@ -29,6 +29,7 @@ cdef class ThreadCall(Operation):
 
     @cython.locals(line=Operation)
     cdef bint advance(self) except -1
+    cdef bint stands_alone(self) noexcept
     cdef bint attempt(self) except -1
     cdef bint repeatable(self) noexcept
     cdef bint abort(self) except -1

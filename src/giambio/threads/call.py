@@ -20,7 +20,8 @@ from typing import Any
 from giambio.errors import CancelledError
 from giambio.kernel import constants
 from giambio.kernel.basetask import BaseTask
-from giambio.kernel.coroutines import discard, is_awaitable, name_of
+from giambio.kernel.coroutines import discard, name_of
+from giambio.kernel.ingredients import is_awaitable
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.runnable import Handle
@@ -132,6 +133,10 @@ class ThreadCall(Operation):
                 self._limiter = self._limiter()
             self._line = self._limiter.acquire_on_behalf_of(self).__await__()
         return self
+
+    def stands_alone(self) -> bool:
+        """See `Trap.stands_alone`: it looks for its limiter when it is awaited, in the loop."""
+        return False
 
     def advance(self) -> bool:
         """See `Operation.advance`; first it waits for a token of the limiter."""

@@ -18,7 +18,7 @@ from giambio._final import final
 from giambio.deadlocks import external_wakeups
 from giambio.errors import RunFinishedError, is_cancellation
 from giambio.kernel import current
-from giambio.kernel.coroutines import is_awaitable
+from giambio.kernel.ingredients import is_awaitable
 from giambio.kernel.operation import Operation, Wait
 from giambio.kernel.task import current_task
 from giambio.kernel.tracebacks import user_part

@@ -1,4 +1,4 @@
-from giambio.cancel cimport CancelScope
+from giambio cimport cancel
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.task cimport Supervisor, Task
 from giambio.threads.call cimport ThreadCall
@@ -18,12 +18,12 @@ cdef class Visit(Supervisor):
 
     @cython.locals(kernel=Kernel)
     cpdef object wait(self)
-    @cython.locals(call=ThreadCall, host=Task, scope=CancelScope, task=Task, kernel=Kernel)
+    @cython.locals(call=ThreadCall, host=Task, task=Task, kernel=Kernel)
     cpdef object enter(self)
     @cython.locals(task=Task)
     cpdef object interrupt(self)
     cpdef object take_over(self, Task child)
-    @cython.locals(host=Task, scope=CancelScope)
+    @cython.locals(host=Task)
     cpdef object child_exited(self, Task task)
     cpdef object abandon(self)
     cdef object _end(self, object returned, object error)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from giambio.cancel import CancelScope
+from giambio import cancel
 from giambio.errors import CancelledError, RunFinishedError
 from giambio.kernel.coroutines import to_coroutine
 from giambio.kernel.runnable import Handle
@@ -83,11 +83,7 @@ class Visit(Supervisor):
             raise RuntimeError("unreachable: a waiting task has a loop")
         self.host = host
         self.scope = host.scope
-        scope = CancelScope()
-        task = Task(kernel, coro, self._context, self, scope, None)
-        scope.adopt(task, self.scope)
-        task.pending = scope.effective
-        self.children[task] = None
+        task = cancel.new_task(kernel, coro, self._context, self, None)
         if host.supervisors is None:
             host.supervisors = []
         host.supervisors.append(self)
@@ -110,9 +106,6 @@ class Visit(Supervisor):
         host = self.host
         self.host = None
         self.scope = None
-        scope: CancelScope | None = task.own_scope  # type: ignore[assignment]
-        if scope is not None:
-            scope.disown()
         if host is not None and host.supervisors is not None:
             host.supervisors.remove(self)
         if not task.failed() and not task.cancelled():
