@@ -34,7 +34,7 @@ cdef extern from "<unistd.h>" nogil:
     int close(int fd)
 
 cdef enum:
-    MAX_EVENTS = 64
+    MAX_EVENTS = 128
     LONGEST_WAIT = 86_400_000  # a day, in milliseconds
 
 cdef uint32_t INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET

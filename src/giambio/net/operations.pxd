@@ -2,6 +2,7 @@ from giambio.drivers cimport directions
 from giambio.drivers.source cimport Source
 from giambio.kernel.basetask cimport BaseTask
 from giambio.kernel.freelist cimport FreeList
+from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.net cimport transfer
 from giambio.net.endpoint cimport Endpoint
@@ -25,8 +26,12 @@ cdef class SocketOperation(Operation):
 cdef class Receive(SocketOperation):
     cdef Py_ssize_t _size
 
-    @cython.locals(source=Source, sock=Endpoint, count=Py_ssize_t, data=bytes)
+    @cython.locals(source=Source, sock=Endpoint, data=bytes)
     cdef bint attempt(self) except -1
+    @cython.locals(sock=Endpoint, count=Py_ssize_t)
+    cdef bint took(self, Source source, bytes data) except -1
+    @cython.locals(task=BaseTask, source=Source, sock=Endpoint, data=bytes)
+    cdef void ready(self) except *
 
 
 cdef class ReceiveInto(SocketOperation):

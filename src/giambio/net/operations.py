@@ -20,6 +20,7 @@ from giambio.drivers.source import Source
 from giambio.errors import BrokenResourceError, BusyResourceError
 from giambio.kernel.basetask import BaseTask
 from giambio.kernel.freelist import FreeList
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.net import transfer
 from giambio.net.endpoint import Endpoint, closed_error
@@ -135,20 +136,59 @@ class Receive(SocketOperation):
             except OSError as exc:
                 return self.broken(exc)
             if data is not None:
-                count = len(data)
-                if not count and self.cut_off():
-                    return False
-                if 0 < count < self._size and sock._short_reads and not source.sticky:
-                    source.readable = False
-                source.reader = None
-                sock._plenty = count >= transfer.PLENTY and count > self._size >> 1
-                if count >> transfer.LARGE_SHIFT:
-                    self.spend(count >> transfer.LARGE_SHIFT)
-                self.result = data
-                return True
+                return self.took(source, data)
             source.readable = False
         sock._wait(source, directions.READING)
         return False
+
+    def took(self, source: Source, data: bytes) -> bool:
+        """Something has come, or the end: vacate the end of the socket.
+
+        Returns:
+            False if what looks like the end is where the connection broke.
+        """
+        sock = self._socket
+        count = len(data)
+        if not count and self.cut_off():
+            return False
+        if 0 < count < self._size and sock._short_reads and not source.sticky:
+            source.readable = False
+        source.reader = None
+        sock._plenty = count >= transfer.PLENTY and count > self._size >> 1
+        if count >> transfer.LARGE_SHIFT:
+            self.spend(count >> transfer.LARGE_SHIFT)
+        self.result = data
+        return True
+
+    def ready(self) -> None:
+        """Receive when the event is delivered, and not when it is the task's turn.
+
+        Then the system does the same thing for all connections that have something, one after
+        the other, and afterwards the answers go out in one burst: whoever gets them is woken
+        once and not for each. (What is large would be in no cache any more when it is used.)
+        """
+        task = self.task
+        sock = self._socket
+        source = sock._source
+        if task is None or task.parked is not self or source is None or sock._plenty:
+            SocketOperation.ready(self)
+            return
+        try:
+            data = transfer.receive(sock._sock, sock._fd, self._size, sock._buffer, False)
+        except OSError as exc:
+            self.broken(exc)
+        except BaseException as exc:  # a signal handler's, or there is no memory
+            self.vacate()
+            self.fail(exc)
+        else:
+            if data is None:
+                source.readable = False
+                return
+            if self.took(source, data):
+                self.grant(data)
+                return
+        if self.kernel is not None:
+            Kernel.wake(self.kernel, task, self)
 
 
 class ReceiveInto(SocketOperation):
