@@ -102,6 +102,10 @@ class EpollDriver(Driver):
         """See `Driver.deliver`."""
         events = self._events
         self._events = []
+        if self._levels is not None:
+            # Those who watch a descriptor are told before a receive on it takes away what is there.
+            first = self._levels.source.fd
+            events.sort(key=lambda event: event[0] != first)
         for fd, happened in events:
             source = self._sources.get(fd)
             if source is None or source.generation == self._waits:

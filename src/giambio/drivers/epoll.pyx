@@ -151,6 +151,8 @@ cdef class EpollDriver(Driver):
         cdef Source source
         count = self._count
         self._count = 0
+        if self._levels is not None:
+            self._levels_first(count)
         for i in range(count):
             data = self._events[i].data.u64
             happened = self._events[i].events
@@ -161,6 +163,13 @@ cdef class EpollDriver(Driver):
             source.report(
                 happened & READABLE != 0, happened & WRITABLE != 0, happened & STICKY != 0
             )
+
+    cdef void _levels_first(self, int count) noexcept:
+        """Those who watch a descriptor are told before a receive on it takes what is there."""
+        cdef int i
+        for i in range(count):
+            if <int>(<uint32_t>self._events[i].data.u64) == self._levels.source.slot:
+                self._events[0], self._events[i] = self._events[i], self._events[0]
 
     cpdef object close(self, bint forked=False):
         """See `Driver.close`."""

@@ -4,7 +4,6 @@ from giambio.kernel cimport constants, current, stepping
 from giambio.kernel.basetask cimport BaseTask, Park
 from giambio.kernel.runnable cimport Handle, Runnable
 from giambio.kernel.timers cimport Timers
-from giambio.kernel.trap cimport Trap
 
 cimport cython
 
@@ -73,7 +72,6 @@ cdef class Kernel:
     cdef object _run_ready(self)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
-    @cython.locals(operation=Trap)
     cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
     cpdef object park(self, BaseTask task, Park park)

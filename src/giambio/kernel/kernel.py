@@ -28,7 +28,6 @@ from giambio.kernel.hooks import Hook
 from giambio.kernel.runnable import Handle, Runnable
 from giambio.kernel.timers import Timers
 from giambio.kernel.tracebacks import user_part
-from giambio.kernel.trap import Trap
 from giambio.kernel.wakeup import Wakeup
 
 __all__ = ["Kernel"]
@@ -714,9 +713,6 @@ class Kernel:
         """A coroutine has ended."""
         self.running = None
         task.parked = None  # it may have driven an operation by hand
-        if isinstance(task.coro, Trap):
-            operation = task.coro
-            operation.forget_task()
         if failed:
             task.outcome = user_part(task.outcome)
             discard(task.coro)  # if its context could not be entered, it never began

@@ -25,7 +25,6 @@ cdef class Operation(Trap):
     @cython.locals(kernel=Kernel)
     cdef bint spend(self, Py_ssize_t operations) noexcept
     cdef object give_way(self)
-    cdef object forget_task(self)
     cdef bint fail(self, object exc) except -1
     cpdef object check_thread(self, str what)
 

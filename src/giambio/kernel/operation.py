@@ -74,10 +74,6 @@ class Operation(Trap):
             self.state = constants.DONE
             self.abort()
 
-    def forget_task(self) -> None:
-        """See `Trap.forget_task`."""
-        self.task = None
-
     # -- for subclasses --------------------------------------------------------
 
     def attempt(self) -> bool:

@@ -71,6 +71,7 @@ cdef class Task(BaseTask):
     cdef Scope outermost(self)
     @cython.locals(kernel=Kernel, supervisor=Supervisor, joiners=list, joiner=Waiter)
     cpdef object exited(self, bint failed)
+    cdef object _drop_operation(self)
     @cython.locals(outermost=Scope)
     cdef object _settle_cancellation(self)
     cpdef object hold(self, Held held)

@@ -485,6 +485,8 @@ class Task(BaseTask):
             self._leave_blocks()
         if self._held is not None:
             self._fail_for_held()
+        if isinstance(self.coro, Operation):
+            self._drop_operation()
         kernel = self.kernel
         supervisor = self.supervisor
         self.scope = None
@@ -503,6 +505,12 @@ class Task(BaseTask):
             self.own_scope = None
         if kernel is not None:
             kernel.notify_exited(self)
+
+    def _drop_operation(self) -> None:
+        """Let go of what the operation had to do with, unlike a coroutine it keeps that."""
+        if self._name is None:
+            self._name = name_of(self.coro)
+        self.coro = None
 
     def _settle_cancellation(self) -> None:
         # A shield may have gone up between us and the scope that we were told of.

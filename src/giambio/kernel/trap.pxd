@@ -9,4 +9,3 @@ cdef class Trap(Park):
 
     cdef bint advance(self) except -1
     cdef bint stands_alone(self) noexcept
-    cdef object forget_task(self)

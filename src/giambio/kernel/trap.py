@@ -36,10 +36,6 @@ class Trap(Park):
         """Tell whether a task can run it as it is, with no coroutine around it."""
         return True
 
-    def forget_task(self) -> None:
-        """The task that ran it as it is has ended: keep nothing of it alive."""
-        raise NotImplementedError
-
     def __iter__(self) -> Trap:
         return self
 

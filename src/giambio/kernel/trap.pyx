@@ -38,9 +38,6 @@ cdef class Trap(Park):
     cdef bint stands_alone(self) noexcept:
         return True
 
-    cdef object forget_task(self):
-        raise NotImplementedError
-
     def __iter__(self):
         return self
 
