@@ -882,6 +882,56 @@ def test_readiness_and_cancellation_in_one_turn_lose_nothing(run: Run, how: str)
     with_limit(run, main)
 
 
+@pytest.mark.usefixtures("in_turn")
+def test_a_task_that_is_cancelled_with_its_bytes_is_told_at_the_next_checkpoint(run: Run) -> None:
+    """SEMANTICS, Cancellation: it keeps its result, and the *next* checkpoint raises."""
+
+    async def main() -> None:
+        (first, to_first), (second, to_second) = half_wrapped(), half_wrapped()
+        received: list[bytes] = []
+
+        async def cancel_the_other() -> None:
+            received.append(await first.receive())
+            assert other.cancel()  # both have been received when the first of them runs
+
+        async def receive() -> None:
+            received.append(await second.receive())
+            await giambio.checkpoint()
+            received.append(b"never")
+
+        with first, to_first, second, to_second:
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(cancel_the_other)
+                other = await manager.spawn(receive)
+                await turns()
+                to_first.sendall(b"hello")
+                to_second.sendall(b"world")
+            assert other.cancelled()
+            assert received == [b"hello", b"world"]
+
+    run(main)
+
+
+def test_a_connection_that_breaks_while_many_wait_breaks_that_one_only(run: Run) -> None:
+    """The error is met when the events are delivered, and is raised in the task that waits."""
+
+    async def main() -> None:
+        pairs = [half_wrapped() for _ in range(3)]
+        async with giambio.TaskManager() as manager:
+            tasks = [await manager.spawn(outcome, ours.receive) for ours, _ in pairs]
+            await turns()
+            pairs[0][1].sendall(b"first")
+            reset(pairs[1][1])
+            pairs[2][1].sendall(b"third")
+        assert_broken(tasks[1].result())
+        assert [tasks[0].result(), tasks[2].result()] == [b"first", b"third"]
+        for ours, theirs in pairs:
+            ours.close_now()
+            theirs.close()
+
+    run(main)
+
+
 def test_cancelled_receives_at_every_moment_lose_no_byte(run: Run) -> None:
     """SEMANTICS, Cancellation: A cancelled operation did not happen."""
     size = 20_000

@@ -9,6 +9,7 @@ import socket
 import sys
 import types
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any
 
@@ -618,8 +619,92 @@ def test_the_name_of_what_is_no_coroutine_is_not_the_runtimes(run: Run, spawn: S
             ]
 
     names = run(main)
-    assert "sleep" in names[0].lower()
-    assert names[1:] == [f"{__name__}.Awaited"] * 2
+    assert names == ["giambio.sleep"] + [f"{__name__}.Awaited"] * 2
+
+
+def test_a_function_of_the_users_names_the_operation_that_it_returns(
+    run: Run, spawn: Spawn
+) -> None:
+    def nap() -> Awaitable[None]:
+        return giambio.sleep(0)
+
+    async def main() -> list[str]:
+        async with giambio.TaskManager() as manager:
+            tasks = [
+                await spawn(manager, nap),
+                await spawn(manager, giambio.sleep(0)),
+                await spawn(manager, giambio.Event().wait),
+            ]
+            early = [task.name for task in tasks]
+            manager.cancel()
+        assert early == [task.name for task in tasks]
+        return early
+
+    nap_name = f"{__name__}.{nap.__qualname__}"
+    assert run(main) == [nap_name, "giambio.sleep", "giambio.Event.wait"]
+
+
+def test_a_task_lets_go_of_an_operation_when_it_ends(run: Run, spawn: Spawn) -> None:
+    async def main() -> None:
+        event = giambio.Event()
+        reference = weakref.ref(event)
+        async with giambio.TaskManager() as manager:
+            task = await spawn(manager, event.wait)
+            assert task.coro is not None
+            await giambio.checkpoint()
+            event.set()
+        del event
+        assert reference() is None
+        assert task.coro is None
+        assert task.name == "giambio.Event.wait"
+
+    run(main)
+
+
+def test_an_operation_that_was_awaited_is_refused(run: Run, spawn: Spawn) -> None:
+    async def main() -> None:
+        nap = giambio.sleep(0)
+        await nap
+        async with giambio.TaskManager() as manager:
+            with pytest.raises(RuntimeError, match=r"this sleep\(\) was awaited already"):
+                await spawn(manager, nap)
+
+    run(main)
+
+
+def test_an_operation_that_runs_as_a_task_can_fail(run: Run, spawn: Spawn) -> None:
+    """What it raises has no frame of the runtime's, and none of the user's either."""
+
+    async def main() -> BaseException | None:
+        ours, theirs = socket.socketpair()
+        sock = giambio.wrap_socket(ours)
+        with theirs:
+            async with giambio.TaskManager() as manager:
+                task = await spawn(manager, sock.receive)
+                await giambio.checkpoint()
+                sock.close_now()
+                with pytest.raises(giambio.ClosedResourceError):
+                    await task
+                manager.cancel()
+        return task.exception()
+
+    with pytest.raises(giambio.ClosedResourceError, match="this socket is closed"):
+        run(main)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_operation_that_runs_as_a_task_can_be_cancelled(
+    run: Run, spawn: Spawn, begun: bool
+) -> None:
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await spawn(manager, giambio.sleep_forever)
+            if begun:
+                await giambio.checkpoint()
+            assert task.cancel("enough")
+        assert task.cancelled()
+
+    run(main)
 
 
 # -- the limit ----------------------------------------------------------------------------

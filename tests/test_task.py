@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import weakref
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -63,6 +64,74 @@ def test_a_task_that_was_cancelled(run: Run) -> None:
         assert repr(task) == "<giambio.Task 'gone' cancelled>"
         assert (task.done(), task.cancelled()) == (True, True)
         assert task.cancel() is False
+
+    run(main)
+
+
+def test_cancelling_a_task_cancels_none_of_the_scopes_that_it_is_in(run: Run) -> None:
+    """Its own scope is made when it is cancelled, around those that it has entered."""
+
+    async def main() -> None:
+        scopes = [giambio.CancelScope() for _ in range(3)]
+        reasons: list[object] = []
+
+        async def child() -> None:
+            with scopes[0], scopes[1]:
+                try:
+                    await giambio.sleep_forever()
+                except giambio.CancelledError as exc:
+                    reasons.append(exc.reason)
+                    with scopes[2]:
+                        await giambio.checkpoint()
+
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(child)
+            other = await manager.spawn(giambio.sleep, 0.01)
+            await giambio.checkpoint()
+            assert task.cancel("enough")
+        assert task.cancelled()
+        assert not other.cancelled()
+        assert reasons == ["enough"]
+        assert not any(scope.cancel_called or scope.cancelled_caught for scope in scopes)
+        assert not manager.cancel_scope.cancel_called
+
+    run(main)
+
+
+def test_a_shield_that_a_task_has_entered_keeps_its_cancellation_out(run: Run) -> None:
+    async def main() -> None:
+        passed: list[str] = []
+
+        async def child() -> None:
+            with giambio.CancelScope() as outer:
+                with giambio.CancelScope(shield=True):
+                    await giambio.sleep(0.01)
+                    passed.append("shielded")
+                assert giambio.current_task().has_pending_cancellation()
+                assert giambio.current_effective_deadline() == -inf
+                outer.shield = True
+                await giambio.checkpoint()
+                passed.append("shielded again")
+            await giambio.checkpoint()
+            passed.append("never")
+
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(child)
+            await giambio.checkpoint()
+            task.cancel()
+        assert task.cancelled()
+        assert passed == ["shielded", "shielded again"]
+
+    run(main)
+
+
+def test_cancelling_a_task_from_another_thread_is_refused_and_changes_nothing(run: Run) -> None:
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(giambio.sleep, 0.01)
+            with pytest.raises(RuntimeError, match="call_soon_threadsafe"):
+                await giambio.to_thread(task.cancel)
+        assert not task.cancelled()
 
     run(main)
 
