@@ -81,7 +81,8 @@ class BaseTask(Runnable):
         self.following = None
         self.queued = False
         self.is_task = True
-        self.coro = coro
+        # Its coroutine; or the operation that is all it does, until that has ended.
+        self.coro: Any = coro
         self.context: Context | None = context
         # What the task is parked in; None while it runs or waits for its turn.
         self.parked: Park | None = None
