@@ -261,6 +261,29 @@ def test_cancelling_the_task_cancels_the_visit(run: Run, abandon: bool) -> None:
     assert events == ["visit cleaned up", "thread: enough"]
 
 
+def test_cancelling_by_the_task_that_waits_cancels_the_visit(run: Run) -> None:
+    """The visit was there before the task's own scope, which is made when it is cancelled."""
+    told: list[object] = []
+
+    async def visit() -> None:
+        told.append("began")
+        try:
+            await giambio.sleep_forever()
+        except giambio.CancelledError as exc:
+            told.append(exc.reason)
+            raise
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(giambio.to_thread, from_thread.run, visit)
+            await until(lambda: told == ["began"])
+            task.cancel("enough")
+        assert task.cancelled()
+
+    run(main)
+    assert told == ["began", "enough"]
+
+
 def tasks_of(task: giambio.Task[Any]) -> list[giambio.Task[Any]]:
     """The children of a task."""
     return [child for supervisor in task.supervisors or () for child in supervisor.children]

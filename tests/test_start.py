@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_kernel import turns
 
 Run = Callable[..., Any]
 Status = giambio.TaskStatus
@@ -229,6 +230,38 @@ def test_after_started_the_callers_scopes_do_not_reach_the_child(run: Run) -> No
             return await task
 
     assert run(main) == "served"
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["directly", "inside of a scope"])
+def test_cancelling_the_callers_task_cancels_the_child(run: Run, inside: bool) -> None:
+    """The child was there before the caller's own scope, which is made when it is cancelled."""
+
+    async def main() -> None:
+        told: list[str] = []
+
+        async def child(task_status: Status) -> None:
+            try:
+                await giambio.sleep_forever()
+            except giambio.CancelledError as exc:
+                told.append(f"child: {exc.reason}")
+                raise
+
+        async def caller(manager: giambio.TaskManager) -> None:
+            if inside:
+                with giambio.CancelScope():
+                    await manager.start(child)
+            else:
+                await manager.start(child)
+            told.append("never")
+
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(caller, manager)
+            await turns(3)
+            assert task.cancel("enough")
+        assert task.cancelled()
+        assert told == ["child: enough"]
+
+    run(main)
 
 
 def test_a_cancelled_caller_joins_the_child_first(run: Run) -> None:

@@ -109,6 +109,7 @@ class Starting(Supervisor):
     def begin(self, host: Task, coro: Any, name: str | None) -> None:
         """Run the task inside the scopes of the one who waits."""
         self.host = host
+        host.isolate()  # or a scope of its own, made later, would not be around our task
         self.scope = host.scope
         kernel = host.kernel
         if kernel is None:

@@ -82,6 +82,7 @@ class Visit(Supervisor):
         if kernel is None:
             raise RuntimeError("unreachable: a waiting task has a loop")
         self.host = host
+        host.isolate()  # or a scope of its own, made later, would not be around our task
         self.scope = host.scope
         task = cancel.new_task(kernel, coro, self._context, self, None)
         if host.supervisors is None:
