@@ -237,9 +237,10 @@ def process_handle(process: int) -> Iterator[int]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a broken pipe is another error on Windows")
-def test_it_ends_quietly_when_nobody_reads_on() -> None:
+@pytest.mark.parametrize("command", [["demo", "--connections", "1"], ["info"]])
+def test_it_ends_quietly_when_nobody_reads_on(command: list[str]) -> None:
     with subprocess.Popen(
-        [*MODULE, "demo", "--connections", "1"],
+        [*MODULE, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from typing import TextIO
@@ -25,6 +24,9 @@ def show(connections: int, driver: str | None = None) -> int:
     Returns:
         The exit code: 0 if all went as it should, 1 if a limit was hit, and as
         shells have it after a signal.
+
+    Raises:
+        BrokenPipeError: nobody reads what it writes.
     """
     try:
         return giambio.run(
@@ -36,9 +38,7 @@ def show(connections: int, driver: str | None = None) -> int:
     except giambio.TaskCancelled:
         return 128 + signal.SIGTERM
     except BrokenPipeError:
-        # Nobody reads on, as in `demo | head -1`; Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise  # no limit: nobody reads on
     except OSError as exc:
         sys.stderr.write(f"limit hit: {describe(exc, 'the demo')}\n")
         return 1
