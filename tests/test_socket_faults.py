@@ -932,6 +932,31 @@ def test_a_connection_that_breaks_while_many_wait_breaks_that_one_only(run: Run)
     run(main)
 
 
+def test_a_receive_whose_bytes_another_one_takes_goes_on_waiting(run: Run) -> None:
+    """SEMANTICS, Sockets: Readiness is a hint: every operation tries, and loops to EAGAIN."""
+
+    async def main() -> None:
+        plain, theirs = socket.socketpair()
+        first, second = giambio.wrap_socket(plain.dup()), giambio.wrap_socket(plain)
+        received: list[bytes] = []
+
+        async def receive(ours: giambio.AsyncSocket) -> None:
+            received.append(await ours.receive())
+
+        with first, second, theirs:
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(receive, first)
+                await manager.spawn(receive, second)
+                for data in (b"one", b"two"):
+                    await turns()
+                    theirs.send(data)
+                    while data not in received:
+                        await giambio.sleep(0.001)
+        assert received == [b"one", b"two"]
+
+    with_limit(run, main)
+
+
 def test_cancelled_receives_at_every_moment_lose_no_byte(run: Run) -> None:
     """SEMANTICS, Cancellation: A cancelled operation did not happen."""
     size = 20_000

@@ -636,6 +636,8 @@ class Task(BaseTask):
             discard(self.coro)  # if it never began
             self.coro.close()
         finally:
+            if isinstance(self.coro, Operation):
+                self._drop_operation()
             self._abandon_held()
             for supervisor in self.supervisors or ():
                 supervisor.abandon()

@@ -175,6 +175,9 @@ class Receive(SocketOperation):
             return
         try:
             data = transfer.receive(sock._sock, sock._fd, self._size, sock._buffer, False)
+            if data is None:  # somebody else was faster, who has the same connection
+                source.readable = False
+                sock._wait(source, directions.READING)  # not every driver tells of it again
         except OSError as exc:
             self.broken(exc)
         except BaseException as exc:  # a signal handler's, or there is no memory
@@ -182,7 +185,6 @@ class Receive(SocketOperation):
             self.fail(exc)
         else:
             if data is None:
-                source.readable = False
                 return
             if self.took(source, data):
                 self.grant(data)
