@@ -22,6 +22,7 @@ import giambio
 from giambio.drivers.uring import Ring
 from giambio.files.operations import RingCall
 from giambio.files.routes import ring_of
+from giambio.kernel import constants
 from giambio.kernel.operation import current_kernel
 from helpers_files import ring_problem, until
 
@@ -234,6 +235,27 @@ def test_a_task_waits_for_the_ring(run: Run, pipe: tuple[int, int]) -> None:
             return data
 
     assert run(main) == b"data"
+
+
+@pytest.mark.usefixtures("in_turn")
+def test_what_is_done_at_once_counts_by_its_size(run: Run) -> None:
+    """SEMANTICS, Checkpoints: the budget counts operations (large transfers count by 64 KiB)."""
+
+    async def main() -> int:
+        kernel = current_kernel()
+        ring = ring_of(kernel)
+        received = 0
+        others: list[str] = []
+        with open("/dev/zero", "rb") as zeros:
+            await giambio.checkpoint()
+            giambio.current_loop().call_soon(others.append, "had a turn")
+            while not others:
+                request = ring.read(zeros.fileno(), 1 << 20, -1)
+                received += len(await RingCall(kernel, ring, request, "reading zeros"))
+        return received
+
+    # The last of the first turn may be too much, and one is done after the other's turn.
+    assert run(main) <= constants.BUDGET * 65_536 + 2 * (1 << 20)
 
 
 def test_a_cancelled_task_has_read_nothing(run: Run, pipe: tuple[int, int]) -> None:

@@ -264,6 +264,8 @@ class RingCall(Operation):
     def _settle(self) -> bool:
         request = self._request
         if request.outcome >= 0:
+            if not request.opens:  # else it is no number of bytes
+                self.spend(request.outcome >> nowait.LARGE_SHIFT)
             self.result = request.value()
             self.state = constants.DONE
             return True
