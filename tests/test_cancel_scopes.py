@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import threading
+import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from math import inf, nan
 from typing import Any
@@ -979,3 +981,37 @@ def test_what_a_scope_caught_is_forgotten(run: Run) -> None:
         assert refs[0]() is None
 
     run(main)
+
+
+@pytest.mark.parametrize("whose", ["task", "manager"])
+def test_a_scope_of_a_collected_generator_cuts_nothing_off(run: Run, whose: str) -> None:
+    """What was entered after it stays inside of what is around it, and is left as ever."""
+
+    async def main() -> None:
+        async def generate() -> AsyncGenerator[int, None]:
+            with giambio.CancelScope():
+                yield 1
+
+        async def child() -> None:
+            generator = generate()
+            await anext(generator)
+            with giambio.CancelScope():
+                del generator
+                gc.collect()
+                await giambio.sleep(0.001)  # meanwhile the loop closes it
+                begun.set()
+                await giambio.sleep(1)
+
+        begun = giambio.Event()
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(child)
+            await begun.wait()
+            if whose == "task":
+                task.cancel()
+            else:
+                manager.cancel()
+        assert task.cancelled()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        run(main)

@@ -661,6 +661,31 @@ def test_a_task_lets_go_of_an_operation_when_it_ends(run: Run, spawn: Spawn) -> 
     run(main)
 
 
+def test_a_task_lets_go_of_an_operation_when_its_loop_is_interrupted(
+    run: Run, spawn: Spawn
+) -> None:
+    tasks: list[giambio.Task[Any]] = []
+    references: list[weakref.ref[giambio.Event]] = []
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            for begun in (True, False):
+                event = giambio.Event()
+                references.append(weakref.ref(event))
+                tasks.append(await spawn(manager, event.wait))
+                if begun:
+                    await giambio.checkpoint()
+            del event
+            giambio.current_loop().stop_between_steps(KeyboardInterrupt())
+            await giambio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    assert [reference() for reference in references] == [None, None]
+    assert [task.coro for task in tasks] == [None, None]
+    assert {task.name for task in tasks} == {"giambio.Event.wait"}
+
+
 def test_an_operation_that_was_awaited_is_refused(run: Run, spawn: Spawn) -> None:
     async def main() -> None:
         nap = giambio.sleep(0)

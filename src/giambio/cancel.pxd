@@ -27,6 +27,7 @@ cdef class CancelScope(Scope):
     cpdef Scope enclose(self, Task task)
     cpdef object disown(self)
     cdef bint _may_leave(self) except -1
+    @cython.locals(task=Task)
     cpdef object abandon(self)
     cpdef bint left_open(self) except -1
     @cython.locals(parent=CancelScope)

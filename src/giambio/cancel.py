@@ -311,8 +311,12 @@ class CancelScope(Scope):
     def abandon(self) -> None:
         """The task's coroutine is closed from outside."""
         self._stop_timer()
-        if self.task is not None and self.task.scope is self:
-            self.task.scope = self.parent
+        task = self.task
+        if task is not None:
+            if task.scope is self:
+                task.scope = self.parent
+            else:  # of an async generator's, which was collected while its task goes on
+                self._cut_out(task)
         self.disown()
 
     def left_open(self) -> bool:
