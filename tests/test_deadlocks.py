@@ -129,6 +129,21 @@ def test_a_start_whose_child_never_reports_is_a_deadlock(run: Run) -> None:
         run(main)
 
 
+def test_a_main_task_that_cannot_be_interrupted_is_a_deadlock_all_the_same(run: Run) -> None:
+    """It waits in `start` for a task which is behind a shield, and joins the one who waits."""
+
+    async def child(caller: giambio.Task[Any], *, task_status: giambio.TaskStatus) -> None:
+        with giambio.CancelScope(shield=True):
+            await caller
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.start(child, giambio.current_task())
+
+    with pytest.raises(giambio.DeadlockError, match="every task waits for another one"):
+        run(main)
+
+
 def test_it_is_raised_at_the_main_tasks_await_and_no_frame_of_ours_shows(run: Run) -> None:
     """SEMANTICS, Outcomes: no frame of ours between the user's."""
 

@@ -34,6 +34,10 @@ NOT_BEFORE_SOMETHING_HAPPENS = -1.0
 FIRST_LOOK_AT_THREADS = 0.1
 LAST_LOOK_AT_THREADS = 5.0
 
+#: When to look whether the main task could do anything about a deadlock: it may wait in what
+#: cannot be interrupted, such as `TaskManager.start` for a task behind a shield.
+SECOND_LOOK = 0.1
+
 
 class DeadlockDetector:
     """Looks for a deadlock in one run of a loop, and raises it."""
@@ -52,9 +56,10 @@ class DeadlockDetector:
             self._threads_again = min(2 * self._threads_again, LAST_LOOK_AT_THREADS)
             return self._threads_again
         gc.collect()  # a finalizer may close a channel, and that wakes somebody
-        if not kernel.has_work():
-            self._raise()
-        return NOT_BEFORE_SOMETHING_HAPPENS
+        if kernel.has_work():
+            return NOT_BEFORE_SOMETHING_HAPPENS
+        self._raise()
+        return SECOND_LOOK
 
     def _raise(self) -> None:
         """Into the main task first; when that did not help, out of the loop."""

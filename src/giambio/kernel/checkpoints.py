@@ -190,12 +190,14 @@ def sleep(seconds: float) -> Operation:
         >>> import giambio
         >>> giambio.run(giambio.sleep, 0.01)
     """
-    if type(seconds) is not float or not seconds > 0.0:  # to check it would cost as much again
+    if type(seconds) is not float or not 0.0 < seconds < inf:  # to check costs as much again
         check_number("sleep()", "seconds", seconds)
         if seconds < 0:
             raise ValueError(f"sleep() needs a number of seconds from 0 up, not {seconds!r}")
         if seconds == 0:
             return Checkpoint("sleep()", False)
+        if seconds == inf:
+            return sleep_forever()
         seconds = float(seconds)
     return new_sleep(seconds, inf)
 
