@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import giambio
+from giambio.testing import wait_all_tasks_blocked
 from helpers_combinators import Work, fail, fail_when_cancelled, never
 from helpers_kernel import ManualClock, turns
 
@@ -295,7 +296,7 @@ def test_a_task_that_waits_for_a_task_is_called_so(run: Run) -> None:
         async with giambio.TaskManager() as manager:
             task = await manager.spawn(giambio.sleep_forever, name="sleeper")
             manager.start_soon(giambio.gather, task)
-            await turns(4)
+            await wait_all_tasks_blocked()
             tree = giambio.format_task_tree()
             manager.cancel()
             assert "join of sleeper" in tree
