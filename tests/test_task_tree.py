@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import giambio
-from helpers_sync import settled
+from giambio.testing import wait_all_tasks_blocked
 
 Run = Callable[..., Any]
 
@@ -35,8 +35,7 @@ def tree_with(run: Run, *functions: Any) -> tuple[giambio.TaskInfo, ...]:
         async with giambio.TaskManager() as manager:
             for function in functions:
                 await manager.spawn(function)
-            for _ in range(3):
-                await giambio.checkpoint()
+            await wait_all_tasks_blocked()
             (root,) = giambio.task_tree()
             manager.cancel()
         return root.children
@@ -156,7 +155,7 @@ def test_what_a_task_waits_for_is_named(run: Run) -> None:
             await manager.spawn(lock.acquire, name="lock")
             await manager.spawn(event.wait, name="event")
             await manager.spawn(sleeper.join, name="join")
-            await settled()
+            await wait_all_tasks_blocked()
             (root,) = giambio.task_tree()
             manager.cancel()
         return {child.name: child.waits_for for child in root.children}
