@@ -108,15 +108,10 @@ class Starting(Supervisor):
 
     def begin(self, host: Task, coro: Any, name: str | None) -> None:
         """Run the task inside the scopes of the one who waits."""
-        self.host = host
-        host.isolate()  # or a scope of its own, made later, would not be around our task
-        self.scope = host.scope
+        self.work_for(host)
         kernel = host.kernel
         if kernel is None:
             raise RuntimeError("unreachable: a running task has a loop")
-        if host.supervisors is None:
-            host.supervisors = []
-        host.supervisors.append(self)
         context = ingredients.copy_context()
         kernel.add_task(cancel.new_task(kernel, coro, context, self, name))
 

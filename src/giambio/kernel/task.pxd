@@ -24,6 +24,7 @@ cdef class Supervisor:
     cdef readonly Scope scope
     cdef readonly Task host
 
+    cpdef object work_for(self, Task host)
     cpdef object child_exited(self, Task task)
     cpdef object abandon(self)
     @cython.locals(own=Scope)

@@ -78,6 +78,15 @@ class Supervisor:
         # The scope that surrounds the children.
         self.scope: Scope | None = None
 
+    def work_for(self, host: Task) -> None:
+        """Hold tasks inside of the scopes that a task is in now, which waits for them."""
+        host.isolate()  # or a scope of its own, made later, would not be around them
+        self.host = host
+        self.scope = host.scope
+        if host.supervisors is None:
+            host.supervisors = []
+        host.supervisors.append(self)
+
     def child_exited(self, task: Task) -> None:
         """A child has ended; its outcome is set."""
         raise NotImplementedError

@@ -81,13 +81,8 @@ class Visit(Supervisor):
         kernel = host.kernel
         if kernel is None:
             raise RuntimeError("unreachable: a waiting task has a loop")
-        self.host = host
-        host.isolate()  # or a scope of its own, made later, would not be around our task
-        self.scope = host.scope
+        self.work_for(host)
         task = cancel.new_task(kernel, coro, self._context, self, None)
-        if host.supervisors is None:
-            host.supervisors = []
-        host.supervisors.append(self)
         call.visit_began(self)
         kernel.add_task(task)
 
