@@ -1037,7 +1037,7 @@ def test_a_million_callbacks_left_over_are_dropped_one_by_one(driver: str) -> No
 
     def overload(loop: giambio.EventLoop) -> None:
         for _ in range(1_000_000):
-            loop.enqueue(Handle(int, (), context))
+            loop.queue.append(Handle(int, (), context))
 
     async def main() -> None:
         overload(giambio.current_loop())

@@ -351,7 +351,7 @@ class Leaving(Operation):
             return False
         if not self._yielded and self.kernel is not None and task is not None:
             self._yielded = True
-            self.kernel.enqueue(task)
+            self.kernel.queue.append(task)
             return False
         self._take_injected()
         if block.is_busy():

@@ -48,7 +48,7 @@ class DeadlockDetector:
         self._threads_again = FIRST_LOOK_AT_THREADS
 
     def look(self) -> float:
-        """See `Kernel.look_for_deadlock`."""
+        """See `Quiet.watch_for_deadlock`."""
         kernel = self._kernel
         if kernel.external > 0 or any_waits_outside(kernel) or program_handles_signals():
             return NOT_BEFORE_SOMETHING_HAPPENS

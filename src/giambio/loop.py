@@ -185,13 +185,13 @@ class EventLoop(Kernel):
             self.give_up()
             raise
         if self._detect_deadlocks:
-            self.watch_for_deadlock(DeadlockDetector(self).look)
+            self.quiet.watch_for_deadlock(DeadlockDetector(self).look)
         try:
             problem = self._finish(task, interrupts)
         finally:
             interrupts.restore()
             self._interrupts = None
-            self.watch_for_deadlock(None)
+            self.quiet.watch_for_deadlock(None)
             if watchdog is not None:
                 watchdog.stop()
         if interrupts.count and not isinstance(problem, KeyboardInterrupt):

@@ -287,7 +287,7 @@ class RingCall(Operation):
         kernel = self.kernel
         if kernel is not None and waits != self._waits:
             self._waits = waits
-            kernel.in_flight += 1 if waits else -1
+            kernel.quiet.in_flight += 1 if waits else -1
 
     def abort(self) -> bool:
         """Ask for it to be cancelled; only its completion tells what came of that."""

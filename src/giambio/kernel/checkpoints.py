@@ -51,7 +51,7 @@ class Checkpoint(Operation):
             return True
         self._yielded = True
         if self.kernel is not None:
-            self.kernel.enqueue(task)
+            self.kernel.queue.append(task)
         return False
 
 

@@ -2,7 +2,9 @@ from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current, stepping
 from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.quiet cimport Quiet
 from giambio.kernel.runnable cimport Handle, Runnable
+from giambio.kernel.runqueue cimport RunQueue
 from giambio.kernel.timers cimport Timers
 
 cimport cython
@@ -16,9 +18,8 @@ cdef class Kernel:
     cdef object _clock
     cdef object _clock_now
     cdef Timers _timers
-    cdef Runnable _head
-    cdef Runnable _tail
-    cdef readonly Py_ssize_t queue_length
+    cdef readonly RunQueue queue
+    cdef readonly Quiet quiet
     cdef readonly BaseTask running
     cdef readonly int budget
     cdef public BaseTask main
@@ -35,21 +36,15 @@ cdef class Kernel:
     cdef long long _numbers
     cdef object _random
     cdef public Py_ssize_t external
-    cdef public Py_ssize_t in_flight
-    cdef readonly object look_for_deadlock
-    cdef double _patience
-    cdef list _idle
-    cdef double _quiet_since
     cdef Py_ssize_t _unasked
     cdef double _unasked_until
-    cdef object _jump
 
     cpdef double current_time(self) except? -1
     cpdef object add_timer(self, double deadline, Waiter waiter)
     cpdef object remove_timer(self, Waiter waiter)
     cpdef bint has_timer(self, Waiter waiter)
-    cpdef object enqueue(self, Runnable item)
     cpdef long long next_number(self)
+    cpdef bint has_work(self) except -1
     cpdef object add_task(self, BaseTask task)
     cpdef bint wake(self, BaseTask task, Park park) except -1
     @cython.locals(park=Park)
@@ -65,32 +60,20 @@ cdef class Kernel:
     cpdef object crash(self, object exc)
     @cython.locals(driver=Driver)
     cpdef object run_until_exit(self, BaseTask task, object exited=*)
-    cpdef object watch_for_deadlock(self, object look)
-    @cython.locals(count=Py_ssize_t, item=Runnable)
     @cython.locals(now=double)
     cdef bint _may_go_on(self) except -1
+    @cython.locals(count=Py_ssize_t, item=Runnable, queue=RunQueue)
     cdef object _run_ready(self)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
     cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
     cpdef object park(self, BaseTask task, Park park)
-    @cython.locals(timeout=double, shortest=double)
     cdef double _timeout(self) except? -2
     @cython.locals(handle=Handle)
     cpdef object run_inbox(self)
     @cython.locals(main=BaseTask)
     cpdef list undelivered(self)
-    cdef double _rest_of(self, double quiet) except? -2
-    cdef bint _watches_quiet(self) noexcept
-    @cython.locals(now=double, quiet=double)
     cdef object _look_at_quiet(self)
-    cdef object _something_happens(self)
-    cdef object _jump_after(self, double quiet)
-    cdef object _tell_idle(self, double seconds)
-    @cython.locals(item=Runnable, one=Runnable, tasks=list, items=list)
-    cdef object _shuffle(self)
     cdef object _raise_failure(self)
-    @cython.locals(item=Runnable, following=Runnable)
-    cdef list _take_queue(self)
     cdef object _report_step(self, BaseTask task)

@@ -25,16 +25,15 @@ from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.clock import Clock, check_number
 from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
-from giambio.kernel.runnable import Handle, Runnable
+from giambio.kernel.quiet import Quiet
+from giambio.kernel.runnable import Handle
+from giambio.kernel.runqueue import RunQueue
 from giambio.kernel.timers import Timers
 from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wakeup import Wakeup
 
 __all__ = ["Kernel"]
 
-#: How many seconds nothing may happen before a deadlock is looked for: a deadlock
-#: does not go away, and a busy loop has no time for questions.
-FIRST_PATIENCE = 0.05
 #: For how many seconds what is ready may run, at the most, while the driver is not asked.
 SECONDS_UNASKED = 0.0005
 
@@ -49,15 +48,9 @@ class Kernel:
         "asyncgen_hooks",
         "_failure",
         "_forked",
-        "_head",
         "_hooks",
-        "_idle",
         "_inbox",
-        "_jump",
-        "_patience",
-        "_quiet_since",
         "_random",
-        "_tail",
         "_thread",
         "_timers",
         "_unasked",
@@ -70,10 +63,9 @@ class Kernel:
         "driver_name",
         "external",
         "foreign_hook",
-        "in_flight",
-        "look_for_deadlock",
         "main",
-        "queue_length",
+        "queue",
+        "quiet",
         "running",
         "services",
         "strict",
@@ -86,9 +78,7 @@ class Kernel:
         strict: bool = False,
         seed: int | None = None,
     ) -> None:
-        self._head: Runnable | None = None
-        self._tail: Runnable | None = None
-        self.queue_length = 0
+        self.queue = RunQueue()
         if driver is not None:
             drivers.check_name(driver)
         self.driver_name = driver
@@ -97,10 +87,8 @@ class Kernel:
         self._clock: Any = Clock() if clock is None else clock
         # The system's clock is asked without a frame of ours in between.
         self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
-        # A clock that need not wait, such as a virtual one, is told to jump instead. Then
-        # its `wait_time` says how many real seconds nothing may happen before that.
-        self._jump: Any = getattr(self._clock, "jump_to", None)
         self._timers = Timers()
+        self.quiet = Quiet(self._clock, self._timers)
         self.running: BaseTask | None = None
         self.budget = 0
         # The task that exceptions from nowhere (callbacks, hooks) go to.
@@ -123,16 +111,6 @@ class Kernel:
         self._random: Any = randomness.make_random(seed)
         # How many things outside the loop are known that may wake a task.
         self.external = 0
-        # How many jobs a thread or the system does, which somebody waits for and which
-        # will soon be done: time does not jump meanwhile.
-        self.in_flight = 0
-        # Asked when nothing has happened for a while, and no timer will: it says
-        # after how many seconds to ask again; below zero: not before something happens.
-        self.look_for_deadlock: Callable[[], float] | None = None
-        self._patience = -1.0
-        # Those to be told when nothing has happened for so many seconds: [seconds, waiter].
-        self._idle: list[tuple[float, Any]] = []
-        self._quiet_since = -1.0
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
         self._unasked_until = inf
@@ -160,22 +138,6 @@ class Kernel:
     def has_timer(self, waiter: Any) -> bool:
         """Tell whether a waiter has a timer that has not fired."""
         return self._timers.holds(waiter)
-
-    def time_jumps(self) -> bool:
-        """Tell whether the clock is a virtual one, whose seconds are no real ones."""
-        return self._jump is not None
-
-    def add_idle(self, seconds: float, waiter: Any) -> None:
-        """Have a waiter told, once, when nothing has happened for so many real seconds.
-
-        Of several, those are told that ask for the shortest time; then it begins anew.
-        """
-        self._idle.append((seconds, waiter))
-        self._quiet_since = -1.0
-
-    def remove_idle(self, waiter: Any) -> None:
-        """Undo `add_idle`; harmless if it was told."""
-        self._idle = [entry for entry in self._idle if entry[1] is not waiter]
 
     def call_soon(
         self,
@@ -210,7 +172,7 @@ class Kernel:
         """
         self._check_open()
         handle = Handle(callback, args, copy_or(context))
-        self.enqueue(handle)
+        self.queue.append(handle)
         return handle
 
     def call_at(
@@ -333,19 +295,6 @@ class Kernel:
 
     # -- the run queue --------------------------------------------------------
 
-    def enqueue(self, item: Runnable) -> None:
-        """Put an item at the end of the run queue, unless it is on it."""
-        if item.queued:
-            return
-        item.queued = True
-        item.following = None
-        if self._tail is None:
-            self._head = item
-        else:
-            self._tail.following = item
-        self._tail = item
-        self.queue_length += 1
-
     def next_number(self) -> int:
         """A number for a new task."""
         self._numbers += 1
@@ -353,7 +302,7 @@ class Kernel:
 
     def has_work(self) -> bool:
         """Tell whether there is something to run."""
-        return self.queue_length != 0 or bool(self._inbox)
+        return self.queue.length != 0 or bool(self._inbox)
 
     def roots(self) -> list[Any]:
         """The tasks that have no parent: the main task, and what the layer above runs."""
@@ -363,7 +312,7 @@ class Kernel:
         """Take a new task on."""
         if self._hooks is not None:
             self._notify("spawned", task)
-        Kernel.enqueue(self, task)
+        self.queue.append(task)
 
     # -- park, wake, interrupt --------------------------------------------------
 
@@ -378,7 +327,7 @@ class Kernel:
         task.parked = None
         task.asked = None
         task.aborted = None
-        Kernel.enqueue(self, task)  # by the class: see `operation`
+        self.queue.append(task)
         if self._hooks is not None:
             self._notify("woken", task)
         return True
@@ -394,7 +343,7 @@ class Kernel:
         if park.repeatable() and not self._abort(task, park):
             return
         task.aborted = park
-        Kernel.enqueue(self, task)
+        self.queue.append(task)
 
     def withdraw(self, task: BaseTask) -> None:
         """Take an interruption back that has not been delivered yet.
@@ -561,7 +510,7 @@ class Kernel:
         previous = self.enter()
         try:
             self.driver.deliver()  # type: ignore[union-attr]  # `enter` has looked
-            if self._watches_quiet():
+            if self.quiet.is_watched():
                 self._look_at_quiet()
         finally:
             self.leave(previous)
@@ -571,9 +520,9 @@ class Kernel:
         previous = self.enter()
         try:
             while not (task.context is None if exited is None else exited()):
-                self._unasked += self.queue_length
+                self._unasked += self.queue.length
                 self._run_ready()
-                if self.queue_length == 0:
+                if self.queue.length == 0:
                     if task.context is None if exited is None else exited():
                         break
                 elif self._may_go_on():
@@ -585,7 +534,7 @@ class Kernel:
                     raise self._not_begun()
                 driver.wait(self._timeout())
                 driver.deliver()
-                if self._watches_quiet():
+                if self.quiet.is_watched():
                     self._look_at_quiet()
         finally:
             del task, exited  # as in `_step`
@@ -605,7 +554,7 @@ class Kernel:
             self._unasked_until = now + SECONDS_UNASKED
         elif now >= self._unasked_until:
             return False
-        self._something_happens()
+        self.quiet.is_over()
         return True
 
     def enter(self) -> Any:
@@ -642,23 +591,18 @@ class Kernel:
         inbox = self._inbox
         if inbox:
             for _ in range(len(inbox)):
-                self.enqueue(inbox.popleft())
+                self.queue.append(inbox.popleft())
+        queue = self.queue
         if self._random is not None:
-            self._shuffle()
-        count = self.queue_length
+            queue.shuffle(self._random)
+        count = queue.length
         while count > 0:
             count -= 1
             if self._failure is not None:
                 self._raise_failure()
-            item = self._head
+            item = queue.pop()
             if item is None:
                 break
-            self._head = item.following
-            if self._head is None:
-                self._tail = None
-            item.following = None
-            item.queued = False
-            self.queue_length -= 1
             if item.is_task:
                 self._step(item)  # type: ignore[arg-type]
                 item = None
@@ -703,7 +647,7 @@ class Kernel:
             # Errors cost the budget too: who catches all of them must not starve others.
             self.budget -= 1
             if self.budget < -constants.BUDGET:
-                self.enqueue(task)
+                self.queue.append(task)
                 break
         self.running = None
         if self._hooks is not None:
@@ -749,102 +693,16 @@ class Kernel:
 
     def _timeout(self) -> float:
         """How long the driver may wait; below zero: for ever."""
-        if self.queue_length or self._inbox or self._failure is not None:
+        if self.queue.length or self._inbox or self._failure is not None:
             return 0.0
-        timeout: float = -1.0
-        if self._timers.is_empty():
-            timeout = self._patience
-        elif self._jump is None:
-            timeout = self._clock.wait_time(self._timers.next_deadline())
-        elif not self._idle and self.in_flight <= 0:  # those that are idle are told first
-            timeout = self._rest_of(self._clock.wait_time(self._timers.next_deadline()))
-        if self._idle:
-            shortest: float = self._rest_of(min(entry[0] for entry in self._idle))
-            if timeout < 0 or timeout > shortest:
-                return shortest
-        return timeout
-
-    def _rest_of(self, quiet: float) -> float:
-        """How much is left of so many seconds of quiet; below zero: it never ends."""
-        if quiet == inf:
-            return -1.0
-        now = monotonic()
-        if self._quiet_since < 0:
-            self._quiet_since = now
-        return max(0.0, self._quiet_since + quiet - now)
-
-    # -- when nothing happens ------------------------------------------------------
-
-    def watch_for_deadlock(self, look: Callable[[], float] | None) -> None:
-        """Have `look` asked when nothing happens any more; see `look_for_deadlock`."""
-        self.look_for_deadlock = look
-        self._patience = -1.0 if look is None else FIRST_PATIENCE
-
-    def _watches_quiet(self) -> bool:
-        """Tell whether anybody wants to know that nothing happens."""
-        return self.look_for_deadlock is not None or self._jump is not None or len(self._idle) != 0
+        return self.quiet.timeout()
 
     def _look_at_quiet(self) -> None:
-        """The loop has waited: if nothing came of it, tell those who want to know."""
-        if self.queue_length or self._inbox:
-            self._something_happens()
-            return
-        now = monotonic()
-        if self._quiet_since < 0:
-            self._quiet_since = now
-        quiet = now - self._quiet_since
-        if self._idle:
-            self._tell_idle(quiet)
-        elif not self._timers.is_empty():
-            if self._jump is not None and self.in_flight <= 0:
-                self._jump_after(quiet)
-        elif self.look_for_deadlock is not None and quiet >= self._patience >= 0:
-            self._patience = self.look_for_deadlock()
-            if self.has_work():  # made by the look itself
-                self._patience = FIRST_PATIENCE
-
-    def _something_happens(self) -> None:
-        """Quiet, if it was, is over."""
-        self._quiet_since = -1.0
-        if self.look_for_deadlock is not None:
-            self._patience = FIRST_PATIENCE
-
-    def _jump_after(self, quiet: float) -> None:
-        """Have time jump to the next deadline, if it was quiet for long enough."""
-        deadline = self._timers.next_deadline()
-        if quiet >= self._clock.wait_time(deadline):
-            self._quiet_since = -1.0
-            self._jump(deadline)
-
-    def _tell_idle(self, seconds: float) -> None:
-        """Tell those who have waited long enough for nothing to happen."""
-        shortest = min(entry[0] for entry in self._idle)
-        if seconds < shortest:
-            return
-        told = [waiter for wanted, waiter in self._idle if wanted == shortest]
-        self._idle = [entry for entry in self._idle if entry[0] != shortest]
-        self._quiet_since = -1.0
-        for waiter in told:
-            waiter.ready()
-
-    def _shuffle(self) -> None:
-        """Put the tasks of the run queue in a random order; callbacks keep their places."""
-        items: list[Any] = []
-        item = self._head
-        while item is not None:
-            items.append(item)
-            item = item.following
-        tasks = [one for one in items if one.is_task]
-        self._random.shuffle(tasks)
-        self._head = self._tail = None
-        for one in items:
-            item = tasks.pop() if one.is_task else one
-            item.following = None
-            if self._tail is None:
-                self._head = item
-            else:
-                self._tail.following = item
-            self._tail = item
+        """The driver has waited: if nothing came of it, those are told who want to know."""
+        if not Kernel.has_work(self):
+            self.quiet.look()
+        if Kernel.has_work(self):
+            self.quiet.is_over()
 
     def _raise_failure(self) -> None:
         failure = self._failure
@@ -994,45 +852,17 @@ class Kernel:
 
     def drop_everything(self) -> None:
         """Forget all tasks, callbacks and timers, to be able to start anew."""
-        dropped = self._take_queue()
+        dropped = self.queue.clear()
         while self._inbox:
             dropped.append(self._inbox.popleft())
         self._timers.clear()
         self.running = None
         self.main = None
         self._failure = None
-        self._idle = []
+        self.quiet.forget()
         self.external = 0
-        self.in_flight = 0
         for handle in dropped:
             handle.drop()
-
-    def _take_queue(self) -> list[Any]:
-        """Empty the run queue, one by one: C's stack is too small to free a long chain.
-
-        Returns:
-            The callbacks that were on it.
-        """
-        callbacks = []
-        item = self._head
-        self._head = self._tail = None
-        self.queue_length = 0
-        while item is not None:
-            following = item.following
-            item.following = None
-            item.queued = False
-            if not item.is_task:
-                callbacks.append(item)
-            item = following
-        return callbacks
-
-    def __del__(self) -> None:
-        try:
-            head = self._head
-        except AttributeError:  # its constructor was called with the wrong arguments
-            return
-        if head is not None:
-            self._take_queue()
 
     def _check_open(self) -> None:
         if self.closed:

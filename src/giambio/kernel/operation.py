@@ -176,7 +176,7 @@ class Operation(Trap):
             return False
         if self.state == constants.AWAITED:
             if kernel.budget <= 0:
-                Kernel.enqueue(kernel, task)
+                kernel.queue.append(task)
                 return False
             kernel.budget -= 1
             self.state = constants.TRIED
@@ -202,7 +202,7 @@ class Operation(Trap):
     def give_way(self) -> None:
         """Let others run; `attempt` is called again when it is this task's turn."""
         if self.kernel is not None and self.task is not None:
-            Kernel.enqueue(self.kernel, self.task)
+            self.kernel.queue.append(self.task)
 
     def fail(self, exc: BaseException) -> bool:
         """Have an exception raised at the await, with none of our frames in it.

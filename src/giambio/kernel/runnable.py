@@ -119,7 +119,7 @@ class Handle(Runnable):
     def ready(self) -> None:
         """Its timer is due."""
         if self._kernel is not None:
-            self._kernel.enqueue(self)
+            self._kernel.queue.append(self)
 
     def drop(self) -> None:
         """The loop has ended, and the callback will not be called."""

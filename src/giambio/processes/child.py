@@ -278,7 +278,7 @@ class AtWork:
         self._kernel = kernel
 
     def __enter__(self) -> None:
-        self._kernel.in_flight += 1
+        self._kernel.quiet.in_flight += 1
 
     def __exit__(
         self,
@@ -286,7 +286,7 @@ class AtWork:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._kernel.in_flight -= 1
+        self._kernel.quiet.in_flight -= 1
 
 
 def open_descriptor(pid: int) -> int:

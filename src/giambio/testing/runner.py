@@ -152,7 +152,7 @@ class Runner:
         self.job = job
         try:
             interrupts.install()
-            self._loop.watch_for_deadlock(DeadlockDetector(self._loop).look)
+            self._loop.quiet.watch_for_deadlock(DeadlockDetector(self._loop).look)
             self._give(job)
             self._drive(job, limit)
         except BaseException:
@@ -160,7 +160,7 @@ class Runner:
             raise
         finally:
             self.job = None
-            self._loop.watch_for_deadlock(None)
+            self._loop.quiet.watch_for_deadlock(None)
             interrupts.restore()
         errors = [*([] if job.error is None else [job.error]), *self._late]
         job.error = None

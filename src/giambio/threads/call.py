@@ -241,7 +241,7 @@ class ThreadCall(Operation):
         kernel = self.kernel
         if kernel is not None and working != self._working:
             self._working = working
-            kernel.in_flight += 1 if working else -1
+            kernel.quiet.in_flight += 1 if working else -1
 
     # -- in the thread ---------------------------------------------------------------
 
