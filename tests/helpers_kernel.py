@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import giambio
@@ -34,3 +37,23 @@ async def turns(count: int) -> None:
     """Let so many turns pass."""
     for _ in range(count):
         await giambio.cancel_shielded_checkpoint()
+
+
+@contextmanager
+def garbage_that_calls(function: Callable[[], object]) -> Iterator[None]:
+    """Leave garbage that calls a function when it is collected, and that not by the way."""
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            function()
+
+    gc.collect()
+    gc.disable()
+    try:
+        Garbage()
+        yield
+    finally:
+        gc.enable()

@@ -7,7 +7,6 @@ tests of what must keep it quiet let several times that pass before they wake th
 from __future__ import annotations
 
 import _thread
-import gc
 import os
 import signal
 import socket
@@ -23,6 +22,7 @@ import pytest
 import giambio
 from giambio.kernel.foreign import ForeignPark
 from giambio.threads.workers import run_in_worker
+from helpers_kernel import garbage_that_calls
 
 Run = Callable[..., Any]
 
@@ -598,23 +598,11 @@ def test_a_finalizer_gets_its_chance_first(run: Run) -> None:
     """SEMANTICS, Deadlocks: `gc.collect()` runs once first."""
     event = giambio.Event()
 
-    class SetsTheEvent:
-        def __init__(self) -> None:
-            self.cycle = self
-
-        def __del__(self) -> None:
-            event.set()
-
     async def main() -> None:
-        SetsTheEvent()
-        await event.wait()
+        with garbage_that_calls(event.set):
+            await event.wait()
 
-    gc.collect()
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    run(main)
 
 
 def test_a_busy_loop_is_not_asked(run: Run) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import giambio
 from giambio.testing import VirtualClock, wait_all_tasks_blocked
-from helpers_kernel import finish
+from helpers_kernel import finish, garbage_that_calls
 
 #: How many real seconds a test may wait for what is bound to come.
 SECONDS = 30
@@ -234,6 +234,24 @@ def test_a_deadline_that_wakes_nobody_begins_the_threshold_anew(run: Callable[..
             await giambio.sleep(20)
 
     assert real_seconds(run, main, VirtualClock(autojump_threshold=0.05)) >= 0.1
+
+
+def test_the_quiet_begins_anew_when_the_look_for_a_deadlock_wakes_a_task(
+    run: Callable[..., Any],
+) -> None:
+    """What a finalizer does while garbage is collected is something that happens."""
+    waited: list[float] = []
+
+    async def main() -> None:
+        event = giambio.Event()
+        with garbage_that_calls(event.set):
+            await event.wait()  # the look collects the garbage
+        before = time.monotonic()
+        await giambio.sleep(100)
+        waited.append(time.monotonic() - before)
+
+    run(main, clock=VirtualClock(autojump_threshold=0.3))
+    assert waited[0] >= 0.3
 
 
 def test_the_threshold_gives_a_peer_outside_of_the_loop_time(run: Callable[..., Any]) -> None:

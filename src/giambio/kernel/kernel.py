@@ -1,9 +1,9 @@
 """The kernel: it steps tasks until they park, and waits when nobody can run.
 
-It knows four things: a run queue, the timers, a driver, and the three ways in
-which a task moves (see `basetask`). All its state is on the object, none in a
-local variable of a running loop, so it can be driven turn by turn from outside,
-looked at by tools, and thrown away by a forked child.
+It knows five things: a run queue, the timers, a driver, what to do when it is quiet,
+and the three ways in which a task moves (see `basetask`). All its state is on the
+object, none in a local variable of a running loop, so it can be driven turn by turn
+from outside, looked at by tools, and thrown away by a forked child.
 """
 
 from __future__ import annotations
@@ -293,7 +293,7 @@ class Kernel:
             wakeup.send()
         return handle
 
-    # -- the run queue --------------------------------------------------------
+    # -- tasks ----------------------------------------------------------------
 
     def next_number(self) -> int:
         """A number for a new task."""
@@ -554,7 +554,7 @@ class Kernel:
             self._unasked_until = now + SECONDS_UNASKED
         elif now >= self._unasked_until:
             return False
-        self.quiet.is_over()
+        self.quiet.end()
         return True
 
     def enter(self) -> Any:
@@ -588,11 +588,11 @@ class Kernel:
 
     def _run_ready(self) -> None:
         """Run the items that are ready now, not those that they make ready."""
+        queue = self.queue
         inbox = self._inbox
         if inbox:
             for _ in range(len(inbox)):
-                self.queue.append(inbox.popleft())
-        queue = self.queue
+                queue.append(inbox.popleft())
         if self._random is not None:
             queue.shuffle(self._random)
         count = queue.length
@@ -699,10 +699,10 @@ class Kernel:
 
     def _look_at_quiet(self) -> None:
         """The driver has waited: if nothing came of it, those are told who want to know."""
-        if not Kernel.has_work(self):
+        if not Kernel.has_work(self):  # by the class: see `operation`
             self.quiet.look()
         if Kernel.has_work(self):
-            self.quiet.is_over()
+            self.quiet.end()
 
     def _raise_failure(self) -> None:
         failure = self._failure

@@ -9,7 +9,7 @@ cdef class Quiet:
     cdef object _jump
     cdef Timers _timers
     cdef public Py_ssize_t in_flight
-    cdef list _idle
+    cdef list _waiters
     cdef object _look_for_deadlock
     cdef double _patience
     cdef double _since
@@ -23,6 +23,6 @@ cdef class Quiet:
     cdef double _lasts(self) except? -2
     @cython.locals(seconds=double)
     cdef object look(self)
-    cdef object is_over(self)
+    cdef object end(self)
     cdef object _jump_after(self, double seconds)
-    cdef object _tell_idle(self, double seconds)
+    cdef object _tell_waiters(self, double seconds)

@@ -1,8 +1,9 @@
-"""What is done when nothing happens.
+"""How long to wait when nothing can run, and what is done when nothing happens then.
 
-Nothing can run, and the driver has waited in vain. Then there are those who want to know:
-a virtual clock jumps to the next deadline, `wait_all_tasks_blocked` goes on, a deadlock is
-looked for. Each of them wants it to be quiet for a while first, in real seconds.
+An ordinary clock is waited for until the next deadline. But there are those who want to
+know that the driver has waited in vain: a virtual clock, which jumps to that deadline;
+`wait_all_tasks_blocked`, which goes on; and whoever looks for a deadlock. Each of them
+wants it to be quiet for a while first, in real seconds.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ class Quiet:
 
     __slots__ = (
         "_clock",
-        "_idle",
         "_jump",
         "_look_for_deadlock",
         "_patience",
         "_since",
         "_timers",
+        "_waiters",
         "in_flight",
     )
 
@@ -45,10 +46,12 @@ class Quiet:
         # How many jobs a thread or the system does, which somebody waits for and which
         # will soon be done: time does not jump meanwhile.
         self.in_flight = 0
-        # Those to be told when nothing has happened for so many seconds: [seconds, waiter].
-        self._idle: list[tuple[float, Any]] = []
+        # Those to be told when nothing has happened for so many seconds.
+        self._waiters: list[tuple[float, Any]] = []
+        # Who looks for a deadlock, and after how many seconds; below zero: not now.
         self._look_for_deadlock: Callable[[], float] | None = None
         self._patience = -1.0
+        # Since when nothing has happened; below zero: something has.
         self._since = -1.0
 
     # -- who wants to know -------------------------------------------------------
@@ -57,17 +60,17 @@ class Quiet:
         """Tell whether the clock is a virtual one, whose seconds are no real ones."""
         return self._jump is not None
 
-    def add(self, seconds: float, waiter: Any) -> None:
+    def add_waiter(self, seconds: float, waiter: Any) -> None:
         """Have a waiter told, once, when nothing has happened for so many real seconds.
 
         Of several, those are told that ask for the shortest time; then it begins anew.
         """
-        self._idle.append((seconds, waiter))
+        self._waiters.append((seconds, waiter))
         self._since = -1.0
 
-    def remove(self, waiter: Any) -> None:
-        """Undo `add`; harmless if it was told."""
-        self._idle = [entry for entry in self._idle if entry[1] is not waiter]
+    def remove_waiter(self, waiter: Any) -> None:
+        """Undo `add_waiter`; harmless if it was told."""
+        self._waiters = [entry for entry in self._waiters if entry[1] is not waiter]
 
     def watch_for_deadlock(self, look: Callable[[], float] | None) -> None:
         """Have `look` asked when nothing has happened for a while, and no timer will.
@@ -81,11 +84,13 @@ class Quiet:
 
     def is_watched(self) -> bool:
         """Tell whether anybody wants to know that nothing happens."""
-        return self._look_for_deadlock is not None or self._jump is not None or len(self._idle) != 0
+        return (
+            self._look_for_deadlock is not None or self._jump is not None or len(self._waiters) != 0
+        )
 
     def forget(self) -> None:
-        """The loop ends: nobody waits any more."""
-        self._idle = []
+        """The loop ends: nobody waits any more, and no job is ours. Who looks remains."""
+        self._waiters = []
         self.in_flight = 0
 
     # -- waiting -----------------------------------------------------------------
@@ -97,10 +102,10 @@ class Quiet:
             timeout = self._patience
         elif self._jump is None:
             timeout = self._clock.wait_time(self._timers.next_deadline())
-        elif not self._idle and self.in_flight <= 0:  # those that are idle are told first
+        elif not self._waiters and self.in_flight <= 0:  # they are told first
             timeout = self._rest_of(self._clock.wait_time(self._timers.next_deadline()))
-        if self._idle:
-            shortest: float = self._rest_of(min(entry[0] for entry in self._idle))
+        if self._waiters:
+            shortest: float = self._rest_of(min(entry[0] for entry in self._waiters))
             if timeout < 0 or timeout > shortest:
                 return shortest
         return timeout
@@ -121,16 +126,16 @@ class Quiet:
     def look(self) -> None:
         """The driver has waited, and nothing can run: tell those who want to know."""
         seconds = self._lasts()
-        if self._idle:
-            self._tell_idle(seconds)
+        if self._waiters:
+            self._tell_waiters(seconds)
         elif not self._timers.is_empty():
             if self._jump is not None and self.in_flight <= 0:
                 self._jump_after(seconds)
         elif self._look_for_deadlock is not None and seconds >= self._patience >= 0:
             self._patience = self._look_for_deadlock()
 
-    def is_over(self) -> None:
-        """Something happens."""
+    def end(self) -> None:
+        """Something happens, so it is quiet no more."""
         self._since = -1.0
         if self._look_for_deadlock is not None:
             self._patience = FIRST_PATIENCE
@@ -142,13 +147,13 @@ class Quiet:
             self._since = -1.0
             self._jump(deadline)
 
-    def _tell_idle(self, seconds: float) -> None:
+    def _tell_waiters(self, seconds: float) -> None:
         """Tell those who have waited long enough for nothing to happen."""
-        shortest = min(entry[0] for entry in self._idle)
+        shortest = min(entry[0] for entry in self._waiters)
         if seconds < shortest:
             return
-        told = [waiter for wanted, waiter in self._idle if wanted == shortest]
-        self._idle = [entry for entry in self._idle if entry[0] != shortest]
+        told = [waiter for wanted, waiter in self._waiters if wanted == shortest]
+        self._waiters = [entry for entry in self._waiters if entry[0] != shortest]
         self._since = -1.0
         for waiter in told:
             waiter.ready()

@@ -1,7 +1,6 @@
-"""What the run queue holds: a link, and plain callbacks.
+"""What the run queue holds: a link to the next item, and plain callbacks.
 
-The queue is a chain through its own items, so that putting a task on it costs
-two assignments and no memory. Tasks are the other kind of item.
+Tasks are the other kind of item.
 """
 
 from __future__ import annotations

@@ -14,6 +14,6 @@ cdef class RunQueue:
     cpdef Runnable pop(self)
     @cython.locals(item=Runnable, one=Runnable, tasks=list, items=list)
     cpdef object shuffle(self, object random)
-    @cython.locals(item=Runnable)
+    @cython.locals(item=Runnable, following=Runnable)
     cpdef list clear(self)
     cdef object _link(self, Runnable item)

@@ -1,7 +1,7 @@
 """The run queue: whose turn is next.
 
-It is a chain through its own items (see `runnable`), so that putting a task on it costs
-two assignments and no memory.
+It is a chain through its own items, so that putting a task on it costs two assignments
+and no memory.
 """
 
 from __future__ import annotations
@@ -59,16 +59,22 @@ class RunQueue:
             self._link(tasks.pop() if one.is_task else one)
 
     def clear(self) -> list[Any]:
-        """Empty the queue, one by one: C's stack is too small to free a long chain.
+        """Empty the queue. What is put on it meanwhile, by a destructor, stays.
 
         Returns:
             The callbacks that were on it.
         """
         callbacks = []
-        while self.length:
-            item = self.pop()
-            if item is not None and not item.is_task:
+        item = self._head
+        self._head = self._tail = None
+        self.length = 0
+        while item is not None:
+            following = item.following
+            item.following = None
+            item.queued = False
+            if not item.is_task:
                 callbacks.append(item)
+            item = following
         return callbacks
 
     def _link(self, item: Runnable) -> None:
@@ -80,7 +86,7 @@ class RunQueue:
         self._tail = item
 
     def __del__(self) -> None:
-        self.clear()
+        self.clear()  # one by one: C's stack is too small to free a long chain
 
 
 final(RunQueue, "()")

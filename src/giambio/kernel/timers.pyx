@@ -29,7 +29,7 @@ cdef inline bint is_earlier(Due one, Due other) noexcept:
     return one.deadline < other.deadline
 
 
-@cython.no_gc_clear  # its list is never None; the kernel that owns it is cleared
+@cython.no_gc_clear  # its list is never None; those that hold it are cleared
 cdef class Timers:
     def __cinit__(self):
         self._waiters = []

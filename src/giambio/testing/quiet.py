@@ -69,10 +69,10 @@ async def wait_all_tasks_blocked(cushion: float = 0.0) -> None:
     kernel = current_kernel()
     wait = Wait(name="wait_all_tasks_blocked()")
     told = Told(wait)
-    kernel.quiet.add(cushion, told)
+    kernel.quiet.add_waiter(cushion, told)
     try:
         await wait
     finally:
-        kernel.quiet.remove(told)
+        kernel.quiet.remove_waiter(told)
     # It has been told, but nothing was handed over: so a cancellation counts.
     await checkpoint_if_cancelled()
