@@ -44,6 +44,14 @@ class Gate:
         return result
 
 
+def threads_since(before: list[threading.Thread]) -> list[threading.Thread]:
+    """The threads that have been started since `threading.enumerate` said which there are.
+
+    Their number says less: idle workers of earlier tests end whenever they like.
+    """
+    return [one for one in threading.enumerate() if one not in before]
+
+
 def worker_threads() -> list[threading.Thread]:
     """giambio's worker threads that are alive."""
     return [one for one in threading.enumerate() if one.name.startswith("giambio-worker-")]

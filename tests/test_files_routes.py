@@ -23,6 +23,7 @@ from helpers_files import (
     skip_without_ring,
     used,
 )
+from helpers_threads import threads_since
 
 Run = Callable[..., Any]
 COMPILED = giambio.build_info().build == "compiled"
@@ -57,7 +58,7 @@ def test_a_thousand_cached_reads_start_no_thread_and_no_request(run: Run, tmp_pa
             assert used(before, "page cache").reads == 1000
             assert used(before, "io_uring")[2:] == (0, 0)
             assert used(before, "worker threads")[2:] == (0, 0)
-            assert threading.enumerate() == threads
+            assert not threads_since(threads)
 
     run(main)
 
@@ -81,7 +82,7 @@ def test_a_thousand_cached_files_start_no_thread_and_no_request(run: Run, tmp_pa
         assert used(before, "page cache").others == 2000
         assert used(before, "io_uring")[2:] == (0, 0)
         assert used(before, "worker threads")[2:] == (0, 0)
-        assert threading.enumerate() == threads
+        assert not threads_since(threads)
 
     run(main)
 
@@ -225,7 +226,7 @@ def test_without_threads_io_uring_does_it_all(run: Run, place: Path) -> None:
     path = place / "file"
 
     async def main() -> None:
-        threads = threading.active_count()
+        threads = threading.enumerate()
         async with await giambio.open_file(path, "w+b") as file:
             await file.write(b"data" * 100_000)
             await file.fsync()
@@ -236,7 +237,7 @@ def test_without_threads_io_uring_does_it_all(run: Run, place: Path) -> None:
         drop_from_cache(path)
         assert await giambio.Path(path).read_bytes() == b"data" * 100_000
         assert await giambio.Path(path).exists()
-        assert threading.active_count() == threads
+        assert not threads_since(threads)
 
     run(main, threads=False)
 

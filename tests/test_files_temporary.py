@@ -14,6 +14,7 @@ import pytest
 import giambio
 from giambio.files import routes
 from helpers_files import disk_or_memory, forced_route, used  # noqa: F401  # fixtures
+from helpers_threads import threads_since
 
 pytestmark = pytest.mark.usefixtures("route")
 
@@ -105,13 +106,13 @@ def test_a_spooled_file_is_in_memory_while_it_is_small(run: Run, place: Path) ->
     async def main() -> None:
         async with giambio.SpooledTemporaryFile(max_size=100, dir=place) as file:
             before = routes.routes()
-            threads = threading.active_count()
+            threads = threading.enumerate()
             await file.write(b"x" * 20)
             await file.seek(0)
             assert await file.read(5) == b"xxxxx"
             assert await file.tell() == 5
             assert used(before, "worker threads").others == 0
-            assert threading.active_count() == threads
+            assert not threads_since(threads)
             await file.seek(0, os.SEEK_END)
             await file.write(b"y" * 200)
             await file.seek(0)

@@ -14,6 +14,7 @@ import pytest
 
 import giambio
 from helpers_files import until
+from helpers_threads import threads_since
 
 Run = Callable[..., Any]
 
@@ -66,7 +67,7 @@ def test_it_is_called_in_a_thread(run: Run) -> None:
 
 def test_what_is_in_memory_is_called_on_the_spot(run: Run) -> None:
     async def main() -> None:
-        threads = threading.active_count()
+        threads = threading.enumerate()
         async with giambio.wrap_file(io.BytesIO()) as file:
             await file.send_all(b"data")
             await file.seek(0)
@@ -74,7 +75,7 @@ def test_what_is_in_memory_is_called_on_the_spot(run: Run) -> None:
             assert await file.truncate(2) == 2
         async with giambio.wrap_file(io.StringIO("one\ntwo")) as text:
             assert [line async for line in text] == ["one\n", "two"]
-        assert threading.active_count() == threads
+        assert not threads_since(threads)
 
     run(main)
 

@@ -23,6 +23,7 @@ from giambio.kernel.operation import Wait
 from giambio.kernel.runnable import Handle
 from giambio.threads.workers import run_in_worker
 from helpers_kernel import ManualClock, finish, turns
+from helpers_threads import threads_since
 
 Run = Callable[..., Any]
 
@@ -797,13 +798,13 @@ def test_a_cancel_from_another_thread_is_refused_and_told_how(run: Run) -> None:
 
 def test_a_loop_alone_runs_in_one_thread(run: Run) -> None:
     """SEMANTICS, Threads: … run with `threading.active_count() == 1`."""
-    before = threading.active_count()
+    before = threading.enumerate()
 
-    async def main() -> int:
+    async def main() -> list[threading.Thread]:
         await giambio.sleep(0.001)
-        return threading.active_count()
+        return threads_since(before)
 
-    assert run(main) == before
+    assert run(main) == []
 
 
 # -- the clock ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import pytest
 import giambio
 from giambio.testing import VirtualClock, assert_checkpoints
 from helpers_processes import has_children, lives, no_child_is_left, python, watch
-from helpers_threads import LONG, until, wait_until
+from helpers_threads import LONG, threads_since, until, wait_until
 
 Run = Callable[..., Any]
 
@@ -162,15 +162,13 @@ def test_200_programs_at_once(run: Run) -> None:
 
 def test_no_thread_is_started(run: Run) -> None:
     """SEMANTICS, Threads we start unasked: processes are not among the reasons."""
-    seen = set()
 
-    async def main() -> None:
-        before = threading.active_count()
+    async def main() -> list[threading.Thread]:
+        before = threading.enumerate()
         await giambio.run_process(["cat"], input=b"x", capture_stdout=True)
-        seen.add(threading.active_count() - before)
+        return threads_since(before)
 
-    run(main, threads=False)
-    assert seen == {0}
+    assert run(main, threads=False) == []
 
 
 @pytest.mark.usefixtures("watch")

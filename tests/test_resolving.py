@@ -16,6 +16,7 @@ import giambio
 from giambio.testing import wait_all_tasks_blocked
 from giambio.threads import workers
 from helpers_net import listening, outcome, turns
+from helpers_threads import threads_since
 
 Run = Callable[..., Any]
 
@@ -234,13 +235,14 @@ def test_without_threads_a_name_is_an_error(run: Run) -> None:
 
 def test_numeric_addresses_need_no_thread(run: Run) -> None:
     """SEMANTICS, Threads: A server and client on numeric addresses run with one thread."""
-    seen: set[int] = set()
+    before = threading.enumerate()
+    started: list[threading.Thread] = []
 
     async def echo(listener: giambio.AsyncSocket) -> None:
         connection, _ = await listener.accept()
         with connection:
             while data := await connection.receive(100):
-                seen.add(threading.active_count())
+                started.extend(threads_since(before))
                 await connection.send_all(data)
 
     async def main() -> None:
@@ -251,11 +253,10 @@ def test_numeric_addresses_need_no_thread(run: Run) -> None:
                     await sock.connect(listener.getsockname())
                     await sock.send_all(b"hello")
                     assert await sock.receive(100) == b"hello"
-                    seen.add(threading.active_count())
+                    started.extend(threads_since(before))
 
-    before = threading.active_count()
     run(main, threads=False)
-    assert seen == {before} == {1}
+    assert not started
 
 
 def test_a_numeric_address_with_a_scope_or_of_the_wrong_family_needs_no_thread(run: Run) -> None:
