@@ -34,9 +34,15 @@ class Runner:
         self.depth: int | None = None
         # Whether a cancellation was in force there at any time since it came.
         self.told = False
+        # Whether one was in force in its block at any time. If the task was told, its block
+        # was cancelled for good: a shield that is put up around the block later is too late.
+        self.reached = False
 
-    def in_force(self, depth: int) -> bool:
-        """What the rules say: whether a cancellation reaches the inside of so many scopes."""
+    def in_force(self, depth: int, ever: bool = False) -> bool:
+        """What the rules say: whether a cancellation reaches the inside of so many scopes.
+
+        With `ever`, one may also have reached a block around them before.
+        """
         for scope in reversed(self.scopes[:depth]):
             if scope.cancel_called:
                 return True
@@ -45,13 +51,16 @@ class Runner:
         if self.cancelled:
             return True
         parent = self.parent
-        return parent is not None and parent.in_force(len(parent.scopes))
+        if parent is None:
+            return False
+        return (ever and parent.reached) or parent.in_force(len(parent.scopes), ever)
 
     async def run(self) -> None:
         await self.enter(0)
 
     async def enter(self, depth: int) -> None:
         if depth == len(self.scopes):
+            self.reached = self.in_force(depth, ever=True)
             async with self.manager:
                 await self.wait(depth)
             return
@@ -63,7 +72,7 @@ class Runner:
 
     async def wait(self, depth: int) -> None:
         self.depth = depth
-        self.told = self.in_force(depth)
+        self.told = self.in_force(depth, ever=True)
         try:
             await self.gate.wait()
         except giambio.CancelledError:
@@ -94,7 +103,9 @@ class Scopes(LoopMachine):
     def note(self) -> None:
         """Something was cancelled or laid open: see whom it reaches."""
         for runner, _ in self.running():
-            if runner.depth is not None and runner.in_force(runner.depth):
+            if runner.in_force(len(runner.scopes), ever=True):
+                runner.reached = True
+            if runner.depth is not None and runner.in_force(runner.depth, ever=True):
                 runner.told = True
 
     @rule(data=st.data(), shields=st.lists(SHIELDS, min_size=1, max_size=4))
