@@ -27,10 +27,17 @@ async def fail(error: BaseException) -> None:
 def test_the_block_joins_every_child(run: Run) -> None:
     """DESIGN: leaving the block joins every child."""
 
+    gate = giambio.Event()
+
+    async def double_later(number: int) -> int:
+        await gate.wait()
+        return await double(number)
+
     async def main() -> list[int]:
         async with giambio.TaskManager() as manager:
-            tasks = [await manager.spawn(double, n) for n in range(100)]
-            assert not any(task.done() for task in tasks[-10:])
+            tasks = [await manager.spawn(double_later, n) for n in range(100)]
+            assert not any(task.done() for task in tasks)
+            gate.set()
         assert all(task.done() for task in tasks)
         return [task.result() for task in tasks]
 
