@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,9 +34,17 @@ def finish(loop: giambio.EventLoop, task: giambio.Task[Any]) -> Any:
     return loop.end()
 
 
+def patience() -> int:
+    """For how many turns to wait where one is enough in turn.
+
+    A random schedule may have an operation give way several times before it does anything.
+    """
+    return 10 if os.environ.get("GIAMBIO_SEED") else 1
+
+
 async def turns(count: int) -> None:
-    """Let so many turns pass."""
-    for _ in range(count):
+    """Let so many turns pass, in turn; more under a random schedule."""
+    for _ in range(count * patience()):
         await giambio.cancel_shielded_checkpoint()
 
 

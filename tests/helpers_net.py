@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import giambio
+from helpers_kernel import patience
 
 LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 #: The kinds of connections that a stream socket can make.
@@ -140,8 +141,8 @@ async def receive_to_the_end(sock: giambio.AsyncSocket) -> bytes:
 
 
 async def turns(count: int = 10) -> None:
-    """Let every other task run until it waits; a random schedule may make it give way first."""
-    for _ in range(count):
+    """Let every other task run until it waits."""
+    for _ in range(count * patience()):
         await giambio.checkpoint()
 
 

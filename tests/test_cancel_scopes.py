@@ -867,8 +867,7 @@ def test_task_cancel_reaches_the_tasks_of_its_managers(run: Run) -> None:
 
         async with giambio.TaskManager() as manager:
             task = await manager.spawn(child)
-            await giambio.checkpoint()
-            await giambio.checkpoint()
+            await settled()
             task.cancel("all of it")
         assert task.cancelled()
         assert inner[0].cancelled()

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import giambio
 from giambio.testing import wait_all_tasks_blocked
 from helpers_combinators import Work, fail, fail_when_cancelled, never
-from helpers_kernel import ManualClock, turns
+from helpers_kernel import ManualClock
+from helpers_sync import outcome_of, settled
 
 Run = Callable[..., Any]
 
@@ -165,11 +166,13 @@ def test_the_same_coroutine_twice_is_refused(run: Run) -> None:
 def test_a_running_coroutine_is_refused(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            coro = after(5, None)
+            gate = giambio.Event()
+            coro = outcome_of(gate.wait())
             await manager.spawn(coro)
-            await turns(2)
+            await settled()
             with pytest.raises(RuntimeError, match="is already running"):
                 await giambio.gather(coro, never())
+            gate.set()
 
     run(main)
 

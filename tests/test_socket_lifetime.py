@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.testing import wait_all_tasks_blocked
 from helpers_net import connected, half_wrapped, listening, turns, wrapped
 
 Run = Callable[..., Any]
@@ -242,7 +243,7 @@ def test_a_socket_is_free_again_after_its_loop_was_interrupted(driver: str) -> N
         async def main() -> None:
             async with giambio.TaskManager() as manager:
                 await manager.spawn(sock.receive, 10)
-                await turns(2)
+                await wait_all_tasks_blocked()
                 loop.add_hook(hook)
                 right.send(b"hello")
                 await giambio.sleep_forever()

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_sync import settled
 
 Run = Callable[..., Any]
 
@@ -796,16 +797,11 @@ def test_nobody_barges_in_when_a_place_is_free(run: Run) -> None:
             await manager.spawn(child, "first come")
 
         async with giambio.TaskManager() as outer, giambio.TaskManager(limit=1) as manager:
-            release = []
-
-            async def hold() -> None:
-                while not release:
-                    await giambio.checkpoint()
-
-            held = await manager.spawn(hold)
+            release = giambio.Event()
+            held = await manager.spawn(release.wait)
             await outer.spawn(waiter, manager)
-            await giambio.checkpoint()
-            release.append(True)
+            await settled()
+            release.set()
             await held
             # The place is promised now, and the waiter may not have run yet.
             if "first come" not in order:

@@ -403,27 +403,28 @@ def test_start_from_another_task_than_the_host(run: Run) -> None:
 def test_started_when_the_block_was_left_meanwhile_is_an_error(run: Run) -> None:
     """SEMANTICS, Task managers: spawning after it was left is an error."""
     problems: list[BaseException] = []
+    begun = giambio.Event()
+    left = giambio.Event()
 
-    async def child(left: list[bool], task_status: Status) -> None:
-        while not left:
-            await giambio.checkpoint()
+    async def child(task_status: Status) -> None:
+        begun.set()
+        await left.wait()
         try:
             task_status.started()
         except giambio.RunFinishedError as exc:
             problems.append(exc)
             raise
 
-    async def starter(manager: giambio.TaskManager, left: list[bool]) -> None:
+    async def starter(manager: giambio.TaskManager) -> None:
         with pytest.raises(giambio.RunFinishedError, match="left already"):
-            await manager.start(child, left)
+            await manager.start(child)
 
     async def main() -> None:
-        left: list[bool] = []
         async with giambio.TaskManager() as outer:
             async with giambio.TaskManager() as manager:
-                task = await outer.spawn(starter, manager, left)
-                await giambio.checkpoint()
-            left.append(True)
+                task = await outer.spawn(starter, manager)
+                await begun.wait()
+            left.set()
             await task
 
     run(main)
