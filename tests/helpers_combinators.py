@@ -86,6 +86,12 @@ class Work:
             self.running -= 1
             self.ended.append(item)
 
+    async def fail_beside(self, count: int, error: BaseException) -> None:
+        """Raise when so many are running."""
+        while self.running < count:
+            await giambio.checkpoint()
+        raise error
+
 
 async def fail(error: BaseException, steps: int = 0) -> None:
     """Raise after so many turns of the loop."""

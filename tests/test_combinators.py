@@ -157,7 +157,7 @@ def test_one_failure_is_raised_as_itself_and_the_others_are_joined(
 
     async def main() -> None:
         with pytest.raises(ValueError, match="x") as caught:
-            await way(work.forever, lambda: fail(error, 2), work.forever)
+            await way(work.forever, lambda: work.fail_beside(2, error), work.forever)
         assert caught.value is error
         assert work.running == 0
         assert len(work.cancelled) == 2
