@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import giambio
+from helpers_sync import settled
 
 Run = Callable[..., Any]
 
@@ -419,8 +420,7 @@ def test_cancelling_reaches_managers_within(run: Run) -> None:
 
         async with giambio.TaskManager() as manager:
             tasks.append(await manager.spawn(nested, 5))
-            for _ in range(20):
-                await giambio.checkpoint()
+            await settled()
             manager.cancel()
         assert len(tasks) == 12
         assert all(task.cancelled() for task in tasks)
