@@ -234,7 +234,7 @@ async def event_that_will_be_set() -> None:
 
 async def manager_with_a_task() -> None:
     async with giambio.TaskManager() as manager:
-        manager.start_soon(giambio.checkpoint)
+        manager.start_soon(wait_all_tasks_blocked)  # ends when the block waits for it
 
 
 async def manager_without_a_task() -> None:
