@@ -68,8 +68,8 @@ class Work:
         """Run until cancelled."""
         await self.steps(item, None)
 
-    async def steps(self, item: Any, count: int | None = 3) -> Any:
-        """Run for so many turns of the loop, and return the item."""
+    async def steps(self, item: Any, count: int | None = 3, together: int = 0) -> Any:
+        """Run for so many turns, and until so many have run at once; return the item."""
         self.running += 1
         self.most = max(self.most, self.running)
         self.started.append(item)
@@ -77,6 +77,8 @@ class Work:
             if count is None:
                 await giambio.sleep_forever()
             for _ in range(count or 0):
+                await giambio.checkpoint()
+            while self.most < together:
                 await giambio.checkpoint()
             return item
         except giambio.CancelledError:

@@ -76,7 +76,8 @@ def test_each_item_has_one_result(run: Run, work: Work, limit: int | None) -> No
 def test_ten_thousand_items(run: Run, work: Work) -> None:
     async def main() -> int:
         total = 0
-        async with giambio.as_completed(work.steps, range(10_000), limit=20) as results:
+        steps = functools.partial(work.steps, together=20)
+        async with giambio.as_completed(steps, range(10_000), limit=20) as results:
             async for n in results:
                 total += n
         return total

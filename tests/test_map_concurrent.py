@@ -55,7 +55,8 @@ def test_no_more_than_the_limit_run_at_once(run: Run, work: Work, limit: int) ->
     """Issue 3, Helpers: bounded."""
 
     async def main() -> None:
-        await giambio.map_concurrent(work.steps, range(30), limit=limit)
+        steps = functools.partial(work.steps, together=limit)
+        await giambio.map_concurrent(steps, range(30), limit=limit)
 
     run(main)
     assert work.most == limit
@@ -169,7 +170,8 @@ def test_items_are_taken_no_faster_than_the_limit(run: Run, work: Work, kind: st
 
     async def main() -> None:
         source: Any = items() if kind == "sync" else one_by_one(items())
-        await giambio.map_concurrent(work.steps, source, limit=3)
+        steps = functools.partial(work.steps, together=3)
+        await giambio.map_concurrent(steps, source, limit=3)
 
     run(main)
     assert taken == list(range(20))
