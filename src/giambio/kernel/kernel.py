@@ -693,7 +693,7 @@ class Kernel:
 
     def _timeout(self) -> float:
         """How long the driver may wait; below zero: for ever."""
-        if self.queue.length or self._inbox or self._failure is not None:
+        if self._failure is not None or Kernel.has_work(self):
             return 0.0
         return self.quiet.timeout()
 
