@@ -50,7 +50,7 @@ async def turns(count: int) -> None:
 
 @contextmanager
 def garbage_that_calls(function: Callable[[], object]) -> Iterator[None]:
-    """Leave garbage that calls a function when it is collected, and that not by the way."""
+    """Leave garbage that calls a function when somebody collects it; Python does not by itself."""
 
     class Garbage:
         def __init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,9 +15,22 @@ from helpers_tls import Certificates, encrypt
 
 Pair = tuple[giambio.ByteStream, giambio.ByteStream]
 
+#: The size of each buffer of a TCP connection. Left alone the system makes more and more room
+#: for one who reads a lot, and then so much fits in that nobody slows the sender down.
+BUFFER = 1 << 20
+
+
+def bounded() -> tuple[giambio.AsyncSocket, giambio.AsyncSocket]:
+    """A TCP connection whose buffers do not grow."""
+    ends = wrapped()
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    return ends
+
 
 async def tcp(certificates: Certificates) -> Pair:
-    return wrapped()
+    return bounded()
 
 
 async def unix(certificates: Certificates) -> Pair:
@@ -68,21 +82,21 @@ class Plain(giambio.ByteStream):
 
 
 async def plain(certificates: Certificates) -> Pair:
-    left, right = wrapped()
+    left, right = bounded()
     return Plain(left), Plain(right)
 
 
 async def buffered(certificates: Certificates) -> Pair:
-    left, right = wrapped()
+    left, right = bounded()
     return giambio.BufferedStream(left), giambio.BufferedStream(right)
 
 
 async def tls_1_2(certificates: Certificates) -> Pair:
-    return await encrypt(*wrapped(), certificates, "TLS 1.2")
+    return await encrypt(*bounded(), certificates, "TLS 1.2")
 
 
 async def tls_1_3(certificates: Certificates) -> Pair:
-    return await encrypt(*wrapped(), certificates, "TLS 1.3")
+    return await encrypt(*bounded(), certificates, "TLS 1.3")
 
 
 async def tls_over_memory(certificates: Certificates) -> Pair:

@@ -120,20 +120,23 @@ def test_who_takes_it_again_and_again_does_not_starve_the_others(run: Run, make:
 
     async def main() -> None:
         thing = make()
-        rounds = 0
-        done = False
+        begun = giambio.Event()
+        done = giambio.Event()
 
-        async def busy() -> None:
-            nonlocal rounds
-            while not done:
+        async def busy() -> int:
+            rounds = 0
+            while not done.is_set():
                 async with thing:
                     rounds += 1
+                    begun.set()
+            return rounds
 
         async with giambio.TaskManager() as manager:
-            await manager.spawn(busy)
-            while rounds == 0:
+            task = await manager.spawn(busy)
+            while not begun.is_set():
                 await giambio.checkpoint()
-            done = True
+            done.set()
+        assert task.result() > 0
 
     run(main)
 

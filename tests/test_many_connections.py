@@ -10,7 +10,6 @@ from typing import Any
 
 import giambio
 from helpers_net import listening, receive_exactly
-from helpers_threads import threads_since
 
 Run = Callable[..., Any]
 CONNECTIONS = 1000
@@ -30,8 +29,7 @@ async def echo(sock: giambio.AsyncSocket) -> None:
 def test_a_thousand_connections_each_get_their_own_bytes(run: Run) -> None:
     """DESIGN, The seed: One thread, one process, all connections open at once."""
     open_now = 0
-    before = threading.enumerate()
-    started: set[threading.Thread] = set()
+    threads_seen: set[int] = set()
 
     async def client(address: Any, number: int, all_open: Callable[[], bool]) -> bytes:
         nonlocal open_now
@@ -40,7 +38,7 @@ def test_a_thousand_connections_each_get_their_own_bytes(run: Run) -> None:
             open_now += 1
             while not all_open():
                 await giambio.sleep(0.01)
-            started.update(threads_since(before))
+            threads_seen.add(threading.active_count())
             payload = payload_of(number)
             await sock.send_all(payload)
             return await receive_exactly(sock, len(payload))
@@ -63,7 +61,7 @@ def test_a_thousand_connections_each_get_their_own_bytes(run: Run) -> None:
             return [task.result() for task in tasks]
 
     assert run(main) == [payload_of(number) for number in range(CONNECTIONS)]
-    assert not started
+    assert threads_seen == {1}
 
 
 def test_a_busy_connection_does_not_starve_the_others(run: Run) -> None:

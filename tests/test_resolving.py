@@ -16,7 +16,6 @@ import giambio
 from giambio.testing import wait_all_tasks_blocked
 from giambio.threads import workers
 from helpers_net import listening, outcome, turns
-from helpers_threads import threads_since
 
 Run = Callable[..., Any]
 
@@ -235,14 +234,13 @@ def test_without_threads_a_name_is_an_error(run: Run) -> None:
 
 def test_numeric_addresses_need_no_thread(run: Run) -> None:
     """SEMANTICS, Threads: A server and client on numeric addresses run with one thread."""
-    before = threading.enumerate()
-    started: list[threading.Thread] = []
+    seen: set[int] = set()
 
     async def echo(listener: giambio.AsyncSocket) -> None:
         connection, _ = await listener.accept()
         with connection:
             while data := await connection.receive(100):
-                started.extend(threads_since(before))
+                seen.add(threading.active_count())
                 await connection.send_all(data)
 
     async def main() -> None:
@@ -253,10 +251,11 @@ def test_numeric_addresses_need_no_thread(run: Run) -> None:
                     await sock.connect(listener.getsockname())
                     await sock.send_all(b"hello")
                     assert await sock.receive(100) == b"hello"
-                    started.extend(threads_since(before))
+                    seen.add(threading.active_count())
 
+    before = threading.active_count()
     run(main, threads=False)
-    assert not started
+    assert seen == {before} == {1}
 
 
 def test_a_numeric_address_with_a_scope_or_of_the_wrong_family_needs_no_thread(run: Run) -> None:

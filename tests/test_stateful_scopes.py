@@ -34,14 +34,14 @@ class Runner:
         self.depth: int | None = None
         # Whether a cancellation was in force there at any time since it came.
         self.told = False
-        # Whether one was in force in its block at any time. If the task was told, its block
-        # was cancelled for good: a shield that is put up around the block later is too late.
+        # Whether it was told in its block, which may be cancelled for good then: a shield that
+        # is put up around the block later is too late.
         self.reached = False
 
     def in_force(self, depth: int, ever: bool = False) -> bool:
         """What the rules say: whether a cancellation reaches the inside of so many scopes.
 
-        With `ever`, one may also have reached a block around them before.
+        With `ever`, one may also have reached a task in the block around them before.
         """
         for scope in reversed(self.scopes[:depth]):
             if scope.cancel_called:
@@ -60,9 +60,12 @@ class Runner:
 
     async def enter(self, depth: int) -> None:
         if depth == len(self.scopes):
-            self.reached = self.in_force(depth, ever=True)
             async with self.manager:
-                await self.wait(depth)
+                try:
+                    await self.wait(depth)
+                except giambio.CancelledError:
+                    self.reached = True
+                    raise
             return
         scope = self.scopes[depth]
         with scope:
@@ -103,8 +106,6 @@ class Scopes(LoopMachine):
     def note(self) -> None:
         """Something was cancelled or laid open: see whom it reaches."""
         for runner, _ in self.running():
-            if runner.in_force(len(runner.scopes), ever=True):
-                runner.reached = True
             if runner.depth is not None and runner.in_force(runner.depth, ever=True):
                 runner.told = True
 
