@@ -87,6 +87,15 @@ def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GIAMBIO_SEED", raising=False)
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Without the garbage collector, only reference counts free anything."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that hangs ends the run with every thread's traceback."""

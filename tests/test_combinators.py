@@ -438,6 +438,7 @@ def test_outside_of_an_except_clause_there_is_no_context(run: Run, way: Way) -> 
     assert caught.value.__context__ is None
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_no_reference_cycle_keeps_a_frame_after_an_error(run: Run, way: Way) -> None:
     """Issue 3, Exceptions: no reference cycle that keeps a frame alive after an error."""
 
@@ -465,12 +466,7 @@ def test_no_reference_cycle_keeps_a_frame_after_an_error(run: Run, way: Way) -> 
         await turns(2)
         assert {reference() for reference in alive} == {None}  # one may not have begun
 
-    gc.collect()
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    run(main)
 
 
 # -- cancellation ------------------------------------------------------------------------

@@ -588,6 +588,7 @@ def test_the_context_goes_along_and_does_not_come_back(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_visit_keeps_nothing_alive(run: Run) -> None:
     class Thing:
         pass
@@ -606,12 +607,7 @@ def test_a_visit_keeps_nothing_alive(run: Run) -> None:
             pass
 
     async def main() -> None:
-        gc.collect()
-        gc.disable()
-        try:
-            await giambio.to_thread(blocking)
-            await until(lambda: refs[0]() is None)
-        finally:
-            gc.enable()
+        await giambio.to_thread(blocking)
+        await until(lambda: refs[0]() is None)
 
     run(main)

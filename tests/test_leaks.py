@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -16,15 +15,6 @@ import pytest
 import giambio
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """Without the garbage collector, only reference counts free anything."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 GROWTH = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -315,6 +314,7 @@ def test_entering_is_no_checkpoint(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_nothing_is_kept_of_finished_tasks(run: Run) -> None:
     """DESIGN: a manager keeps no reference to finished tasks."""
 
@@ -329,13 +329,10 @@ def test_nothing_is_kept_of_finished_tasks(run: Run) -> None:
             assert len(manager.children) == 0
             assert [ref() for ref in refs] == [None] * 10
 
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_nothing_is_kept_of_a_cancelled_task(run: Run) -> None:
     """DESIGN: a manager keeps no reference to finished tasks."""
 
@@ -350,11 +347,7 @@ def test_nothing_is_kept_of_a_cancelled_task(run: Run) -> None:
             del task
             assert ref() is None
 
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    run(main)
 
 
 @pytest.mark.usefixtures("in_turn")

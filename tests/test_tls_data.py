@@ -692,6 +692,20 @@ def is_known(server: giambio.TLSStream) -> bool:
         return False  # a part of it has
 
 
+async def be_answered(server: giambio.TLSStream, client: giambio.TLSStream) -> None:
+    """Have both only receive until the server knows the client; then talk."""
+    async with giambio.TaskManager() as manager:
+        answering = await manager.spawn(client.receive())
+        receiving = await manager.spawn(server.receive())
+        while not is_known(server):
+            await giambio.sleep(0.001)
+        assert ("DNS", "client.example") in server.peer_certificate["subjectAltName"]
+        await client.send_all(b"it is me")
+        assert await receiving == b"it is me"
+        await server.send_all(b"welcome")
+        assert await answering == b"welcome"
+
+
 def test_receiving_answers_for_tls(run: Run, certificates: Certificates) -> None:
     """A server may ask for a certificate at any time; whoever receives sends the answer."""
 
@@ -700,16 +714,27 @@ def test_receiving_answers_for_tls(run: Run, certificates: Certificates) -> None
         await ask(server, client)
         async with client, server:
             assert server.peer_certificate is None
-            async with giambio.TaskManager() as manager:
-                answering = await manager.spawn(client.receive())
-                receiving = await manager.spawn(server.receive())
-                while not is_known(server):
-                    await giambio.sleep(0.001)
-                assert ("DNS", "client.example") in server.peer_certificate["subjectAltName"]
-                await client.send_all(b"it is me")
-                assert await receiving == b"it is me"
-                await server.send_all(b"welcome")
-                assert await answering == b"welcome"
+            await be_answered(server, client)
+
+    run(main)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_receiving_sends_what_a_user_had_the_ssl_object_say(
+    run: Run, certificates: Certificates, early: bool
+) -> None:
+    """It has nothing to decrypt then, and still has to ask OpenSSL."""
+
+    async def main() -> None:
+        client, server = await may_be_asked(certificates, *wrapped())
+        async with client, server:
+            ssl_object = server.ssl_object if early else None
+            await client.send_all(b"hello")
+            assert await server.receive() == b"hello"
+            assert server.peer_certificate is None
+            ssl_object = ssl_object or server.ssl_object
+            ssl_object.verify_client_post_handshake()  # type: ignore[attr-defined]
+            await be_answered(server, client)
 
     run(main)
 

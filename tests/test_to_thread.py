@@ -665,25 +665,22 @@ def test_a_thread_that_goes_away_takes_no_job_with_it(
     run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_an_idle_thread_keeps_nothing_alive(run: Run) -> None:
     class Thing:
         pass
 
     async def main() -> None:
-        gc.collect()
-        gc.disable()
-        try:
-            thing = Thing()
-            ref = weakref.ref(thing)
-            await giambio.to_thread(lambda thing: thing, thing)
-            del thing
-            await until(lambda: ref() is None)
-        finally:
-            gc.enable()
+        thing = Thing()
+        ref = weakref.ref(thing)
+        await giambio.to_thread(lambda thing: thing, thing)
+        del thing
+        await until(lambda: ref() is None)
 
     run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_failure_keeps_no_frame_alive(run: Run) -> None:
     """No reference cycle keeps a frame alive after an error."""
 
@@ -698,16 +695,11 @@ def test_a_failure_keeps_no_frame_alive(run: Run) -> None:
         raise ValueError(f"with {thing!r}")
 
     async def main() -> None:
-        gc.collect()
-        gc.disable()
         try:
-            try:
-                await giambio.to_thread(failing)
-            except ValueError:
-                pass
-            await until(lambda: refs[0]() is None)
-        finally:
-            gc.enable()
+            await giambio.to_thread(failing)
+        except ValueError:
+            pass
+        await until(lambda: refs[0]() is None)
 
     run(main)
 

@@ -748,6 +748,7 @@ def test_ordinary_use_makes_no_cyclic_garbage(loop: giambio.EventLoop) -> None:
     loop.end()
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_managers_end_frees_it_at_once(run: Run) -> None:
     """DESIGN, Task managers: a manager keeps nothing, and nothing keeps it."""
 
@@ -758,13 +759,10 @@ def test_a_managers_end_frees_it_at_once(run: Run) -> None:
         del manager
         assert reference() is None
 
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    run(main)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_the_locals_of_a_cancelled_task_are_freed_with_it(run: Run) -> None:
     """Issue 3, Exceptions: no reference cycle that keeps a frame alive."""
     freed: list[str] = []
@@ -783,11 +781,7 @@ def test_the_locals_of_a_cancelled_task_are_freed_with_it(run: Run) -> None:
             manager.cancel()
         assert freed == ["freed"]
 
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    run(main)
 
 
 def test_nothing_warns_when_a_coroutine_is_refused_in_a_left_manager(run: Run) -> None:

@@ -2,8 +2,8 @@
 
 Python's `ssl.SSLObject` does the cryptography, between two buffers in memory. Here
 are the steps that can be taken with it. None of them waits: one that cannot go on
-raises `ssl.SSLWantReadError`, and is to be tried again when more ciphertext has
-been taken in. Whatever a step did, there may be ciphertext to take out.
+returns None, and is to be tried again when more ciphertext has been taken in.
+Whatever a step did, there may be ciphertext to take out.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ class Records:
     """One end of a TLS connection."""
 
     __slots__ = (
+        "_drained",
         "_failure",
         "_incoming",
         "_outgoing",
         "_plain",
+        "_shared",
         "answering",
         "ended",
         "goodbye_said",
@@ -40,6 +42,9 @@ class Records:
         self.ssl_object = context.wrap_bio(
             self._incoming, self._outgoing, server_side, server_hostname=server_hostname
         )
+        # OpenSSL has nothing to read. Asking it all the same would cost an exception.
+        self._drained = False
+        self._shared = False
         # Decrypted by the way, and not asked for yet.
         self._plain = bytearray()
         self._failure: ssl.SSLError | None = None
@@ -48,6 +53,16 @@ class Records:
         # The other side has said goodbye, or is taken to have; and this side.
         self.ended = False
         self.goodbye_said = False
+
+    def share(self) -> ssl.SSLObject:
+        """Give the TLS object away. It may be made to do something that is not known here.
+
+        Asking for a certificate is an example: the question is produced by the next step,
+        be it a `decrypt` that has nothing to decrypt.
+        """
+        self._shared = True
+        self._drained = False
+        return self.ssl_object
 
     # -- ciphertext --------------------------------------------------------------------
 
@@ -63,28 +78,31 @@ class Records:
     def take_in(self, ciphertext: bytes) -> None:
         """What was received."""
         self._incoming.write(ciphertext)
-
-    def note_answer(self, before: int) -> None:
-        """What was produced beside the data of users is for the other side to go on.
-
-        Parameters:
-            before: what `pending` was.
-        """
-        if self._outgoing.pending > before:
-            self.answering = True
+        self._drained = False
 
     # -- steps -------------------------------------------------------------------------
 
-    def shake_hands(self) -> None:
-        """Go on with the handshake; done when it returns."""
-        self.ssl_object.do_handshake()
+    def shake_hands(self) -> bool | None:
+        """Go on with the handshake; True when it is done."""
+        before = self._outgoing.pending
+        try:
+            self.ssl_object.do_handshake()
+        except ssl.SSLWantReadError:
+            self._note_answer(before)
+            return None
+        return True
 
-    def encrypt(self, piece: memoryview) -> int:
+    def encrypt(self, piece: memoryview) -> int | None:
         """Encrypt; returns how many bytes were taken."""
         self._check()
-        return self.ssl_object.write(piece)
+        before = self._outgoing.pending
+        try:
+            return self.ssl_object.write(piece)
+        except ssl.SSLWantReadError:
+            self._note_answer(before)
+            return None
 
-    def decrypt(self, max_size: int) -> bytes:
+    def decrypt(self, max_size: int) -> bytes | None:
         """Take what has come, but not nothing; ``b""`` at the end."""
         if self._plain:
             data = bytes(self._plain[:max_size])
@@ -92,25 +110,29 @@ class Records:
             return data
         return self._read(max_size)
 
-    def _read(self, max_size: int) -> bytes:
+    def _read(self, max_size: int) -> bytes | None:
         """Decrypt as many records as have come, not one at a time."""
         before = self._outgoing.pending
         parts: list[bytes] = []
         room = max_size
-        while room and not self.ended:
+        while room and not (self.ended or self._drained):
             try:
                 part = self._read_record(room)
+            except ssl.SSLWantReadError:
+                self._drained = not self._shared
+                break
             except ssl.SSLError:
                 if not parts:
                     raise
-                break  # what came before it is good; if it was an error, it comes again
+                break  # what came before it is good; the error comes again
             self.ended = not part
             parts.append(part)
             room -= len(part)
-            if not (self._incoming.pending or self.ssl_object.pending()):
-                break
-        self.note_answer(before)
-        return b"".join(parts)
+            self._drained = not (
+                self._incoming.pending or self.ssl_object.pending() or self._shared
+            )
+        self._note_answer(before)
+        return b"".join(parts) if parts or self.ended else None
 
     def _read_record(self, room: int) -> bytes:
         """What is in one record, or the rest of it; ``b""`` if it is the goodbye."""
@@ -124,6 +146,15 @@ class Records:
         except ssl.SSLError as exc:
             self._failure = exc
             raise
+
+    def _note_answer(self, before: int) -> None:
+        """What was produced beside the data of users is for the other side to go on.
+
+        Parameters:
+            before: what `pending` was.
+        """
+        if self._outgoing.pending > before:
+            self.answering = True
 
     def _check(self) -> None:
         """Raise what went wrong again, because OpenSSL says something else the second time."""
@@ -148,4 +179,4 @@ class Records:
             while data := self._read(PIECE):
                 self._plain += data
         except ssl.SSLError:
-            pass  # nothing more has come, or `decrypt` says what is wrong
+            pass  # `decrypt` says what is wrong

@@ -118,7 +118,7 @@ class TLSStream(ByteStream):
             >>> async def fingerprint(stream):
             ...     return hash(stream.ssl_object.getpeercert(binary_form=True))
         """
-        return self._records.ssl_object
+        return self._records.share()
 
     @property
     def alpn_protocol(self) -> str | None:
@@ -128,7 +128,7 @@ class TLSStream(ByteStream):
             >>> async def speaks_http2(stream):
             ...     return stream.alpn_protocol == "h2"
         """
-        return self.ssl_object.selected_alpn_protocol()
+        return self._records.ssl_object.selected_alpn_protocol()
 
     @property
     def tls_version(self) -> str | None:
@@ -138,7 +138,7 @@ class TLSStream(ByteStream):
             >>> async def is_recent(stream):
             ...     return stream.tls_version == "TLSv1.3"
         """
-        return self.ssl_object.version()
+        return self._records.ssl_object.version()
 
     @property
     def cipher(self) -> tuple[str, str, int] | None:
@@ -148,7 +148,7 @@ class TLSStream(ByteStream):
             >>> async def strength(stream):
             ...     return stream.cipher[2]
         """
-        return self.ssl_object.cipher()
+        return self._records.ssl_object.cipher()
 
     @property
     def peer_certificate(self) -> Any:
@@ -158,7 +158,7 @@ class TLSStream(ByteStream):
             >>> async def names(stream):
             ...     return stream.peer_certificate["subjectAltName"]
         """
-        return self.ssl_object.getpeercert()
+        return self._records.ssl_object.getpeercert()
 
     # -- for users -----------------------------------------------------------------------
 
@@ -313,10 +313,10 @@ class TLSStream(ByteStream):
         # All that a server has left to send in TLS 1.3 are tickets for later. They go
         # with the first data: a client that only sends would close with them unread,
         # which resets the connection, and one that has gone would break it here.
-        if not (self.ssl_object.server_side and self.tls_version == "TLSv1.3"):
+        if not (self._records.ssl_object.server_side and self.tls_version == "TLSv1.3"):
             await self._flush()
 
-    async def _drive(self, step: Callable[..., R], *args: Any) -> R:
+    async def _drive(self, step: Callable[..., R | None], *args: Any) -> R:
         """Take a step of the TLS object, and bring it what it asks for.
 
         Raises:
@@ -325,11 +325,9 @@ class TLSStream(ByteStream):
         """
         records = self._records
         while True:
-            before = records.pending
-            try:
-                return step(*args)
-            except ssl.SSLWantReadError:
-                records.note_answer(before)
+            result = step(*args)
+            if result is not None:
+                return result
             self._check_open()
             if self._transport_ended:
                 raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream below has ended")
