@@ -5,7 +5,7 @@ cdef class Records:
     cdef object _incoming
     cdef object _outgoing
     cdef readonly object ssl_object
-    cdef bytearray _plain
+    cdef object _plain
     cdef object _failure
     cdef bint _drained
     cdef bint _shared

@@ -1,14 +1,15 @@
 """TLS without any I/O: plain bytes on one side, ciphertext on the other.
 
 Python's `ssl.SSLObject` does the cryptography, between two buffers in memory. Here
-are the steps that can be taken with it. None of them waits: one that cannot go on
-returns None, and is to be tried again when more ciphertext has been taken in.
-Whatever a step did, there may be ciphertext to take out.
+are the steps that can be taken with it. None of them waits: `shake_hands`, `encrypt`
+and `decrypt` return None when they cannot go on, and are to be called again when more
+ciphertext has been taken in. Whatever a step did, there may be ciphertext to take out.
 """
 
 from __future__ import annotations
 
 import ssl
+from copy import copy
 
 __all__ = ["PIECE", "Records"]
 
@@ -42,9 +43,12 @@ class Records:
         self.ssl_object = context.wrap_bio(
             self._incoming, self._outgoing, server_side, server_hostname=server_hostname
         )
-        # OpenSSL has nothing to read. Asking it all the same would cost an exception.
+        # Whether OpenSSL is known to have nothing to read: to ask it costs an exception.
         self._drained = False
-        self._shared = False
+        # Whether users have the TLS object, too. Then it is never known: see `share`.
+        self._shared = (
+            context.sni_callback is not None or context.sslobject_class is not ssl.SSLObject
+        )
         # Decrypted by the way, and not asked for yet.
         self._plain = bytearray()
         self._failure: ssl.SSLError | None = None
@@ -55,10 +59,10 @@ class Records:
         self.goodbye_said = False
 
     def share(self) -> ssl.SSLObject:
-        """Give the TLS object away. It may be made to do something that is not known here.
+        """Give the TLS object to a user, who may have it do what is not known here.
 
-        Asking for a certificate is an example: the question is produced by the next step,
-        be it a `decrypt` that has nothing to decrypt.
+        For example, it may be told to ask for a certificate: the next step produces the
+        question, even a `decrypt` when nothing has come. So OpenSSL is always asked then.
         """
         self._shared = True
         self._drained = False
@@ -93,7 +97,7 @@ class Records:
         return True
 
     def encrypt(self, piece: memoryview) -> int | None:
-        """Encrypt; returns how many bytes were taken."""
+        """Encrypt: how many bytes were taken."""
         self._check()
         before = self._outgoing.pending
         try:
@@ -103,7 +107,7 @@ class Records:
             return None
 
     def decrypt(self, max_size: int) -> bytes | None:
-        """Take what has come, but not nothing; ``b""`` at the end."""
+        """What has come; ``b""`` at the end."""
         if self._plain:
             data = bytes(self._plain[:max_size])
             del self._plain[:max_size]
@@ -128,9 +132,9 @@ class Records:
             self.ended = not part
             parts.append(part)
             room -= len(part)
-            self._drained = not (
-                self._incoming.pending or self.ssl_object.pending() or self._shared
-            )
+            if not (self._incoming.pending or self.ssl_object.pending()):
+                self._drained = not self._shared
+                break
         self._note_answer(before)
         return b"".join(parts) if parts or self.ended else None
 
@@ -144,7 +148,7 @@ class Records:
         except ssl.SSLWantReadError:
             raise
         except ssl.SSLError as exc:
-            self._failure = exc
+            self._failure = copy(exc)  # without its traceback, in which this object is
             raise
 
     def _note_answer(self, before: int) -> None:
@@ -159,7 +163,7 @@ class Records:
     def _check(self) -> None:
         """Raise what went wrong again, because OpenSSL says something else the second time."""
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
+            raise copy(self._failure)
 
     # -- the end -----------------------------------------------------------------------
 
