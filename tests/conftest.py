@@ -15,6 +15,7 @@ import pytest
 
 import giambio
 from helpers_files import ring_problem
+from helpers_kernel import without_collector
 from helpers_net import open_descriptors
 from helpers_stateful import EXAMPLES, SEED
 
@@ -90,10 +91,8 @@ def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     """Without the garbage collector, only reference counts free anything."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+    with without_collector():
+        yield
 
 
 @pytest.fixture(autouse=True)

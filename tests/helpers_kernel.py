@@ -49,6 +49,17 @@ async def turns(count: int) -> None:
 
 
 @contextmanager
+def without_collector() -> Iterator[None]:
+    """Have only reference counts free anything, and leave no old garbage behind."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
 def garbage_that_calls(function: Callable[[], object]) -> Iterator[None]:
     """Leave garbage that calls a function when somebody collects it; Python does not by itself."""
 
@@ -59,10 +70,6 @@ def garbage_that_calls(function: Callable[[], object]) -> Iterator[None]:
         def __del__(self) -> None:
             function()
 
-    gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         Garbage()
         yield
-    finally:
-        gc.enable()

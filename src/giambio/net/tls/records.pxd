@@ -15,6 +15,5 @@ cdef class Records:
 
     @cython.locals(before=Py_ssize_t, parts=list, part=bytes)
     cdef object _read(self, object max_size)
-    cdef bytes _read_record(self, object room)
     cdef object _note_answer(self, Py_ssize_t before)
     cdef object _check(self)

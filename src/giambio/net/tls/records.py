@@ -116,16 +116,20 @@ class Records:
 
     def _read(self, max_size: int) -> bytes | None:
         """Decrypt as many records as have come, not one at a time."""
+        self._check()
         before = self._outgoing.pending
         parts: list[bytes] = []
         room = max_size
         while room and not (self.ended or self._drained):
             try:
-                part = self._read_record(room)
+                part = self.ssl_object.read(min(room, RECORD))
+            except ssl.SSLZeroReturnError:
+                part = b""  # the goodbye
             except ssl.SSLWantReadError:
                 self._drained = not self._shared
                 break
-            except ssl.SSLError:
+            except ssl.SSLError as exc:
+                self._failure = copy(exc)  # without its traceback, in which this object is
                 if not parts:
                     raise
                 break  # what came before it is good; the error comes again
@@ -137,19 +141,6 @@ class Records:
                 break
         self._note_answer(before)
         return b"".join(parts) if parts or self.ended else None
-
-    def _read_record(self, room: int) -> bytes:
-        """What is in one record, or the rest of it; ``b""`` if it is the goodbye."""
-        self._check()
-        try:
-            return self.ssl_object.read(min(room, RECORD))
-        except ssl.SSLZeroReturnError:
-            return b""
-        except ssl.SSLWantReadError:
-            raise
-        except ssl.SSLError as exc:
-            self._failure = copy(exc)  # without its traceback, in which this object is
-            raise
 
     def _note_answer(self, before: int) -> None:
         """What was produced beside the data of users is for the other side to go on.
