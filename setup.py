@@ -46,7 +46,7 @@ DIRECTIVES = {
 # What a compiler, or its absence, raises.
 FAILURES = (BaseError, CCompilerError)
 
-rules = runpy.run_path(f"{PACKAGE}/_build.py")
+rules = runpy.run_path(f"{PACKAGE}/_build/selection.py")
 is_set = rules["is_set"]
 
 output = tempfile.mkdtemp(prefix="giambio-build-")
@@ -74,8 +74,8 @@ class Build(build):
     def run(self) -> None:
         super().run()
         names = tuple(extension.name for extension in self.distribution.ext_modules or ())
-        Path(self.build_lib, "giambio", "_built.py").write_text(
-            '"""Written by setup.py when this giambio was built; `_build.py` reads it."""\n\n'
+        Path(self.build_lib, "giambio", "_build", "_built.py").write_text(
+            '"""Written by setup.py when this giambio was built, for `selection.py`."""\n\n'
             f"EXTENSIONS: tuple[str, ...] = {names!r}\n"
             f"REASON = {self.reason!r}\n",
             encoding="utf-8",

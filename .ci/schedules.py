@@ -5,7 +5,7 @@ the suite has a `GIAMBIO_SEED` of its own, and it ends at the first one under wh
 that is a bug of the runtime, or a test that is about a certain order and does not say so (with
 the fixture `in_turn`). What is to run can be given as for pytest, after the seeds:
 
-    python .ci/schedules.py 1-20 tests/test_spawn.py -k limit
+    python .ci/schedules.py 1-20 tests/tasks/test_spawn.py -k limit
 """
 
 from __future__ import annotations

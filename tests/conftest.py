@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import giambio
-from helpers_files import ring_problem
-from helpers_kernel import without_collector
-from helpers_net import open_descriptors
-from helpers_stateful import EXAMPLES, SEED
+from support.files import ring_problem
+from support.kernel import without_collector
+from support.net import open_descriptors
+from support.stateful import EXAMPLES, SEED
 
 SECONDS_PER_TEST = 60
 #: Hypothesis takes its time to find the shortest program that fails.

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio
-
 from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
 
 DESCRIPTION = f"AnyIO {version('anyio')} on uvloop {version('uvloop')}"

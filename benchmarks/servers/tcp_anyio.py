@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-import anyio
 from anyio.abc import ByteStream, SocketListener
 from anyio.streams.tls import TLSListener
 
+import anyio
 from _listener import announce, open_listener, tls_context
 
 

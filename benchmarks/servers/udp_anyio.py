@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from importlib.metadata import version
 
-import anyio
 from anyio.abc import SocketAttribute
 
+import anyio
 from _listener import announce
 
 

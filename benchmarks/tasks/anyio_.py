@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import Any
 
-import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+import anyio
 from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
 
 DESCRIPTION = f"AnyIO {version('anyio')} on uvloop {version('uvloop')}"

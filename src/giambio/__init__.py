@@ -5,19 +5,11 @@ Everything a program needs is here; the rooms behind it are private.
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from giambio import _build
+from giambio._build import selection as _selection
 
-_build.select()
+_selection.select()
 
-from giambio._build import build_info
-from giambio.cancel import (
-    CancelScope,
-    current_effective_deadline,
-    fail_after,
-    fail_at,
-    move_on_after,
-    move_on_at,
-)
+from giambio._build.selection import build_info
 from giambio.channels.broadcast import Broadcast, BroadcastStatistics, Subscription
 from giambio.channels.channel import (
     ChannelStatistics,
@@ -30,7 +22,6 @@ from giambio.combinators.as_completed import as_completed
 from giambio.combinators.gather import gather
 from giambio.combinators.map_concurrent import map_concurrent
 from giambio.combinators.race import race
-from giambio.deadlocks import external_wakeups
 from giambio.errors import (
     BrokenResourceError,
     BrokenWorkerProcess,
@@ -47,6 +38,8 @@ from giambio.errors import (
     TaskNotFinished,
     WouldBlock,
 )
+from giambio.inspect.deadlocks import external_wakeups
+from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
 from giambio.integrations import finder as _finder
 from giambio.kernel.checkpoints import (
     cancel_shielded_checkpoint,
@@ -61,12 +54,10 @@ from giambio.kernel.clock import Clock
 from giambio.kernel.hooks import Hook
 from giambio.kernel.runnable import Handle
 from giambio.kernel.task import Task, current_task
-from giambio.loop import EventLoop, current_loop, run
-from giambio.manager import TaskManager
-from giambio.net.readiness import notify_closing, wait_readable, wait_writable
 from giambio.net.resolver import Resolver, getaddrinfo, getnameinfo, set_resolver
 from giambio.net.socket import AsyncSocket, wrap_socket
-from giambio.starting import TaskStatus
+from giambio.net.wait_fd import notify_closing, wait_readable, wait_writable
+from giambio.runtime.loop import EventLoop, current_loop, run
 from giambio.sync.barrier import Barrier, BarrierStatistics
 from giambio.sync.condition import Condition, ConditionStatistics
 from giambio.sync.event import Event, EventStatistics
@@ -74,13 +65,22 @@ from giambio.sync.limiter import CapacityLimiter, CapacityLimiterStatistics
 from giambio.sync.lock import Lock, LockStatistics
 from giambio.sync.queue import LifoQueue, PriorityQueue, Queue, QueueStatistics
 from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
-from giambio.tree import FrameInfo, TaskInfo, format_task_tree, task_tree
+from giambio.tasks.cancel import (
+    CancelScope,
+    current_effective_deadline,
+    fail_after,
+    fail_at,
+    move_on_after,
+    move_on_at,
+)
+from giambio.tasks.manager import TaskManager
+from giambio.tasks.task_status import TaskStatus
 
 if _TYPE_CHECKING:
+    from giambio.files.backends import FileRoute
     from giambio.files.file import AsyncFile
-    from giambio.files.opening import open_file, wrap_file
+    from giambio.files.open import open_file, wrap_file
     from giambio.files.path import Path
-    from giambio.files.routes import FileRoute
     from giambio.files.standard import stderr, stdin, stdout
     from giambio.files.temporary import (
         NamedTemporaryFile,
@@ -89,14 +89,16 @@ if _TYPE_CHECKING:
         TemporaryFile,
     )
     from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
-    from giambio.net.descriptors import receive_fds, send_fds
+    from giambio.net.fd_passing import receive_fds, send_fds
     from giambio.net.listeners import SocketListener, open_tcp_listeners
     from giambio.net.serving import serve_listeners, serve_tcp
     from giambio.net.tcp import connect_tcp
-    from giambio.net.tls.starting import start_tls
+    from giambio.net.tls.start_tls import start_tls
     from giambio.net.tls.stream import TLSStream
     from giambio.net.udp import connect_udp, open_udp
     from giambio.net.unix import connect_unix, open_unix_listener, serve_unix, socketpair
+    from giambio.portal.blocking_portal import BlockingPortal
+    from giambio.portal.loop_thread import start_blocking_portal
     from giambio.processes.process import Process, open_process
     from giambio.processes.run import run_process
     from giambio.processes.to_process import current_default_process_limiter, to_process
@@ -107,18 +109,16 @@ if _TYPE_CHECKING:
     from giambio.streams.stapled import StapledStream
     from giambio.streams.text import TextStream
     from giambio.threads.from_thread import from_thread
-    from giambio.threads.loop_thread import start_blocking_portal
-    from giambio.threads.portal import BlockingPortal
     from giambio.threads.to_thread import current_default_thread_limiter, to_thread
 
 #: What is loaded when it is first used, because few programs need it: name, and where it lives.
 _LAZY: dict[str, str] = {
     "AsyncDatagramSocket": "giambio.net.datagrams",
     "AsyncFile": "giambio.files.file",
-    "BlockingPortal": "giambio.threads.portal",
+    "BlockingPortal": "giambio.portal.blocking_portal",
     "BufferedStream": "giambio.streams.buffered",
     "ByteStream": "giambio.streams.abc",
-    "FileRoute": "giambio.files.routes",
+    "FileRoute": "giambio.files.backends",
     "Listener": "giambio.streams.abc",
     "NamedTemporaryFile": "giambio.files.temporary",
     "Path": "giambio.files.path",
@@ -140,28 +140,28 @@ _LAZY: dict[str, str] = {
     "from_thread": "giambio.threads.from_thread",
     "memory_stream_one_way_pair": "giambio.streams.memory",
     "memory_stream_pair": "giambio.streams.memory",
-    "open_file": "giambio.files.opening",
+    "open_file": "giambio.files.open",
     "open_process": "giambio.processes.process",
     "open_signal_receiver": "giambio.signals",
     "open_tcp_listeners": "giambio.net.listeners",
     "open_udp": "giambio.net.udp",
     "open_unix_listener": "giambio.net.unix",
-    "receive_fds": "giambio.net.descriptors",
+    "receive_fds": "giambio.net.fd_passing",
     "run_process": "giambio.processes.run",
-    "send_fds": "giambio.net.descriptors",
+    "send_fds": "giambio.net.fd_passing",
     "serve_listeners": "giambio.net.serving",
     "serve_tcp": "giambio.net.serving",
     "serve_unix": "giambio.net.unix",
     "socketpair": "giambio.net.unix",
-    "start_blocking_portal": "giambio.threads.loop_thread",
-    "start_tls": "giambio.net.tls.starting",
+    "start_blocking_portal": "giambio.portal.loop_thread",
+    "start_tls": "giambio.net.tls.start_tls",
     "stderr": "giambio.files.standard",
     "stdin": "giambio.files.standard",
     "stdout": "giambio.files.standard",
     "to_process": "giambio.processes.to_process",
     "to_thread": "giambio.threads.to_thread",
     "wrap_datagram_socket": "giambio.net.datagrams",
-    "wrap_file": "giambio.files.opening",
+    "wrap_file": "giambio.files.open",
 }
 
 

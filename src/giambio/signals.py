@@ -16,9 +16,9 @@ from contextvars import Context
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from giambio._final import final
-from giambio.deadlocks import external_wakeups
+from giambio._build.sealed import final
 from giambio.errors import BusyResourceError, ClosedResourceError
+from giambio.inspect.deadlocks import external_wakeups
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel

@@ -10,22 +10,22 @@ from math import inf
 from signal import Signals
 from typing import Any, TypeVar, cast
 
-import anyio
-from anyio import abc
 from anyio.abc import AsyncBackend
 
+import anyio
 import giambio
+from anyio import abc
 from giambio import errors
 from giambio.anyio import sockets, threads
-from giambio.anyio.errors import anyio_error
+from giambio.anyio.error_mapping import anyio_error
 from giambio.anyio.processes import end_with_the_loop, open_process
-from giambio.anyio.runner import TestRunner
 from giambio.anyio.scopes import CancelScope
 from giambio.anyio.synchronization import CapacityLimiter, Event, Lock, Semaphore
 from giambio.anyio.tasks import TaskGroup, TaskInfo, running_tasks
+from giambio.anyio.test_runner import TestRunner
 from giambio.kernel.operation import current_kernel
 from giambio.net.resolver import resolve
-from giambio.testing.quiet import wait_all_tasks_blocked
+from giambio.testing.all_tasks_blocked import wait_all_tasks_blocked
 
 __all__ = ["GiambioBackend"]
 

@@ -8,15 +8,14 @@ from typing import Any
 
 import anyio
 from anyio import abc
-
-from giambio.anyio.errors import anyio_error
-from giambio.cancel import CancelScope
+from giambio.anyio.error_mapping import anyio_error
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.operation import current_kernel
 from giambio.processes.process import Process as OwnProcess
 from giambio.processes.process import open_process as open_own_process
 from giambio.streams.abc import ReceiveStream as OwnReceiveStream
 from giambio.streams.abc import SendStream as OwnSendStream
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["Process", "end_with_the_loop", "open_process"]
 

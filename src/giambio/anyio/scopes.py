@@ -7,9 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import anyio
-
-from giambio.cancel import CancelScope as OwnScope
 from giambio.kernel import current
+from giambio.tasks.cancel import CancelScope as OwnScope
 
 __all__ = ["CancelScope"]
 

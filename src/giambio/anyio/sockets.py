@@ -11,15 +11,15 @@ from collections.abc import Awaitable, Collection
 from io import IOBase
 from typing import Any, NoReturn, TypeVar
 
-import anyio
-from anyio import abc
 from anyio._core._sockets import convert_ipv6_sockaddr
 
-from giambio.anyio.errors import anyio_error
+import anyio
+from anyio import abc
+from giambio.anyio.error_mapping import anyio_error
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.operation import current_kernel
 from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
-from giambio.net.descriptors import receive_fds, send_fds
+from giambio.net.fd_passing import receive_fds, send_fds
 from giambio.net.resolver import resolve
 from giambio.net.socket import AsyncSocket
 

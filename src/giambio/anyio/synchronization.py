@@ -24,7 +24,6 @@ from anyio import (
     LockStatistics,
     SemaphoreStatistics,
 )
-
 from giambio.anyio.tasks import TaskInfo
 from giambio.errors import WouldBlock
 from giambio.kernel.checkpoints import (

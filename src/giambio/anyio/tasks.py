@@ -12,21 +12,21 @@ from types import TracebackType
 from typing import Any, Self, cast
 from weakref import ref
 
-import anyio
 from anyio._core._tasks import TaskHandle
 from anyio.abc import TaskGroup as BaseTaskGroup
 from anyio.abc import TaskStatus as BaseTaskStatus
 from anyio.abc._tasks import call_for_coroutine, get_callable_name
 
+import anyio
 from giambio.anyio.scopes import CancelScope
-from giambio.block import Leaving
-from giambio.cancel import CancelScope as OwnScope
+from giambio.inspect.task_tree import children_of
 from giambio.kernel.operation import current_kernel
+from giambio.kernel.reraise import Unchained
 from giambio.kernel.task import Task
-from giambio.kernel.unchained import Unchained
-from giambio.manager import TaskManager
-from giambio.starting import TaskStatus as OwnStatus
-from giambio.tree import children_of
+from giambio.tasks.cancel import CancelScope as OwnScope
+from giambio.tasks.manager import TaskManager
+from giambio.tasks.task_group import Leaving
+from giambio.tasks.task_status import TaskStatus as OwnStatus
 
 try:
     from anyio.abc._tasks import get_coro_name

@@ -17,13 +17,13 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-import anyio
 from anyio._core._eventloop import claim_worker_thread, set_current_async_library
 
+import anyio
 from giambio.anyio.synchronization import CapacityLimiter
 from giambio.kernel.coroutines import to_coroutine
 from giambio.kernel.runnable import Handle
-from giambio.loop import EventLoop, current_loop
+from giambio.runtime.loop import EventLoop, current_loop
 from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 
 __all__ = [

@@ -1,16 +1,16 @@
-from giambio.channels cimport hub as hubs
-from giambio.channels cimport ring
-from giambio.channels.ends cimport Droppable
-from giambio.channels.hub cimport Hub, Inbox
+from giambio.channels cimport broadcast_state as hubs
+from giambio.channels cimport ring_buffer
+from giambio.channels.closing cimport Droppable
+from giambio.channels.broadcast_state cimport BroadcastState, Inbox
 
 cimport cython
 
 
 cdef class Broadcast(Droppable):
-    cdef Hub _hub
+    cdef BroadcastState _hub
 
     cpdef object close_now(self)
-    @cython.locals(hub=Hub)
+    @cython.locals(hub=BroadcastState)
     cdef bint dropped(self) except -1
 
 
@@ -19,5 +19,5 @@ cdef class Subscription(Droppable):
 
     @cython.locals(inbox=Inbox)
     cpdef object close_now(self)
-    @cython.locals(hub=Hub)
+    @cython.locals(hub=BroadcastState)
     cdef bint dropped(self) except -1

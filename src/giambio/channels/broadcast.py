@@ -11,11 +11,11 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from giambio._final import final
-from giambio.channels import ends, ring
-from giambio.channels import hub as hubs
-from giambio.channels.ends import Droppable
-from giambio.channels.hub import BroadcastStatistics, Hub, Inbox
+from giambio._build.sealed import final
+from giambio.channels import broadcast_state as hubs
+from giambio.channels import closing, ring_buffer
+from giambio.channels.broadcast_state import BroadcastState, BroadcastStatistics, Inbox
+from giambio.channels.closing import Droppable
 from giambio.errors import EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
@@ -61,7 +61,7 @@ class Broadcast(Droppable):
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __init__(self, size: int | float) -> None:
-        self._hub = Hub(size, ends.limit_of("Broadcast()", size, 1))
+        self._hub = BroadcastState(size, closing.limit_of("Broadcast()", size, 1))
         self.opened()
 
     def send(self, item: Any) -> Operation:
@@ -170,7 +170,7 @@ class Broadcast(Droppable):
     def dropped(self) -> bool:
         """See `Droppable.dropped`."""
         hub = self._hub
-        ends.close_dropped(hub.kernel, hub.end)
+        closing.close_dropped(hub.kernel, hub.end)
         return len(hub.inboxes) > 0
 
 
@@ -258,7 +258,7 @@ class Subscription(Droppable):
         if sender is not None:
             sender.check_thread("Subscription.receive_nowait()")
         item = inbox.take()
-        if item is not ring.EMPTY:
+        if item is not ring_buffer.EMPTY:
             return item
         if not inbox.hub.open:
             raise EndOfStream(hubs.ENDED)
@@ -290,7 +290,7 @@ class Subscription(Droppable):
     def dropped(self) -> bool:
         """See `Droppable.dropped`."""
         hub = self._inbox.hub
-        ends.close_dropped(hub.kernel, self._inbox.leave)
+        closing.close_dropped(hub.kernel, self._inbox.leave)
         return hub.open
 
 

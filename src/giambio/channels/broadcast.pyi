@@ -3,8 +3,8 @@ from typing import Any, Generic, Self, final
 
 from typing_extensions import TypeVar
 
-from giambio.channels.ends import Droppable
-from giambio.channels.hub import BroadcastStatistics
+from giambio.channels.broadcast_state import BroadcastStatistics
+from giambio.channels.closing import Droppable
 from giambio.kernel.operation import Operation
 
 __all__ = ["Broadcast", "BroadcastStatistics", "Subscription"]

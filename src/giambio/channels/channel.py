@@ -11,9 +11,9 @@ from __future__ import annotations
 import types
 from typing import Any
 
-from giambio._final import final
-from giambio.channels import ends, handover, ring
-from giambio.channels.handover import Channel, ChannelStatistics, End
+from giambio._build.sealed import final
+from giambio.channels import channel_state, closing, ring_buffer
+from giambio.channels.channel_state import ChannelState, ChannelStatistics, End
 from giambio.errors import EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
@@ -76,7 +76,7 @@ class SendChannel(End):
             >>> giambio.run(main)
             'hello'
         """
-        return handover.new_send(self, item)
+        return channel_state.new_send(self, item)
 
     def send_nowait(self, item: Any) -> None:
         """Send an item if that needs no waiting.
@@ -101,16 +101,16 @@ class SendChannel(End):
             'hello'
         """
         if not self._open:
-            raise handover.closed_error(self)
+            raise channel_state.closed_error(self)
         channel = self._channel
         if channel.open_receivers == 0:
-            raise handover.broken_error()
+            raise channel_state.broken_error()
         receiver = channel.receivers.first
         if receiver is not None:
             receiver.check_thread("SendChannel.send_nowait()")
         if not channel.put(item):
             raise WouldBlock(
-                f"this channel is full ({ends.fill(channel.items.length, channel.size)}), "
+                f"this channel is full ({closing.fill(channel.items.length, channel.size)}), "
                 "and no task waits to receive"
             )
 
@@ -134,7 +134,7 @@ class SendChannel(End):
             'hello'
         """
         if not self._open:
-            raise handover.closed_error(self)
+            raise channel_state.closed_error(self)
         return new_send_channel(self._channel)
 
     def close_now(self) -> None:
@@ -149,7 +149,7 @@ class SendChannel(End):
     def dropped(self) -> bool:
         """See `Droppable.dropped`."""
         channel = self._channel
-        ends.close_dropped(channel.kernel, channel.sender_left)
+        closing.close_dropped(channel.kernel, channel.sender_left)
         return channel.open_receivers > 0
 
 
@@ -209,7 +209,7 @@ class ReceiveChannel(End):
             >>> giambio.run(main)
             'hello'
         """
-        return handover.new_receive(self, False)
+        return channel_state.new_receive(self, False)
 
     def receive_nowait(self) -> Any:
         """Receive the next item if there is one.
@@ -234,16 +234,16 @@ class ReceiveChannel(End):
             giambio.errors.WouldBlock: no item waits in this channel, and no task waits to send
         """
         if not self._open:
-            raise handover.closed_error(self)
+            raise channel_state.closed_error(self)
         channel = self._channel
         sender = channel.senders.first
         if sender is not None:
             sender.check_thread("ReceiveChannel.receive_nowait()")
         item = channel.take()
-        if item is not ring.EMPTY:
+        if item is not ring_buffer.EMPTY:
             return item
         if channel.open_senders == 0:
-            raise EndOfStream(handover.ENDED)
+            raise EndOfStream(channel_state.ENDED)
         raise WouldBlock("no item waits in this channel, and no task waits to send")
 
     def clone(self) -> ReceiveChannel:
@@ -266,7 +266,7 @@ class ReceiveChannel(End):
             'hello'
         """
         if not self._open:
-            raise handover.closed_error(self)
+            raise channel_state.closed_error(self)
         return new_receive_channel(self._channel)
 
     def close_now(self) -> None:
@@ -282,24 +282,24 @@ class ReceiveChannel(End):
         return self
 
     def __anext__(self) -> Operation:
-        return handover.new_receive(self, True)
+        return channel_state.new_receive(self, True)
 
     def dropped(self) -> bool:
         """See `Droppable.dropped`."""
         channel = self._channel
         lost = channel.items.length > 0
-        ends.close_dropped(channel.kernel, channel.receiver_left)
+        closing.close_dropped(channel.kernel, channel.receiver_left)
         return channel.open_senders > 0 or lost
 
 
-def new_send_channel(channel: Channel) -> SendChannel:
+def new_send_channel(channel: ChannelState) -> SendChannel:
     """Make a sending end."""
     end = SendChannel(channel)
     channel.open_senders += 1
     return end
 
 
-def new_receive_channel(channel: Channel) -> ReceiveChannel:
+def new_receive_channel(channel: ChannelState) -> ReceiveChannel:
     """Make a receiving end."""
     end = ReceiveChannel(channel)
     channel.open_receivers += 1
@@ -341,7 +341,7 @@ class open_channel(tuple[SendChannel, ReceiveChannel]):
     __slots__ = ()
 
     def __new__(cls, size: int | float) -> tuple[SendChannel, ReceiveChannel]:  # type: ignore[misc]
-        channel = Channel(size, ends.limit_of("open_channel()", size, 0))
+        channel = ChannelState(size, closing.limit_of("open_channel()", size, 0))
         return new_send_channel(channel), new_receive_channel(channel)
 
 

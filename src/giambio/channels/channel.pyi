@@ -3,7 +3,7 @@ from typing import Any, Generic, Self, final
 
 from typing_extensions import TypeVar
 
-from giambio.channels.handover import ChannelStatistics, End
+from giambio.channels.channel_state import ChannelStatistics, End
 from giambio.kernel.operation import Operation
 
 __all__ = ["ChannelStatistics", "ReceiveChannel", "SendChannel", "open_channel"]

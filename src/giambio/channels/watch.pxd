@@ -1,8 +1,8 @@
-from giambio.channels cimport ends
-from giambio.channels.ends cimport Droppable
-from giambio.channels.taking cimport Taking
+from giambio.channels cimport closing
+from giambio.channels.closing cimport Droppable
+from giambio.channels.receiving cimport ReceivingOperation
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
 cimport cython
 
@@ -10,7 +10,7 @@ cimport cython
 cdef class Watched:
     cdef object value
     cdef long long changes
-    cdef Line watchers
+    cdef WaitQueue watchers
     cdef bint open
     cdef Kernel kernel
 
@@ -18,7 +18,7 @@ cdef class Watched:
 cdef class Watch(Droppable):
     cdef Watched _watched
 
-    @cython.locals(watcher=Waiting)
+    @cython.locals(watcher=QueuedOperation)
     cpdef object close_now(self)
     @cython.locals(watched=Watched)
     cdef bint dropped(self) except -1
@@ -30,7 +30,7 @@ cdef class Watcher:
     cdef long long _seen
 
 
-cdef class Change(Taking):
+cdef class Change(ReceivingOperation):
     cdef Watcher watcher
 
     @cython.locals(watcher=Watcher, watched=Watched)

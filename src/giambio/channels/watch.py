@@ -10,14 +10,14 @@ from __future__ import annotations
 import types
 from typing import Any, NamedTuple
 
-from giambio._final import final
-from giambio.channels import ends
-from giambio.channels.ends import Droppable
-from giambio.channels.taking import Taking
+from giambio._build.sealed import final
+from giambio.channels import closing
+from giambio.channels.closing import Droppable
+from giambio.channels.receiving import ReceivingOperation
 from giambio.errors import ClosedResourceError
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.line import Line
 from giambio.kernel.operation import Operation
+from giambio.kernel.wait_queue import WaitQueue
 
 __all__ = ["Watch", "WatchStatistics", "Watcher"]
 
@@ -44,7 +44,7 @@ class Watched:
         self.value = value
         # How often it was set.
         self.changes = 0
-        self.watchers = Line()
+        self.watchers = WaitQueue()
         self.open = True
         # The loop in which it was used last.
         self.kernel: Kernel | None = None
@@ -175,7 +175,7 @@ class Watch(Droppable):
         """See `Droppable.dropped`."""
         watched = self._watched
         awaited = watched.watchers.length > 0
-        ends.close_dropped(watched.kernel, watched.end)
+        closing.close_dropped(watched.kernel, watched.end)
         return awaited
 
 
@@ -258,7 +258,7 @@ class Watcher:
         return f"<giambio.Watcher {state}, {'watching' if watched.open else 'closed'}>"
 
 
-class Change(Taking):
+class Change(ReceivingOperation):
     """One task's `Watcher.changed`."""
 
     __slots__ = ("watcher",)

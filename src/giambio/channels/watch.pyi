@@ -3,7 +3,7 @@ from typing import Any, Generic, NamedTuple, Self, final
 
 from typing_extensions import TypeVar
 
-from giambio.channels.ends import Droppable
+from giambio.channels.closing import Droppable
 from giambio.kernel.operation import Operation
 
 __all__ = ["Watch", "WatchStatistics", "Watcher"]

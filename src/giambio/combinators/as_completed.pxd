@@ -1,18 +1,18 @@
-from giambio.block cimport Block, Leaving
-from giambio.combinators.feeding cimport Feeding
-from giambio.combinators.together cimport Collector
+from giambio.tasks.task_group cimport TaskGroup, Leaving
+from giambio.combinators.bounded cimport BoundedCollector
+from giambio.combinators.base cimport Collector
 from giambio.kernel cimport constants
-from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.task cimport Task
 
 cimport cython
 
 
-cdef class Results(Feeding):
+cdef class Results(BoundedCollector):
     cdef object _values
-    cdef Line _line
+    cdef WaitQueue _line
 
-    @cython.locals(first=Waiting)
+    @cython.locals(first=QueuedOperation)
     cdef object take(self, Task task, object result)
     cdef object take_value(self)
     cdef bint is_left(self) noexcept
@@ -23,7 +23,7 @@ cdef class Results(Feeding):
     cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
 
 
-cdef class Next(Waiting):
+cdef class Next(QueuedOperation):
     cdef Results _results
 
     @cython.locals(results=Results)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from giambio._final import final
-from giambio.block import Block, Leaving
-from giambio.combinators.checks import check_function
-from giambio.combinators.feeding import Feeding
+from giambio._build.sealed import final
+from giambio.combinators.bounded import BoundedCollector
+from giambio.combinators.targets import check_function
 from giambio.errors import ClosedResourceError
 from giambio.kernel import constants
-from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
+from giambio.tasks.task_group import Leaving, TaskGroup
 
 __all__ = ["Results", "as_completed"]
 
@@ -57,7 +57,7 @@ def as_completed(
         TaskCancelled: on leaving: one of the tasks was cancelled by itself.
         CancelledError: the caller is in a cancelled scope.
 
-    Entering is no checkpoint. Waiting for the next result is one; cancelled, no result is
+    Entering is no checkpoint. QueuedOperation for the next result is one; cancelled, no result is
     lost. Leaving always gives way once. The tasks are below the caller's, inside its
     scopes. Several tasks may iterate, and each result goes to one of them.
 
@@ -76,7 +76,7 @@ def as_completed(
     return Results(fn, items, limit, return_exceptions)
 
 
-class Results(Feeding):
+class Results(BoundedCollector):
     """The tasks of one `as_completed`, and their results that were not taken yet."""
 
     __slots__ = ("_line", "_values")
@@ -91,7 +91,7 @@ class Results(Feeding):
         self.prepare_feeding(function, items, limit, return_exceptions)
         self._values: deque[Any] = deque()
         # Who waits for a result. If there is somebody, there is no value.
-        self._line = Line()
+        self._line = WaitQueue()
 
     # -- iterating ---------------------------------------------------------------------
 
@@ -131,19 +131,19 @@ class Results(Feeding):
     # -- the block ---------------------------------------------------------------------
 
     def open(self, task: Task) -> None:
-        """See `Block.open`."""
-        Block.open(self, task)
+        """See `TaskGroup.open`."""
+        TaskGroup.open(self, task)
         self.begin()
 
     def pass_place_on(self) -> None:
-        """See `Block.pass_place_on`; with the last task the iteration ends."""
+        """See `TaskGroup.pass_place_on`; with the last task the iteration ends."""
         if not self.children:
             self._line.wake_all()
-        Block.pass_place_on(self)
+        TaskGroup.pass_place_on(self)
 
     def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
-        """See `Block.begin_leaving`: what still runs is not wanted any more."""
-        Block.begin_leaving(self, leaving, body)
+        """See `TaskGroup.begin_leaving`: what still runs is not wanted any more."""
+        TaskGroup.begin_leaving(self, leaving, body)
         if self.children:
             self.cancel_all("the block of as_completed() was left")
         self._values.clear()
@@ -152,11 +152,11 @@ class Results(Feeding):
     def conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """See `Block.conclude`."""
-        return Block.conclude(self, host, body, cancelled, caught)
+        """See `TaskGroup.conclude`."""
+        return TaskGroup.conclude(self, host, body, cancelled, caught)
 
 
-class Next(Waiting):
+class Next(QueuedOperation):
     """The wait for one result."""
 
     __slots__ = ("_results",)
@@ -164,7 +164,7 @@ class Next(Waiting):
     what = "the next result"
 
     def __init__(self, results: Results) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._results = results
 
     def attempt(self) -> bool:

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, final, overload
 
-from giambio.combinators.feeding import Feeding
-from giambio.kernel.line import Waiting
+from giambio.combinators.bounded import BoundedCollector
 from giambio.kernel.operation import Operation
+from giambio.kernel.wait_queue import QueuedOperation
 
 __all__ = ["Results", "as_completed"]
 
@@ -30,7 +30,7 @@ def as_completed(
 ) -> Results[_T | Exception]: ...
 
 @final
-class Results(Feeding, Generic[_T_co]):
+class Results(BoundedCollector, Generic[_T_co]):
     def __init__(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None: ...
@@ -49,5 +49,5 @@ class Results(Feeding, Generic[_T_co]):
     def pass_place_on(self) -> None: ...
 
 @final
-class Next(Waiting):
+class Next(QueuedOperation):
     def __init__(self, results: Results[Any]) -> None: ...

@@ -1,5 +1,5 @@
 from giambio.combinators.given cimport Given
-from giambio.combinators.together cimport Collector
+from giambio.combinators.base cimport Collector
 from giambio.kernel.task cimport Task
 
 

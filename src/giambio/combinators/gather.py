@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.checks import check_given
+from giambio.combinators.base import Together
 from giambio.combinators.given import Given
-from giambio.combinators.together import Together
+from giambio.combinators.targets import check_given
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
 

@@ -1,4 +1,4 @@
-from giambio.combinators.together cimport Collector
+from giambio.combinators.base cimport Collector
 from giambio.kernel.task cimport Task
 
 cimport cython

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from giambio.combinators.together import Collector
+from giambio.combinators.base import Collector
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.task import Task, current_task
 
@@ -25,7 +25,7 @@ class Given(Collector):
     __slots__ = ("_coros", "_targets")
 
     def prepare_given(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        """See `Block.prepare`."""
+        """See `TaskGroup.prepare`."""
         self.prepare_collector(return_exceptions)
         self._targets = targets
         self._coros: list[Coro] = []

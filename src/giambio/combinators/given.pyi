@@ -1,4 +1,4 @@
-from giambio.combinators.together import Collector
+from giambio.combinators.base import Collector
 
 __all__ = ["Given"]
 

@@ -1,9 +1,9 @@
-from giambio.combinators.feeding cimport Feeding
-from giambio.combinators.together cimport Collector
+from giambio.combinators.bounded cimport BoundedCollector
+from giambio.combinators.base cimport Collector
 from giambio.kernel.task cimport Task
 
 
-cdef class Mapping(Feeding):
+cdef class Mapping(BoundedCollector):
     cdef dict _numbers
     cdef list _results
 

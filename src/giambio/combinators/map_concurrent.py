@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.checks import check_function
-from giambio.combinators.feeding import Feeding
-from giambio.combinators.together import Together
+from giambio.combinators.base import Together
+from giambio.combinators.bounded import BoundedCollector
+from giambio.combinators.targets import check_function
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
 
@@ -57,7 +57,7 @@ def map_concurrent(
     return Together(Mapping(fn, items, limit, return_exceptions))
 
 
-class Mapping(Feeding):
+class Mapping(BoundedCollector):
     """The tasks of one `map_concurrent`."""
 
     __slots__ = ("_numbers", "_results")
@@ -74,7 +74,7 @@ class Mapping(Feeding):
         self._results: list[Any] = []
 
     def began(self, task: Task) -> None:
-        """See `Feeding.began`."""
+        """See `BoundedCollector.began`."""
         self._numbers[task] = len(self._results)
         self._results.append(None)
 

@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, Literal, TypeVar, overload
 
-from giambio.combinators.feeding import Feeding
+from giambio.combinators.bounded import BoundedCollector
 from giambio.kernel.operation import Operation
 
 __all__ = ["map_concurrent"]
@@ -26,7 +26,7 @@ def map_concurrent(
     return_exceptions: bool,
 ) -> Operation[list[_T | Exception]]: ...
 
-class Mapping(Feeding):
+class Mapping(BoundedCollector):
     def __init__(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None: ...

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.checks import check_given
+from giambio.combinators.base import Together
 from giambio.combinators.given import Given
-from giambio.combinators.together import Together
+from giambio.combinators.targets import check_given
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
 
@@ -83,6 +83,6 @@ class Racing(Given):
     def conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """See `Block.conclude`: the losers were cancelled, but there is a result."""
+        """See `TaskGroup.conclude`: the losers were cancelled, but there is a result."""
         self._cancelled = not self._won
         return Given.conclude(self, host, body, cancelled, caught)

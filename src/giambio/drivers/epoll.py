@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 import select
 
-from giambio.drivers import directions
+from giambio.drivers import interest
 from giambio.drivers.driver import Driver
-from giambio.drivers.levels import Levels
+from giambio.drivers.fd_watches import FdWatches
 from giambio.drivers.source import Source, Waiter
 
 __all__ = ["EpollDriver"]
@@ -38,7 +38,7 @@ class EpollDriver(Driver):
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
-        self._levels: Levels | None = None
+        self._levels: FdWatches | None = None
         self._events: list[tuple[int, int]] = []
         self._waits = 0
 
@@ -57,7 +57,7 @@ class EpollDriver(Driver):
             older.slot = -1
             older.armed = 0
         source.slot = source.fd
-        source.armed = directions.READING | directions.WRITING
+        source.armed = interest.READING | interest.WRITING
         source.generation = self._waits
         self._sources[source.fd] = source
 
@@ -75,8 +75,8 @@ class EpollDriver(Driver):
     def watch(self, fd: int, direction: int, waiter: Waiter) -> bool:
         """See `Driver.watch`."""
         if self._levels is None:
-            levels = Levels()
-            self.arm(levels.source, directions.READING)
+            levels = FdWatches()
+            self.arm(levels.source, interest.READING)
             self._levels = levels
         return self._levels.watch(fd, direction, waiter)
 

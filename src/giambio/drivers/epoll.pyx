@@ -10,12 +10,12 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 
-from giambio.drivers.directions cimport READING, WRITING
+from giambio.drivers.interest cimport READING, WRITING
 from giambio.drivers.driver cimport Driver
-from giambio.drivers.levels cimport Levels
+from giambio.drivers.fd_watches cimport FdWatches
 from giambio.drivers.source cimport Source, Waiter
 
-from giambio.drivers.levels import Levels
+from giambio.drivers.fd_watches import FdWatches
 
 cdef extern from "<sys/epoll.h>" nogil:
     cdef union epoll_data:
@@ -48,7 +48,7 @@ cdef class EpollDriver(Driver):
     cdef int _count
     cdef unsigned int _generation
     cdef list _slots
-    cdef Levels _levels
+    cdef FdWatches _levels
     cdef epoll_event _events[MAX_EVENTS]
 
     name = "epoll"
@@ -105,7 +105,7 @@ cdef class EpollDriver(Driver):
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *:
         """See `Driver.watch`."""
         if self._levels is None:
-            levels = Levels()
+            levels = FdWatches()
             self.arm(levels.source, READING)
             self._levels = levels
         return self._levels.watch(fd, direction, waiter)

@@ -12,7 +12,7 @@ import os
 import select
 from typing import Any, Final
 
-from giambio.drivers import directions
+from giambio.drivers import interest
 
 __all__ = [
     "LARGE_SHIFT",
@@ -56,7 +56,7 @@ def read_now(fd: int, size: int, how: int) -> bytes | None:
             data = bytearray(size)
             count = os.preadv(fd, [data], -1, RWF_NOWAIT)
             return bytes(memoryview(data)[:count])
-        if how == LEVEL and not is_ready(fd, directions.READING):
+        if how == LEVEL and not is_ready(fd, interest.READING):
             return None
         return os.read(fd, size)
     except BlockingIOError:
@@ -84,7 +84,7 @@ def write_now(fd: int, data: Any, start: int, how: int) -> int:
                 raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
             return os.pwritev(fd, [view], -1, RWF_NOWAIT)
         if how == LEVEL:
-            if not is_ready(fd, directions.WRITING):
+            if not is_ready(fd, interest.WRITING):
                 return -1
             view = view[:SURELY_TAKEN]
         return os.write(fd, view)
@@ -94,7 +94,7 @@ def write_now(fd: int, data: Any, start: int, how: int) -> int:
 
 def is_ready(fd: int, direction: int) -> bool:
     """Tell whether a descriptor is ready, or has an end or an error to report."""
-    reading, writing = ([fd], []) if direction == directions.READING else ([], [fd])
+    reading, writing = ([fd], []) if direction == interest.READING else ([], [fd])
     if not hasattr(select, "poll"):
         return any(select.select(reading, writing, [], 0))
     poll = select.poll()

@@ -1,4 +1,4 @@
-from giambio.drivers cimport directions
+from giambio.drivers cimport interest
 from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Source, Waiter
 

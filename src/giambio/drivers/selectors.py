@@ -11,7 +11,7 @@ from __future__ import annotations
 import selectors
 from typing import Any
 
-from giambio.drivers import directions
+from giambio.drivers import interest
 from giambio.drivers.driver import Driver
 from giambio.drivers.source import Source, Waiter
 
@@ -19,9 +19,9 @@ __all__ = ["SelectorsDriver"]
 
 EVENTS = {
     0: 0,
-    directions.READING: selectors.EVENT_READ,
-    directions.WRITING: selectors.EVENT_WRITE,
-    directions.READING | directions.WRITING: selectors.EVENT_READ | selectors.EVENT_WRITE,
+    interest.READING: selectors.EVENT_READ,
+    interest.WRITING: selectors.EVENT_WRITE,
+    interest.READING | interest.WRITING: selectors.EVENT_READ | selectors.EVENT_WRITE,
 }
 
 
@@ -116,8 +116,8 @@ class SelectorsDriver(Driver):
         return entry
 
     def _dispatch(self, entry: Entry, happened: int) -> None:
-        ready = (directions.READING if happened & selectors.EVENT_READ else 0) | (
-            directions.WRITING if happened & selectors.EVENT_WRITE else 0
+        ready = (interest.READING if happened & selectors.EVENT_READ else 0) | (
+            interest.WRITING if happened & selectors.EVENT_WRITE else 0
         )
         if not ready & entry.wanted():
             self._shrink(entry)  # nobody armed it again since it last fired
@@ -126,8 +126,8 @@ class SelectorsDriver(Driver):
         if source is not None and source.armed & ready:
             fired = source.armed & ready
             source.armed &= ~fired
-            source.report(bool(fired & directions.READING), bool(fired & directions.WRITING), False)
-        for direction in (directions.READING, directions.WRITING):
+            source.report(bool(fired & interest.READING), bool(fired & interest.WRITING), False)
+        for direction in (interest.READING, interest.WRITING):
             waiter = entry.watchers[direction - 1]
             if ready & direction and waiter is not None:
                 entry.watchers[direction - 1] = None
@@ -183,7 +183,7 @@ class Entry:
     def wanted(self) -> int:
         """The directions that somebody waits for."""
         wanted = 0 if self.source is None else self.source.armed
-        for direction in (directions.READING, directions.WRITING):
+        for direction in (interest.READING, interest.WRITING):
             if self.watchers[direction - 1] is not None:
                 wanted |= direction
         return wanted

@@ -15,16 +15,16 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 
-from giambio._final import final
-from giambio.cancel import CancelScope
+from giambio._build.sealed import final
 from giambio.errors import is_cancellation
-from giambio.files.buffered import Bytes
-from giambio.files.openfile import OpenFile, Turns, closed_error
-from giambio.files.operations import Read, Turn
+from giambio.files.binary_mode import Bytes
+from giambio.files.file_operations import Read, Turn
+from giambio.files.file_state import FileState, Turns, closed_error
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import Immediate
-from giambio.net.readiness import end_watches
+from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["AsyncFile"]
 
@@ -488,7 +488,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     async def _close(self) -> None:
         turns = self._turns
-        if not turns.closed and isinstance(turns, OpenFile) and turns.pollable:
+        if not turns.closed and isinstance(turns, FileState) and turns.pollable:
             turns.closed = True  # nobody need wait for it any longer
             driver: Any = turns.kernel.driver
             end_watches(driver, turns.fd)
@@ -521,7 +521,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     def __del__(self) -> None:
         turns = self._turns
-        if isinstance(turns, OpenFile) and turns.fd >= 0:
+        if isinstance(turns, FileState) and turns.fd >= 0:
             warnings.warn(
                 f"{self!r} opened at {turns.made_at} was dropped without being closed",
                 ResourceWarning,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.files.file import AsyncFile
-from giambio.files.opening import open_file
-from giambio.files.transfers import in_worker, stat_path
+from giambio.files.open import open_file
+from giambio.files.requests import in_worker, stat_path
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 
 __all__ = ["Path"]

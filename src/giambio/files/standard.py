@@ -15,10 +15,10 @@ import os
 import sys
 from typing import Any, Literal, overload
 
-from giambio.files.buffered import Bytes
+from giambio.files.binary_mode import Bytes
 from giambio.files.file import AsyncFile
-from giambio.files.openfile import BUFFER, OpenFile
-from giambio.files.text import Text
+from giambio.files.file_state import BUFFER, FileState
+from giambio.files.text_mode import Text
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 
@@ -32,7 +32,7 @@ class Stream:
 
     __slots__ = ("core", "file")
 
-    def __init__(self, core: OpenFile, file: AsyncFile[Any]) -> None:
+    def __init__(self, core: FileState, file: AsyncFile[Any]) -> None:
         self.core = core
         self.file = file
 
@@ -47,7 +47,7 @@ class InUse:
     __slots__ = ("cores",)
 
     def __init__(self) -> None:
-        self.cores: dict[OpenFile, None] = {}
+        self.cores: dict[FileState, None] = {}
 
     def loop_ended(self, forked: bool) -> None:
         """Release the descriptors until the next loop."""
@@ -173,7 +173,7 @@ def make(kernel: Kernel, name: str, mode: str) -> Stream:
     reading = name == "stdin"
     fd = os.dup(NUMBERS[name])
     try:
-        core = OpenFile(kernel, fd, f"<{name}>", reading, not reading, BUFFER, shared=True)
+        core = FileState(kernel, fd, f"<{name}>", reading, not reading, BUFFER, shared=True)
     except BaseException:
         os.close(fd)
         raise

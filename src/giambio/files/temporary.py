@@ -11,11 +11,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from giambio._final import final
-from giambio.cancel import CancelScope
+from giambio._build.sealed import final
 from giambio.files.file import AsyncFile
-from giambio.files.opening import check, make_file, parse, wrap_file
-from giambio.files.transfers import in_worker
+from giambio.files.open import check, make_file, parse, wrap_file
+from giambio.files.requests import in_worker
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from giambio import _build
+from giambio._build import selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class _Finder:
     """Finds the modules of `ALIASES`, and has those of `ADAPTERS` adapted."""
 
     def __init__(self) -> None:
-        self.adapters = SPEAKS_OUR_PROTOCOL | ({} if _build.is_set(OFF) else ADAPTERS)
+        self.adapters = SPEAKS_OUR_PROTOCOL | ({} if selection.is_set(OFF) else ADAPTERS)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from giambio.integrations.replacing import replace
-from giambio.kernel import library
+from giambio.kernel import current_library
 
 __all__ = ["SPOT", "TESTED", "adapt"]
 
@@ -29,14 +29,14 @@ def adapt(synchronization: ModuleType, just_loaded: bool) -> None:
         return
 
     def current_async_library() -> str:
-        if library.local.name != library.NAME:
+        if current_library.local.name != current_library.NAME:
             answer: str = original()
             return answer
-        library.swap("asyncio")
+        current_library.swap("asyncio")
         try:
             answer = original()
         finally:
-            library.swap(library.NAME)
+            current_library.swap(current_library.NAME)
         return answer
 
     replace(synchronization, SPOT, current_async_library)

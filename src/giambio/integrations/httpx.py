@@ -12,7 +12,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from giambio.integrations.replacing import replace
-from giambio.kernel import library
+from giambio.kernel import current_library
 from giambio.sync.event import Event
 
 __all__ = ["SPOT", "TESTED", "adapt"]
@@ -30,6 +30,6 @@ def adapt(asgi: ModuleType, just_loaded: bool) -> None:
         return
 
     def create_event() -> object:
-        return Event() if library.local.name == library.NAME else original()
+        return Event() if current_library.local.name == current_library.NAME else original()
 
     replace(asgi, SPOT, create_event)

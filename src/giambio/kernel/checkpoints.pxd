@@ -1,6 +1,6 @@
 from giambio.kernel cimport constants
 from giambio.kernel.basetask cimport BaseTask
-from giambio.kernel.freelist cimport FreeList
+from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 

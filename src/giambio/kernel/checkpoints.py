@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.kernel import constants
 from giambio.kernel.clock import check_number
-from giambio.kernel.freelist import FreeList
+from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import Operation, current_kernel
 
 __all__ = [

@@ -11,10 +11,10 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from giambio.kernel import ingredients
+from giambio.kernel import introspect
 from giambio.kernel.tracebacks import is_ours
 from giambio.kernel.trap import Trap
-from giambio.kernel.waiting import wait_for
+from giambio.kernel.wrap_awaitable import wrap_awaitable
 
 __all__ = ["discard", "to_coroutine"]
 
@@ -34,13 +34,13 @@ def to_coroutine(
         RuntimeError: the coroutine has been started or has ended.
         BaseException: what calling `target` raised.
     """
-    if ingredients.makes_coroutines(target):
+    if introspect.makes_coroutines(target):
         # Most are spawned like this, and then there is nothing to look at: it saves the
         # six thousand instructions that Python's attributes and a failing `hasattr` take.
         return target(*args, **keywords) if keywords else target(*args)  # type: ignore[no-any-return]
-    if callable(target) and not ingredients.is_awaitable(target):
+    if callable(target) and not introspect.is_awaitable(target):
         awaitable = target(*args, **keywords) if keywords else target(*args)
-        if not ingredients.is_awaitable(awaitable):
+        if not introspect.is_awaitable(awaitable):
             raise TypeError(
                 f"{what} needs an async function or an awaitable, but {name_of(target)}() "
                 f"returned {awaitable!r}, which cannot be awaited; "
@@ -48,7 +48,7 @@ def to_coroutine(
             )
     else:
         awaitable = target
-        if not ingredients.is_awaitable(awaitable):
+        if not introspect.is_awaitable(awaitable):
             raise TypeError(
                 f"{what} needs an async function or an awaitable, not {awaitable!r}; "
                 f"write {what[:-1]}function, argument, ...) or {what[:-1]}function(argument))"
@@ -71,7 +71,7 @@ def as_coroutine(what: str, awaitable: Any, origin: Any) -> Coroutine[Any, Any, 
     if isinstance(awaitable, Trap) and stands_alone(awaitable, origin):
         return awaitable.__await__()  # type: ignore[attr-defined,no-any-return]
     if type(awaitable) is types.CoroutineType:
-        if ingredients.was_started(awaitable):
+        if introspect.was_started(awaitable):
             ended = awaitable.cr_frame is None
             state = "has ended and cannot run again" if ended else "is already running"
             raise RuntimeError(
@@ -79,7 +79,7 @@ def as_coroutine(what: str, awaitable: Any, origin: Any) -> Coroutine[Any, Any, 
                 "call its function again to get a new one"
             )
         return awaitable
-    coro = wait_for(awaitable)
+    coro = wrap_awaitable(awaitable)
     named = origin if hasattr(origin, "__qualname__") else type(origin)
     module = getattr(named, "__module__", None)
     name = f"{module}.{named.__qualname__}" if module else named.__qualname__
@@ -94,7 +94,7 @@ def stands_alone(operation: Trap, origin: Any) -> bool:
     """
     if not operation.stands_alone():
         return False
-    if origin is operation or ingredients.is_compiled(origin):
+    if origin is operation or introspect.is_compiled(origin):
         return True
     return is_ours(getattr(origin, "__module__", None))
 
@@ -102,10 +102,10 @@ def stands_alone(operation: Trap, origin: Any) -> bool:
 def discard(target: object) -> None:
     """Close what will never run, so that it does not warn a second time."""
     if isinstance(target, types.CoroutineType) and not (target.cr_running or target.cr_suspended):
-        if target.cr_code is wait_for.__code__ and target.cr_frame is not None:
+        if target.cr_code is wrap_awaitable.__code__ and target.cr_frame is not None:
             discard(target.cr_frame.f_locals["awaitable"])
         target.close()
-    elif is_ours(type(target).__module__) and ingredients.is_awaitable(target):
+    elif is_ours(type(target).__module__) and introspect.is_awaitable(target):
         with suppress(RuntimeError):  # it was awaited already
             target.__await__()  # type: ignore[attr-defined]  # an operation, now as if awaited
 

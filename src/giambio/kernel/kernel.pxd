@@ -1,10 +1,10 @@
 from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Waiter
-from giambio.kernel cimport constants, current, stepping
+from giambio.kernel cimport constants, current, step
 from giambio.kernel.basetask cimport BaseTask, Park
-from giambio.kernel.quiet cimport Quiet
+from giambio.kernel.idle cimport Idle
 from giambio.kernel.runnable cimport Handle, Runnable
-from giambio.kernel.runqueue cimport RunQueue
+from giambio.kernel.run_queue cimport RunQueue
 from giambio.kernel.timers cimport Timers
 
 cimport cython
@@ -19,7 +19,7 @@ cdef class Kernel:
     cdef object _clock_now
     cdef Timers _timers
     cdef readonly RunQueue queue
-    cdef readonly Quiet quiet
+    cdef readonly Idle quiet
     cdef readonly BaseTask running
     cdef readonly int budget
     cdef public BaseTask main

@@ -20,14 +20,14 @@ from typing import Any
 from giambio import drivers
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
-from giambio.kernel import constants, current, library, randomness, stepping
+from giambio.kernel import constants, current, current_library, random_schedule, step
 from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.clock import Clock, check_number
 from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
-from giambio.kernel.quiet import Quiet
+from giambio.kernel.idle import Idle
+from giambio.kernel.run_queue import RunQueue
 from giambio.kernel.runnable import Handle
-from giambio.kernel.runqueue import RunQueue
 from giambio.kernel.timers import Timers
 from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wakeup import Wakeup
@@ -88,7 +88,7 @@ class Kernel:
         # The system's clock is asked without a frame of ours in between.
         self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
         self._timers = Timers()
-        self.quiet = Quiet(self._clock, self._timers)
+        self.quiet = Idle(self._clock, self._timers)
         self.running: BaseTask | None = None
         self.budget = 0
         # The task that exceptions from nowhere (callbacks, hooks) go to.
@@ -108,7 +108,7 @@ class Kernel:
         self._thread = 0
         self._numbers = 0
         # Makes the schedule random, and the same for the same seed.
-        self._random: Any = randomness.make_random(seed)
+        self._random: Any = random_schedule.make_random(seed)
         # How many things outside the loop are known that may wake a task.
         self.external = 0
         # How many items have run since the driver was asked, and until when it need not be.
@@ -568,7 +568,7 @@ class Kernel:
         check_no_loop_runs()
         current.swap(self)
         self._thread = threading.get_ident()
-        previous = sys.get_asyncgen_hooks(), library.swap(library.NAME)
+        previous = sys.get_asyncgen_hooks(), current_library.swap(current_library.NAME)
         if self.asyncgen_hooks is not None:
             sys.set_asyncgen_hooks(*self.asyncgen_hooks)
         return previous
@@ -580,7 +580,7 @@ class Kernel:
             current.swap(None)
         asyncgen_hooks, name = previous
         sys.set_asyncgen_hooks(*asyncgen_hooks)
-        library.swap(name)
+        current_library.swap(name)
 
     def in_own_thread(self) -> bool:
         """Tell whether the caller may touch the loop: its thread, or it is not running."""
@@ -625,12 +625,12 @@ class Kernel:
             return
         self.budget = constants.BUDGET
         if self._random is not None:
-            self.budget = self._random.choice(randomness.BUDGETS)
+            self.budget = self._random.choice(random_schedule.BUDGETS)
         if self._hooks is not None:
             self._notify("before_step", task)
         self.running = task
         while True:
-            how = stepping.step(task)
+            how = step.step(task)
             if how == constants.PARKED:
                 if task.thrown is None:
                     break

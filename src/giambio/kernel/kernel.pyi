@@ -6,9 +6,9 @@ from typing import Any, TypeVarTuple
 from giambio.drivers.driver import Driver
 from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.hooks import Hook
-from giambio.kernel.quiet import Quiet
+from giambio.kernel.idle import Idle
+from giambio.kernel.run_queue import RunQueue
 from giambio.kernel.runnable import Handle
-from giambio.kernel.runqueue import RunQueue
 
 __all__ = ["Kernel"]
 
@@ -74,7 +74,7 @@ class Kernel:
     @property
     def queue(self) -> RunQueue: ...
     @property
-    def quiet(self) -> Quiet: ...
+    def quiet(self) -> Idle: ...
     @property
     def running(self) -> BaseTask | None: ...
     @property

@@ -216,7 +216,7 @@ class Operation(Trap):
         return False
 
 
-trap.hasten(Operation)
+trap.install_am_send(Operation)
 
 
 class Immediate(Operation):

@@ -10,7 +10,7 @@ from contextvars import Context
 from math import inf
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 
 __all__ = ["Handle", "Runnable"]

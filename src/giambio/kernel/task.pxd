@@ -1,7 +1,7 @@
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current
 from giambio.kernel.basetask cimport BaseTask, Park
-from giambio.kernel.freelist cimport FreeList
+from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 

@@ -12,17 +12,17 @@ from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import constants, current
 from giambio.kernel.basetask import BaseTask
 from giambio.kernel.coroutines import discard
-from giambio.kernel.freelist import FreeList
+from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import Raised
-from giambio.kernel.waiting import wait_for
+from giambio.kernel.wrap_awaitable import wrap_awaitable
 
 __all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
 
@@ -752,7 +752,7 @@ def name_of(coro: Any) -> str:
     if isinstance(coro, Operation):
         return f"giambio.{coro.what.removesuffix('()')}"
     qualname: str = getattr(coro, "__qualname__", None) or type(coro).__qualname__
-    if getattr(coro, "cr_code", None) is wait_for.__code__:
+    if getattr(coro, "cr_code", None) is wrap_awaitable.__code__:
         return qualname  # the full name of what it waits for
     frame = getattr(coro, "cr_frame", None)
     if frame is not None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from giambio.kernel import stepping
+from giambio.kernel import step
 from giambio.kernel.basetask import Park
 
-__all__ = ["Trap", "hasten"]
+__all__ = ["Trap", "install_am_send"]
 
 
 class Trap(Park):
@@ -41,9 +41,9 @@ class Trap(Park):
 
     def __next__(self) -> Any:
         if not self.advance():
-            return stepping.PARK
+            return step.PARK
         raise StopIteration(self.result)
 
 
-def hasten(cls: type[Trap]) -> None:
+def install_am_send(cls: type[Trap]) -> None:
     """Have a class asked by `am_send`: there is nothing like that in Python."""

@@ -3,7 +3,7 @@
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
-from giambio.kernel cimport stepping
+from giambio.kernel cimport step
 
 cdef extern from *:
     """
@@ -43,7 +43,7 @@ cdef class Trap(Park):
 
     def __next__(self):
         if not self.advance():
-            return stepping.PARK
+            return step.PARK
         if self.result is not None:
             giambio_finish(self.result)
         raise StopIteration  # Cython turns it into a plain return
@@ -55,14 +55,14 @@ cdef int send(PyObject *trap, PyObject *value, PyObject **result) except -1:
         # A coroutine that is driven by hand; there is no such method, and that is the answer.
         PyObject_CallMethod(trap, "send", "O", value)
     if not (<Trap>trap).advance():
-        result[0] = <PyObject *>stepping.PARK
-        Py_INCREF(stepping.PARK)
+        result[0] = <PyObject *>step.PARK
+        Py_INCREF(step.PARK)
         return PYGEN_NEXT
     result[0] = <PyObject *>(<Trap>trap).result
     Py_INCREF(<object>result[0])
     return PYGEN_RETURN
 
 
-def hasten(cls):
+def install_am_send(cls):
     """Have a class asked by `am_send`, and its subclasses that have no `__await__` of their own."""
     giambio_set_am_send(<PyTypeObject *>cls, <void *>send)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from giambio.drivers import Driver, Source, directions
+from giambio.drivers import Driver, Source, interest
 from giambio.kernel.callback import Callback
 
 __all__ = ["Wakeup"]
@@ -30,7 +30,7 @@ class Wakeup:
             self._sender.setblocking(False)
             self._source = Source(self._receiver.fileno())
             self._source.reader = Callback(self._drain)
-            driver.arm(self._source, directions.READING)
+            driver.arm(self._source, interest.READING)
         except BaseException:
             self._receiver.close()
             self._sender.close()
@@ -65,7 +65,7 @@ class Wakeup:
         except BlockingIOError:
             pass
         self.signalled = False
-        self._driver.arm(self._source, directions.READING)
+        self._driver.arm(self._source, interest.READING)
 
     def close(self, forked: bool = False) -> None:
         """Release both descriptors; in a forked child the registration is the parent's."""

@@ -1,6 +1,6 @@
 from giambio.kernel.operation cimport Closed, Immediate, Operation
-from giambio.net.endpoint cimport Endpoint
+from giambio.net.socket_state cimport SocketState
 
 
-cdef class BaseSocket(Endpoint):
+cdef class BaseSocket(SocketState):
     pass

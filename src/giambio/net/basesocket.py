@@ -11,13 +11,13 @@ from typing import Any
 
 from giambio.kernel.operation import Closed, Immediate, Operation
 from giambio.net.address import parse
-from giambio.net.endpoint import Endpoint
 from giambio.net.resolver import numeric_address
+from giambio.net.socket_state import SocketState
 
 __all__ = ["BaseSocket", "take_over"]
 
 
-class BaseSocket(Endpoint):
+class BaseSocket(SocketState):
     """The part of a socket that does not depend on what it carries."""
 
     __slots__ = ()

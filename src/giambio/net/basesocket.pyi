@@ -6,7 +6,7 @@ from typing import Any, Self, TypeAlias, overload
 from typing_extensions import Buffer
 
 from giambio.kernel.operation import Operation
-from giambio.net.endpoint import Endpoint
+from giambio.net.socket_state import SocketState
 
 __all__ = ["BaseSocket", "take_over"]
 
@@ -20,7 +20,7 @@ _Address: TypeAlias = (
     | tuple[str, int, int, int]
 )
 
-class BaseSocket(Endpoint):
+class BaseSocket(SocketState):
     def close(self) -> Operation[None]: ...
     def aclose(self) -> Operation[None]: ...
     def close_now(self) -> None: ...

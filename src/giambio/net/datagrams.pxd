@@ -1,10 +1,10 @@
-from giambio.drivers cimport directions
+from giambio.drivers cimport interest
 from giambio.drivers.source cimport Source
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
-from giambio.net cimport operations, transfer
+from giambio.net cimport socket_operations, syscalls
 from giambio.net.basesocket cimport BaseSocket
-from giambio.net.operations cimport SocketOperation
+from giambio.net.socket_operations cimport SocketOperation
 
 cimport cython
 

@@ -15,18 +15,18 @@ import socket as stdlib_socket
 from collections import deque
 from typing import Any
 
-from giambio._final import final
-from giambio.drivers import directions
+from giambio._build.sealed import final
+from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
-from giambio.net import operations, transfer
+from giambio.net import socket_operations, syscalls
 from giambio.net.address import parse
 from giambio.net.basesocket import BaseSocket, take_over
 from giambio.net.connecting import RETRY, connect_datagrams
-from giambio.net.endpoint import closed_error
-from giambio.net.operations import SocketOperation
 from giambio.net.resolver import numeric_address
+from giambio.net.socket_operations import SocketOperation
+from giambio.net.socket_state import closed_error
 
 __all__ = ["AsyncDatagramSocket", "wrap", "wrap_datagram_socket"]
 
@@ -162,7 +162,7 @@ class AsyncDatagramSocket(BaseSocket):
             ...         await sock.send(b"hello")
             >>> giambio.run(main)
         """
-        return SendDatagram(self, operations.bytes_like("send()", data), None)
+        return SendDatagram(self, socket_operations.bytes_like("send()", data), None)
 
     def send_to(self, data: Any, address: Any) -> Operation:
         """Send one datagram to an address.
@@ -195,7 +195,7 @@ class AsyncDatagramSocket(BaseSocket):
             family = self._sock.family
             address = numeric_address("send_to()", family, parse(family, address))
             self._known = address
-        return SendDatagram(self, operations.bytes_like("send_to()", data), address)
+        return SendDatagram(self, socket_operations.bytes_like("send_to()", data), address)
 
     # -- connecting ------------------------------------------------------------------------
 
@@ -234,7 +234,7 @@ class AsyncDatagramSocket(BaseSocket):
     # -- closing -----------------------------------------------------------------------------
 
     def close_now(self) -> None:
-        """See `Endpoint.close_now`; those in line are told too."""
+        """See `SocketState.close_now`; those in line are told too."""
         BaseSocket.close_now(self)
         while self._senders:
             waiting: SendDatagram = self._senders.popleft()
@@ -262,7 +262,7 @@ class ReceiveDatagram(SocketOperation):
 
     def attempt(self) -> bool:
         """Receive, or wait for the socket to be readable."""
-        source = self.occupy(directions.READING)
+        source = self.occupy(interest.READING)
         if source is None:
             return False
         sock = self._datagrams
@@ -271,9 +271,9 @@ class ReceiveDatagram(SocketOperation):
             size = self._size
             try:
                 if self._from:
-                    received = transfer.receive_from(sock._sock, sock._fd, size, sock._buffer)
+                    received = syscalls.receive_from(sock._sock, sock._fd, size, sock._buffer)
                 else:
-                    received = transfer.receive_datagram(sock._sock, sock._fd, size, sock._buffer)
+                    received = syscalls.receive_datagram(sock._sock, sock._fd, size, sock._buffer)
             except OSError as exc:
                 self.vacate()
                 return self.fail(too_long(size) if exc.errno in TOO_LONG else exc)
@@ -284,7 +284,7 @@ class ReceiveDatagram(SocketOperation):
                 self.result = received
                 return True
             source.readable = False
-        sock._wait(source, directions.READING)
+        sock._wait(source, interest.READING)
         return False
 
 
@@ -326,7 +326,7 @@ class SendDatagram(SocketOperation):
                 return self.fail(exc)
             if sent:
                 self.vacate()
-                self.spend(len(self._data) >> transfer.LARGE_SHIFT)
+                self.spend(len(self._data) >> syscalls.LARGE_SHIFT)
                 return True
         try:
             self.wait_for_room(sock, source)
@@ -338,8 +338,8 @@ class SendDatagram(SocketOperation):
     def send_now(self, sock: AsyncDatagramSocket) -> bool:
         """Tell whether there was room for it."""
         if self._address is None:
-            return transfer.send(sock._sock, sock._fd, self._data, 0) >= 0
-        return transfer.send_to(sock._sock, sock._fd, self._data, self._address)
+            return syscalls.send(sock._sock, sock._fd, self._data, 0) >= 0
+        return syscalls.send_to(sock._sock, sock._fd, self._data, self._address)
 
     def wait_for_room(self, sock: AsyncDatagramSocket, source: Source) -> None:
         """Arrange to be told when to try again."""
@@ -350,7 +350,7 @@ class SendDatagram(SocketOperation):
             kernel.add_timer(kernel.current_time() + RETRY, self)
             return
         source.writable = False
-        sock._wait(source, directions.WRITING)
+        sock._wait(source, interest.WRITING)
 
     def vacate(self) -> None:
         """Leave the sending end to the first in line, or leave the line."""
@@ -400,7 +400,7 @@ def check_size(what: str, max_size: Any) -> int:
         raise TypeError(f"{what} needs a whole number of bytes, not {max_size!r}")
     if max_size < 1:
         raise ValueError(f"{what} needs a number of bytes from 1 up, not {max_size!r}")
-    return min(max_size, transfer.RECEIVE_BUFFER)
+    return min(max_size, syscalls.RECEIVE_BUFFER)
 
 
 def wrap(kernel: Kernel, sock: Any) -> AsyncDatagramSocket:

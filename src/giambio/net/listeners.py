@@ -8,7 +8,7 @@ import socket
 from math import inf
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.kernel.checkpoints import current_time, sleep
 from giambio.net.address import parse
 from giambio.net.attempts import no_attempt_left

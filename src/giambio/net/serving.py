@@ -15,7 +15,6 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from giambio.cancel import CancelScope, fail_after
 from giambio.errors import (
     BrokenResourceError,
     ClosedResourceError,
@@ -25,14 +24,15 @@ from giambio.errors import (
 from giambio.kernel.checkpoints import current_time
 from giambio.kernel.clock import check_number
 from giambio.kernel.coroutines import discard, name_of
-from giambio.kernel.ingredients import is_awaitable
+from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.tracebacks import user_part
-from giambio.manager import TaskManager
 from giambio.net.listeners import BACKLOG, SocketListener, open_tcp_listeners
 from giambio.net.socket import AsyncSocket
-from giambio.starting import TaskStatus
 from giambio.streams.abc import Listener
 from giambio.sync.event import Event
+from giambio.tasks.cancel import CancelScope, fail_after
+from giambio.tasks.manager import TaskManager
+from giambio.tasks.task_status import TaskStatus
 
 __all__ = ["serve_listeners", "serve_tcp"]
 
@@ -266,7 +266,7 @@ class Server:
 
     async def _encrypted(self, stream: Any, address: Any) -> Any:
         """The connection with TLS on it, or None if the handshake failed."""
-        from giambio.net.tls.starting import start_tls
+        from giambio.net.tls.start_tls import start_tls
 
         try:
             with fail_after(self._handshake_timeout):

@@ -1,6 +1,6 @@
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
-from giambio.net cimport operations, transfer
+from giambio.net cimport socket_operations, syscalls
 from giambio.net.basesocket cimport BaseSocket
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket as stdlib_socket
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
-from giambio.net import operations, transfer
+from giambio.net import socket_operations, syscalls
 from giambio.net.basesocket import BaseSocket, take_over
 from giambio.net.connecting import connect
-from giambio.net.operations import Accept, Connect, ReceiveInto, Send, SendEof
+from giambio.net.socket_operations import Accept, Connect, ReceiveInto, Send, SendEof
 from giambio.streams.abc import ByteStream, Listener
 
 __all__ = ["AsyncSocket", "wrap", "wrap_socket"]
@@ -76,10 +76,10 @@ class AsyncSocket(BaseSocket):
         """
         if not isinstance(max_size, int):
             raise TypeError(f"receive() needs a whole number of bytes, not {max_size!r}")
-        size = transfer.bounded(max_size)
+        size = syscalls.bounded(max_size)
         if size < 1:
             raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
-        return operations.new_receive(self, size)
+        return socket_operations.new_receive(self, size)
 
     def receive_into(self, buffer: Any) -> Operation:
         """Receive what has come into a buffer of yours, without a copy.
@@ -178,7 +178,7 @@ class AsyncSocket(BaseSocket):
             >>> giambio.run(main)
             5
         """
-        return Send(self, operations.bytes_like("send()", data))
+        return Send(self, socket_operations.bytes_like("send()", data))
 
     def send_all(self, data: Any) -> Operation:
         """Send all of the data, waiting for room as often as needed.
@@ -206,7 +206,9 @@ class AsyncSocket(BaseSocket):
             >>> giambio.run(main)
             b'hello'
         """
-        return operations.new_send_all(self, operations.bytes_like("send_all()", data))
+        return socket_operations.new_send_all(
+            self, socket_operations.bytes_like("send_all()", data)
+        )
 
     def send_eof(self) -> Operation:
         """End the stream to the other side, which receives ``b""``; receiving goes on.
@@ -289,7 +291,7 @@ class AsyncSocket(BaseSocket):
         self._open_socket().listen(backlog)
 
     def _accepted(self, connection: stdlib_socket.socket) -> AsyncSocket:
-        """See `Endpoint._accepted`."""
+        """See `SocketState._accepted`."""
         return AsyncSocket(self._kernel, connection)
 
 

@@ -12,14 +12,14 @@ import socket
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-from giambio.cancel import move_on_after
 from giambio.kernel.clock import check_number
-from giambio.manager import TaskManager
 from giambio.net.address import is_numeric, parse
 from giambio.net.attempts import no_attempt_left
 from giambio.net.resolver import getaddrinfo, numeric_address
 from giambio.net.socket import AsyncSocket, wrap_socket
 from giambio.sync.event import Event
+from giambio.tasks.cancel import move_on_after
+from giambio.tasks.manager import TaskManager
 
 if TYPE_CHECKING:
     import ssl
@@ -126,7 +126,7 @@ async def connect_tcp(
     sock.made_here()
     if tls is False:
         return sock
-    from giambio.net.tls.starting import start_tls
+    from giambio.net.tls.start_tls import start_tls
 
     try:
         return await start_tls(sock, None if tls is True else tls, server_hostname=host)

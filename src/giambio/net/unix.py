@@ -14,7 +14,7 @@ from giambio.net.listeners import BACKLOG, SocketListener
 from giambio.net.serving import Handler, OnError, Server
 from giambio.net.socket import AsyncSocket, wrap_socket
 from giambio.net.socketfile import SocketFile, bind_to_path, is_abstract
-from giambio.starting import TaskStatus
+from giambio.tasks.task_status import TaskStatus
 
 __all__ = ["connect_unix", "open_unix_listener", "serve_unix", "socketpair"]
 

@@ -24,15 +24,15 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from giambio.cancel import CancelScope
-from giambio.drivers import directions
+from giambio.drivers import interest
 from giambio.drivers.driver import Driver
 from giambio.kernel.callback import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
 from giambio.processes.realtime import RealTimer
-from giambio.streams.turns import take_turn
+from giambio.streams.budget import spend_budget
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["AtWork", "Child"]
 
@@ -144,7 +144,7 @@ class Child:
                 f"process {self.pid} was started in another loop than the one that runs this "
                 "task; wait for it there"
             )
-        await take_turn()
+        await spend_budget()
         while not self.reap():
             wait = Wait(name="Process.wait()")
             self._waiting.append(wait)
@@ -178,7 +178,7 @@ class Child:
         if driver is None or self._watched_by is driver:
             return
         if self._descriptor >= 0:
-            driver.watch(self._descriptor, directions.READING, Callback(self._reported))
+            driver.watch(self._descriptor, interest.READING, Callback(self._reported))
         elif self._somebody_wants_to_know():
             self._pause = FIRST_LOOK
             self._look_later()
@@ -193,7 +193,7 @@ class Child:
             self._looking.cancel()
             self._looking = None
         elif driver is not None and driver is self._kernel.driver:
-            driver.unwatch(self._descriptor, directions.READING)
+            driver.unwatch(self._descriptor, interest.READING)
 
     def _reported(self) -> None:
         """The driver says that it has ended."""

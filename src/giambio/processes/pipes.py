@@ -12,13 +12,13 @@ import typing
 from io import RawIOBase
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, ClosedResourceError
 from giambio.kernel.kernel import Kernel
-from giambio.net.readiness import end_watches, wait_readable, wait_writable
+from giambio.net.wait_fd import end_watches, wait_readable, wait_writable
 from giambio.streams.abc import Closeable, ReceiveStream, SendStream
+from giambio.streams.budget import spend_budget
 from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
-from giambio.streams.turns import take_turn
 
 __all__ = ["PipeReceiveStream", "PipeSendStream"]
 
@@ -83,7 +83,7 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
     async def receive(self, max_size: int = 65536) -> bytes:
         """See `ReceiveStream.receive`."""
         check_size("receive()", "max_size", max_size)
-        await take_turn()
+        await spend_budget()
         with self._guard:
             while True:
                 try:
@@ -112,7 +112,7 @@ class PipeSendStream(PipeEnd, SendStream):
     async def send(self, data: Any) -> int:
         """See `SendStream.send`."""
         view = bytes_like("send()", data)
-        await take_turn()
+        await spend_budget()
         with self._guard:
             if self._half_sent:
                 raise half_sent_error()
@@ -121,7 +121,7 @@ class PipeSendStream(PipeEnd, SendStream):
     async def send_all(self, data: Any) -> None:
         """See `SendStream.send_all`."""
         view = bytes_like("send_all()", data)
-        await take_turn()
+        await spend_budget()
         with self._guard:
             if self._half_sent:
                 raise half_sent_error()

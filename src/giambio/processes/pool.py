@@ -14,13 +14,13 @@ import sys
 import time
 from typing import Any
 
-from giambio.cancel import CancelScope
 from giambio.errors import BrokenResourceError, BrokenWorkerProcess, ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.runnable import Handle
 from giambio.processes import protocol
 from giambio.processes.child import AtWork, Child
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["Pool", "WorkerProcess", "pool_of"]
 

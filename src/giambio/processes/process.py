@@ -16,15 +16,15 @@ from math import inf
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from giambio._final import final
-from giambio.cancel import CancelScope
+from giambio._build.sealed import final
 from giambio.kernel.clock import check_number
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation, current_kernel
 from giambio.processes.child import Child
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
 from giambio.streams.abc import ReceiveStream, SendStream
-from giambio.streams.turns import take_turn
+from giambio.streams.budget import spend_budget
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["Command", "Process", "open_process", "start"]
 
@@ -370,7 +370,7 @@ async def start(
 ) -> Process:
     """What `open_process` and `run_process` have in common; `what` is for messages."""
     check(what, command, shell, terminate_timeout, options)
-    await take_turn()
+    await spend_budget()
     popen = subprocess.Popen(command, bufsize=0, shell=shell, **usual, **options)
     return Process(current_kernel(), popen, terminate_timeout)
 

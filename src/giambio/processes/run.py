@@ -9,7 +9,6 @@ from typing import Any
 from giambio.errors import BrokenResourceError
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
-from giambio.manager import TaskManager
 from giambio.processes.child import AtWork
 from giambio.processes.process import (
     TERMINATE_TIMEOUT,
@@ -19,6 +18,7 @@ from giambio.processes.process import (
 )
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.streams.guard import bytes_like
+from giambio.tasks.manager import TaskManager
 
 __all__ = ["run_process"]
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Never, TypeVar, TypeVarTuple
 
-from giambio.cancel import CancelScope
 from giambio.kernel.operation import current_kernel
 from giambio.processes import worker
 from giambio.processes.pool import pool_of
 from giambio.processes.protocol import dump_request, load_reply
 from giambio.sync.limiter import CapacityLimiter
+from giambio.tasks.cancel import CancelScope
 from giambio.threads.call import check_call
 
 __all__ = ["current_default_process_limiter", "to_process"]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from giambio.pytest_plugin.claims import (
+from giambio.pytest_plugin.ownership import (
     ORIGINAL,
     is_async,
     is_async_test,
@@ -38,9 +38,9 @@ from giambio.pytest_plugin.settings import (
 )
 
 if TYPE_CHECKING:
-    from giambio.manager import TaskManager
-    from giambio.testing.clock import VirtualClock
+    from giambio.tasks.manager import TaskManager
     from giambio.testing.runner import Runner
+    from giambio.testing.virtual_clock import VirtualClock
 
 __all__ = [
     "pytest_addoption",
@@ -260,7 +260,7 @@ async def last(generator: Any, what: str) -> None:
 @pytest.fixture
 def virtual_clock(request: pytest.FixtureRequest) -> VirtualClock:
     """The clock of the test's loop: time jumps when every task waits (giambio)."""
-    from giambio.testing.clock import VirtualClock
+    from giambio.testing.virtual_clock import VirtualClock
 
     if request.scope == "function" and RUNNER in request.node.stash:
         raise failure(
@@ -273,7 +273,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> VirtualClock:
 @pytest.fixture
 async def task_manager() -> AsyncIterator[TaskManager]:
     """A giambio.TaskManager around the test; what runs in it at the end is cancelled."""
-    from giambio.manager import TaskManager
+    from giambio.tasks.manager import TaskManager
 
     async with TaskManager() as manager:
         yield manager

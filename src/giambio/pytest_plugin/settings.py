@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from giambio.pytest_plugin.claims import MARK, OTHER_MODES
+from giambio.pytest_plugin.ownership import MARK, OTHER_MODES
 
 __all__ = [
     "failure",

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.errors import DelimiterNotFound, IncompleteRead
 from giambio.streams.abc import ByteStream, ReceiveStream
+from giambio.streams.budget import spend_budget
 from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, to_send_on
-from giambio.streams.turns import take_turn
 
 __all__ = ["BufferedStream"]
 
@@ -243,7 +243,7 @@ class BufferedStream(ByteStream):
 
     async def _begin(self) -> None:
         """Be a checkpoint, also if the buffer has all that is wanted."""
-        await take_turn()
+        await spend_budget()
         if self._closed:
             raise closed_error()
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from giambio.errors import BrokenResourceError
 from giambio.streams.abc import ByteStream, ReceiveStream, SendStream
+from giambio.streams.budget import spend_budget
 from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
-from giambio.streams.turns import take_turn
 from giambio.sync.event import Event
 
 __all__ = ["memory_stream_one_way_pair", "memory_stream_pair"]
@@ -58,7 +58,7 @@ class Pipe:
     async def receive(self, max_size: int) -> bytes:
         """See `ReceiveStream.receive`."""
         check_size("receive()", "max_size", max_size)
-        await take_turn()
+        await spend_budget()
         with self._receiving:
             while True:
                 if self.receiver_closed:
@@ -90,14 +90,14 @@ class Pipe:
     async def send(self, data: Any) -> int:
         """See `SendStream.send`."""
         view = bytes_like("send()", data)
-        await take_turn()
+        await spend_budget()
         with self._sending:
             return await self._put(view)
 
     async def send_all(self, data: Any) -> None:
         """See `SendStream.send_all`."""
         view = bytes_like("send_all()", data)
-        await take_turn()
+        await spend_budget()
         with self._sending:
             sent = await self._put(view)
             while sent < len(view):
@@ -130,7 +130,7 @@ class Pipe:
 
     async def send_eof(self) -> None:
         """See `ByteStream.send_eof`."""
-        await take_turn()
+        await spend_budget()
         with self._sending:
             if not self.ended:
                 self._check_sending()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from typing import Any
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.streams.abc import ByteStream, ReceiveStream, SendStream
 
 __all__ = ["StapledStream"]

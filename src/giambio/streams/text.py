@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Awaitable
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.streams.abc import Closeable, ReceiveStream, SendStream
 from giambio.streams.guard import Guard, to_receive_from, to_send_on
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import NamedTuple
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError
-from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
-from giambio.sync.basics import NOTHING, check_count
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
+from giambio.sync.checks import NOTHING, check_count
 
 __all__ = ["Barrier", "BarrierStatistics"]
 
@@ -65,7 +65,7 @@ class Barrier:
     def __init__(self, parties: int) -> None:
         self._parties = check_count("Barrier()", "parties", parties, 1)
         self._broken = False
-        self._line = Line()
+        self._line = WaitQueue()
 
     @property
     def parties(self) -> int:
@@ -211,7 +211,7 @@ class Barrier:
             first = self._line.first  # type: ignore[assignment]
 
 
-class BarrierWait(Waiting):
+class BarrierWait(QueuedOperation):
     """One task's `Barrier.wait`."""
 
     __slots__ = ("_barrier", "_turned_away")
@@ -219,7 +219,7 @@ class BarrierWait(Waiting):
     what = "Barrier.wait()"
 
     def __init__(self, barrier: Barrier) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._barrier = barrier
         self._turned_away = False
 

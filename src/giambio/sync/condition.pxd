@@ -1,5 +1,5 @@
 from giambio.kernel cimport constants
-from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Task
 from giambio.sync.lock cimport Lock, LockAcquire
@@ -10,9 +10,9 @@ cimport cython
 cdef class Condition:
     cdef object __weakref__
     cdef Lock _lock
-    cdef Line _line
+    cdef WaitQueue _line
 
-    @cython.locals(lock=Lock, line=Line, first=Waiting)
+    @cython.locals(lock=Lock, line=WaitQueue, first=QueuedOperation)
     cdef object wake(self, str what, Py_ssize_t count)
     @cython.locals(lock=Lock)
     cdef object fall_asleep(self, ConditionWait operation)
@@ -23,7 +23,7 @@ cdef class ConditionAcquire(LockAcquire):
     pass
 
 
-cdef class ConditionWait(Waiting):
+cdef class ConditionWait(QueuedOperation):
     cdef Condition _condition
     cdef object _predicate
     cdef bint _cancelled

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from types import CoroutineType, TracebackType
 from typing import Any, NamedTuple
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.kernel import constants
-from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.tracebacks import user_part
-from giambio.sync.basics import NOTHING, check_count
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
+from giambio.sync.checks import NOTHING, check_count
 from giambio.sync.lock import Lock, LockAcquire, LockStatistics
 
 __all__ = ["Condition", "ConditionStatistics"]
@@ -75,7 +75,7 @@ class Condition:
         if lock is not None and not isinstance(lock, Lock):
             raise TypeError(f"Condition() needs a giambio.Lock or None, not {lock!r}")
         self._lock = Lock() if lock is None else lock
-        self._line = Line()
+        self._line = WaitQueue()
 
     # -- the lock -------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class ConditionAcquire(LockAcquire):
     what = "Condition.acquire()"
 
 
-class ConditionWait(Waiting):
+class ConditionWait(QueuedOperation):
     """One task's `Condition.wait` or `Condition.wait_for`.
 
     It stands in the condition's line until it is notified or cancelled, and in the lock's
@@ -319,7 +319,7 @@ class ConditionWait(Waiting):
     __slots__ = ("_cancelled", "_condition", "_predicate")
 
     def __init__(self, condition: Condition, predicate: Callable[[], Any] | None) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._condition = condition
         self._predicate = predicate
         # Whether it was cancelled before anybody notified it.

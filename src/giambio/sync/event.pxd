@@ -1,15 +1,15 @@
-from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
 cimport cython
 
 
 cdef class Event:
     cdef object __weakref__
-    cdef Line _line
+    cdef WaitQueue _line
     cdef bint _set
 
 
-cdef class EventWait(Waiting):
+cdef class EventWait(QueuedOperation):
     cdef Event _event
 
     @cython.locals(event=Event)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, NoReturn
 
-from giambio._final import final
-from giambio.kernel.line import Line, Waiting
+from giambio._build.sealed import final
 from giambio.kernel.operation import Operation
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
 __all__ = ["Event", "EventStatistics"]
 
@@ -49,7 +49,7 @@ class Event:
 
     def __init__(self) -> None:
         self._set = False
-        self._line = Line()
+        self._line = WaitQueue()
 
     def set(self) -> None:
         """Let it happen: all who wait go on, in the order in which they came.
@@ -122,7 +122,7 @@ class Event:
         return f"<giambio.Event {state}, {self._line.length} waiting>"
 
 
-class EventWait(Waiting):
+class EventWait(QueuedOperation):
     """One task's `Event.wait`."""
 
     __slots__ = ("_event",)
@@ -130,7 +130,7 @@ class EventWait(Waiting):
     what = "Event.wait()"
 
     def __init__(self, event: Event) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._event = event
 
     def attempt(self) -> bool:

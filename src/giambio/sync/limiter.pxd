@@ -1,6 +1,6 @@
 from giambio.kernel cimport current
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
 cimport cython
 
@@ -11,12 +11,12 @@ cdef class CapacityLimiter:
     cdef Py_ssize_t _most
     cdef dict _borrowers
     cdef set _waiting
-    cdef Line _line
+    cdef WaitQueue _line
 
     cdef object set_total(self, str what, object total)
     cdef object take_now(self, object borrower)
     cdef object problem(self, object borrower)
-    @cython.locals(first=Waiting)
+    @cython.locals(first=QueuedOperation)
     cdef object give_up(self, object borrower)
     @cython.locals(first=LimiterAcquire)
     cdef object hand_out(self)
@@ -24,7 +24,7 @@ cdef class CapacityLimiter:
     cdef object leave(self, object exc)
 
 
-cdef class LimiterAcquire(Waiting):
+cdef class LimiterAcquire(QueuedOperation):
     cdef CapacityLimiter _limiter
     cdef bint _for_task
     cdef object _borrower

@@ -12,13 +12,13 @@ from math import inf
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.errors import WouldBlock
 from giambio.kernel import current
-from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task, current_task
-from giambio.sync.basics import NOTHING, check_count
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
+from giambio.sync.checks import NOTHING, check_count
 
 __all__ = ["CapacityLimiter", "CapacityLimiterStatistics"]
 
@@ -69,7 +69,7 @@ class CapacityLimiter:
         self._borrowers: dict[object, None] = {}
         # The borrowers for whom somebody waits.
         self._waiting: set[object] = set()
-        self._line = Line()
+        self._line = WaitQueue()
 
     # -- how many -------------------------------------------------------------------------
 
@@ -366,13 +366,13 @@ class CapacityLimiter:
             self.give_up(current_task())
 
 
-class LimiterAcquire(Waiting):
+class LimiterAcquire(QueuedOperation):
     """One task's `CapacityLimiter.acquire`, or `acquire_on_behalf_of`."""
 
     __slots__ = ("_borrower", "_for_task", "_limiter")
 
     def __init__(self, limiter: CapacityLimiter, for_task: bool, borrower: object) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._limiter = limiter
         self._for_task = for_task
         self._borrower = borrower
@@ -407,7 +407,7 @@ class LimiterAcquire(Waiting):
         return True
 
     def give_back(self) -> None:
-        """See `Waiting.give_back`."""
+        """See `QueuedOperation.give_back`."""
         self._limiter.give_up(self._borrower)
 
     def subject(self) -> object:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import NamedTuple
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, WouldBlock
 from giambio.kernel import current
-from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Held, Task, current_task
-from giambio.sync.basics import NOTHING
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
+from giambio.sync.checks import NOTHING
 
 __all__ = ["Lock", "LockStatistics"]
 
@@ -58,10 +58,10 @@ class Lock(Held):
     def __init__(self) -> None:
         self.beneath = None
         self._owner: Task | None = None
-        self._line = Line()
+        self._line = WaitQueue()
         self._abandoned_by: str | None = None
         # The lines of the Conditions on this lock in which tasks wait to be notified.
-        self._sleeping: dict[Line, None] | None = None
+        self._sleeping: dict[WaitQueue, None] | None = None
 
     def acquire(self) -> Operation:
         """Take the lock; wait as long as another task holds it.
@@ -281,7 +281,7 @@ class Lock(Held):
             line.wake_all()
 
 
-class LockAcquire(Waiting):
+class LockAcquire(QueuedOperation):
     """One task's `Lock.acquire`."""
 
     __slots__ = ("_lock",)
@@ -289,7 +289,7 @@ class LockAcquire(Waiting):
     what = "Lock.acquire()"
 
     def __init__(self, lock: Lock) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._lock = lock
 
     def attempt(self) -> bool:
@@ -305,7 +305,7 @@ class LockAcquire(Waiting):
         return self.wait_in(lock._line)
 
     def give_back(self) -> None:
-        """See `Waiting.give_back`."""
+        """See `QueuedOperation.give_back`."""
         task: Task = self.task  # type: ignore[assignment]
         task.let_go_of(self._lock)
         self._lock.hand_over()

@@ -13,14 +13,14 @@ import types
 from math import inf
 from typing import Any, NamedTuple
 
-from giambio._final import final
-from giambio.channels import ends, ring
-from giambio.channels.ring import Ring
+from giambio._build.sealed import final
+from giambio.channels import closing, ring_buffer
+from giambio.channels.ring_buffer import RingBuffer
 from giambio.errors import EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
-from giambio.sync import store
-from giambio.sync.heap import Heap
-from giambio.sync.store import Store
+from giambio.sync import queue_state
+from giambio.sync.queue_state import QueueState
+from giambio.sync.stable_heap import Heap
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueStatistics"]
 
@@ -42,7 +42,7 @@ class QueueStatistics(NamedTuple):
     tasks_waiting_join: int
 
 
-class BaseQueue(Store):
+class BaseQueue(QueueState):
     """A queue, but for the order in which items come out."""
 
     __slots__ = ("_maxsize",)
@@ -61,7 +61,7 @@ class BaseQueue(Store):
                 f"{self.called}() needs a maxsize from 0 up, where 0 is no limit, not {maxsize!r}"
             )
         self._maxsize = maxsize
-        self.open_store(min(maxsize or sys.maxsize, sys.maxsize))
+        self.open_queue(min(maxsize or sys.maxsize, sys.maxsize))
 
     # -- what users do ---------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class BaseQueue(Store):
             >>> giambio.run(main)
             'hello'
         """
-        return store.new_put(self, item)
+        return queue_state.new_put(self, item)
 
     def put_nowait(self, item: Any) -> None:
         """Put an item in if the queue is not full.
@@ -147,7 +147,7 @@ class BaseQueue(Store):
             >>> giambio.run(main)
             'hello'
         """
-        return store.new_get(self, False)
+        return queue_state.new_get(self, False)
 
     def get_nowait(self) -> Any:
         """Take the next item out if there is one.
@@ -173,7 +173,7 @@ class BaseQueue(Store):
         if putter is not None:
             putter.check_thread(f"{self.called}.get_nowait()")
         item = self.take_out()
-        if item is not ring.EMPTY:
+        if item is not ring_buffer.EMPTY:
             return item
         if not self._open:
             raise EndOfStream(self.end())
@@ -277,7 +277,7 @@ class BaseQueue(Store):
             >>> giambio.run(main)
             hello
         """
-        return store.QueueJoin(self)
+        return queue_state.QueueJoin(self)
 
     def statistics(self) -> QueueStatistics:
         """How many items there are, and how many tasks wait. Not a checkpoint.
@@ -314,10 +314,10 @@ class BaseQueue(Store):
         return self
 
     def __anext__(self) -> Operation:
-        return store.new_get(self, True)
+        return queue_state.new_get(self, True)
 
     def __repr__(self) -> str:
-        filled = ends.fill(self.length(), self._maxsize or inf)
+        filled = closing.fill(self.length(), self._maxsize or inf)
         state = "" if self._open else ", closed"
         return (
             f"<giambio.{self.called} {filled}, {self._putters.length} waiting to put, "
@@ -362,9 +362,9 @@ class Queue(BaseQueue):
 
     called = "Queue"
 
-    def prepare_store(self) -> None:
-        """See `Store`, as the rest."""
-        self._items = Ring()
+    def prepare_queue_state(self) -> None:
+        """See `QueueState`, as the rest."""
+        self._items = RingBuffer()
 
     def length(self) -> int:
         """All of them."""
@@ -415,8 +415,8 @@ class PriorityQueue(BaseQueue):
 
     called = "PriorityQueue"
 
-    def prepare_store(self) -> None:
-        """See `Store`, as the rest."""
+    def prepare_queue_state(self) -> None:
+        """See `QueueState`, as the rest."""
         self._heap = Heap()
 
     def length(self) -> int:
@@ -465,8 +465,8 @@ class LifoQueue(BaseQueue):
 
     called = "LifoQueue"
 
-    def prepare_store(self) -> None:
-        """See `Store`, as the rest."""
+    def prepare_queue_state(self) -> None:
+        """See `QueueState`, as the rest."""
         self._stack: list[Any] = []
 
     def length(self) -> int:

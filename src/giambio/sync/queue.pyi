@@ -4,7 +4,7 @@ from typing import Any, Generic, NamedTuple, Self, final
 from typing_extensions import TypeVar
 
 from giambio.kernel.operation import Operation
-from giambio.sync.store import Store
+from giambio.sync.queue_state import QueueState
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueStatistics"]
 
@@ -18,7 +18,7 @@ class QueueStatistics(NamedTuple):
     tasks_waiting_get: int
     tasks_waiting_join: int
 
-class BaseQueue(Store, Generic[_T]):
+class BaseQueue(QueueState, Generic[_T]):
     called: str
     def __init__(self, maxsize: int = 0) -> None: ...
     @classmethod

@@ -1,4 +1,4 @@
-from giambio.kernel.line cimport Line, Waiting
+from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
 cimport cython
 
@@ -8,13 +8,13 @@ cdef class Semaphore:
     cdef Py_ssize_t _value
     cdef Py_ssize_t _most
     cdef object _max_value
-    cdef Line _line
+    cdef WaitQueue _line
 
-    @cython.locals(first=Waiting)
+    @cython.locals(first=QueuedOperation)
     cdef object give_back(self)
 
 
-cdef class SemaphoreAcquire(Waiting):
+cdef class SemaphoreAcquire(QueuedOperation):
     cdef Semaphore _semaphore
 
     @cython.locals(semaphore=Semaphore)

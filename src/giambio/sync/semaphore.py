@@ -11,11 +11,11 @@ import sys
 from types import TracebackType
 from typing import NamedTuple
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.errors import WouldBlock
-from giambio.kernel.line import Line, Waiting
 from giambio.kernel.operation import Operation
-from giambio.sync.basics import NOTHING, check_count
+from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
+from giambio.sync.checks import NOTHING, check_count
 
 __all__ = ["Semaphore", "SemaphoreStatistics"]
 
@@ -65,7 +65,7 @@ class Semaphore:
             least = max(self._value, 1)
             self._most = check_count("Semaphore()", "max_value", max_value, least)
         self._max_value = None if max_value is None else self._most
-        self._line = Line()
+        self._line = WaitQueue()
 
     @property
     def value(self) -> int:
@@ -192,7 +192,7 @@ class Semaphore:
                 return
 
 
-class SemaphoreAcquire(Waiting):
+class SemaphoreAcquire(QueuedOperation):
     """One task's `Semaphore.acquire`."""
 
     __slots__ = ("_semaphore",)
@@ -200,7 +200,7 @@ class SemaphoreAcquire(Waiting):
     what = "Semaphore.acquire()"
 
     def __init__(self, semaphore: Semaphore) -> None:
-        self.prepare_waiting()
+        self.prepare_queued()
         self._semaphore = semaphore
 
     def attempt(self) -> bool:
@@ -212,7 +212,7 @@ class SemaphoreAcquire(Waiting):
         return self.wait_in(semaphore._line)
 
     def give_back(self) -> None:
-        """See `Waiting.give_back`."""
+        """See `QueuedOperation.give_back`."""
         self._semaphore.give_back()
 
     def subject(self) -> object:

@@ -4,11 +4,11 @@ Import it by name, `import giambio` leaves it out. The pytest plugin that comes 
 (`giambio.pytest_plugin`) runs async tests, and gives them some of this as fixtures.
 """
 
-from giambio.testing.checkpoints import assert_checkpoints, assert_no_checkpoints
-from giambio.testing.clock import VirtualClock
-from giambio.testing.quiet import wait_all_tasks_blocked
+from giambio.testing.all_tasks_blocked import wait_all_tasks_blocked
+from giambio.testing.assert_checkpoints import assert_checkpoints, assert_no_checkpoints
 from giambio.testing.seeds import explore
 from giambio.testing.swallowed import SwallowedCancellation, swallowed_cancellations
+from giambio.testing.virtual_clock import VirtualClock
 
 __all__ = [
     "SwallowedCancellation",

@@ -14,17 +14,17 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from giambio.cancel import CancelScope
-from giambio.deadlocks import DeadlockDetector
 from giambio.errors import CancelledError, TaskCancelled
-from giambio.interrupts import Interrupts
+from giambio.inspect.deadlocks import DeadlockDetector
+from giambio.inspect.task_tree import format_task_tree, tree_of
 from giambio.kernel.kernel import check_no_loop_runs
 from giambio.kernel.operation import Wait
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import user_part
-from giambio.loop import EventLoop, current_loop
-from giambio.manager import TaskManager
-from giambio.tree import format_task_tree, tree_of
+from giambio.runtime.loop import EventLoop, current_loop
+from giambio.runtime.sigint import Interrupts
+from giambio.tasks.cancel import CancelScope
+from giambio.tasks.manager import TaskManager
 
 __all__ = ["Runner", "close_by_force"]
 

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, TypeVarTuple
 
 from giambio.kernel.coroutines import discard
-from giambio.kernel.ingredients import is_awaitable
-from giambio.loop import run
+from giambio.kernel.introspect import is_awaitable
+from giambio.runtime.loop import run
 
 __all__ = ["explore"]
 

@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from giambio._final import final
+from giambio._build.sealed import final
+from giambio.inspect.task_tree import FrameInfo, user_frames
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.tracebacks import user_frame
-from giambio.tree import FrameInfo, user_frames
 
 __all__ = ["SwallowedCancellation", "swallowed_cancellations"]
 

@@ -21,7 +21,7 @@ from giambio.errors import CancelledError
 from giambio.kernel import constants
 from giambio.kernel.basetask import BaseTask
 from giambio.kernel.coroutines import discard, name_of
-from giambio.kernel.ingredients import is_awaitable
+from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.runnable import Handle
@@ -39,7 +39,7 @@ class Calling(threading.local):
 calling = Calling()
 
 
-class Debts:
+class AbandonedCalls:
     """The abandoned calls of a loop whose threads have not given their tokens back.
 
     A service of the kernel. When the loop ends, it gives them back itself: the limiter may
@@ -102,7 +102,7 @@ class ThreadCall(Operation):
         self._limiter = limiter
         self._line: Operation | None = None
         self._owed = False
-        self._debts: Debts | None = None
+        self._debts: AbandonedCalls | None = None
         # Whether the task may leave the thread to itself, whether it waits for
         # a visit to end before it does, and whether it has.
         self._abandonable = abandonable
@@ -232,7 +232,7 @@ class ThreadCall(Operation):
         self.keep_count()
         kernel = self.kernel
         if self._owed and kernel is not None:
-            self._debts = kernel.services.setdefault("debts of threads", Debts())
+            self._debts = kernel.services.setdefault("debts of threads", AbandonedCalls())
             self._debts.calls[self] = None
 
     def keep_count(self) -> None:

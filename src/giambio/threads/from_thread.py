@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Any, TypeVar, TypeVarTuple
 
-from giambio._final import final
+from giambio._build.sealed import final
 from giambio.kernel import current
 from giambio.threads.call import ThreadCall, calling, refuse_async
-from giambio.threads.visit import Visit, loop_ended
+from giambio.threads.callback_task import CallbackTask, loop_ended
 
 __all__ = ["from_thread"]
 
@@ -73,7 +73,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             >>> giambio.run(giambio.to_thread, blocking)
             42
         """
-        visit = Visit("from_thread.run()", caller("run"), function, args, copy_context())
+        visit = CallbackTask("from_thread.run()", caller("run"), function, args, copy_context())
         visit.wait()
         try:
             if visit.error is not None:
@@ -120,7 +120,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             True
         """
         call = caller("run_sync")
-        visit = Visit(
+        visit = CallbackTask(
             "from_thread.run_sync()", call, call_in_loop, (function, args), copy_context()
         )
         visit.wait()

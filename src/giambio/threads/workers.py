@@ -111,8 +111,8 @@ class Workers:
     def __init__(self) -> None:
         self._idle: dict[Worker, None] = {}
         self._numbers = count(1)
-        self.for_names = Few(self)
-        self.for_files = Few(self)
+        self.for_names = LimitedPool(self)
+        self.for_files = LimitedPool(self)
 
     def submit(self, job: Job) -> None:
         """Have a job run at once, by an idle thread or by a new one.
@@ -132,7 +132,7 @@ class Workers:
         return sum(worker.rests() for worker in list(self._idle))
 
 
-class Few:
+class LimitedPool:
     """A few of the threads, for jobs of one kind that nobody asked for by name."""
 
     def __init__(self, workers: Workers) -> None:
@@ -176,7 +176,7 @@ class Few:
 class Serving:
     """The job of doing the jobs that wait."""
 
-    def __init__(self, few: Few) -> None:
+    def __init__(self, few: LimitedPool) -> None:
         self._few = few
         self._last: Job | None = None
 
@@ -208,12 +208,12 @@ def submit(job: Job) -> None:
 
 
 def submit_for_names(job: UnaskedJob) -> None:
-    """Have a host looked up by one of a few threads; see `Few.submit`."""
+    """Have a host looked up by one of a few threads; see `LimitedPool.submit`."""
     workers.for_names.submit(job)
 
 
 def submit_for_files(job: UnaskedJob) -> None:
-    """Have a file used by one of a few threads; see `Few.submit`."""
+    """Have a file used by one of a few threads; see `LimitedPool.submit`."""
     workers.for_files.submit(job)
 
 

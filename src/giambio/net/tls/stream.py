@@ -17,17 +17,17 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from giambio._final import final
-from giambio.cancel import current_effective_deadline
+from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, BusyResourceError, ClosedResourceError
 from giambio.kernel.operation import Closed
-from giambio.manager import TaskManager
-from giambio.net.tls.parting import part
+from giambio.net.tls.close_notify import part
 from giambio.net.tls.records import PIECE, Records
 from giambio.streams.abc import ByteStream
+from giambio.streams.budget import spend_budget
 from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
-from giambio.streams.turns import take_turn
 from giambio.sync.event import Event
+from giambio.tasks.cancel import current_effective_deadline
+from giambio.tasks.manager import TaskManager
 
 __all__ = ["TLSStream"]
 
@@ -187,7 +187,7 @@ class TLSStream(ByteStream):
             ...     return await stream.receive(10)
         """
         check_size("receive()", "max_size", max_size)
-        await take_turn()
+        await spend_budget()
         with self._receiving:
             self._check_open()
             try:
@@ -229,7 +229,7 @@ class TLSStream(ByteStream):
         """
         view = bytes_like("send_all()", data)
         records = self._records
-        await take_turn()
+        await spend_budget()
         with self._sending:
             self._check_sending()
             taken = 0
@@ -267,7 +267,7 @@ class TLSStream(ByteStream):
             ...     await stream.send_eof()
             ...     return await stream.receive()
         """
-        await take_turn()
+        await spend_budget()
         with self._sending:
             if not self._records.goodbye_said:
                 self._check_sending()

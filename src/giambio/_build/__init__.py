@@ -1,0 +1,1 @@
+"""Which build runs, and how its classes are sealed."""

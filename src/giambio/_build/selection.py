@@ -1,0 +1,296 @@
+"""Decides, before anything else of giambio is imported, which build runs.
+
+giambio's inner modules exist twice: as Python and, where a C compiler was at hand,
+as extensions built from the same sources. `select` makes sure that one process
+runs one kind only, and `build_info` tells which, and why.
+
+`setup.py` loads this file by its path, so that the version and the rule which says
+what is compiled (`extension_sources`) stand in one place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from giambio.files.backends import FileRoute
+
+VERSION = "0.1.0"
+
+# What `select` found: why the Python modules run, or "" when the extensions do.
+_reason = ""
+
+
+def is_set(variable: str) -> bool:
+    """Tell whether an environment variable asks for something.
+
+    Parameters:
+        variable: the variable's name.
+
+    Returns:
+        True unless the variable is missing, empty or "0".
+
+    Example:
+        >>> from giambio._build.selection import is_set
+        >>> is_set("GIAMBIO_UNHEARD_OF")
+        False
+    """
+    return os.environ.get(variable, "") not in ("", "0")
+
+
+def extension_sources(package: str) -> dict[str, str]:
+    """Find the modules which are compiled on this platform.
+
+    Every `.pxd` and every `.pyx` names an extension. It is built from the `.pyx` if
+    there is one, else from the `.py`. A `.pyx` that says `# platform: linux` or
+    `# platform: posix` among the comments at its top is compiled only there.
+
+    Parameters:
+        package: the path of the package's folder.
+
+    Returns:
+        The full name of each such module with the path of its source, sorted.
+
+    Raises:
+        FileNotFoundError: an extension has no Python twin.
+
+    Example:
+        >>> from giambio._build.selection import extension_sources
+        >>> extension_sources("src/giambio")  # doctest: +SKIP
+        {'giambio.kernel.timers': 'src/giambio/kernel/timers.py'}
+    """
+    sources = {}
+    for folder, _, files in os.walk(package):
+        stems = {os.path.splitext(file)[0] for file in files if file.endswith((".pxd", ".pyx"))}
+        for stem in stems:
+            path = os.path.join(folder, stem)
+            if stem + ".py" not in files:
+                raise FileNotFoundError(
+                    f"{path}.py is missing. Every extension needs a Python twin of the same "
+                    "interface, which runs where giambio is installed without a C compiler."
+                )
+            name = os.path.relpath(path, os.path.dirname(package)).replace(os.sep, ".")
+            if stem + ".pyx" not in files:
+                sources[name] = path + ".py"
+            elif _is_for_this_platform(path + ".pyx"):
+                sources[name] = path + ".pyx"
+    return dict(sorted(sources.items()))
+
+
+def _is_for_this_platform(source: str) -> bool:
+    with open(source, encoding="utf-8") as lines:
+        for line in lines:
+            if not line.startswith("#"):
+                break
+            key, _, value = line.lstrip("# ").partition(":")
+            if key == "platform":
+                return value.strip() in (sys.platform, os.name)
+    return True
+
+
+def select() -> None:
+    """Choose the build that this process runs; `giambio/__init__.py` calls it first.
+
+    The extensions run if they are there, the Python modules otherwise, or when the
+    environment variable `GIAMBIO_PURE` asks for them. Never a mixture: the two kinds
+    do not know each other's objects.
+
+    Raises:
+        ImportError: only some of the extensions are there, or (in a source tree) one
+            is older than what it was compiled from.
+
+    Example:
+        >>> from giambio._build import selection
+        >>> selection.select()
+    """
+    global _reason
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sources: dict[str, str] = {}
+    try:
+        installed = importlib.import_module("giambio._build._built")
+    except ModuleNotFoundError:  # setup.py writes it, but never into a source tree
+        sources = extension_sources(package)
+        names: tuple[str, ...] = tuple(sources)
+        _reason = "a source tree in which no extension was built for this Python"
+        fix = "rebuild with 'python setup.py build_ext --inplace' or 'pip install -e .'"
+    else:
+        names = installed.EXTENSIONS
+        _reason = installed.REASON or "its extensions are missing or built for another Python"
+        fix = "reinstall with 'python -m pip install --force-reinstall giambio'"
+
+    found = {name: path for name in names if (path := _extension_file(package, name))}
+    if not found:
+        return
+    if is_set("GIAMBIO_PURE"):
+        _reason = "GIAMBIO_PURE is set"
+        sys.meta_path.insert(0, _PythonTwins())
+        return
+    fix += ", or set GIAMBIO_PURE=1 to run the Python modules"
+    for name in names:
+        if name not in found:
+            raise ImportError(
+                f"giambio is compiled in part: there is no extension for {name}, though there "
+                f"is one for {next(iter(found))}. Either all run or none: {fix}.",
+                name=name,
+            )
+    for name, source in sources.items():
+        _refuse_stale(found[name], source, fix)
+    _reason = ""
+
+
+def _extension_file(package: str, name: str) -> str:
+    """Return the file which Python would load as the extension `name`, "" if none."""
+    base = os.path.join(os.path.dirname(package), *name.split("."))
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        if os.path.exists(base + suffix):
+            return base + suffix
+    return ""
+
+
+def _refuse_stale(extension: str, source: str, fix: str) -> None:
+    for origin in (source, os.path.splitext(source)[0] + ".pxd"):
+        if os.path.exists(origin) and os.path.getmtime(extension) < os.path.getmtime(origin):
+            raise ImportError(
+                f"{extension} is older than {origin}, from which it was compiled: {fix}.",
+                path=extension,
+            )
+
+
+class _PythonTwins:
+    """A finder which imports giambio's modules from their `.py` files only."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if path is None or not fullname.startswith("giambio."):
+            return None
+        loader = (importlib.machinery.SourceFileLoader, importlib.machinery.SOURCE_SUFFIXES)
+        for folder in path:
+            spec = importlib.machinery.FileFinder(folder, loader).find_spec(fullname)
+            # A folder that is no package is found too, but without a loader.
+            if spec is not None and spec.loader is not None:
+                return spec
+        return None
+
+
+class BuildInfo:
+    """What is running: giambio's version and build, its driver, Python, the platform.
+
+    `build_info` returns one. `str(info)` is one line, fit for a bug report.
+
+    Attributes:
+        version: giambio's version.
+        build: "compiled" or "pure".
+        reason: why the build is pure; "" when it is compiled.
+        driver: the driver of the running loop, or the one that a loop would get.
+        python: the kind and version of Python.
+        platform: `sys.platform`.
+        threads: the names of giambio's worker threads which are alive.
+        files: a `FileRoute` for each way to the data of files: whether it can be used
+            here, and how often it was until you ask for this.
+
+    Example:
+        >>> import giambio
+        >>> print(giambio.build_info())  # doctest: +SKIP
+        giambio 0.1.0, compiled, epoll driver, CPython 3.11.7, linux
+    """
+
+    __slots__ = ("version", "build", "reason", "driver", "python", "platform", "threads")
+
+    version: str
+    build: str
+    reason: str
+    driver: str
+    python: str
+    platform: str
+    threads: tuple[str, ...]
+
+    def __init__(
+        self,
+        version: str,
+        build: str,
+        reason: str,
+        driver: str,
+        python: str,
+        platform: str,
+        threads: tuple[str, ...],
+    ) -> None:
+        values = (version, build, reason, driver, python, platform, threads)
+        for name, value in zip(self.__slots__, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def files(self) -> tuple[FileRoute, ...]:
+        """The ways to the data of files.
+
+        Example:
+            >>> import giambio
+            >>> [route.name for route in giambio.build_info().files]
+            ['page cache', 'io_uring', 'worker threads']
+        """
+        # Only now, because it looks what this system has.
+        from giambio.files.backends import routes
+
+        return routes()
+
+    # The words are those of CPython's own read-only, final, unpicklable objects.
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"'BuildInfo' object attribute {name!r} is read-only")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"'BuildInfo' object attribute {name!r} is read-only")
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("type 'giambio.BuildInfo' is not an acceptable base type")
+
+    def __reduce__(self) -> str:
+        raise TypeError("cannot pickle 'BuildInfo' object")
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"BuildInfo({fields})"
+
+    def __str__(self) -> str:
+        build = f"{self.build}: {self.reason}" if self.reason else self.build
+        return (
+            f"giambio {self.version}, {build}, {self.driver} driver, {self.python}, {self.platform}"
+        )
+
+
+def build_info() -> BuildInfo:
+    """Tell which build of giambio runs, with which driver, on which Python.
+
+    Returns:
+        A `BuildInfo`; printing it gives one line.
+
+    Example:
+        >>> import giambio
+        >>> giambio.build_info().build in ("compiled", "pure")
+        True
+    """
+    # Imported here because this module is the first that `import giambio` runs.
+    import platform
+    import threading
+
+    from giambio import drivers
+
+    # Looked up, because what has not been imported runs no loop.
+    current = sys.modules.get("giambio.kernel.current")
+    kernel = None if current is None else current.get()
+    driver = None if kernel is None else kernel.driver
+    names = [thread.name for thread in threading.enumerate()]
+    return BuildInfo(
+        version=VERSION,
+        build="pure" if _reason else "compiled",
+        reason=_reason,
+        driver=drivers.default_name() if driver is None else driver.name,
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        platform=sys.platform,
+        threads=tuple(name for name in names if name.startswith("giambio-")),
+    )

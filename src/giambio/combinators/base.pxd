@@ -1,0 +1,33 @@
+from giambio.tasks.task_group cimport TaskGroup, Leaving
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.task cimport Scope, Task
+
+cimport cython
+
+
+cdef class Collector(TaskGroup):
+    cdef bint _return_exceptions
+    cdef object _context
+
+    cdef object prepare_collector(self, object return_exceptions)
+    cdef object prepare_tasks(self)
+    cdef object begin(self)
+    cdef object give_up(self)
+    cdef Task add(self, object coro, object name=*)
+    cdef object take(self, Task task, object result)
+    cdef object results(self)
+    cdef object settle(self, Task task)
+    cdef bint may_return(self, Task task) except -1
+    cdef object settle_without_result(self, Task task)
+    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
+
+
+cdef class Together(Leaving):
+    cdef Collector _collector
+    cdef bint _opened
+
+    @cython.locals(collector=Collector)
+    cdef bint stands_alone(self) noexcept
+    cdef bint attempt(self) except -1
+    cdef object interruption(self, BaseTask task)
+    cdef object discard(self)

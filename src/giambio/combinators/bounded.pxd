@@ -1,0 +1,33 @@
+from giambio.combinators.base cimport Collector
+from giambio.kernel.operation cimport Operation
+from giambio.kernel.task cimport Task
+
+cimport cython
+
+
+cdef class BoundedCollector(Collector):
+    cdef object _function
+    cdef object _items
+    cdef Py_ssize_t _limit
+    cdef Task _puller
+    cdef Py_ssize_t _taken
+    cdef Place _place
+
+    cdef object prepare_feeding(
+        self, object function, object items, object limit, object return_exceptions
+    )
+    cdef object begin(self)
+    cpdef object place(self)
+    cpdef object feed(self, object item)
+    cdef object began(self, Task task)
+    cdef bint has_place(self) noexcept
+    cdef object give_place(self)
+    cdef object settle(self, Task task)
+
+
+cdef class Place(Operation):
+    cdef BoundedCollector _feeding
+
+    @cython.locals(feeding=BoundedCollector)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1

@@ -1,0 +1,253 @@
+"""An open file, as the operations see it: a descriptor, what was read ahead, whose turn it is.
+
+There are two kinds of descriptor. A file on a disk is always "ready", and reading it
+may block even so. A pipe, a terminal or a socket is read when it is ready. Either is
+read without waiting if that is possible, in the way that `how` says (see `nowait`).
+
+The position is the descriptor's own, so that a child process that inherits it goes
+on where we are, and so that appending is the system's affair.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from giambio.drivers import nowait
+from giambio.errors import ClosedResourceError
+from giambio.files.backends import Counts, counts, switch
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.tracebacks import user_place
+from giambio.kernel.wait_queue import WaitQueue
+
+__all__ = ["FileState", "Turns", "closed_error"]
+
+T = TypeVar("T")
+
+#: How much is read ahead, and how much may wait to be written, in bytes.
+BUFFER = 65536
+#: A read of a page or more goes past the buffer.
+PAGE = 4096
+
+
+class Turns:
+    """Something that tasks use one after another, in the order in which they came."""
+
+    __slots__ = ("__weakref__", "closed", "kernel", "line", "taken")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.closed = False
+        # Whether a task uses it, and who waits.
+        self.taken = False
+        self.line = WaitQueue()
+
+    def give_back(self) -> None:
+        """End a turn: the next task has it."""
+        while True:
+            first: Any = self.line.pop()
+            if first is None:
+                self.taken = False
+                return
+            if first.grant(None):
+                return
+
+
+class FileState(Turns):
+    """A descriptor, what was read ahead and not used, what was written and not passed on."""
+
+    __slots__ = (
+        "ahead",
+        "appending",
+        "cached",
+        "at",
+        "counts",
+        "direct",
+        "fd",
+        "fill",
+        "how",
+        "kind",
+        "limit",
+        "lock",
+        "made_at",
+        "name",
+        "pending",
+        "pending_size",
+        "pollable",
+        "readable",
+        "seekable",
+        "shared",
+        "stepwise",
+        "use_ring",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        fd: int,
+        name: Any,
+        readable: bool,
+        writable: bool,
+        buffer: int,
+        shared: bool = False,
+    ) -> None:
+        self.kernel = kernel
+        self.closed = False
+        self.taken = False
+        self.line = WaitQueue()
+        self.fd = fd
+        self.name = name
+        self.readable = readable
+        self.writable = writable
+        self.appending = False
+        # Unbuffered: each read and each write is one of the system's.
+        self.stepwise = not buffer
+        self.fill = buffer or 1
+        self.direct = min(buffer, PAGE)
+        self.limit = buffer
+        # What was read ahead, and how much of it is used already.
+        self.ahead = b""
+        self.at = 0
+        # What was written, but not to the system yet.
+        self.pending: list[bytes] = []
+        self.pending_size = 0
+        self.kind = kind = os.fstat(fd).st_mode
+        # Elsewhere than on POSIX nothing but a socket can be waited for.
+        self.pollable = os.name == "posix" and not (stat.S_ISREG(kind) or stat.S_ISBLK(kind))
+        # Whether the descriptor's flags are other processes' as well.
+        self.shared = shared
+        self.how = nowait.NOWAIT
+        if self.pollable and not shared:
+            os.set_blocking(fd, False)
+            self.how = nowait.NONBLOCKING
+        elif not self.pollable and not switch.page_cache:
+            self.how = nowait.NEVER
+        # Whether it has been read by way of the page cache. Only the file systems of this
+        # machine's own disks can do that, and they close what was only read at once.
+        self.cached = False
+        self.use_ring = switch.io_uring
+        self.seekable = not self.pollable or can_seek(fd)
+        self.counts: Counts = counts
+        self.made_at = user_place()
+        # Held while a thread uses the descriptor, and to close it: its number is another
+        # file's as soon as it is closed.
+        self.lock = threading.Lock()
+
+    def unread(self) -> int:
+        """How many bytes were read ahead and are not used."""
+        return len(self.ahead) - self.at
+
+    def take_ahead(self) -> bytes:
+        """Take what was read ahead and is not used."""
+        data = self.ahead[self.at :] if self.at else self.ahead
+        self.ahead = b""
+        self.at = 0
+        return data
+
+    def put_ahead(self, data: bytes) -> None:
+        """Put data in front of what was read ahead, to be read next."""
+        self.ahead = data + self.take_ahead() if self.unread() else data
+        self.at = 0
+
+    def refused(self) -> None:
+        """The system says that this kind of file cannot be read in the way that we tried."""
+        if not self.pollable:
+            self.how = nowait.NEVER
+        elif self._reopen():
+            self.how = nowait.NONBLOCKING
+        else:
+            self.how = nowait.LEVEL
+
+    def _reopen(self) -> bool:
+        """Get an open file description of our own, whose flags nobody shares."""
+        if self.readable and self.writable:
+            flags = os.O_RDWR
+        else:
+            flags = os.O_RDONLY if self.readable else os.O_WRONLY
+        try:
+            fd = os.open(f"/proc/self/fd/{self.fd}", flags | os.O_NONBLOCK | os.O_NOCTTY)
+        except (OSError, AttributeError):
+            return False
+        try:
+            os.dup2(fd, self.fd, inheritable=False)
+        finally:
+            os.close(fd)
+        return True
+
+    def in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function with the descriptor, in another thread."""
+        with self.lock:
+            if self.fd < 0:
+                raise closed_error()
+            return function(self.fd, *args)
+
+    def surrender(self) -> int:
+        """Give the descriptor away, to be closed; -1 if that was done before."""
+        with self.lock:
+            fd = self.fd
+            self.fd = -1
+            self.closed = True
+            self.ahead = b""
+            self.at = 0
+            return fd
+
+    def suspend(self) -> None:
+        """Release the descriptor, and keep everything else for `resume`."""
+        with self.lock:
+            fd = self.fd
+            self.fd = -1
+        if fd >= 0:
+            os.close(fd)
+
+    def resume(self, kernel: Kernel, fd: int) -> None:
+        """Go on in another loop, with another descriptor of the same file."""
+        self.kernel = kernel
+        self.fd = fd
+        if self.pollable:
+            self.how = nowait.NOWAIT
+
+    def close_now(self) -> None:
+        """Write what is left, if that needs no waiting for a reader, and close: it may block."""
+        if self.fd < 0:
+            return
+        try:
+            if self.pending:
+                self._write_rest()
+        finally:
+            self.drop_pending()
+            os.close(self.surrender())
+
+    def drop_pending(self) -> None:
+        """Forget what was taken for writing."""
+        self.pending = []
+        self.pending_size = 0
+
+    def _write_rest(self) -> None:
+        data = memoryview(b"".join(self.pending))
+        while data:
+            if self.pollable:
+                how = nowait.LEVEL if self.how == nowait.NOWAIT else self.how
+                count = nowait.write_now(self.fd, data, 0, how)
+                if count < 0:
+                    raise BlockingIOError(f"{len(data)} bytes for {self.name!r} are lost")
+            else:
+                count = os.write(self.fd, data)
+            data = data[count:]
+
+
+def can_seek(fd: int) -> bool:
+    """Tell whether a descriptor has a position."""
+    try:
+        os.lseek(fd, 0, os.SEEK_CUR)
+    except OSError:
+        return False
+    return True
+
+
+def closed_error() -> ClosedResourceError:
+    """The error of using a closed file."""
+    return ClosedResourceError("this file is closed; open it again to use it")

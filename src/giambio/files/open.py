@@ -1,0 +1,260 @@
+"""Opening files: what `open` takes, without blocking."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import warnings
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
+
+from giambio.files.binary_mode import Bytes
+from giambio.files.file import AsyncFile
+from giambio.files.file_state import BUFFER, FileState, Turns
+from giambio.files.requests import open_descriptor
+from giambio.files.text_mode import Text
+from giambio.files.wrapped_file import Foreign
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.operation import current_kernel
+
+__all__ = ["make_file", "open_file", "wrap_file"]
+
+Name: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes] | int
+TextMode: TypeAlias = Literal[
+    "r", "w", "a", "x", "r+", "w+", "a+", "x+", "rt", "wt", "at", "xt", "r+t", "w+t", "a+t", "x+t"
+]
+BinaryMode: TypeAlias = Literal[
+    "rb", "wb", "ab", "xb", "rb+", "wb+", "ab+", "xb+", "r+b", "w+b", "a+b", "x+b"
+]
+
+FLAGS = {
+    "r": 0,
+    "w": os.O_CREAT | os.O_TRUNC,
+    "a": os.O_CREAT | os.O_APPEND,
+    "x": os.O_CREAT | os.O_EXCL,
+}
+
+
+class Mode(NamedTuple):
+    """What a mode such as ``"rb+"`` says."""
+
+    text: str
+    flags: int
+    readable: bool
+    writable: bool
+    appending: bool
+    binary: bool
+
+
+@overload
+async def open_file(
+    path: Name,
+    mode: TextMode = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> AsyncFile[str]: ...
+
+
+@overload
+async def open_file(
+    path: Name,
+    mode: BinaryMode,
+    buffering: int = -1,
+    encoding: None = None,
+    errors: None = None,
+    newline: None = None,
+) -> AsyncFile[bytes]: ...
+
+
+@overload
+async def open_file(
+    path: Name,
+    mode: str,
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> AsyncFile[Any]: ...
+
+
+async def open_file(
+    path: Name,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> AsyncFile[Any]:
+    """Open a file: Python's `open`, made async.
+
+    Parameters:
+        path: the file's path: a string, bytes, or a path object. Or the number of an
+            open descriptor, which belongs to the file from then on.
+        mode: ``"r"`` to read (the default), ``"w"`` to write it anew, ``"a"`` to append,
+            ``"x"`` to create it; with ``"+"`` for both reading and writing, and with
+            ``"b"`` for bytes instead of text.
+        buffering: 0 for none (only in binary mode), 1 for a flush at each line end (only
+            in text mode), a larger number for the buffer's size in bytes. By default it
+            is 65536, and a terminal is flushed at each line end.
+        encoding: of a text file; the system's by default, which need not be UTF-8.
+        errors: what to do about text that does not fit its encoding, such as
+            ``"replace"``; an error by default.
+        newline: how line ends are translated; see `open`.
+
+    Returns:
+        An `AsyncFile`.
+
+    Raises:
+        TypeError, ValueError, LookupError: arguments that make no sense, or not together.
+        OSError: the file cannot be opened, with all its usual kinds, such as
+            `FileNotFoundError`.
+        RuntimeError: a thread would be needed, and the loop has none.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled, no file stays open; but it may have been created or emptied.
+
+    Example:
+        >>> import giambio, os, tempfile
+        >>> async def main(path):
+        ...     async with await giambio.open_file(path, "a") as file:
+        ...         await file.write("done\\n")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     giambio.run(main, os.path.join(folder, "log.txt"))
+    """
+    if isinstance(path, bool) or not isinstance(path, str | bytes | os.PathLike | int):
+        raise TypeError(f"open_file() needs a path or a descriptor, not {path!r}")
+    wanted = parse(mode)
+    buffering = check(wanted, buffering, encoding, errors, newline)
+    name = path if isinstance(path, int) else os.fspath(path)
+    if isinstance(name, int):
+        await checkpoint_if_cancelled()
+        fd = name
+        os.fstat(fd)  # an error here is about a descriptor that is not ours
+    else:
+        fd = await open_descriptor(name, wanted.flags)
+    return make_file(fd, name, wanted, buffering, encoding, errors, newline)
+
+
+def wrap_file(file: Any) -> AsyncFile[Any]:
+    """Make an `AsyncFile` of another library's file object.
+
+    Parameters:
+        file: an object with the methods of Python's files: a `gzip.GzipFile`, a member
+            of an archive... Those that it lacks cannot be used.
+
+    Returns:
+        An `AsyncFile`. Each of its calls is made in a worker thread, and a cancelled task
+        waits until it is done; what is only in memory (`io.BytesIO`, `io.StringIO`) is
+        called on the spot.
+
+    Raises:
+        TypeError: it is no file object.
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio, io
+        >>> async def main():
+        ...     async with giambio.wrap_file(io.StringIO("hello")) as file:
+        ...         return await file.read()
+        >>> giambio.run(main)
+        'hello'
+    """
+    if isinstance(file, AsyncFile) or not (hasattr(file, "read") or hasattr(file, "write")):
+        raise TypeError(f"wrap_file() needs an ordinary file object, not {file!r}")
+    mode = getattr(file, "mode", "")
+    turns = Turns(current_kernel())
+    return AsyncFile(turns, Foreign(file), getattr(file, "name", None), str(mode))
+
+
+def parse(mode: Any) -> Mode:
+    """What a mode says.
+
+    Raises:
+        TypeError, ValueError: it says nothing that can be done.
+    """
+    if not isinstance(mode, str):
+        raise TypeError(f"mode needs to be a str such as 'r', not {mode!r}")
+    kinds = [letter for letter in mode if letter in FLAGS]
+    both = "+" in mode
+    if len(kinds) != 1 or set(mode) - set("rwax+tb") or len(set(mode)) < len(mode):
+        raise ValueError(
+            f"mode {mode!r} makes no sense: it needs one of 'r', 'w', 'a' and 'x', and may have "
+            "'+' (both reading and writing) and 'b' (bytes) or 't' (text)"
+        )
+    if "b" in mode and "t" in mode:
+        raise ValueError(f"mode {mode!r} asks for both text and bytes")
+    (kind,) = kinds
+    access = os.O_RDWR if both else os.O_RDONLY if kind == "r" else os.O_WRONLY
+    return Mode(
+        text=mode,
+        flags=FLAGS[kind] | access | getattr(os, "O_BINARY", 0),
+        readable=both or kind == "r",
+        writable=both or kind != "r",
+        appending=kind == "a",
+        binary="b" in mode,
+    )
+
+
+def check(mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any) -> int:
+    """Refuse what does not fit together, before a file is created or emptied.
+
+    Returns:
+        The buffering.
+    """
+    if isinstance(buffering, bool) or not isinstance(buffering, int):
+        raise TypeError(f"buffering needs to be a whole number, not {buffering!r}")
+    if mode.binary:
+        for what, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+            if value is not None:
+                raise ValueError(f"binary mode takes no {what}=; it is about text")
+        if buffering == 1:
+            warnings.warn(
+                "binary mode has no lines to flush at: buffering=1 means the default there",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            return -1
+    else:
+        if buffering == 0:
+            raise ValueError("text cannot be unbuffered; open the file in binary mode")
+        io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)
+    return max(buffering, -1)
+
+
+def make_file(
+    fd: int,
+    name: Any,
+    mode: Mode,
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> AsyncFile[Any]:
+    """Make an `AsyncFile` of a descriptor, which is closed if that fails."""
+    # A descriptor that we were given may have flags that are others' as well.
+    shared = isinstance(name, int)
+    try:
+        buffer = BUFFER if buffering in (-1, 1) else buffering
+        file = FileState(current_kernel(), fd, name, mode.readable, mode.writable, buffer, shared)
+    except BaseException:
+        os.close(fd)
+        raise
+    try:
+        if stat.S_ISDIR(file.kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        if mode.appending and file.seekable:
+            file.appending = True
+            os.lseek(fd, 0, os.SEEK_END)
+        if mode.binary:
+            return AsyncFile(file, Bytes(file), name, mode.text)
+        by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
+        text = Text(file, encoding, errors, newline, by_line)
+        return AsyncFile(file, text, name, mode.text)
+    except BaseException:
+        file.close_now()
+        raise

@@ -1,0 +1,1 @@
+"""Looking at a running program: the task tree, deadlocks, slow steps."""

@@ -1,0 +1,155 @@
+"""Deadlocks: when every task waits for another one, nobody will ever go on.
+
+The loop asks here when nothing has happened for a while and no timer will. A
+false alarm would kill a healthy program. So everything that might still wake a
+task counts, also what giambio cannot see but Python can: another thread, or a
+signal handler of the program's own.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+from types import TracebackType
+
+from giambio._build.sealed import final
+from giambio.errors import DeadlockError
+from giambio.inspect.task_tree import children_of, format_task_tree, tree_of
+from giambio.inspect.watchdog import watchdogs_running
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Task
+from giambio.runtime.sigint import Interrupts
+from giambio.threads.workers import idle_workers
+
+__all__ = ["DeadlockDetector", "external_wakeups"]
+
+#: What `look` answers if only a new event can change anything.
+NOT_BEFORE_SOMETHING_HAPPENS = -1.0
+
+#: A thread may end without a word, so where only threads speak against a deadlock it is
+#: looked at again: after so many seconds, and then ever less often.
+FIRST_LOOK_AT_THREADS = 0.1
+LAST_LOOK_AT_THREADS = 5.0
+
+#: When to look whether the main task could do anything about a deadlock: it may wait in what
+#: cannot be interrupted, such as `TaskManager.start` for a task behind a shield.
+SECOND_LOOK = 0.1
+
+
+class DeadlockDetector:
+    """Looks for a deadlock in one run of a loop, and raises it."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._raised = False
+        self._threads_again = FIRST_LOOK_AT_THREADS
+
+    def look(self) -> float:
+        """See `Idle.watch_for_deadlock`."""
+        kernel = self._kernel
+        if kernel.external > 0 or any_waits_outside(kernel) or program_handles_signals():
+            return NOT_BEFORE_SOMETHING_HAPPENS
+        if other_threads_live():
+            self._threads_again = min(2 * self._threads_again, LAST_LOOK_AT_THREADS)
+            return self._threads_again
+        gc.collect()  # a finalizer may close a channel, and that wakes somebody
+        if kernel.has_work():
+            return NOT_BEFORE_SOMETHING_HAPPENS
+        self._raise()
+        return SECOND_LOOK
+
+    def _raise(self) -> None:
+        """Into the main task first; when that did not help, out of the loop."""
+        kernel = self._kernel
+        main = kernel.main
+        error = DeadlockError(
+            "every task waits for another one, and nothing else can wake any of them:\n"
+            f"{format_task_tree(tree_of(kernel))}\n"
+            "(if something outside the loop will, wait inside `with giambio.external_wakeups():`)"
+        )
+        if self._raised or main is None or (isinstance(main, Task) and main.done()):
+            kernel.stop_between_steps(error)
+        else:
+            self._raised = True
+            kernel.inject(main, error)
+
+
+def any_waits_outside(kernel: Kernel) -> bool:
+    """Tell whether a task waits for something that is no other task."""
+    tasks = list(kernel.roots())
+    for task in tasks:
+        if task.parked is None or not task.parked.internal():
+            return True
+        tasks.extend(children_of(task))
+    return False
+
+
+def other_threads_live() -> bool:
+    """Tell whether there is a thread that may do something: not this one, none of ours at rest.
+
+    Asked of the interpreter, because `threading` does not know them all.
+    """
+    return len(sys._current_frames()) - 1 - idle_workers() - watchdogs_running() > 0
+
+
+def program_handles_signals() -> bool:
+    """Tell whether the program has signal handlers of its own, which may wake a task."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        ours = isinstance(getattr(handler, "__self__", None), Interrupts)
+        if callable(handler) and handler is not signal.default_int_handler and not ours:
+            return True
+    return False
+
+
+class external_wakeups:
+    """A block in which something that Python cannot see may wake a task.
+
+    ``with giambio.external_wakeups():`` says that waiting for ever is no deadlock here:
+    for example because a thread of a C library will call
+    `EventLoop.call_soon_threadsafe`. Python's own threads need no such block.
+
+    Raises:
+        RuntimeError: on entering: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.external_wakeups():
+        ...         with giambio.move_on_after(0.01):
+        ...             await giambio.Event().wait()
+        >>> giambio.run(main)
+    """
+
+    __slots__ = ("_kernel",)
+
+    def __init__(self) -> None:
+        self._kernel: Kernel | None = None
+
+    def __enter__(self) -> None:
+        if self._kernel is not None:
+            raise RuntimeError("external_wakeups() is entered already; make a new one")
+        self._kernel = current_kernel()
+        self._kernel.external += 1
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        kernel = self._kernel
+        self._kernel = None
+        if kernel is None:
+            raise RuntimeError("external_wakeups() is left, but was not entered")
+        kernel.external -= 1
+
+
+final(external_wakeups)

@@ -1,0 +1,91 @@
+from giambio.drivers cimport interest
+from giambio.drivers.source cimport Source
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.free_list cimport FreeList
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+from giambio.net cimport syscalls
+from giambio.net.socket_state cimport SocketState
+
+cimport cython
+
+
+cdef class SocketOperation(Operation):
+    cdef SocketState _socket
+
+    cdef object begin(self, SocketState sock)
+    @cython.locals(source=Source)
+    cdef Source occupy(self, int direction)
+    @cython.locals(source=Source)
+    cdef object vacate(self)
+    cdef bint abort(self) except -1
+    cdef bint broken(self, object exc) except -1
+    cdef bint cut_off(self) except -1
+
+
+cdef class Receive(SocketOperation):
+    cdef Py_ssize_t _size
+
+    @cython.locals(source=Source, sock=SocketState, data=bytes)
+    cdef bint attempt(self) except -1
+    @cython.locals(sock=SocketState, count=Py_ssize_t)
+    cdef bint took(self, Source source, bytes data) except -1
+    @cython.locals(task=BaseTask, source=Source, sock=SocketState, data=bytes)
+    cdef void ready(self) except *
+
+
+cdef class ReceiveInto(SocketOperation):
+    cdef object _view
+
+    @cython.locals(source=Source, sock=SocketState, count=Py_ssize_t)
+    cdef bint attempt(self) except -1
+
+
+cdef class Accept(SocketOperation):
+    @cython.locals(source=Source, sock=SocketState)
+    cdef bint attempt(self) except -1
+
+
+cdef class Send(SocketOperation):
+    cdef object _data
+
+    @cython.locals(source=Source, sock=SocketState, count=Py_ssize_t)
+    cdef bint attempt(self) except -1
+
+
+cdef class SendAll(SocketOperation):
+    cdef object _data
+    cdef Py_ssize_t _size
+    cdef Py_ssize_t _offset
+
+    @cython.locals(source=Source, sock=SocketState, count=Py_ssize_t)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1
+
+
+cdef class SendEof(SocketOperation):
+    @cython.locals(source=Source)
+    cdef bint attempt(self) except -1
+
+
+cdef class Connect(SocketOperation):
+    cdef object _address
+    cdef bint _begun
+
+    @cython.locals(source=Source, sock=SocketState)
+    cdef bint attempt(self) except -1
+    cdef object _progress(self, Source source)
+    cdef object interruption(self, BaseTask task)
+
+
+cdef FreeList RECEIVES
+cdef FreeList SENDS
+
+
+@cython.locals(operation=Receive)
+cdef Receive new_receive(SocketState sock, Py_ssize_t size)
+
+@cython.locals(operation=SendAll)
+cdef SendAll new_send_all(SocketState sock, object data)
+
+cdef object bytes_like(str what, object data)

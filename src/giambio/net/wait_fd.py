@@ -1,0 +1,213 @@
+"""Waiting for any descriptor: for libraries that do their own system calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from giambio.drivers import interest
+from giambio.drivers.driver import Driver
+from giambio.errors import BusyResourceError, ClosedResourceError
+from giambio.kernel import constants
+from giambio.kernel.operation import Operation, current_kernel
+
+__all__ = ["notify_closing", "wait_readable", "wait_writable"]
+
+HIGHEST = 2**31 - 1  # a descriptor is a C int
+
+
+class Readiness(Operation):
+    """Waits until a descriptor is ready, which is looked at anew for each call."""
+
+    __slots__ = ("_closing", "_direction", "_fd", "_fired", "_watching")
+
+    def __init__(self, fd: int, direction: int) -> None:
+        self.prepare(None)
+        self._fd = fd
+        self._direction = direction
+        self._watching = False
+        self._fired = False
+        self._closing = False
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """How the operation is called in messages."""
+        return "wait_readable()" if self._direction == interest.READING else "wait_writable()"
+
+    def advance(self) -> bool:
+        """Without budget, give way by parking if that can be done.
+
+        Whoever closes the descriptor tells those who watch it. When a task that was none of
+        them has its turn again, the number may be another descriptor's.
+        """
+        task = self.task
+        if task is None:
+            task = self.bind()
+        kernel = self.kernel
+        fresh = self.state == constants.AWAITED and not task.pending
+        if fresh and kernel is not None and kernel.budget <= 0 and self._watch_unless_it_fails():
+            self.state = constants.TRIED
+            task.parked = self
+            return False
+        return Operation.advance(self)
+
+    def _watch_unless_it_fails(self) -> bool:
+        """Begin to watch. What speaks against it is raised when it is tried again."""
+        driver = None if self.kernel is None else self.kernel.driver
+        if driver is None or driver.watcher(self._fd, self._direction) is not None:
+            return False
+        try:
+            self._watching = driver.watch(self._fd, self._direction, self)
+        except OSError:
+            return False
+        return self._watching
+
+    def attempt(self) -> bool:
+        """Watch the descriptor the first time; done when it fired."""
+        if self._closing:
+            return self.fail(
+                ClosedResourceError(f"descriptor {self._fd} is being closed by another task")
+            )
+        if self._fired:
+            return True
+        kernel = self.kernel
+        if kernel is None or kernel.driver is None:
+            return False
+        if self._watching:
+            return False
+        if kernel.driver.watcher(self._fd, self._direction) is not None:
+            verb = "be readable" if self._direction == interest.READING else "be writable"
+            return self.fail(
+                BusyResourceError(f"another task waits for descriptor {self._fd} to {verb}")
+            )
+        try:
+            watching = kernel.driver.watch(self._fd, self._direction, self)
+        except OSError as exc:
+            return self.fail(exc)
+        if not watching:
+            return True
+        self._watching = True
+        return False
+
+    def ready(self) -> None:
+        """The driver says so."""
+        self._watching = False
+        self._fired = True
+        Operation.ready(self)
+
+    def closing(self) -> None:
+        """The descriptor is about to be closed."""
+        self._closing = True
+        Operation.ready(self)
+
+    def abort(self) -> bool:
+        """Stop watching."""
+        if self._watching and self.kernel is not None and self.kernel.driver is not None:
+            self._watching = False
+            self.kernel.driver.unwatch(self._fd, self._direction)
+        return True
+
+
+def wait_readable(fd: Any) -> Operation:
+    """Wait until a descriptor can be read from.
+
+    Parameters:
+        fd: a descriptor's number, or an object with ``fileno()``. Any
+            descriptor that the system can wait for; a file on disk is always
+            ready. It works beside an `AsyncSocket` on the same descriptor.
+
+    Raises:
+        TypeError, ValueError: it is no descriptor.
+        OSError: it is not open.
+        BusyResourceError: another task waits for the same.
+        ClosedResourceError: `notify_closing` was called for it.
+        CancelledError: the task is in a cancelled scope.
+
+    A checkpoint. Cancelled, nothing has happened. That a descriptor is ready is
+    a hint: use it without blocking, and wait again if it was not.
+
+    Example:
+        >>> import giambio, os
+        >>> async def main():
+        ...     reader, writer = os.pipe()
+        ...     os.write(writer, b"x")
+        ...     await giambio.wait_readable(reader)
+        ...     os.close(reader), os.close(writer)
+        >>> giambio.run(main)
+    """
+    return Readiness(descriptor("wait_readable()", fd), interest.READING)
+
+
+def wait_writable(fd: Any) -> Operation:
+    """Wait until a descriptor can be written to; see `wait_readable`.
+
+    Parameters:
+        fd: a descriptor's number, or an object with ``fileno()``.
+
+    Raises:
+        TypeError, ValueError, OSError, BusyResourceError, ClosedResourceError,
+        CancelledError: see `wait_readable`.
+
+    A checkpoint. Cancelled, nothing has happened.
+
+    Example:
+        >>> import giambio, os
+        >>> async def main():
+        ...     reader, writer = os.pipe()
+        ...     await giambio.wait_writable(writer)
+        ...     os.close(reader), os.close(writer)
+        >>> giambio.run(main)
+    """
+    return Readiness(descriptor("wait_writable()", fd), interest.WRITING)
+
+
+def notify_closing(fd: Any) -> None:
+    """Call it before you close a descriptor that tasks may wait for.
+
+    Parameters:
+        fd: a descriptor's number, or an object with ``fileno()``.
+
+    They get a `ClosedResourceError`; otherwise they would wait for ever, or for
+    whatever uses the number next. An `AsyncSocket` needs no such call.
+
+    Raises:
+        TypeError, ValueError: it is no descriptor.
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio, os
+        >>> async def main():
+        ...     reader, writer = os.pipe()
+        ...     giambio.notify_closing(reader)
+        ...     os.close(reader), os.close(writer)
+        >>> giambio.run(main)
+    """
+    number = descriptor("notify_closing()", fd)
+    driver = current_kernel().driver
+    if driver is not None:
+        end_watches(driver, number)
+
+
+def end_watches(driver: Driver, number: int) -> None:
+    """Tell who waits for a descriptor that it is being closed."""
+    for direction in (interest.READING, interest.WRITING):
+        waiter = driver.watcher(number, direction)
+        if isinstance(waiter, Readiness):
+            waiter.abort()
+            waiter.closing()
+
+
+def descriptor(what: str, fd: Any) -> int:
+    """The number of a descriptor."""
+    fileno = getattr(fd, "fileno", None)
+    number = fd if fileno is None else fileno()
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(
+            f"{what} needs a descriptor's number or an object with fileno(), not {fd!r}"
+        )
+    if number < 0:
+        raise ValueError(f"{what} needs an open descriptor, and {fd!r} is closed")
+    if number > HIGHEST:
+        raise ValueError(f"{what} needs a descriptor, and {fd!r} is too high for one")
+    return number

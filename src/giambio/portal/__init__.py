@@ -1,0 +1,1 @@
+"""A loop for code that runs in other threads."""

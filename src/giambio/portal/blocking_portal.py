@@ -1,0 +1,412 @@
+"""Portals: how threads that know nothing of a loop call into one.
+
+A portal stands in a running loop, and other threads call async functions
+through it. Each call is a task of the portal's `TaskManager`: no call outlives
+the portal. What a call raises is its caller's, and no business of the others.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
+
+from giambio._build.sealed import final
+from giambio.errors import RunFinishedError, is_cancellation
+from giambio.inspect.deadlocks import external_wakeups
+from giambio.kernel import current
+from giambio.kernel.introspect import is_awaitable
+from giambio.kernel.operation import Operation, Wait
+from giambio.kernel.task import current_task
+from giambio.kernel.tracebacks import user_part
+from giambio.runtime.loop import EventLoop
+from giambio.sync.event import Event
+from giambio.tasks.manager import TaskManager
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["BlockingPortal"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+@typing.final  # for type checkers
+@final
+class BlockingPortal:
+    """A way into the running loop for other threads: ``async with BlockingPortal() as portal:``
+
+    The threads use `call` and its like. Leaving the block waits for the calls
+    that are under way, as a `TaskManager` does; an exception that leaves it
+    cancels them. Later calls are refused.
+
+    Raises:
+        RuntimeError: on entering: no task runs here, or the portal was used before.
+
+    Entering is no checkpoint; leaving is one.
+
+    Example:
+        >>> import giambio
+        >>> async def double(n):
+        ...     return n * 2
+        >>> def thread(portal):  # any thread, also one that is not giambio's
+        ...     return portal.call(double, 21)
+        >>> async def main():
+        ...     async with giambio.BlockingPortal() as portal:
+        ...         return await giambio.to_thread(thread, portal)
+        >>> giambio.run(main)
+        42
+    """
+
+    __slots__ = ("__weakref__", "_external", "_manager", "_open", "_stopped", "loop")
+
+    def __init__(self) -> None:
+        self._manager = TaskManager()
+        # It is open to threads of which the loop knows nothing.
+        self._external = external_wakeups()
+        self.loop: EventLoop | None = None
+        self._open = False
+        self._stopped = Event()
+
+    # -- the block -------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self._manager.__aenter__()
+        self.loop = self._manager.loop
+        self._external.__enter__()
+        self._open = True
+        return self
+
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Awaitable[bool]:
+        self._close()
+        leaving: Awaitable[bool] = self._manager.__aexit__(exc_type, exc, traceback)
+        return leaving
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._external.__exit__(None, None, None)
+        self._stopped.set()
+
+    # -- in the loop -------------------------------------------------------------------
+
+    def sleep_until_stopped(self) -> Operation[None]:
+        """Wait until `stop` was called. For a task that has nothing else to do.
+
+        Raises:
+            CancelledError: the task is in a cancelled scope.
+
+        A checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.BlockingPortal() as portal:
+            ...         await portal.stop()
+            ...         await portal.sleep_until_stopped()
+            >>> giambio.run(main)
+        """
+        return self._stopped.wait()
+
+    async def stop(self, cancel_remaining: bool = False) -> None:
+        """Refuse calls from now on. From a thread: ``portal.call(portal.stop)``.
+
+        Parameters:
+            cancel_remaining: True also cancels the calls that are under way.
+
+        Not a checkpoint. Calling it again is harmless.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.BlockingPortal() as portal:
+            ...         await giambio.to_thread(portal.call, portal.stop)
+            >>> giambio.run(main)
+        """
+        self.stop_now(cancel_remaining)
+
+    def stop_now(self, cancel_remaining: bool) -> None:
+        """See `stop`."""
+        self._close()
+        if cancel_remaining:
+            self._manager.cancel("the portal was stopped")
+
+    # -- from other threads ----------------------------------------------------------------
+
+    def call(self, function: Callable[[*Ts], Any], *args: *Ts) -> Any:
+        """Run an async function in the loop, and wait for what it returns.
+
+        Parameters:
+            function: an async function, or an ordinary one that does not block. It
+                runs as a task of the portal, in a copy of the caller's context.
+            args: its arguments.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            BaseException: what it raised.
+            TaskCancelled: it was cancelled, for instance because the portal was left
+                by an exception.
+            RunFinishedError: the portal was left or stopped.
+            RuntimeError: it was not entered yet; or this is the loop's own thread,
+                which would wait for itself.
+
+        Interrupted by Ctrl-C, it cancels the task.
+
+        Example:
+            >>> import giambio
+            >>> with giambio.start_blocking_portal() as portal:
+            ...     portal.call(giambio.sleep, 0.01)
+        """
+        self._check_thread("call")
+        future = self._start(function, args)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # for when it was the waiting that ended; else it does nothing
+            raise
+        finally:
+            del future
+
+    def start_task_soon(self, function: Callable[[*Ts], Any], *args: *Ts) -> Future[Any]:
+        """Run an async function in the loop, without waiting for it.
+
+        Parameters:
+            function: see `call`.
+            args: its arguments.
+
+        Returns:
+            A `concurrent.futures.Future` of what comes of it, an error too.
+            Cancelling it cancels the task.
+
+        Raises:
+            RunFinishedError: the portal was left or stopped.
+            RuntimeError: it was not entered yet.
+
+        Works in the loop's own thread as well.
+
+        Example:
+            >>> import giambio
+            >>> async def double(n):
+            ...     return n * 2
+            >>> with giambio.start_blocking_portal() as portal:
+            ...     futures = [portal.start_task_soon(double, n) for n in range(3)]
+            ...     print([future.result() for future in futures])
+            [0, 2, 4]
+        """
+        return self._start(function, args)
+
+    def start_task(self, function: Callable[..., Any], *args: Any) -> tuple[Future[Any], Any]:
+        """Run an async function in the loop, and wait until it says that it is ready.
+
+        Parameters:
+            function: an async function. It is called with `args` and the keyword
+                ``task_status``, and reports with ``task_status.started(value)``, as
+                for `TaskManager.start`.
+            args: its other arguments.
+
+        Returns:
+            A `concurrent.futures.Future` of what comes of it, and what was given to
+            ``started``.
+
+        Raises:
+            BaseException: what it raised before it called ``started``.
+            RuntimeError: it ended without calling ``started``; or see `call`.
+            TaskCancelled, RunFinishedError: see `call`.
+
+        Example:
+            >>> import giambio
+            >>> async def server(task_status):
+            ...     task_status.started("port 8080")
+            ...     await giambio.sleep_forever()
+            >>> with giambio.start_blocking_portal() as portal:
+            ...     future, value = portal.start_task(server)
+            ...     future.cancel(), value
+            (True, 'port 8080')
+        """
+        self._check_thread("start_task")
+        status = Status()
+        future = self._start(partial(function, *args, task_status=status), ())
+        future.add_done_callback(status.ended)
+        try:
+            return future, status.ready.result()
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            del future, status
+
+    def wrap_async_context_manager(
+        self, manager: AbstractAsyncContextManager[T, bool | None]
+    ) -> AbstractContextManager[T, bool | None]:
+        """Make of an ``async with`` block a ``with`` block, for other threads.
+
+        Parameters:
+            manager: an asynchronous context manager. It is entered and left in the
+                loop, by one task.
+
+        Returns:
+            A synchronous context manager, which waits for both.
+
+        Raises:
+            BaseException: on entering and on leaving, what that raised in the loop.
+            TaskCancelled, RunFinishedError, RuntimeError: on entering, see `call`.
+
+        Example:
+            >>> import contextlib, giambio
+            >>> @contextlib.asynccontextmanager
+            ... async def connection():
+            ...     yield "connected"
+            ...     print("closed")
+            >>> with giambio.start_blocking_portal() as portal:
+            ...     with portal.wrap_async_context_manager(connection()) as state:
+            ...         print(state)
+            connected
+            closed
+        """
+        return Wrapped(self, manager)
+
+    def __repr__(self) -> str:
+        if self.loop is None:
+            return "<giambio.BlockingPortal not entered>"
+        return f"<giambio.BlockingPortal {'open' if self._open else 'stopped'}>"
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _check_thread(self, name: str) -> None:
+        if self.loop is not None and current.get() is self.loop:
+            raise RuntimeError(
+                f"BlockingPortal.{name}() was called in the thread of the loop itself, which "
+                "would wait for itself for ever; in a task, await what you need"
+            )
+
+    def _start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
+        """Run a call as a task; what comes of it is the future's."""
+        from concurrent.futures import Future
+
+        if self.loop is None:
+            raise RuntimeError(
+                "this BlockingPortal was not entered yet; call through it inside of "
+                "`async with BlockingPortal() as portal:`"
+            )
+        if not self._open:
+            raise RunFinishedError("this BlockingPortal takes no calls any more: it was stopped")
+        future: Future[Any] = Future()
+        running: list[Future[Any]] = []
+        failures: list[BaseException] = []
+
+        def ended(task: Future[Any]) -> None:
+            running.clear()  # or the two futures would hold each other
+            if not future.set_running_or_notify_cancel():
+                return
+            problem = failures.pop() if failures else task.exception()
+            if problem is None:
+                future.set_result(task.result())
+            else:
+                future.set_exception(problem)
+
+        def settled(future: Future[Any]) -> None:
+            if future.cancelled():
+                for task in running:
+                    task.cancel()
+
+        running.append(self._manager.spawn_threadsafe(call, function, args, failures))
+        future.add_done_callback(settled)
+        running[0].add_done_callback(ended)
+        return future
+
+
+async def call(
+    function: Callable[..., Any], args: tuple[Any, ...], failures: list[BaseException]
+) -> Any:
+    """Run a call; what it raises is put aside, for it is its caller's and not the portal's."""
+    try:
+        returned = function(*args)
+        return await returned if is_awaitable(returned) else returned
+    except GeneratorExit:
+        raise
+    except BaseException as exc:
+        if is_cancellation(exc) and current_task().has_pending_cancellation():
+            raise
+        failures.append(user_part(exc))
+    finally:
+        del failures  # a failed frame holds this one by its `f_back`, from 3.12 on
+
+
+class Status:
+    """What `BlockingPortal.start_task` gives to a function, to report with."""
+
+    def __init__(self) -> None:
+        from concurrent.futures import Future
+
+        self.ready: Future[Any] = Future()
+
+    def started(self, value: Any = None) -> None:
+        """See `TaskStatus.started`."""
+        if self.ready.done():
+            raise RuntimeError("task_status.started() was called a second time")
+        self.ready.set_result(value)
+
+    def ended(self, future: Future[Any]) -> None:
+        """The task has ended; if it was not ready before, it never will be."""
+        if self.ready.done():
+            return
+        if future.cancelled():
+            self.ready.cancel()
+        else:
+            self.ready.set_exception(
+                future.exception()
+                or RuntimeError("the task ended without calling task_status.started()")
+            )
+
+
+class Wrapped(AbstractContextManager[T, bool | None]):
+    """See `BlockingPortal.wrap_async_context_manager`."""
+
+    def __init__(
+        self, portal: BlockingPortal, manager: AbstractAsyncContextManager[T, bool | None]
+    ) -> None:
+        self._portal = portal
+        self._manager = manager
+        self._leave: Wait | None = None
+        self._held: Future[bool | None] | None = None
+
+    def __enter__(self) -> T:
+        self._held, value = self._portal.start_task(self._hold)
+        return value  # type: ignore[no-any-return]
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        loop, leave, held = self._portal.loop, self._leave, self._held
+        if loop is None or leave is None or held is None:
+            raise RuntimeError("this context manager is left, but was not entered")
+        if not held.done():
+            loop.call_soon_threadsafe(leave.wake, (exc_type, exc, traceback))
+        return held.result()
+
+    async def _hold(self, *, task_status: Status) -> bool | None:
+        """Enter, wait in the block, and leave, all in one task."""
+        value = await self._manager.__aenter__()
+        leave = self._leave = Wait(name="the end of a `with` block in another thread")
+        task_status.started(value)
+        try:
+            how = await leave
+        except BaseException as exc:
+            if not await self._manager.__aexit__(type(exc), exc, exc.__traceback__):
+                raise
+            return True
+        return await self._manager.__aexit__(*how)

@@ -1,0 +1,132 @@
+"""A loop in a thread of its own, for programs that have none."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
+
+from giambio.errors import RunFinishedError
+from giambio.kernel.tracebacks import user_part
+from giambio.portal.blocking_portal import BlockingPortal
+from giambio.runtime.loop import EventLoop, run
+
+__all__ = ["start_blocking_portal"]
+
+
+def start_blocking_portal(
+    loop: EventLoop | None = None,
+) -> AbstractContextManager[BlockingPortal, None]:
+    """Run a loop in a thread, for a program that has none: ``with start_blocking_portal() ...``
+
+    Parameters:
+        loop: the loop to run; a new one by default.
+
+    Returns:
+        A context manager, which gives a `BlockingPortal`. Leaving it waits for the calls that
+        are under way, or cancels them if an exception leaves it, and ends the loop.
+
+    Raises:
+        TypeError: `loop` is no `EventLoop`.
+        BaseException: on leaving, what ended the loop, if something did; on
+            entering, what kept it from starting.
+
+    The thread never keeps the interpreter from exiting. Ctrl-C while the block is
+    being left cancels what it waits for.
+
+    Example:
+        >>> import giambio
+        >>> async def double(n):
+        ...     return n * 2
+        >>> with giambio.start_blocking_portal() as portal:
+        ...     portal.call(double, 21)
+        42
+    """
+    if loop is not None and not isinstance(loop, EventLoop):
+        raise TypeError(f"start_blocking_portal() needs a giambio.EventLoop, not {loop!r}")
+    return PortalInThread(loop)
+
+
+class PortalInThread(AbstractContextManager[BlockingPortal, None]):
+    """See `start_blocking_portal`. A class, because a generator would be closed when the
+    interpreter exits, and wait for a thread that runs no more."""
+
+    def __init__(self, loop: EventLoop | None) -> None:
+        self._thread = LoopThread(loop)
+
+    def __enter__(self) -> BlockingPortal:
+        thread = self._thread
+        thread.start()
+        try:
+            thread.opened.wait()
+            if thread.failure is not None:
+                raise thread.failure
+        except BaseException:
+            thread.stop(cancel_remaining=True)
+            raise
+        return thread.portal
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        thread = self._thread
+        thread.stop(cancel_remaining=exc is not None)
+        # What ended the loop comes before what followed from it, but not before Ctrl-C.
+        if thread.failure is not None and (exc is None or isinstance(exc, Exception)):
+            raise thread.failure
+
+
+class LoopThread(threading.Thread):
+    """A thread that runs a loop with a portal in it."""
+
+    def __init__(self, loop: EventLoop | None) -> None:
+        super().__init__(name="giambio-portal", daemon=True)
+        self._loop = loop
+        self._wanted = True
+        self.portal = BlockingPortal()
+        self.opened = threading.Event()
+        # Not `join`: before Python 3.13, one that Ctrl-C interrupts takes the thread for ended.
+        self._ended = threading.Event()
+        # What ended the loop, if it was not we.
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """See `threading.Thread.run`."""
+        try:
+            if self._loop is None:
+                run(self._serve)
+            else:
+                self._loop.start(self._serve)
+        except BaseException as exc:
+            self.failure = user_part(exc)
+        finally:
+            self.opened.set()
+            self._ended.set()
+
+    async def _serve(self) -> None:
+        async with self.portal:
+            self.opened.set()
+            if self._wanted:
+                await self.portal.sleep_until_stopped()
+
+    def stop(self, cancel_remaining: bool = False) -> None:
+        """Have the loop end, and wait for that; who interrupts us waits for no call."""
+        try:
+            self._ask_to_stop(cancel_remaining)
+            self._ended.wait()
+        except BaseException:
+            self._ask_to_stop(True)
+            self._ended.wait()
+            raise
+
+    def _ask_to_stop(self, cancel_remaining: bool) -> None:
+        self._wanted = False
+        loop = self.portal.loop
+        if loop is not None:
+            with suppress(RunFinishedError):  # it has ended
+                handle = loop.call_soon_threadsafe(self.portal.stop_now, cancel_remaining)
+                if loop.driver is None:
+                    handle.cancel()

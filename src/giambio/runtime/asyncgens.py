@@ -1,0 +1,112 @@
+"""Async generators that are left unfinished.
+
+An async generator may have a `finally` that awaits, so when one is collected
+only a loop can close it. Python lets a loop watch generators for that: `first`
+is called when one is iterated for the first time, `collected` when one is
+collected unfinished (in any thread).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import types
+import warnings
+import weakref
+from collections.abc import AsyncGenerator
+from itertools import count
+from typing import Any
+
+from giambio.errors import CancelledError
+from giambio.kernel.kernel import Kernel
+from giambio.tasks.cancel import CancelScope
+from giambio.tasks.system_tasks import SystemTasks
+
+__all__ = ["AsyncGenerators"]
+
+Generator = AsyncGenerator[Any, Any]
+
+
+class AsyncGenerators(SystemTasks):
+    """The unfinished async generators of one loop, and the tasks that close them."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
+        self._numbers = count()
+        # In the order they were started; a collected one drops out by itself.
+        self._alive: weakref.WeakValueDictionary[int, Generator] = weakref.WeakValueDictionary()
+
+    def hooks(self) -> tuple[Any, Any]:
+        """What `sys.set_asyncgen_hooks` wants."""
+        return self._first, self._collected
+
+    def _first(self, generator: Generator) -> None:
+        self._alive[next(self._numbers)] = generator
+
+    def _collected(self, generator: Generator) -> None:
+        kernel = self.kernel()
+        if kernel is None or kernel.closed or kernel.driver is None:
+            warn_about(generator, "it was collected when its loop had ended, so it is not closed")
+            return
+        kernel.call_soon_threadsafe(self._close_collected, generator)
+
+    def _close_collected(self, generator: Generator) -> None:
+        self.spawn(close_cancelled(generator), contextvars.copy_context())
+        warn_about(generator, "it was collected unfinished; use contextlib.aclosing()")
+
+    def close_alive(self) -> bool:
+        """Start closing those that are alive, last started first.
+
+        Returns:
+            False if there is none.
+        """
+        generators = [generator for _, generator in sorted(self._alive.items(), reverse=True)]
+        self._alive.clear()
+        if generators:
+            self.spawn(close_all(generators), contextvars.copy_context())
+        return bool(generators)
+
+
+async def close_cancelled(generator: Generator) -> None:
+    """Close a generator whose user is gone: it may clean up, but not wait."""
+    with CancelScope() as scope:
+        scope.cancel("the async generator was collected")
+        await close(generator)
+
+
+async def close_all(generators: list[Generator]) -> None:
+    """Close generators one after the other."""
+    for generator in generators:
+        await close(generator)
+
+
+async def close(generator: Generator) -> None:
+    """Close a generator; there is nobody left to raise its errors to."""
+    try:
+        await generator.aclose()
+    except CancelledError:
+        pass  # it wanted to wait where it may not, and has ended
+    except GeneratorExit:
+        raise  # the loop itself is being ended
+    except BaseException as exc:
+        sys.unraisablehook(
+            types.SimpleNamespace(
+                exc_type=type(exc),
+                exc_value=exc,
+                exc_traceback=exc.__traceback__,
+                err_msg="giambio: an error while closing an async generator",
+                object=generator,
+            )
+        )
+
+
+def warn_about(generator: Generator, problem: str) -> None:
+    """Warn about a generator that nobody finished."""
+    code = generator.ag_code  # type: ignore[attr-defined]
+    warnings.warn(
+        f"async generator {generator.__qualname__!r} "  # type: ignore[attr-defined]
+        f"({code.co_filename}:{code.co_firstlineno}): {problem}",
+        ResourceWarning,
+        stacklevel=2,
+        source=generator,
+    )

@@ -1,0 +1,587 @@
+"""The event loop: the kernel with a beginning and an end.
+
+`start` is `begin`, turns until the main task is done, and `end`. Each of them
+can be called by itself, so a test can drive a loop turn by turn.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import socket
+import sys
+import types
+import typing
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+from giambio._build.sealed import final
+from giambio.errors import RunFinishedError, TaskCancelled
+from giambio.inspect.deadlocks import DeadlockDetector
+from giambio.inspect.watchdog import Watchdog
+from giambio.kernel.clock import check_number
+from giambio.kernel.coroutines import discard, to_coroutine
+from giambio.kernel.introspect import is_awaitable
+from giambio.kernel.kernel import Kernel, check_no_loop_runs
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Supervisor, Task
+from giambio.kernel.tracebacks import user_part
+from giambio.runtime.asyncgens import AsyncGenerators
+from giambio.runtime.sigint import Interrupts
+from giambio.tasks.cancel import new_task
+from giambio.tasks.system_tasks import SystemTasks
+
+if TYPE_CHECKING:
+    from giambio.net.socket import AsyncSocket
+
+__all__ = ["EventLoop", "current_loop", "run"]
+
+#: What GIAMBIO_DEBUG=1 takes for `slow_step`, in seconds.
+DEBUG_SLOW_STEP = 0.1
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Root(Supervisor):
+    """Holds the main task, and tasks that it has left behind in a manager it never left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # What those raised that were left behind.
+        self.failures: list[BaseException] = []
+
+    def child_exited(self, task: Task) -> None:
+        """See `Supervisor.child_exited`."""
+        del self.children[task]
+        if task.failed() and task.kernel is not None and task is not task.kernel.main:
+            self.failures.append(task.failure())
+
+
+@typing.final  # for type checkers
+@final
+class EventLoop(Kernel):
+    """An event loop: it runs one main task, and all that this one spawns.
+
+    Parameters:
+        driver: ``"epoll"`` or ``"selectors"``; by default the best one here.
+        clock: where time comes from, an object like `giambio.Clock`; the
+            system's monotonic clock by default.
+        strict: what ``TaskManager(strict=None)`` means in this loop.
+        threads: False turns every use of a thread that was not asked for by
+            name (resolving a host name) into an error.
+        seed: a whole number makes the schedule random: which of the ready tasks runs
+            first, and how long. The same seed gives the same run. By default tasks run in
+            turn, unless the environment has ``GIAMBIO_SEED``.
+        detect_deadlocks: False lets `start` wait for ever when every task waits for
+            another one; by default that is a `DeadlockError`.
+        slow_step: seconds after which a task that does not give way is logged, while it
+            holds the loop, with its place (logger ``giambio``; a thread watches). By
+            default nobody watches, unless the environment has ``GIAMBIO_DEBUG=1``:
+            then it is 0.1.
+
+    It opens no descriptor before it is started, and keeps none afterwards. It
+    may be started again after it has ended.
+
+    Raises:
+        ValueError: there is no driver of that name here, or `slow_step` is no time.
+        TypeError: `seed` or `slow_step` is no number.
+
+    Example:
+        >>> import giambio
+        >>> async def main(name):
+        ...     return f"hello, {name}"
+        >>> giambio.EventLoop().start(main, "world")
+        'hello, world'
+    """
+
+    __slots__ = (
+        "_asyncgens",
+        "_detect_deadlocks",
+        "_interrupts",
+        "_main_task",
+        "_root",
+        "_slow_step",
+        "attendants",
+        "threads",
+    )
+
+    def __init__(
+        self,
+        *,
+        driver: str | None = None,
+        clock: Any = None,
+        strict: bool = False,
+        threads: bool = True,
+        seed: int | None = None,
+        detect_deadlocks: bool = True,
+        slow_step: float | None = None,
+    ) -> None:
+        super().__init__(driver, clock, strict, seed)
+        self.threads = threads
+        self._detect_deadlocks = detect_deadlocks
+        self._slow_step = slow_step_or_default(slow_step)
+        self._asyncgens = AsyncGenerators(self)
+        self.asyncgen_hooks = self._asyncgens.hooks()
+        # What runs for the loop as a whole, until the main task has ended.
+        self.attendants = SystemTasks(self)
+        self._main_task: Task | None = None
+        self._root = Root()
+        self._interrupts: Interrupts | None = None
+
+    # -- the whole run -----------------------------------------------------------
+
+    def start(
+        self,
+        main: Callable[[*Ts], Awaitable[T]],
+        *args: *Ts,
+        stop_signals: Iterable[int] = (),
+    ) -> T:
+        """Run an async function until it is done.
+
+        Parameters:
+            main: an async function, not its coroutine: note the absence of
+                parentheses.
+            args: its arguments.
+            stop_signals: signals, such as `signal.SIGTERM`, that cancel the
+                main task, with the signal's name as the reason.
+
+        Returns:
+            What `main` returned.
+
+        Raises:
+            BaseException: what `main` raised.
+            KeyboardInterrupt: after Ctrl-C, when `main` has cleaned up.
+            DeadlockError: every task waits for another one, and `main` let that pass.
+            TaskCancelled: a stop signal cancelled `main`, and it let that pass.
+            TypeError: `main` is a coroutine or returned nothing awaitable.
+            RuntimeError: this loop runs already, or another one in this thread.
+            RunFinishedError: the loop is closed.
+
+        Example:
+            >>> import giambio
+            >>> async def main(a, b):
+            ...     return a + b
+            >>> giambio.EventLoop().start(main, 1, 2)
+            3
+        """
+        try:
+            signals = tuple(stop_signals)
+        except BaseException:
+            discard(main)
+            raise
+        task = self.begin(main, *args)
+        interrupts = self._interrupts = Interrupts(self, task, signals)
+        watchdog = None if self._slow_step is None else Watchdog(self, self._slow_step)
+        try:
+            interrupts.install()
+            if watchdog is not None:
+                watchdog.start()
+        except BaseException:
+            interrupts.restore()
+            self._interrupts = None
+            self.give_up()
+            raise
+        if self._detect_deadlocks:
+            self.quiet.watch_for_deadlock(DeadlockDetector(self).look)
+        try:
+            problem = self._finish(task, interrupts)
+        finally:
+            interrupts.restore()
+            self._interrupts = None
+            self.quiet.watch_for_deadlock(None)
+            if watchdog is not None:
+                watchdog.stop()
+        if interrupts.count and not isinstance(problem, KeyboardInterrupt):
+            interrupt = KeyboardInterrupt()
+            interrupt.__context__ = problem
+            problem = interrupt
+        try:
+            if problem is not None:
+                raise problem
+            result: T = task.result()
+            return result
+        finally:
+            del problem, task, interrupts
+
+    def begin(self, main: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Task[T]:
+        """Set the loop up and make the main task, without running it.
+
+        For driving a loop turn by turn: `begin`, `turn` until the task is
+        done, `end`. Signals stay as they are.
+
+        Parameters:
+            main: an async function.
+            args: its arguments.
+
+        Returns:
+            The main `Task`.
+
+        Raises:
+            TypeError: `main` is a coroutine or returned nothing awaitable.
+            RuntimeError: this loop runs already, or another one in this thread.
+            RunFinishedError: the loop is closed.
+
+        Example:
+            >>> import giambio
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(giambio.sleep, 0)
+            >>> while not task.done():
+            ...     loop.turn()
+            >>> loop.end()
+        """
+        try:
+            if self.closed:
+                raise RunFinishedError("this loop is closed; make a new EventLoop()")
+            if self._main_task is not None:
+                if self.driver is None:
+                    raise self._not_begun()  # in a forked child
+                raise RuntimeError("this loop runs already; it can run one main task at a time")
+            check_no_loop_runs()
+            check_function("start", main)
+        except BaseException:
+            discard(main)
+            raise
+        coro = to_coroutine("start()", main, args)
+        try:
+            self.open()
+        except BaseException:
+            coro.close()
+            raise
+        open_loops.add(self)
+        task = new_task(self, coro, contextvars.copy_context(), self._root, None)
+        self._main_task = task
+        self.main = task
+        self.add_task(task)
+        return task
+
+    def end(self) -> Any:
+        """Tear a loop down that was begun with `begin`.
+
+        Returns:
+            What the main task returned.
+
+        Raises:
+            BaseException: what the main task raised.
+            RuntimeError: it has not ended yet, or the loop was not begun, or
+                this is called inside of a turn.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     return "done"
+            >>> loop = giambio.EventLoop()
+            >>> task = loop.begin(main)
+            >>> loop.turn()
+            >>> loop.end()
+            'done'
+        """
+        task = self._main_task
+        if task is None:
+            raise RuntimeError("end(): this loop has not begun; call begin(main) first")
+        check_no_loop_runs()
+        if not task.done():
+            raise RuntimeError(
+                f"end(): the main task {task.name!r} has not ended; call turn() until "
+                "task.done(), after task.cancel() if it is not to go on"
+            )
+        problem = self._finish(task)
+        if problem is not None:
+            raise problem
+        return task.result()
+
+    def close(self) -> None:
+        """Close the loop for good; idempotent. It may not be running.
+
+        Raises:
+            RuntimeError: it is running.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> giambio.EventLoop().close()
+        """
+        if self._main_task is not None and self.driver is not None:
+            raise RuntimeError("close(): this loop is running; close it after start() has ended")
+        self.closed = True
+        self.drop_everything()
+
+    # -- sockets -------------------------------------------------------------------
+
+    def wrap_socket(self, sock: socket.socket) -> AsyncSocket:
+        """Make an `AsyncSocket` of a socket, for use in this loop's tasks.
+
+        Parameters:
+            sock: a stream socket of any state. It becomes non-blocking and
+                belongs to the `AsyncSocket` from now on.
+
+        Returns:
+            A new `AsyncSocket`.
+
+        Raises:
+            TypeError: it is no stream socket.
+            ValueError: it is closed, or was wrapped already.
+            RunFinishedError: the loop is closed.
+
+        Works inside and outside of a running task. Not a checkpoint.
+
+        Example:
+            >>> import giambio, socket
+            >>> loop = giambio.EventLoop()
+            >>> with loop.wrap_socket(socket.socket()) as sock:
+            ...     print(sock)
+            <giambio.AsyncSocket IPv4 stream>
+        """
+        from giambio.net.socket import wrap
+
+        if self.closed:
+            raise RunFinishedError("this loop is closed; make a new EventLoop()")
+        return wrap(self, sock)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "running" if self._main_task else "idle"
+        return f"<giambio.EventLoop {state}>"
+
+    # -- inside ----------------------------------------------------------------------
+
+    def roots(self) -> list[Any]:
+        """See `Kernel.roots`: there are also those that attend to the loop."""
+        return [*self._root.children, *self.attendants.children, *self._asyncgens.children]
+
+    def give_up(self) -> None:
+        """End a run that was begun though its main task has not: the tasks are closed.
+
+        For whoever drives the loop by turns and cannot go on.
+        """
+        if self._main_task is not None:
+            self._abandon(self._main_task)
+            self._release()
+
+    def _finish(self, task: Task, interrupts: Interrupts | None = None) -> BaseException | None:
+        """Run to the end, and release everything.
+
+        Parameters:
+            task: the main task.
+            interrupts: the signal handlers of the run, if it has any.
+
+        Returns:
+            What the run ends with, if it is an exception.
+        """
+        try:
+            self._run_to_the_end(task)
+            failure = failure_of(task)
+        except BaseException as exc:
+            failure = exc
+        # What callbacks raised when the main task could not be told any more.
+        problems = [failure] if failure is not None else []
+        problems += [exc for exc in self.undelivered() if exc is not failure]
+        problems += self._root.failures
+        self._root.failures = []
+        if interrupts is not None:
+            interrupts.release_wakeup()
+        self._release()
+        try:
+            if len(problems) > 1:
+                return BaseExceptionGroup("the main task and callbacks failed", problems)
+            return problems[0] if problems else None
+        finally:
+            del task, failure, problems, interrupts
+
+    def _run_to_the_end(self, task: Task) -> None:
+        """Run until the main task, and what closes async generators, has ended."""
+        closers = self._asyncgens.children
+        try:
+            self.run_until_exit(task)
+            if self._root.children:
+                self.run_until_exit(task, lambda: not self._root.children)
+            self.run_inbox()
+            self._end_attendants(task)
+            while closers or self._asyncgens.close_alive():
+                self.run_until_exit(task, lambda: not closers)
+                self.run_inbox()
+        except BaseException:
+            self._abandon(task)
+            raise
+        finally:
+            del task
+
+    def _end_attendants(self, task: Task) -> None:
+        """Run until those that attend to the loop have ended: there is nothing left to do."""
+        attending = self.attendants.children
+        while attending:
+            self.attendants.cancel()
+            self.run_until_exit(task, lambda: not attending)
+            self.run_inbox()
+
+    def _abandon(self, main: Task) -> None:
+        """The loop itself was interrupted: close what remains, children first."""
+        left = [family(task) for task in self._root.children if task is not main]
+        left += [family(task) for task in self.attendants.children]
+        for task in [*sum(left, family(main)), *self._asyncgens.children]:
+            try:
+                task.abandon()
+            except BaseException as exc:
+                sys.unraisablehook(
+                    types.SimpleNamespace(
+                        exc_type=type(exc),
+                        exc_value=exc,
+                        exc_traceback=exc.__traceback__,
+                        err_msg="giambio: an error while closing an interrupted task",
+                        object=task,
+                    )
+                )
+        self._asyncgens.children.clear()
+        self.attendants.children.clear()
+
+    def after_fork(self) -> None:
+        """See `Kernel.after_fork`; the signals are the child's own as well."""
+        if self._interrupts is not None:
+            self._interrupts.restore()
+        super().after_fork()
+
+    def _release(self) -> None:
+        self._main_task = None
+        self._root.children.clear()
+        open_loops.discard(self)
+        self.release()
+        self.drop_everything()
+
+
+def family(task: Task) -> list[Task]:
+    """A task and all that live below it, children before their parents."""
+    result = []
+    todo = [task]
+    while todo:
+        task = todo.pop()
+        result.append(task)
+        for supervisor in task.supervisors or ():
+            todo.extend(supervisor.children)
+    return result[::-1]
+
+
+def failure_of(task: Task) -> BaseException | None:
+    """What a main task makes `start` raise, if anything."""
+    if task.cancelled():
+        return TaskCancelled("the main task was cancelled")
+    return task.failure() if task.failed() else None
+
+
+def check_function(what: str, main: Any) -> None:
+    """Refuse what is no function, such as a coroutine: calling it is our business.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if is_awaitable(main) or not callable(main):
+        raise TypeError(
+            f"{what}() needs the async function itself, not {main!r}; "
+            f"write {what}(main), without the parentheses, and {what}(main, argument, ...)"
+        )
+
+
+def slow_step_or_default(seconds: float | None) -> float | None:
+    """How long a step may take before it is logged; None for as long as it likes.
+
+    Raises:
+        TypeError, ValueError: it is no number of seconds.
+    """
+    if seconds is None:
+        debug = os.environ.get("GIAMBIO_DEBUG", "") not in ("", "0")
+        return DEBUG_SLOW_STEP if debug else None
+    check_number("EventLoop()", "slow_step", seconds)
+    if not 0 < seconds < inf:
+        raise ValueError(f"EventLoop(slow_step=) needs a number of seconds, not {seconds!r}")
+    return seconds
+
+
+def run(
+    main: Callable[[*Ts], Awaitable[T]],
+    *args: *Ts,
+    driver: str | None = None,
+    clock: Any = None,
+    strict: bool = False,
+    threads: bool = True,
+    seed: int | None = None,
+    detect_deadlocks: bool = True,
+    slow_step: float | None = None,
+    stop_signals: Iterable[int] = (),
+) -> T:
+    """Make a loop, run an async function in it, and close it.
+
+    Parameters:
+        main: an async function, not its coroutine.
+        args: its arguments.
+        driver, clock, strict, threads, seed, detect_deadlocks, slow_step: see `EventLoop`.
+        stop_signals: see `EventLoop.start`.
+
+    Returns:
+        What `main` returned.
+
+    Raises:
+        BaseException: what `main` raised; and as `EventLoop.start` does.
+
+    Example:
+        >>> import giambio
+        >>> async def main(name):
+        ...     await giambio.sleep(0.01)
+        ...     return f"hello, {name}"
+        >>> giambio.run(main, "world")
+        'hello, world'
+    """
+    try:
+        check_function("run", main)
+        loop = EventLoop(
+            driver=driver,
+            clock=clock,
+            strict=strict,
+            threads=threads,
+            seed=seed,
+            detect_deadlocks=detect_deadlocks,
+            slow_step=slow_step,
+        )
+    except BaseException:
+        discard(main)
+        raise
+    try:
+        return loop.start(main, *args, stop_signals=stop_signals)
+    except BaseException as exc:
+        raise user_part(exc)  # noqa: B904  # it is the same exception
+    finally:
+        loop.close()
+
+
+def current_loop() -> EventLoop:
+    """The loop that runs the calling task or callback.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.current_loop()
+        >>> giambio.run(main)
+        <giambio.EventLoop closed>
+    """
+    loop = current_kernel()
+    assert isinstance(loop, EventLoop)  # there is no other kind
+    return loop
+
+
+open_loops: weakref.WeakSet[EventLoop] = weakref.WeakSet()
+
+
+def after_fork_in_child() -> None:
+    """No loop of the parent may touch the parent's registrations from here."""
+    for loop in list(open_loops):
+        loop.after_fork()
+    open_loops.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=after_fork_in_child)

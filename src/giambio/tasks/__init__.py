@@ -1,0 +1,1 @@
+"""Structured concurrency: cancel scopes, task managers, what a group of tasks raises."""

@@ -1,0 +1,720 @@
+"""Cancellation: scopes, as in Trio.
+
+A cancelled scope makes every checkpoint inside it raise `CancelledError`, again
+and again, until the scope is left. Scopes form a tree: each knows the scope
+around it, a task's outermost one hangs below its manager's. No scope knows
+what is inside it, so entering one costs next to nothing; only `spread`, when
+something is cancelled or shielded, walks through the tasks inside and brings
+their flags up to date.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Coroutine
+from contextvars import Context
+from math import inf
+from types import TracebackType
+from typing import Any, NoReturn
+
+from giambio._build.sealed import final
+from giambio.errors import CancelledError, is_cancellation, without_cancellations
+from giambio.kernel import current
+from giambio.kernel.clock import check_number
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import current_kernel
+from giambio.kernel.task import Scope, Supervisor, Task, current_task
+from giambio.tasks.exception_groups import leaves
+
+__all__ = [
+    "CancelScope",
+    "current_effective_deadline",
+    "fail_after",
+    "fail_at",
+    "move_on_after",
+    "move_on_at",
+]
+
+
+class CancelScope(Scope):
+    """A block that can be cancelled: ``with CancelScope() as scope: ...``
+
+    Parameters:
+        deadline: the time, in seconds of the loop's clock, at which it cancels
+            itself; infinity by default.
+        shield: True keeps cancellations of the scopes around it out.
+
+    A cancelled scope catches the `CancelledError` that reaches its end, and
+    says so in `cancelled_caught`.
+
+    Raises:
+        TypeError, ValueError: the deadline is not a time, or `shield` neither True
+            nor False.
+
+    Entering and leaving are no checkpoints. A scope is used once.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.CancelScope() as scope:
+        ...         scope.cancel("enough")
+        ...         await giambio.checkpoint()
+        ...     return scope.cancelled_caught
+        >>> giambio.run(main)
+        True
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_cancel_called",
+        "_cancelled_caught",
+        "_deadline",
+        "_entered",
+        "_expired",
+        "_fails",
+        "_misused",
+        "_reason",
+        "_shield",
+        "owned",
+        "parent",
+        "task",
+    )
+
+    def __init__(self, *, deadline: float = inf, shield: bool = False) -> None:
+        check_number("CancelScope()", "deadline", deadline)
+        self.prepare(deadline, shield)
+
+    def prepare(self, deadline: float, shield: bool) -> None:
+        """The constructor's work, as a method that costs nothing when compiled."""
+        if not isinstance(shield, bool):
+            raise no_shield(shield)
+        self._deadline = deadline
+        self._shield = shield
+        self.effective = False
+        self.task: Task | None = None
+        self.parent: CancelScope | None = None
+        self._cancel_called = False
+        self._cancelled_caught = False
+        self._reason: object = None
+        self._entered = False
+        self._expired = False
+        self._fails = False
+        self._misused = False
+        # Whether it is a manager's, which enters and leaves it itself.
+        self.owned = False
+
+    # -- entering and leaving ------------------------------------------------------
+
+    def __enter__(self) -> CancelScope:
+        self._check_owner()
+        self.enter(current_task())
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if isinstance(exc, GeneratorExit) and not self._may_leave():
+            self.abandon()  # the coroutine is being closed by the garbage collector
+            return False
+        self._check_owner()
+        self.check_leaving()
+        if self._cancel_called:
+            self.settle_told(exc)
+        caught = self.leave(exc is not None and is_cancellation(exc))
+        if caught:
+            if self._fails and self._expired:
+                raise TimeoutError("the time given to fail_after() or fail_at() is over") from exc
+            return True
+        if self._cancel_called and isinstance(exc, BaseExceptionGroup):
+            self._leave_group(exc)
+        return False
+
+    def _leave_group(self, exc: BaseExceptionGroup[BaseException]) -> None:
+        """A mixed group loses those of its cancellations that are ours."""
+        if self._visible_from_outside():
+            return
+        rest = without_cancellations(exc)
+        if rest is not None and rest is not exc and len(leaves(rest)) != len(leaves(exc)):
+            self._cancelled_caught = True
+            context = rest.__context__
+            try:
+                # Without the frames it has passed, or ours would stand between the user's.
+                raise rest.with_traceback(None)
+            finally:
+                rest.__context__ = context  # and not the group that it is a part of
+
+    def __aenter__(self) -> NoReturn:
+        raise TypeError("a CancelScope is entered with `with`, not `async with`")
+
+    def __aexit__(self, *args: object) -> NoReturn:
+        raise TypeError("a CancelScope is left with `with`, not `async with`")
+
+    # -- what the user asks and sets -------------------------------------------------
+
+    def cancel(self, reason: object = None) -> bool:
+        """Cancel what runs inside, now and until the scope is left.
+
+        Parameters:
+            reason: goes with the `CancelledError`.
+
+        Returns:
+            Whether it had an effect: False if it was cancelled already.
+
+        Not a checkpoint. Only from the loop's own thread; from another one use
+        ``loop.call_soon_threadsafe(scope.cancel)``.
+
+        Raises:
+            RuntimeError: called from another thread than the loop's.
+
+        Example:
+            >>> import giambio
+            >>> scope = giambio.CancelScope()
+            >>> scope.cancel(), scope.cancel()
+            (True, False)
+        """
+        if self._cancel_called:
+            return False
+        self._check_thread()
+        self._cancel_called = True
+        self._reason = reason
+        self._stop_timer()
+        self._update()
+        return True
+
+    @property
+    def deadline(self) -> float:
+        """When the scope cancels itself, in seconds of the loop's clock.
+
+        It can be set while tasks wait inside.
+
+        Example:
+            >>> import giambio
+            >>> giambio.CancelScope(deadline=5).deadline
+            5
+        """
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        check_number("CancelScope.deadline", "deadline", deadline)
+        if self._entered and not self._cancel_called:
+            self._stop_timer()
+        self._deadline = deadline
+        if self._entered and not self._cancel_called:
+            self._start_timer()
+
+    @property
+    def shield(self) -> bool:
+        """Whether cancellations of the scopes around it are kept out.
+
+        It can be set while tasks wait inside.
+
+        Example:
+            >>> import giambio
+            >>> giambio.CancelScope(shield=True).shield
+            True
+        """
+        return self._shield
+
+    @shield.setter
+    def shield(self, shield: bool) -> None:
+        if not isinstance(shield, bool):
+            raise no_shield(shield)
+        self._shield = shield
+        self._update()
+
+    @property
+    def cancel_called(self) -> bool:
+        """Whether it was cancelled: by `cancel`, or because its deadline has passed.
+
+        Example:
+            >>> import giambio
+            >>> giambio.CancelScope().cancel_called
+            False
+        """
+        return self._cancel_called
+
+    @property
+    def cancelled_caught(self) -> bool:
+        """Whether the block was cut short: a cancellation reached its end, and ended there.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     with giambio.move_on_after(0) as scope:
+            ...         await giambio.checkpoint()
+            ...     return scope.cancelled_caught
+            >>> giambio.run(main)
+            True
+        """
+        return self._cancelled_caught
+
+    @property
+    def reason(self) -> object:
+        """What was given to `cancel`, or None.
+
+        Example:
+            >>> import giambio
+            >>> scope = giambio.CancelScope()
+            >>> scope.cancel("enough")
+            True
+            >>> scope.reason
+            'enough'
+        """
+        return self._reason
+
+    def __repr__(self) -> str:
+        if self._cancel_called:
+            state = "cancelled"
+        elif not self._entered:
+            state = "unused"
+        else:
+            state = "left" if self.task is None else "active"
+        return f"<giambio.CancelScope {state}>"
+
+    # -- what the runtime asks ---------------------------------------------------------
+
+    def adopt(self, task: Task, parent: Scope | None) -> None:
+        """Become a scope of a task, in another one."""
+        self.task = task
+        self.parent = parent  # type: ignore[assignment]
+        self._entered = True
+        self.effective = self._cancel_called or (parent is not None and parent.effective)
+
+    def enclose(self, task: Task) -> CancelScope:
+        """See `Scope.enclose`: it comes between this one and those that the task has entered."""
+        own = new_scope()
+        own.adopt(task, self)
+        own._check_thread()
+        scope: CancelScope = task.scope  # type: ignore[assignment]
+        if scope is self:
+            task.scope = own
+            return own
+        while scope.parent is not self and scope.parent is not None:
+            scope = scope.parent
+        scope.parent = own
+        return own
+
+    def disown(self) -> None:
+        """See `Scope.disown`."""
+        self.task = None
+        self.parent = None
+
+    def _may_leave(self) -> bool:
+        """Tell whether the scope is left in its place."""
+        kernel = current.get()
+        return kernel is not None and kernel.running is self.task
+
+    def abandon(self) -> None:
+        """The task's coroutine is closed from outside."""
+        self._stop_timer()
+        task = self.task
+        if task is not None:
+            if task.scope is self:
+                task.scope = self.parent
+            else:  # of an async generator's, which was collected while its task goes on
+                self._cut_out(task)
+        self.disown()
+
+    def left_open(self) -> bool:
+        """See `Scope.left_open`."""
+        self.abandon()
+        return not self._misused
+
+    def enter(self, task: Task) -> None:
+        """Become the innermost scope of a task."""
+        if self._entered:
+            raise RuntimeError("this CancelScope was used already; make a new one for each block")
+        parent: CancelScope = task.scope  # type: ignore[assignment]
+        self.adopt(task, parent)
+        if self._shield:
+            self.effective = self._cancel_called
+        task.scope = self
+        if self._deadline != inf and not self._cancel_called:
+            self._start_timer()
+        if self.effective:
+            task.pending = True
+        elif task.pending:
+            task.pending = task.injected is not None and bool(task.injected)
+
+    def check_leaving(self) -> None:
+        """Raise if the scope is left in the wrong place.
+
+        Raises:
+            RuntimeError: it was not entered, or in another task, or one entered
+                later has not been left.
+        """
+        task = self.task
+        if not self._entered or task is None:
+            raise RuntimeError("this CancelScope is left, but was not entered")
+        kernel = current.get()
+        if kernel is None or kernel.running is not task:
+            raise RuntimeError(
+                f"this CancelScope was entered in task {task.name!r} and is left in another; "
+                "a scope must be left where it was entered"
+            )
+        if task.scope is not self:
+            inner: CancelScope = task.scope
+            while inner is not self and inner is not None:
+                inner._misused = True
+                inner = inner.parent  # type: ignore[assignment]
+            self._misused = True
+            raise RuntimeError(
+                "this CancelScope is left while one that was entered after it is still open; "
+                "leave scopes in the opposite order (a scope must not stay open across the "
+                "yield of a generator)"
+            )
+
+    def leave(self, cancelled: bool) -> bool:
+        """Stop being the innermost scope.
+
+        Parameters:
+            cancelled: whether a cancellation reaches the end of the block.
+
+        Returns:
+            Whether it ends here.
+        """
+        task = self.task
+        parent = self.parent
+        self._stop_timer()
+        self.task = None
+        if task is None or parent is None:
+            return False
+        if task.scope is self:
+            task.scope = parent
+            task.pending = parent.effective or (task.injected is not None and bool(task.injected))
+        else:
+            self._cut_out(task)
+        if cancelled and self._cancel_called and not self._visible_from_outside():
+            self._cancelled_caught = True
+            return True
+        return False
+
+    def settle_told(self, exc: BaseException | None) -> None:
+        """The block ends like this: report it if the task was told and kept it to itself."""
+        task = self.task
+        if task is not None and task.told is self:
+            task.told = None
+            if exc is None and task.kernel is not None:
+                task.kernel.notify_swallowed(task, self)
+
+    def _cut_out(self, task: Task) -> None:
+        """Stop being one of the scopes around the innermost, which goes on."""
+        scope: CancelScope | None = task.scope  # type: ignore[assignment]
+        while scope is not None:
+            if scope.parent is self:
+                scope.parent = self.parent
+                break
+            scope = scope.parent
+        refresh_task(task)
+
+    def _visible_from_outside(self) -> bool:
+        """Whether the cancellation comes from further out as well."""
+        return self.parent is not None and self.parent.effective and not self._shield
+
+    def cancellation(self, task: Task) -> BaseException:
+        """See `Scope.cancellation`."""
+        scope: CancelScope | None = self
+        while scope is not None:
+            if scope._cancel_called:
+                task.told = scope
+                return CancelledError(scope._reason)
+            scope = scope.parent
+        return CancelledError()
+
+    def reparent(self, parent: Scope) -> None:
+        """See `Scope.reparent`."""
+        self.parent = parent  # type: ignore[assignment]
+        self._update()
+
+    def ready(self) -> None:
+        """The deadline has come."""
+        self._expired = True
+        self.cancel("the deadline has passed")
+
+    def _start_timer(self) -> None:
+        task = self.task
+        if task is None or self._deadline == inf:
+            return
+        kernel = task.kernel
+        if kernel is None:
+            return
+        if self._deadline <= kernel.current_time():
+            self.ready()
+        else:
+            kernel.add_timer(self._deadline, self)
+
+    def _stop_timer(self) -> None:
+        task = self.task
+        if task is not None and task.kernel is not None and self._deadline != inf:
+            task.kernel.remove_timer(self)
+
+    def _update(self) -> None:
+        if self.task is not None:
+            spread(self)
+
+    def refresh(self) -> None:
+        """Work out anew whether a cancellation is in force in here."""
+        parent = self.parent
+        self.effective = self._cancel_called or (
+            not self._shield and parent is not None and parent.effective
+        )
+
+    def _check_owner(self) -> None:
+        if self.owned:
+            raise RuntimeError(
+                "this CancelScope belongs to a TaskManager, which enters and leaves it itself"
+            )
+
+    def _check_thread(self) -> None:
+        task = self.task
+        if task is not None and task.kernel is not None and not task.kernel.in_own_thread():
+            raise RuntimeError(
+                "cancel() was called from another thread than the loop's; "
+                "use loop.call_soon_threadsafe(scope.cancel)"
+            )
+
+
+final(CancelScope, "(*, deadline=inf, shield=False)")
+
+
+def no_shield(value: object) -> TypeError:
+    """The error of what is not plainly a yes or a no, such as a forgotten argument."""
+    return TypeError(f"CancelScope.shield is True or False, not {value!r}")
+
+
+def new_scope(deadline: float = inf, shield: bool = False) -> CancelScope:
+    """Make a `CancelScope` whose deadline is known to be a time."""
+    scope = CancelScope.__new__(CancelScope)
+    scope.prepare(deadline, shield)
+    return scope
+
+
+def new_task(
+    kernel: Kernel,
+    coro: Coroutine[Any, Any, Any],
+    context: Context,
+    supervisor: Supervisor,
+    name: str | None,
+) -> Task:
+    """Make a `Task` that is held by a supervisor, in its scope or else in one of its own.
+
+    It runs when the kernel has been told, by `Kernel.add_task`.
+    """
+    task = Task.__new__(Task)
+    task.prepare(kernel, coro, context, supervisor, name)
+    if task.scope is None:
+        scope = new_scope()
+        scope.adopt(task, None)
+        task.own_scope = task.scope = scope
+    supervisor.children[task] = None
+    return task
+
+
+def spread(scope: CancelScope) -> None:
+    """Bring all that is inside a scope up to date after it has changed.
+
+    Tasks are visited outer ones first, and in the order they were spawned.
+    """
+    if scope.task is None:
+        return
+    todo: deque[tuple[Task, CancelScope | None]] = deque()
+    todo.append((scope.task, scope))
+    while todo:
+        task, within = todo.popleft()
+        refresh_task(task)
+        supervisors = task.supervisors
+        if supervisors is not None:
+            for supervisor in supervisors:
+                if within is None or is_inside(supervisor.scope, within):
+                    for child in supervisor.children:
+                        todo.append((child, None))
+
+
+def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
+    """Tell whether a scope is another one or lies in it."""
+    scope: CancelScope | None = inner  # type: ignore[assignment]
+    while scope is not None:
+        if scope is outer:
+            return True
+        scope = scope.parent
+    return False
+
+
+def refresh_task(task: Task) -> None:
+    """Bring the scopes of one task up to date, and interrupt it if need be."""
+    chain: list[CancelScope] = []
+    around = None if task.supervisor is None else task.supervisor.scope
+    scope: CancelScope | None = task.scope  # type: ignore[assignment]
+    while scope is not None and scope is not around:
+        chain.append(scope)
+        scope = scope.parent
+    for scope in reversed(chain):
+        scope.refresh()
+    kernel = task.kernel
+    if task.scope is None or kernel is None:
+        return
+    injected = task.injected is not None and bool(task.injected)
+    task.pending = task.scope.effective or injected
+    if task.pending:
+        kernel.interrupt(task)
+    elif task.aborted is not None:
+        kernel.withdraw(task)
+
+
+def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
+    """A scope that is cancelled at a time of the loop's clock; then goes on.
+
+    Parameters:
+        deadline: the time in seconds, as `current_time` tells it.
+        shield: see `CancelScope`.
+
+    Returns:
+        A `CancelScope`; `cancelled_caught` tells whether it was cut short.
+
+    Raises:
+        TypeError, ValueError: the deadline is not a time.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.move_on_at(giambio.current_time() + 0.01) as scope:
+        ...         await giambio.sleep_forever()
+        ...     return scope.cancelled_caught
+        >>> giambio.run(main)
+        True
+    """
+    return CancelScope(deadline=deadline, shield=shield)
+
+
+def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
+    """A scope that is cancelled after some seconds; then goes on.
+
+    Parameters:
+        seconds: the time it has, from now; infinity for no limit.
+        shield: see `CancelScope`.
+
+    Returns:
+        A `CancelScope`; `cancelled_caught` tells whether it was cut short.
+
+    Raises:
+        TypeError: `seconds` is not a number.
+        ValueError: `seconds` is negative or not a number (NaN).
+        RuntimeError: no loop runs in this thread.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.move_on_after(0.01) as scope:
+        ...         await giambio.sleep_forever()
+        ...     return scope.cancelled_caught
+        >>> giambio.run(main)
+        True
+    """
+    return new_scope(time_after("move_on_after()", seconds), shield)
+
+
+def fail_at(deadline: float, *, shield: bool = False) -> CancelScope:
+    """Like `move_on_at`, but raises `TimeoutError` when it was cut short.
+
+    Parameters:
+        deadline: the time in seconds, as `current_time` tells it.
+        shield: see `CancelScope`.
+
+    Raises:
+        TypeError, ValueError: the deadline is not a time.
+        TimeoutError: when the block is left, because the time was over.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.fail_at(giambio.current_time() + 0.01):
+        ...         await giambio.sleep_forever()
+        >>> giambio.run(main)
+        Traceback (most recent call last):
+        TimeoutError: the time given to fail_after() or fail_at() is over
+    """
+    return failing(CancelScope(deadline=deadline, shield=shield))
+
+
+def fail_after(seconds: float, *, shield: bool = False) -> CancelScope:
+    """Like `move_on_after`, but raises `TimeoutError` when it was cut short.
+
+    Parameters:
+        seconds: the time it has, from now; infinity for no limit.
+        shield: see `CancelScope`.
+
+    Raises:
+        TypeError: `seconds` is not a number.
+        ValueError: `seconds` is negative or not a number (NaN).
+        RuntimeError: no loop runs in this thread.
+        TimeoutError: when the block is left, because the time was over.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     with giambio.fail_after(0.01):
+        ...         await giambio.sleep_forever()
+        >>> giambio.run(main)
+        Traceback (most recent call last):
+        TimeoutError: the time given to fail_after() or fail_at() is over
+    """
+    return failing(new_scope(time_after("fail_after()", seconds), shield))
+
+
+def failing(scope: CancelScope) -> CancelScope:
+    """Have a scope raise `TimeoutError` when its time is over."""
+    scope._fails = True
+    return scope
+
+
+def time_after(what: str, seconds: float) -> float:
+    """The time of the clock in so many seconds.
+
+    Raises:
+        TypeError, ValueError: it is no number of seconds.
+    """
+    check_number(what, "seconds", seconds)
+    if seconds < 0:
+        raise ValueError(f"{what} needs a number of seconds from 0 up, not {seconds!r}")
+    return current_kernel().current_time() + seconds
+
+
+def current_effective_deadline() -> float:
+    """When the calling task will be cancelled, as far as it is known.
+
+    Returns:
+        The earliest deadline of the scopes around, up to a shield; infinity if
+        there is none, minus infinity inside a cancelled scope.
+
+    Raises:
+        RuntimeError: no task runs in this thread.
+
+    Not a checkpoint.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.current_effective_deadline()
+        >>> giambio.run(main)
+        inf
+    """
+    scope: CancelScope = current_task().scope  # type: ignore[assignment]
+    return earliest_deadline(scope)
+
+
+def earliest_deadline(innermost: CancelScope) -> float:
+    """The effective deadline in a scope."""
+    scope: CancelScope | None = innermost
+    earliest = inf
+    while scope is not None:
+        if scope.effective:
+            return -inf
+        earliest = min(earliest, scope._deadline)
+        if scope._shield:
+            break
+        scope = scope.parent
+    return earliest

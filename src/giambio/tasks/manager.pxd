@@ -1,0 +1,51 @@
+from giambio.tasks.task_group cimport TaskGroup
+from giambio.kernel cimport coroutines, introspect
+from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.free_list cimport FreeList
+from giambio.kernel.operation cimport Operation
+from giambio.kernel.task cimport Task
+
+cimport cython
+
+
+cdef class TaskManager(TaskGroup):
+    cdef Py_ssize_t _limit
+    cdef object _waiting
+    cdef Py_ssize_t _places
+    cdef readonly list arriving
+
+    cpdef bint is_full(self)
+    @cython.locals(spawn=Spawn)
+    cpdef object pass_place_on(self)
+    cdef bint is_busy(self) noexcept
+    cdef object wait_for_place(self, Spawn spawn)
+    cdef object leave_line(self, Spawn spawn)
+
+
+cdef class Spawn(Operation):
+    cdef TaskManager _manager
+    cdef object _target
+    cdef tuple _args
+    cdef object _name
+    cdef object _context
+    cdef bint promised
+
+    cdef object prepare_spawn(
+        self, TaskManager manager, object target, tuple args, object name, object context
+    )
+    @cython.locals(manager=TaskManager)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1
+    cdef object interruption(self, BaseTask task)
+    cdef object discard(self)
+
+
+cdef FreeList SPAWNS
+
+
+@cython.locals(operation=Spawn)
+cdef Spawn new_spawn(
+    TaskManager manager, object target, tuple args, object name, object context
+)
+
+cdef object context_for(object context, object target)

@@ -1,0 +1,453 @@
+"""Task managers: the only way to spawn a task, and the place where it ends.
+
+A `TaskManager` is a block that ends when all its tasks have. The first failure
+cancels the others, and comes out of the block; nothing is lost and nothing is
+printed instead of raised. A manager holds running tasks only, so a server may
+spawn in one for years.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from typing import Any
+
+from giambio._build.sealed import final
+from giambio.errors import WouldBlock
+from giambio.kernel import coroutines, introspect
+from giambio.kernel.coroutines import discard
+from giambio.kernel.free_list import FreeList
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Operation
+from giambio.kernel.task import Task
+from giambio.kernel.tracebacks import user_part
+from giambio.tasks.cancel import CancelScope
+from giambio.tasks.task_group import TaskGroup, check_limit
+from giambio.tasks.task_status import Start
+
+__all__ = ["TaskManager"]
+
+
+class TaskManager(TaskGroup):
+    """A block of tasks: ``async with TaskManager() as manager: ...``
+
+    Parameters:
+        loop: the loop to run on; the running one by default. Giving it checks
+            that it is the same.
+        limit: how many tasks may run at once; no limit by default.
+        strict: True raises failures always as an `ExceptionGroup`, False a
+            single one as itself; None takes what ``run(strict=…)`` said.
+
+    Leaving the block waits for every task in it, also for those spawned while
+    it waits. A failure of the block's body or of a task cancels the others.
+    One failure is raised as itself; several as an `ExceptionGroup` (a
+    `BaseExceptionGroup` with `KeyboardInterrupt` or `SystemExit` among them).
+
+    Raises:
+        TypeError, ValueError: a parameter is not what it must be.
+        RuntimeError: on entering: no task runs here, or it runs on another
+            loop, or the manager was used before.
+
+    Entering is no checkpoint. Leaving always gives way once; a cancellation
+    from outside reaches the tasks, and the block ends when they have.
+
+    Example:
+        >>> import giambio
+        >>> async def double(n):
+        ...     return n * 2
+        >>> async def main():
+        ...     async with giambio.TaskManager() as manager:
+        ...         tasks = [await manager.spawn(double, n) for n in range(3)]
+        ...     return [task.result() for task in tasks]
+        >>> giambio.run(main)
+        [0, 2, 4]
+    """
+
+    __slots__ = ("_limit", "_places", "_waiting", "arriving")
+
+    _called = "TaskManager"
+    _one = "a TaskManager"
+    _reason = "another task of the manager has failed"
+
+    def __init__(
+        self, loop: Any = None, *, limit: int | None = None, strict: bool | None = None
+    ) -> None:
+        if loop is not None and not isinstance(loop, Kernel):
+            raise TypeError(f"TaskManager(loop) needs an EventLoop, not {loop!r}")
+        self.prepare(loop, strict)
+        self._limit = 0 if limit is None else check_limit("TaskManager", limit)
+        # Spawns that wait for a place, and places promised to those woken.
+        self._waiting: deque[Spawn] | None = None
+        self._places = 0
+        # As many items as there are spawns on their way from other threads: a
+        # list, because its methods are atomic.
+        self.arriving: list[None] = []
+
+    # -- spawning ----------------------------------------------------------------------
+
+    def spawn(
+        self,
+        target: Any,
+        *args: Any,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> Operation:
+        """Start a task; it runs beside the caller, who gets it at once.
+
+        Parameters:
+            target: a coroutine, or any other awaitable; or an async function
+                (anything callable that returns an awaitable), to be called
+                with `args`.
+            args: the arguments for the function.
+            name: the task's name; the function's full name by default.
+            context: the very context to run in; by default a copy of the
+                caller's, as it is now.
+
+        Returns:
+            Awaited: the `Task`.
+
+        Raises:
+            TypeError: the target cannot be awaited, the name is no string, or the
+                context no context.
+            RuntimeError: the block was not entered yet, or a coroutine was
+                given that runs already.
+            RunFinishedError: the block was left already.
+            CancelledError: the caller is in a cancelled scope.
+
+        A checkpoint, which with ``limit=`` waits for a place, first come first
+        served. Cancelled, nothing was spawned and the coroutine is closed. A
+        spawned task always runs up to its first checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep, 0.01)
+            ...     return task.done()
+            >>> giambio.run(main)
+            True
+        """
+        if name is not None:
+            check_name(name, target)
+        return new_spawn(self, target, args, name, context_for(context, target))
+
+    def start_soon(
+        self,
+        target: Any,
+        *args: Any,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> Task:
+        """Like `spawn`, without awaiting: from sync code, and in one go.
+
+        Parameters:
+            target: see `spawn`, as the rest.
+            args: the arguments for the function.
+            name: the task's name.
+            context: the very context to run in.
+
+        Returns:
+            The `Task`.
+
+        Raises:
+            TypeError, RuntimeError, RunFinishedError: see `spawn`.
+            WouldBlock: there is a ``limit=``, and it is reached.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         manager.start_soon(giambio.sleep, 0.01)
+            >>> giambio.run(main)
+        """
+        if name is not None:
+            check_name(name, target)
+        context = context_for(context, target)
+        try:
+            self.check_open()
+            if self.is_full():
+                raise WouldBlock(
+                    f"this TaskManager has {self._limit} tasks running, which is its limit; "
+                    "`await manager.spawn(...)` waits for a place"
+                )
+            return self.launch(coroutines.to_coroutine("start_soon()", target, args), name, context)
+        except BaseException:
+            discard(target)
+            raise
+
+    def start(self, target: Any, *args: Any, name: str | None = None) -> Operation:
+        """Start a task and wait until it says that it is ready.
+
+        Parameters:
+            target: an async function; it is called with `args` and the keyword
+                ``task_status``, and reports with ``task_status.started(value)``.
+            args: its other arguments.
+            name: the task's name; the function's full name by default.
+
+        Returns:
+            Awaited: what was given to ``started``.
+
+        Raises:
+            TypeError: the target is not a function, or cannot be awaited; or the
+                name is no string.
+            RuntimeError: it ended without calling ``started``; or the block was
+                not entered yet.
+            RunFinishedError: the block was left already.
+            BaseException: what the function raised before it called ``started``;
+                it comes out here, and not out of the block.
+            CancelledError: the caller is in a cancelled scope.
+
+        A checkpoint. Cancelled before ``started``, the task is cancelled too,
+        and joined. It does not wait for a place of ``limit=``.
+
+        Example:
+            >>> import giambio
+            >>> async def server(task_status):
+            ...     task_status.started("port 8080")
+            ...     await giambio.sleep(0.01)
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         print(await manager.start(server))
+            >>> giambio.run(main)
+            port 8080
+        """
+        if name is not None:
+            check_name(name, target)
+        return Start(self, target, args, name)
+
+    def spawn_threadsafe(self, target: Any, *args: Any) -> Any:
+        """Spawn a task from another thread.
+
+        Parameters:
+            target: see `spawn`.
+            args: the arguments for the function.
+
+        Returns:
+            A `concurrent.futures.Future` of the task's outcome. Cancelling it
+            cancels the task.
+
+        Raises:
+            RunFinishedError: the block was left already, or the loop has ended.
+            RuntimeError: the block was not entered yet.
+
+        Not a checkpoint. What goes wrong later, such as a target that cannot be
+        awaited, is the future's exception; a failing task fails the block too.
+
+        Example:
+            >>> import giambio, threading
+            >>> async def double(n):
+            ...     return n * 2
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         def thread():
+            ...             print(manager.spawn_threadsafe(double, 21).result())
+            ...         threading.Thread(target=thread).start()
+            ...         await giambio.sleep(0.1)
+            >>> giambio.run(main)
+            42
+        """
+        from giambio.tasks.threadsafe import spawn_for_thread
+
+        return spawn_for_thread(self, target, args)
+
+    # -- cancelling ----------------------------------------------------------------------
+
+    def cancel(self, reason: object = None) -> bool:
+        """Cancel the body and all the tasks; the block then ends without an error.
+
+        Parameters:
+            reason: goes with the `CancelledError`.
+
+        Returns:
+            Whether it had an effect: False if it was cancelled already.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep_forever)
+            ...         manager.cancel()
+            ...     return task.cancelled()
+            >>> giambio.run(main)
+            True
+        """
+        return self.cancel_scope.cancel(reason)
+
+    @property
+    def cancel_scope(self) -> CancelScope:
+        """The scope around the body and all the tasks.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         manager.cancel_scope.deadline = giambio.current_time() + 0.01
+            ...         await giambio.sleep_forever()
+            ...     return manager.cancel_scope.cancelled_caught
+            >>> giambio.run(main)
+            True
+        """
+        scope: CancelScope = self.scope  # type: ignore[assignment]
+        return scope
+
+    def __repr__(self) -> str:
+        state = ("not entered", "open", "left")[self._state]
+        return f"<giambio.TaskManager {state}, {len(self.children)} running>"
+
+    # -- what the operations ask -----------------------------------------------------------
+
+    @property
+    def loop(self) -> Any:
+        """The loop that the tasks run on, or None before the block is entered.
+
+        Example:
+            >>> import giambio
+            >>> giambio.TaskManager().loop is None
+            True
+        """
+        return self._kernel
+
+    def is_full(self) -> bool:
+        """Tell whether the limit is reached."""
+        return self._limit != 0 and len(self.children) + self._places >= self._limit
+
+    def wait_for_place(self, spawn: Spawn) -> None:
+        """Stand in line."""
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(spawn)
+
+    def leave_line(self, spawn: Spawn) -> None:
+        """Give up one's place in the line, or the place one was promised."""
+        if self._waiting is not None and spawn in self._waiting:
+            self._waiting.remove(spawn)
+        elif spawn.promised:
+            spawn.promised = False
+            self._places -= 1
+            self.pass_place_on()
+
+    def pass_place_on(self) -> None:
+        """A place is free: promise it to the first in line; with nobody there it may be the end."""
+        if self._waiting and not self.is_full():
+            spawn = self._waiting.popleft()
+            spawn.promised = True
+            self._places += 1
+            spawn.ready()
+        TaskGroup.pass_place_on(self)
+
+    def is_busy(self) -> bool:
+        """Tell whether there is something to wait for: a task, or one that will come."""
+        return bool(self.children) or self._places > 0 or bool(self.arriving)
+
+
+class Spawn(Operation):
+    """One spawn; with a limit it waits for a place."""
+
+    __slots__ = ("_args", "_context", "_manager", "_name", "_target", "promised")
+
+    what = "TaskManager.spawn()"
+
+    def prepare_spawn(
+        self,
+        manager: TaskManager,
+        target: Any,
+        args: tuple[Any, ...],
+        name: str | None,
+        context: contextvars.Context,
+    ) -> None:
+        """See `Operation.prepare`."""
+        self._manager = manager
+        self.prepare(self._manager._kernel)
+        self._target = target
+        self._args = args
+        self._name = name
+        self._context = context
+        self.promised = False
+
+    def attempt(self) -> bool:
+        """Spawn, unless there is no place."""
+        manager = self._manager
+        target = self._target
+        try:
+            manager.check_open()
+            if not self.promised and manager.is_full():
+                manager.wait_for_place(self)
+                return False
+            if self.promised:
+                self.promised = False
+                manager._places -= 1
+            self._target = None
+            coro = coroutines.to_coroutine("spawn()", target, self._args)
+            self.result = manager.launch(coro, self._name, self._context)
+        except BaseException as exc:
+            discard(target)
+            manager.pass_place_on()
+            return self.fail(user_part(exc))
+        return True
+
+    def internal(self) -> bool:
+        """See `Park.internal`."""
+        return True
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._manager
+
+    def abort(self) -> bool:
+        """Give the place up."""
+        self._manager.leave_line(self)
+        return True
+
+    def interruption(self, task: Any) -> BaseException:
+        """See `Park.interruption`; a cancelled spawn did not happen."""
+        self.discard()
+        return Operation.interruption(self, task)
+
+    def discard(self) -> None:
+        """See `Operation.discard`."""
+        target = self._target
+        self._target = None
+        discard(target)
+
+
+final(TaskManager, "(loop=None, *, limit=None, strict=None)")
+
+SPAWNS = FreeList(Spawn)
+
+
+def check_name(name: object, target: Any) -> None:
+    """Refuse what is no name of a task.
+
+    Raises:
+        TypeError: it is no string; a coroutine is closed then.
+    """
+    if not isinstance(name, str):
+        discard(target)
+        raise TypeError(f"name= needs a string, not {name!r}")
+
+
+def new_spawn(
+    manager: TaskManager,
+    target: Any,
+    args: tuple[Any, ...],
+    name: str | None,
+    context: contextvars.Context,
+) -> Spawn:
+    """Make a `Spawn`."""
+    operation: Spawn = SPAWNS.take()
+    operation.prepare_spawn(manager, target, args, name, context)
+    return operation
+
+
+def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:
+    """The context of a new task."""
+    if context is None:
+        return introspect.copy_context()
+    if not isinstance(context, contextvars.Context):
+        discard(target)
+        raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
+    return context

@@ -1,0 +1,65 @@
+from giambio.tasks cimport cancel
+from giambio.tasks.cancel cimport CancelScope
+from giambio.kernel cimport constants, current
+from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport Operation
+from giambio.kernel.task cimport Scope, Supervisor, Task
+
+cimport cython
+
+
+cdef class TaskGroup(Supervisor):
+    cdef object __weakref__
+    cdef Kernel _kernel
+    cdef object _strict
+    cdef int _state
+    cdef Leaving _leaving
+    cdef list _errors
+    cdef object _body
+    cdef bint _cancelled
+    cdef bint _stray
+
+    @cython.locals(scope=CancelScope)
+    cdef object prepare(self, Kernel kernel, object strict)
+    cpdef object check_open(self)
+    @cython.locals(kernel=Kernel, task=Task)
+    cdef Task launch(self, object coro, object name, object context)
+    cpdef object child_exited(self, Task task)
+    cdef object settle(self, Task task)
+    cdef object add_error(self, object exc)
+    cdef object cancel_all(self, str reason)
+    cpdef object pass_place_on(self)
+    cdef bint is_busy(self) noexcept
+    @cython.locals(kernel=Kernel, scope=CancelScope)
+    cdef object open(self, Task task)
+    @cython.locals(scope=CancelScope)
+    cdef object begin_leaving(self, Leaving leaving, object body)
+    @cython.locals(scope=CancelScope)
+    cpdef object abandon(self)
+    cdef bint _host_runs(self) except -1
+    @cython.locals(host=Task, scope=CancelScope)
+    cdef object finish(self, object body)
+    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
+    cdef list _restored_errors(self)
+    cdef object _failure(self, list errors, object body)
+
+
+cdef class Entering(Operation):
+    cdef TaskGroup _block
+
+    cdef bint advance(self) except -1
+
+
+cdef class Leaving(Operation):
+    cdef TaskGroup _block
+    cdef object _body
+    cdef bint _chained
+    cdef bint _begun
+    cdef bint _yielded
+
+    cdef object prepare_leaving(self, TaskGroup block, object body, bint chained)
+    @cython.locals(task=Task, block=TaskGroup)
+    cdef bint attempt(self) except -1
+    cdef bint abort(self) except -1
+    @cython.locals(task=Task)
+    cdef object _take_injected(self)

@@ -1,0 +1,401 @@
+"""A block of tasks: it ends when all of them have, and says how.
+
+This is what is common to a `TaskManager` and to the helpers that run tasks
+together (`gather` and the like). The first failure cancels the others; a block
+keeps running tasks only, and the failures until it raises them.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from types import TracebackType
+from typing import Any
+
+from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
+from giambio.kernel import constants, current
+from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Immediate, Operation
+from giambio.kernel.reraise import Failure, Unchained
+from giambio.kernel.task import Supervisor, Task, current_task
+from giambio.kernel.tracebacks import Raised
+from giambio.tasks import cancel
+from giambio.tasks.cancel import CancelScope
+from giambio.tasks.exception_groups import unique
+
+__all__ = ["Entering", "Leaving", "TaskGroup", "check_limit"]
+
+
+class TaskGroup(Supervisor):
+    """Tasks that run inside the scopes of one, their host, which waits for their end."""
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_cancelled",
+        "_errors",
+        "_kernel",
+        "_leaving",
+        "_state",
+        "_stray",
+        "_strict",
+    )
+
+    #: How the block is called in messages: "this …", and by itself.
+    _called = "block"
+    _one = "a block"
+    #: Why the others are cancelled when one has failed.
+    _reason = "another task of the block has failed"
+
+    def prepare(self, kernel: Kernel | None, strict: bool | None) -> None:
+        """The constructor's work, as a method that costs nothing when compiled.
+
+        `kernel` is given to have it checked; else it is the one that runs the host.
+        """
+        scope = cancel.new_scope()
+        scope.owned = True
+        self.children = {}
+        self.scope = scope
+        self._kernel: Kernel | None = kernel
+        self._strict = strict
+        self._state = constants.NEW
+        self.host: Task | None = None
+        self._leaving: Leaving | None = None
+        self._errors: list[Raised] | None = None
+        self._body: Raised | None = None
+        self._cancelled = False
+        self._stray = False
+
+    # -- with `async with` -------------------------------------------------------------
+
+    def __aenter__(self) -> Operation:
+        return Entering(self)
+
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Any:
+        if isinstance(exc, GeneratorExit) and not self._host_runs():
+            # The host's coroutine is being closed from outside, and cannot wait.
+            self.abandon()
+            return Immediate(False)
+        # What a plain operation fails with is raised with `throw`, which chains
+        # it to the exception that is being handled there; see `unchained`.
+        chained = exc is None and sys.exc_info()[1] is None
+        leaving = Leaving(self, exc, chained)
+        return leaving if chained else Unchained(leaving)
+
+    def __enter__(self) -> None:
+        raise TypeError(f"{self._one} is entered with `async with`, not `with`")
+
+    def __exit__(self, *args: object) -> None:
+        raise TypeError(f"{self._one} is left with `async with`, not `with`")
+
+    # -- its tasks -----------------------------------------------------------------------
+
+    def check_open(self) -> None:
+        """Raise unless tasks can be spawned.
+
+        Raises:
+            RuntimeError, RunFinishedError: they cannot; the message says why.
+        """
+        if self._state == constants.NEW:
+            raise RuntimeError(
+                f"this {self._called} was not entered yet; spawn inside of "
+                f"`async with {self._called}() as manager:`"
+            )
+        if self._state == constants.LEFT:
+            raise RunFinishedError(
+                f"this {self._called}'s block was left already; spawn while it is open"
+            )
+
+    def launch(self, coro: Any, name: str | None, context: contextvars.Context) -> Task:
+        """Make a task and put it on the run queue."""
+        kernel = self._kernel
+        if kernel is None:
+            raise RuntimeError("unreachable: an open block has a loop")
+        task = cancel.new_task(kernel, coro, context, self, name)
+        kernel.add_task(task)
+        return task
+
+    def child_exited(self, task: Task) -> None:
+        """See `Supervisor.child_exited`."""
+        del self.children[task]
+        self.settle(task)
+        self.pass_place_on()
+
+    def settle(self, task: Task) -> None:
+        """Note how a task has ended."""
+        if task.failed():
+            real = without_cancellations(task.failure())
+            if real is not None:
+                self.add_error(real)
+        elif task.cancelled() and self.scope is not None and self.scope.effective:
+            self._cancelled = True
+
+    def add_error(self, exc: BaseException) -> None:
+        """Note a real failure: the rest is cancelled."""
+        if self._errors is None:
+            self._errors = []
+        self._errors.append(Raised(exc))
+        self.cancel_all(self._reason)
+
+    def cancel_all(self, reason: str) -> None:
+        """Cancel the body and the tasks."""
+        if self.scope is not None:
+            self.scope.cancel(reason)
+
+    def pass_place_on(self) -> None:
+        """A task has ended, or will not come: that may be the end."""
+        if self._leaving is not None and not self.is_busy():
+            self._leaving.ready()
+
+    def is_busy(self) -> bool:
+        """Tell whether there is something to wait for."""
+        return bool(self.children)
+
+    # -- from the beginning to the end ---------------------------------------------------
+
+    def open(self, task: Task) -> None:
+        """Enter the block."""
+        if self._state != constants.NEW:
+            raise RuntimeError(
+                f"this {self._called} was used already; make a new one for each block"
+            )
+        kernel = task.kernel
+        if self._kernel is not None and self._kernel is not kernel:
+            raise RuntimeError(
+                f"this {self._called} was made for another loop than the one that runs this task"
+            )
+        self._kernel = kernel
+        scope: CancelScope = self.scope  # type: ignore[assignment]
+        scope.enter(task)
+        self._state = constants.OPEN
+        self.host = task
+        # Cancelling finds us by the host's list of open blocks.
+        if task.supervisors is None:
+            task.supervisors = []
+        task.supervisors.append(self)
+
+    def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
+        """The body has ended; it counts as one of the children."""
+        if self.host is None or self._state != constants.OPEN:
+            problem = (
+                "but was not entered" if self._state == constants.NEW else "but was left already"
+            )
+            raise RuntimeError(f"this {self._called} is left, {problem}")
+        scope: CancelScope = self.scope  # type: ignore[assignment]
+        try:
+            scope.check_leaving()
+        except RuntimeError as exc:
+            if not self._host_runs():
+                raise
+            # A scope is still open inside: that is raised when the tasks are joined.
+            self.add_error(exc)
+        self._leaving = leaving
+        if body is not None:
+            self._body = Raised(body)
+            real = without_cancellations(body)
+            if real is None:
+                self._cancelled = True
+                if not scope.effective:
+                    # Not ours, then, and not from outside: raised by hand. The
+                    # tasks don't know of it, and it must not end here.
+                    self._stray = True
+                    scope.cancel(f"the block of {self._one} was cancelled")
+            else:
+                self.add_error(real)
+
+    def abandon(self) -> None:
+        """See `Supervisor.abandon`: there is nobody left to wait."""
+        self._state = constants.LEFT
+        scope: CancelScope = self.scope  # type: ignore[assignment]
+        scope.cancel(f"the task that opened {self._one} was closed")
+        scope.abandon()
+
+    def _host_runs(self) -> bool:
+        """Tell whether it is the host that calls."""
+        kernel = current.get()
+        return kernel is not None and kernel.running is self.host
+
+    def finish(self, body: BaseException | None) -> Any:
+        """All have ended: leave the scope, and say how the block ends.
+
+        Returns:
+            What the await is to return, or a `Failure` to raise.
+        """
+        self._state = constants.LEFT
+        self._leaving = None
+        host = self.host
+        self.host = None
+        errors = self._restored_errors()
+        self._errors = None
+        cancelled = self._cancelled or (body is not None and is_cancellation(body))
+        scope: CancelScope = self.scope  # type: ignore[assignment]
+        scope.settle_told(body)
+        caught = scope.leave(cancelled and not errors and not self._stray)
+        if host is None or host.supervisors is None:
+            return False
+        host.supervisors.remove(self)
+        outcome = self._failure(errors, body) if errors else None
+        self._body = None
+        if errors:
+            return outcome
+        return self.conclude(host, body, cancelled and not caught, caught)
+
+    def conclude(
+        self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
+    ) -> Any:
+        """How the block ends when nothing has failed; for `__aexit__`.
+
+        Parameters:
+            host: the task that leaves it.
+            body: what its body has raised: a cancellation, if anything.
+            cancelled: whether a cancellation goes on to the blocks around it.
+            caught: whether one has ended here.
+        """
+        if not cancelled:
+            return caught and body is not None
+        if body is not None or not host.pending:
+            return False  # it goes on as it came, or is in force no more
+        return Failure(host.interruption())
+
+    def _restored_errors(self) -> list[BaseException]:
+        """The failures, each once, as they were raised the first time."""
+        if self._errors is None:
+            return []
+        # The last ones first, because the same error may have been raised again.
+        return unique([raised.restored() for raised in self._errors[::-1]][::-1])
+
+    def _failure(self, errors: list[BaseException], body: BaseException | None) -> Any:
+        strict = self._strict
+        if strict is None:
+            strict = self._kernel is not None and self._kernel.strict
+        error: BaseException
+        if len(errors) > 1:
+            error = BaseExceptionGroup(f"several tasks of {self._one} failed", errors)
+        elif strict:
+            error = BaseExceptionGroup(f"a task of {self._one} failed", errors)
+        else:
+            error = errors[0]
+        if error is not body:
+            return Failure(error)
+        if self._body is not None:
+            self._body.restored()
+        return False
+
+
+class Entering(Operation):
+    """``async with``: no checkpoint, and never waits."""
+
+    __slots__ = ("_block",)
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """How the operation is called in messages."""
+        return f"{self._block._called}.__aenter__()"
+
+    def __init__(self, block: TaskGroup) -> None:
+        self.prepare(None)
+        self._block = block
+
+    def advance(self) -> bool:
+        """Enter."""
+        self.bind()
+        self._block.open(current_task())
+        self.result = self._block
+        return True
+
+
+class Leaving(Operation):
+    """The end of the block: waits for the tasks, and cannot be cancelled itself.
+
+    A cancellation from outside reaches the tasks by themselves. What is
+    injected into the host (an interrupt, the error of a callback) counts as a
+    failure of the body.
+    """
+
+    __slots__ = ("_begun", "_block", "_body", "_chained", "_yielded")
+
+    @property
+    def what(self) -> str:  # type: ignore[override]
+        """How the operation is called in messages."""
+        return f"{self._block._called}.__aexit__()"
+
+    def __init__(self, block: TaskGroup, body: BaseException | None, chained: bool) -> None:
+        self.prepare_leaving(block, body, chained)
+
+    def prepare_leaving(self, block: TaskGroup, body: BaseException | None, chained: bool) -> None:
+        """See `Operation.prepare`."""
+        self.prepare(None)
+        self.shielded = True
+        self._block = block
+        self._body = body
+        # Whether it may raise by itself; if not, `Unchained` does.
+        self._chained = chained
+        self._begun = False
+        self._yielded = False
+
+    def attempt(self) -> bool:
+        """Done when no task is left, and others have had their turn once."""
+        task = self.task
+        block = self._block
+        if not self._begun:
+            self._begun = True
+            block.begin_leaving(self, self._body)
+            self._take_injected()
+        if block.is_busy():
+            self._yielded = True
+            return False
+        if not self._yielded and self.kernel is not None and task is not None:
+            self._yielded = True
+            self.kernel.queue.append(task)
+            return False
+        self._take_injected()
+        if block.is_busy():
+            return False
+        body = self._body
+        self._body = None
+        outcome = block.finish(body)
+        if self._chained and isinstance(outcome, Failure):
+            return self.fail(outcome.exception)
+        self.result = outcome
+        return True
+
+    def internal(self) -> bool:
+        """See `Park.internal`."""
+        return True
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._block
+
+    def abort(self) -> bool:
+        """Not now: the tasks are cancelled too, and the last one wakes us."""
+        self._take_injected()
+        return False
+
+    def _take_injected(self) -> None:
+        task = self.task
+        if task is not None and task.injected:
+            for exc in task.injected:
+                self._block.add_error(exc)
+            task.injected = None
+            task.pending = task.cancelled_from_outside()
+
+
+def check_limit(what: str, limit: Any) -> int:
+    """How many tasks may run at once; 0 for any number.
+
+    Raises:
+        TypeError, ValueError: it is no number of tasks.
+    """
+    if limit is None:
+        return 0
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"{what}(limit=) needs a whole number or None, not {limit!r}")
+    if limit < 1:
+        raise ValueError(f"{what}(limit=) needs a number from 1 up, not {limit!r}")
+    return min(limit, sys.maxsize)

@@ -1,0 +1,218 @@
+"""`TaskManager.start`: a task that says when it is ready.
+
+Until then it is held by whoever waits for it, inside of that one's scopes, and a
+failure comes out there. When it reports, it moves to the manager.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from giambio._build.sealed import final
+from giambio.errors import TaskCancelled
+from giambio.kernel import introspect
+from giambio.kernel.coroutines import discard, to_coroutine
+from giambio.kernel.operation import Operation
+from giambio.kernel.task import Supervisor, Task, current_task
+from giambio.kernel.tracebacks import user_part
+from giambio.tasks import cancel
+from giambio.tasks.task_group import TaskGroup
+
+__all__ = ["Start", "TaskStatus"]
+
+
+class Start(Operation):
+    """`TaskManager.start`: waits until the task reports, or has ended."""
+
+    __slots__ = ("_args", "_manager", "_name", "_starting", "_target")
+
+    what = "TaskManager.start()"
+
+    def __init__(
+        self, manager: TaskGroup, target: Any, args: tuple[Any, ...], name: str | None
+    ) -> None:
+        self._manager = manager
+        self.prepare(self._manager._kernel)
+        self._target = target
+        self._args = args
+        self._name = name
+        self._starting: Starting | None = None
+
+    def attempt(self) -> bool:
+        """Start the task the first time; done when it has reported or ended."""
+        starting = self._starting
+        if starting is None:
+            try:
+                self._manager.check_open()
+                self._launch()
+            except BaseException as exc:
+                discard(self._target)
+                return self.fail(user_part(exc))
+            return False
+        error = starting.error
+        if error is not None:
+            starting.error = None  # the failing frame holds a `TaskStatus`, which holds this
+            return self.fail(error)
+        if not starting.reported:
+            return False
+        self.result = starting.value
+        return True
+
+    def internal(self) -> bool:
+        """See `Park.internal`."""
+        return True
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._manager
+
+    def abort(self) -> bool:
+        """Not now: the task is in the caller's scopes and is cancelled as well."""
+        if self._starting is not None and self.task is not None and self.task.injected:
+            self._starting.interrupt()
+        return False
+
+    def _launch(self) -> None:
+        starting = Starting(self._manager, self)
+        host = current_task()
+        status = TaskStatus(starting)
+        target = self._target
+        if not callable(target):
+            raise TypeError(
+                f"start() needs an async function that takes task_status, not {target!r}; "
+                "write start(function, argument, ...)"
+            )
+
+        coro = to_coroutine("start()", target, self._args, {"task_status": status})
+        starting.begin(host, coro, self._name)
+        self._starting = starting
+        # From here on the task's end decides, also when the caller is cancelled.
+        self.shielded = True
+
+
+class Starting(Supervisor):
+    """Holds a task between `start` and `started`, for the one who waits."""
+
+    __slots__ = ("_manager", "_operation", "error", "reported", "value")
+
+    def __init__(self, manager: TaskGroup, operation: Start) -> None:
+        self.children = {}
+        self.scope = None
+        self._manager = manager
+        self._operation: Start | None = operation
+        self.host: Task | None = None
+        self.error: BaseException | None = None
+        self.reported = False
+        self.value: Any = None
+
+    def begin(self, host: Task, coro: Any, name: str | None) -> None:
+        """Run the task inside the scopes of the one who waits."""
+        self.work_for(host)
+        kernel = host.kernel
+        if kernel is None:
+            raise RuntimeError("unreachable: a running task has a loop")
+        context = introspect.copy_context()
+        kernel.add_task(cancel.new_task(kernel, coro, context, self, name))
+
+    def started(self, value: Any) -> None:
+        """The task is ready: it moves to the manager."""
+        if self.reported:
+            raise RuntimeError("task_status.started() was called a second time")
+        if self._operation is None:
+            raise RuntimeError("task_status.started() was called after the task had ended")
+        if self.host is None:
+            raise RuntimeError("task_status.started() was called before the task had begun")
+        self._manager.check_open()
+        self.reported = True
+        self.value = value
+        for task in list(self.children):
+            self._manager.take_over(task)
+        self.children.clear()
+        self._end()
+
+    def interrupt(self) -> None:
+        """An exception was injected into the one who waits: it waits no more."""
+        for task in list(self.children):
+            task.cancel("the task that waits for it in start() was interrupted")
+
+    def take_over(self, child: Task) -> None:
+        """See `Supervisor.take_over`: we hold one task only."""
+        if self.host is not None and self.host.supervisor is not None:
+            self.host.supervisor.take_over(child)
+
+    def child_exited(self, task: Task) -> None:
+        """See `Supervisor.child_exited`: it has ended without reporting."""
+        self.children.clear()
+        if task.failed():
+            self.error = task.failure()
+        elif task.cancelled():
+            host = self.host
+            if host is not None and (host.injected or host.cancelled_from_outside()):
+                self.error = host.interruption()
+            else:
+                self.error = TaskCancelled(f"task {task.name!r} was cancelled before it was ready")
+        else:
+            self.error = RuntimeError(
+                f"task {task.name!r} ended without calling task_status.started()"
+            )
+        self._end()
+
+    def _end(self) -> None:
+        host = self.host
+        operation = self._operation
+        self.host = None
+        self._operation = None
+        if host is not None and host.supervisors is not None:
+            host.supervisors.remove(self)
+        if operation is not None:
+            operation.ready()
+
+
+class TaskStatus:
+    """What `TaskManager.start` gives to a function, to report with.
+
+    Example:
+        >>> import giambio
+        >>> async def server(task_status):
+        ...     task_status.started("ready")
+        >>> async def main():
+        ...     async with giambio.TaskManager() as manager:
+        ...         return await manager.start(server)
+        >>> giambio.run(main)
+        'ready'
+    """
+
+    __slots__ = ("_starting",)
+
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
+
+    def __init__(self, starting: Starting) -> None:
+        self._starting = starting
+
+    def started(self, value: Any = None) -> None:
+        """Report that the task is ready; `start` returns `value`.
+
+        Parameters:
+            value: anything; None by default.
+
+        Raises:
+            RuntimeError: called a second time, or after the task had ended.
+            RunFinishedError: the manager's block was left in the meantime.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def server(task_status):
+            ...     task_status.started(8080)
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         return await manager.start(server)
+            >>> giambio.run(main)
+            8080
+        """
+        self._starting.started(value)
+
+
+final(TaskStatus, "(starting)")

@@ -1,0 +1,128 @@
+"""A visit: what a worker thread has done in the loop, while it waits.
+
+The task of a visit runs inside the scopes of the task that waits for the
+thread, as a child of that one. So it is cancelled with it, it is closed with it
+when the loop breaks down, and it has ended before the other can go on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from giambio.errors import CancelledError, RunFinishedError
+from giambio.kernel.coroutines import to_coroutine
+from giambio.kernel.runnable import Handle
+from giambio.kernel.task import Supervisor, Task
+from giambio.kernel.tracebacks import user_part
+from giambio.tasks import cancel
+from giambio.threads.call import ThreadCall
+
+__all__ = ["CallbackTask", "loop_ended"]
+
+
+class CallbackTask(Supervisor):
+    """One async function that runs in the loop for a thread."""
+
+    __slots__ = ("_args", "_call", "_context", "_ended", "_function", "_what", "error", "returned")
+
+    def __init__(
+        self,
+        what: str,
+        call: ThreadCall,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: Context,
+    ) -> None:
+        self.children = {}
+        self.scope = None
+        self.host: Task | None = None
+        self._what = what
+        self._call = call
+        self._function = function
+        self._args = args
+        self._context = context
+        self._ended = threading.Lock()
+        self._ended.acquire()
+        self.returned: Any = None
+        self.error: BaseException | None = None
+
+    # -- in the thread -------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Have it done, and wait; then `error` or `returned` is set."""
+        kernel = self._call.loop()
+        if kernel is None:
+            self.error = loop_ended()
+            return
+        handle = Handle(self.enter, (), self._context, dropped=self.abandon)
+        kernel.hand_in(handle)
+        if kernel.driver is None:  # looked at only now: it may end at any moment
+            handle.cancel()
+            self.abandon()
+        self._ended.acquire()
+
+    # -- in the loop -----------------------------------------------------------------
+
+    def enter(self) -> None:
+        """Begin."""
+        call = self._call
+        host: Task | None = call.task  # type: ignore[assignment]
+        if call.abandoned or host is None:
+            self._end(None, CancelledError(call.reason))
+            return
+        try:
+            coro = to_coroutine(self._what, self._function, self._args)
+        except BaseException as exc:
+            self._end(None, user_part(exc))
+            return
+        kernel = host.kernel
+        if kernel is None:
+            raise RuntimeError("unreachable: a waiting task has a loop")
+        self.work_for(host)
+        task = cancel.new_task(kernel, coro, self._context, self, None)
+        call.visit_began(self)
+        kernel.add_task(task)
+
+    def interrupt(self) -> None:
+        """The one who waits for the thread wants to go: so the visit is to end."""
+        for task in list(self.children):
+            task.cancel("the task that waits for the thread was interrupted")
+
+    def take_over(self, child: Task) -> None:
+        """See `Supervisor.take_over`: we hold one task only."""
+        if self.host is not None and self.host.supervisor is not None:
+            self.host.supervisor.take_over(child)
+
+    def child_exited(self, task: Task) -> None:
+        """See `Supervisor.child_exited`."""
+        self.children.clear()
+        host = self.host
+        self.host = None
+        self.scope = None
+        if host is not None and host.supervisors is not None:
+            host.supervisors.remove(self)
+        if not task.failed() and not task.cancelled():
+            self._end(task.outcome, None)
+        elif task.cancelled() and host is not None and (host.pending or self._call.is_leaving()):
+            self._end(None, host.cancellation())
+        else:
+            self._end(None, task.problem("from_thread.run()"))
+        self._call.visit_ended()
+
+    def abandon(self) -> None:
+        """The loop has ended before the visit has."""
+        self._end(None, loop_ended())
+
+    def _end(self, returned: Any, error: BaseException | None) -> None:
+        if self._ended.locked():
+            self.returned = returned
+            self.error = error
+            self._ended.release()
+
+
+def loop_ended() -> RunFinishedError:
+    """The error of visiting a loop that has ended."""
+    return RunFinishedError("the loop that this thread works for has ended")

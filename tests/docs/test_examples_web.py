@@ -1,0 +1,263 @@
+"""The programs in examples/ that need libraries of others: httpx, h11, Starlette."""
+
+from __future__ import annotations
+
+import http.server
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.examples import EXAMPLES, SECONDS, connect, running, until
+from support.programs import program
+
+pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
+
+# -- the scraper -----------------------------------------------------------------------------
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """Answers when all three requests have come: so they are made at the same time."""
+
+    all_three = threading.Barrier(3, timeout=SECONDS)
+
+    def do_GET(self) -> None:
+        if self.path != "/alone":
+            self.all_three.wait()
+        found = self.path != "/missing"
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def scraped(*arguments: str) -> list[str]:
+    """What the scraper prints."""
+    pytest.importorskip("httpx")
+    with running("scraper.py", *arguments) as process:
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+        assert process.wait(SECONDS) == 0
+    return lines
+
+
+def test_the_scraper_visits_three_sites_at_the_same_time(site: str) -> None:
+    """Done when: the seed's program in today's clothes: three sites, concurrent, results."""
+    urls = [f"{site}/1", f"{site}/2", f"{site}/missing"]
+    assert scraped(*urls) == [
+        f"{urls[0]}: 200, 5 bytes",
+        f"{urls[1]}: 200, 5 bytes",
+        f"{urls[2]}: 404, 5 bytes",
+    ]
+
+
+def test_a_site_that_says_nothing_costs_the_scraper_only_the_time_out(site: str) -> None:
+    """Done when: …, time-out."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        lines = scraped(url, f"{site}/alone", "--timeout", "2")
+    assert lines[0].startswith(f"{url}: TimeoutError")
+    assert lines[1] == f"{site}/alone: 200, 5 bytes"
+
+
+# -- the ASGI server -------------------------------------------------------------------------
+
+APP = """
+import giambio
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        print((await receive())["type"], flush=True)
+        scope["state"]["greeting"] = b"hello"
+        await send({"type": "lifespan.startup.complete"})
+        print((await receive())["type"], flush=True)
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["path"] == "/fails":
+        raise LookupError("of the app")
+    if scope["path"] == "/slow":
+        print("slow has begun", flush=True)
+        await giambio.sleep(0.5)
+    if scope["path"] == "/gone":
+        await receive()
+        print("waiting", flush=True)
+        print((await receive())["type"], flush=True)
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["state"]["greeting"]})
+"""
+
+
+class Served:
+    """The server, while it runs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        address = self.line().rpartition("http://")[2]
+        self.url = f"http://{address}"
+        self.port = int(address.rpartition(":")[2])
+
+    def line(self) -> str:
+        """What it prints next."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip()
+
+    def stop(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def end(self) -> list[str]:
+        """Wait for it, and return what it still prints."""
+        assert self.process.wait(SECONDS) == 0
+        assert self.process.stdout is not None
+        return self.process.stdout.read().splitlines()
+
+
+@contextmanager
+def asgi_server(*arguments: str) -> Iterator[Served]:
+    """`asgi_server.py` on a free port."""
+    pytest.importorskip("h11")
+    pytest.importorskip("starlette")
+    with running("asgi_server.py", "--port", 0, *arguments) as process:
+        yield Served(process)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """The demo application."""
+    with asgi_server() as served:
+        yield served
+
+
+@pytest.fixture
+def own_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The application of this file."""
+    (tmp_path / "some_app.py").write_text(APP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running("asgi_server.py", "--port", 0, "some_app:app") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "lifespan.startup\n"
+        yield Served(process)
+
+
+Curl = Callable[..., bytes]
+
+
+@pytest.fixture
+def curl() -> Curl:
+    """Runs `curl`, and returns what it got."""
+    found = program("curl")
+
+    def run_curl(*arguments: str, data: bytes | None = None) -> bytes:
+        command = [found, "--silent", "--show-error", "--max-time", str(SECONDS), *arguments]
+        done = subprocess.run(command, input=data, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
+    return run_curl
+
+
+def test_curl_talks_to_the_asgi_server(served: Served, curl: Curl) -> None:
+    """Done when: `asgi_server.py` serves a Starlette application, tested with `curl`."""
+    url = served.url
+    assert curl(url) == b"Hello, world!\n"
+    assert served.line() == "said hello to world"  # a background task
+    assert curl("--no-buffer", f"{url}/count/3") == b"0\n1\n2\n"
+    assert curl("--head", f"{url}/hello/you").startswith(b"HTTP/1.1 200")
+    assert curl(f"{url}/nowhere") == b"Not Found"
+    assert curl("--http1.0", url) == b"Hello, world!\n"
+
+
+@pytest.mark.parametrize("option", [(), ("--header", "Transfer-Encoding: chunked")])
+def test_curl_sends_a_body_and_reads_one_at_the_same_time(
+    served: Served, curl: Curl, option: tuple[str, ...]
+) -> None:
+    body = b"shout" * 200_000  # so that curl asks with `Expect: 100-continue`
+    assert curl("--data-binary", "@-", *option, f"{served.url}/shout", data=body) == body.upper()
+
+
+def test_curl_keeps_its_connection(served: Served, curl: Curl) -> None:
+    connects = ("--write-out", "%{num_connects}")
+    assert curl(*connects, served.url, served.url) == b"Hello, world!\n1Hello, world!\n0"
+    # A body that the application did not read is not taken for the next request. It is small:
+    # curl hangs up where the answer is a failure and it has not sent everything.
+    post = ("--data-binary", "@-", f"{served.url}/nowhere", f"{served.url}/nowhere")
+    assert curl(*connects, *post, data=bytes(10_000)) == b"Not Found1Not Found0"
+
+
+def test_a_request_that_is_none_gets_400_and_the_server_lives_on(
+    served: Served, curl: Curl
+) -> None:
+    with connect(served.port) as client:
+        client.sendall(b"this is no HTTP\r\n\r\n")
+        assert until(client, b"\r\n") == b"HTTP/1.1 400 \r\n"
+    assert curl(served.url) == b"Hello, world!\n"
+
+
+def test_requests_may_be_sent_before_the_answers_are_read(served: Served) -> None:
+    with connect(served.port) as client:
+        client.sendall(b"GET /count/2 HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        for _ in range(3):
+            assert until(client, b"\r\n0\r\n\r\n").endswith(b"\r\n1\n\r\n0\r\n\r\n")
+
+
+def test_an_application_that_fails_is_a_500_and_a_traceback(own_app: Served, curl: Curl) -> None:
+    assert curl("--write-out", "%{http_code}", f"{own_app.url}/fails") == b"500"
+    assert curl(own_app.url) == b"hello"
+    own_app.stop()
+    printed = own_app.end()
+    assert printed[0] == "/fails failed"
+    assert printed[-2:] == ["LookupError: of the app", "lifespan.shutdown"]
+
+
+def test_an_application_is_told_that_its_client_has_gone(own_app: Served) -> None:
+    with connect(own_app.port) as client:
+        client.sendall(b"GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert own_app.line() == "waiting"
+    assert own_app.line() == "http.disconnect"
+
+
+def test_on_sigterm_what_has_begun_is_finished_and_what_is_idle_is_closed(own_app: Served) -> None:
+    with connect(own_app.port) as idle, connect(own_app.port) as busy:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(idle, b"hello")
+        busy.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert own_app.line() == "slow has begun"
+        own_app.stop()
+        until(busy, b"hello")
+        assert own_app.end() == ["lifespan.shutdown"]
+
+
+def test_an_application_that_cannot_begin_ends_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("h11")
+    (tmp_path / "some_app.py").write_text(
+        "async def app(scope, receive, send):\n"
+        "    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    command: list[Any] = [sys.executable, EXAMPLES / "asgi_server.py", "--port=0", "some_app:app"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == "no database"
