@@ -38,7 +38,6 @@ from giambio.errors import (
     TaskNotFinished,
     WouldBlock,
 )
-from giambio.inspect.deadlocks import external_wakeups
 from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
 from giambio.integrations import finder as _finder
 from giambio.kernel.checkpoints import (
@@ -51,6 +50,7 @@ from giambio.kernel.checkpoints import (
     sleep_until,
 )
 from giambio.kernel.clock import Clock
+from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.hooks import Hook
 from giambio.kernel.runnable import Handle
 from giambio.kernel.task import Task, current_task
@@ -179,7 +179,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 __all__ = [

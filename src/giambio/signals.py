@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from giambio._build.sealed import final
 from giambio.errors import BusyResourceError, ClosedResourceError
-from giambio.inspect.deadlocks import external_wakeups
 from giambio.kernel.checkpoints import checkpoint
+from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
 from giambio.kernel.runnable import Handle
@@ -164,7 +164,7 @@ class SignalReceiver:
         """A signal has come. It is called by a signal handler."""
         self._pending[number] = None
         if self._kernel is not None:
-            self._kernel.hand_in(Handle(self._wake, (), Context()))
+            self._kernel._hand_in(Handle(self._wake, (), Context()))
 
     def _wake(self) -> None:
         if self._waiting is not None:

@@ -126,7 +126,7 @@ def test_anyio_run(driver: str) -> None:
 
     async def main(greeting: str) -> tuple[str, str]:
         await anyio.sleep(0)
-        return greeting, type(giambio.current_loop().driver).__name__.lower()
+        return greeting, type(giambio.current_loop()._driver).__name__.lower()
 
     options = {"driver": driver, "strict": True}
     greeting, name = anyio.run(main, "hello", backend="giambio", backend_options=options)

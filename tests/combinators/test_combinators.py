@@ -639,7 +639,7 @@ def test_when_the_loop_is_interrupted_everything_is_closed(
 
     async def interrupts() -> None:
         await turns(5)
-        loop.stop_between_steps(KeyboardInterrupt())
+        loop._stop_between_steps(KeyboardInterrupt())
         try:
             await giambio.sleep_forever()
         finally:
@@ -669,10 +669,10 @@ def test_what_never_had_its_turn_is_closed_with_its_task(loop: giambio.EventLoop
         event = giambio.Event()
         event.set()
         for _ in range(1000):
-            if giambio.current_loop().budget <= 0:
+            if giambio.current_loop()._budget <= 0:
                 break
             await event.wait()
-        loop.stop_between_steps(KeyboardInterrupt())
+        loop._stop_between_steps(KeyboardInterrupt())
         await giambio.gather(must_not_run(), must_not_run())
 
     with pytest.raises(KeyboardInterrupt), warnings.catch_warnings():

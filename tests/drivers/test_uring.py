@@ -465,15 +465,15 @@ def test_the_kernel_knows_what_is_in_flight(run: Run, pipe: tuple[int, int]) -> 
     async def main() -> None:
         kernel = current_kernel()
         async with giambio.TaskManager() as manager:
-            before = kernel.quiet.in_flight
+            before = kernel._idle.in_flight
             task = manager.start_soon(read_call, pipe[0])
-            await until(lambda: kernel.quiet.in_flight == before + 1)
+            await until(lambda: kernel._idle.in_flight == before + 1)
             task.cancel()
-            await until(lambda: kernel.quiet.in_flight == before)
+            await until(lambda: kernel._idle.in_flight == before)
             task = manager.start_soon(read_call, pipe[0])
-            await until(lambda: kernel.quiet.in_flight == before + 1)
+            await until(lambda: kernel._idle.in_flight == before + 1)
             os.write(pipe[1], b"data")
             await task
-            assert kernel.quiet.in_flight == before
+            assert kernel._idle.in_flight == before
 
     run(main)

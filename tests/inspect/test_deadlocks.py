@@ -405,7 +405,7 @@ def test_a_foreign_park_keeps_it_quiet(loop: giambio.EventLoop) -> None:
     async def main() -> None:
         await Foreign()
 
-    loop.foreign_hook = hook
+    loop._foreign_hook = hook
     loop.start(main)
 
 
@@ -427,7 +427,7 @@ def test_a_foreign_park_alone_keeps_it_quiet(loop: giambio.EventLoop) -> None:
     async def main() -> None:
         await Foreign()
 
-    loop.foreign_hook = hook
+    loop._foreign_hook = hook
     interrupted_after(LONG, lambda: loop.start(main))
 
 
@@ -534,8 +534,8 @@ def test_external_wakeups_nests_and_refuses_to_be_entered_twice(run: Run) -> Non
         with block, giambio.external_wakeups():
             with pytest.raises(RuntimeError, match="entered already"):
                 block.__enter__()
-            assert giambio.current_loop().external == 2
-        assert giambio.current_loop().external == 0
+            assert giambio.current_loop()._external == 2
+        assert giambio.current_loop()._external == 0
 
     run(main)
 

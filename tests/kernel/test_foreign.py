@@ -136,12 +136,12 @@ def test_the_hook_gets_the_task_and_the_very_object(loop: giambio.EventLoop) -> 
         task = giambio.current_task()
         return [(task, thing), (task, None)]
 
-    loop.foreign_hook = hook
+    loop._foreign_hook = hook
     assert loop.start(main) == seen
 
 
 def test_what_the_hook_does_not_know_is_refused_as_without_one(loop: giambio.EventLoop) -> None:
-    loop.foreign_hook = lambda task, foreign: None
+    loop._foreign_hook = lambda task, foreign: None
     with pytest.raises(TypeError, match="not giambio's: None;"):
         loop.start(bare_yield)
 
@@ -155,7 +155,7 @@ def test_an_error_in_the_hook_is_raised_at_the_await(loop: giambio.EventLoop) ->
             await bare_yield()
         return "goes on"
 
-    loop.foreign_hook = hook
+    loop._foreign_hook = hook
     assert loop.start(main) == "goes on"
 
 
@@ -180,7 +180,7 @@ def test_a_foreign_park_can_end_with_an_error(loop: giambio.EventLoop) -> None:
             await bare_yield()
         assert not parks[0].wake()
 
-    loop.foreign_hook = parking_hook(loop, parks)
+    loop._foreign_hook = parking_hook(loop, parks)
     loop.start(main)
 
 
@@ -204,7 +204,7 @@ def test_a_foreign_park_chooses_the_class_of_its_cancellation(loop: giambio.Even
             with pytest.raises(giambio.CancelledError):  # the next one is ours
                 await giambio.checkpoint()
 
-    loop.foreign_hook = parking_hook(loop, parks, interruption=theirs)
+    loop._foreign_hook = parking_hook(loop, parks, interruption=theirs)
     loop.start(main)
 
 
@@ -216,7 +216,7 @@ def test_without_a_class_of_its_own_a_foreign_park_is_cancelled_with_ours(
             await bare_yield()
         return scope.cancelled_caught
 
-    loop.foreign_hook = parking_hook(loop, [])
+    loop._foreign_hook = parking_hook(loop, [])
     assert loop.start(main)
 
 
@@ -227,7 +227,7 @@ def test_a_foreign_yield_in_a_cancelled_scope_is_cancelled_too(loop: giambio.Eve
             await bare_yield()
         return scope.cancelled_caught
 
-    loop.foreign_hook = parking_hook(loop, [])
+    loop._foreign_hook = parking_hook(loop, [])
     assert loop.start(main)
 
 
@@ -246,7 +246,7 @@ def test_a_foreign_park_may_answer_not_yet(loop: giambio.EventLoop, wins: str) -
             return "result"
         raise AssertionError("unreachable")
 
-    loop.foreign_hook = parking_hook(
+    loop._foreign_hook = parking_hook(
         loop, parks, abort=lambda: False, interruption=lambda ours: TheirCancelledError()
     )
     task = loop.begin(main)
@@ -278,7 +278,7 @@ def test_a_withdrawn_interrupt_does_not_resume_a_foreign_awaitable(
             loop.call_soon(cancel_and_shield)
             return await foreign
 
-    loop.foreign_hook = parking_hook(loop, parks, abort=lambda: aborts.append(True) or True)
+    loop._foreign_hook = parking_hook(loop, parks, abort=lambda: aborts.append(True) or True)
     task = loop.begin(main)
     for _ in range(4):
         loop.turn(0)
@@ -312,7 +312,7 @@ def test_asyncio_futures_can_be_awaited_through_a_hook(loop: giambio.EventLoop) 
                 await never
         return seen
 
-    loop.foreign_hook = hook
+    loop._foreign_hook = hook
     try:
         assert loop.start(main) == ["a result"]
     finally:

@@ -206,7 +206,7 @@ def test_an_interrupt_is_delivered_once(run: Run) -> None:
             def cancel_all() -> None:
                 inner.cancel()
                 outer.cancel()
-                giambio.current_loop().interrupt(task)
+                giambio.current_loop()._interrupt(task)
 
             task = giambio.current_task()
             giambio.current_loop().call_soon(cancel_all)

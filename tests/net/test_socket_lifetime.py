@@ -234,7 +234,7 @@ def test_a_socket_is_free_again_after_its_loop_was_interrupted(driver: str) -> N
 
     class InterruptWhenWoken(giambio.Hook):
         def woken(self, task: Any) -> None:
-            loop.stop_between_steps(KeyboardInterrupt())
+            loop._stop_between_steps(KeyboardInterrupt())
 
     loop = giambio.EventLoop(driver=driver)
     left, right = socket.socketpair()

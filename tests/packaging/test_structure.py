@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 #: The rooms, from the ground up. A module belongs to the longest name that fits.
 FLOORS = (
-    ("giambio._build", "giambio.errors"),
+    ("giambio._build", "giambio.arguments", "giambio.errors"),
     ("giambio.drivers",),
     ("giambio.kernel",),
     ("giambio.tasks",),

@@ -403,7 +403,7 @@ def test_a_loop_that_is_interrupted_leaves_nobody_waiting(driver: str) -> None:
     loop = giambio.EventLoop(driver=driver)
 
     async def interrupt() -> None:
-        loop.stop_between_steps(Boom())
+        loop._stop_between_steps(Boom())
         await giambio.sleep_forever()
 
     with pytest.raises(Boom), giambio.start_blocking_portal(loop) as portal:

@@ -440,7 +440,7 @@ def test_a_loop_that_is_interrupted_leaves_no_child(loop: giambio.EventLoop, whe
                 task.cancel()
             for _ in range(10):
                 await giambio.checkpoint()
-            loop.stop_between_steps(Boom())
+            loop._stop_between_steps(Boom())
             await giambio.sleep_forever()
 
     with pytest.raises(Boom):

@@ -496,7 +496,7 @@ def test_a_loop_that_is_interrupted_leaves_no_process(
             await manager.spawn(call, str(path), 1000)
             await until(lambda: path.exists() and path.read_text())
             assert int(path.read_text()) == idle
-            loop.stop_between_steps(Boom())
+            loop._stop_between_steps(Boom())
             await giambio.sleep_forever()
 
     with pytest.raises(Boom):

@@ -986,7 +986,7 @@ def test_the_mark_and_the_configuration_choose_the_loop(project: Project) -> Non
         pytestmark = pytest.mark.giambio(strict=False)
 
         def name():
-            return giambio.current_loop().driver.name
+            return giambio.current_loop()._driver.name
 
         async def fail_in_a_manager():
             async with giambio.TaskManager():

@@ -218,7 +218,7 @@ def test_a_generator_collected_after_its_loop_has_ended_is_warned_about(
     async def main() -> None:
         alive.append(numbers())
         await first_of(alive[0])
-        loop.stop_between_steps(KeyboardInterrupt())
+        loop._stop_between_steps(KeyboardInterrupt())
         await giambio.checkpoint()
 
     with pytest.raises(KeyboardInterrupt):

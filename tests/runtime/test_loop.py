@@ -106,7 +106,7 @@ def test_descriptors_are_released_when_main_or_the_loop_fails(loop: giambio.Even
     before = open_descriptors()
 
     async def main() -> None:
-        loop.stop_between_steps(KeyboardInterrupt())
+        loop._stop_between_steps(KeyboardInterrupt())
         await giambio.sleep_forever()
 
     with pytest.raises(KeyboardInterrupt):
@@ -164,7 +164,7 @@ def test_an_exception_between_two_steps_closes_the_tasks_children_first(
             async with giambio.TaskManager() as manager:
                 await manager.spawn(closes, "child")
                 await turns(2)
-                loop.stop_between_steps(KeyboardInterrupt())
+                loop._stop_between_steps(KeyboardInterrupt())
                 await giambio.sleep_forever()
         finally:
             closed.append("main")
@@ -1038,7 +1038,7 @@ def test_a_million_callbacks_left_over_are_dropped_one_by_one(driver: str) -> No
 
     def overload(loop: giambio.EventLoop) -> None:
         for _ in range(1_000_000):
-            loop.queue.append(Handle(int, (), context))
+            loop._queue.append(Handle(int, (), context))
 
     async def main() -> None:
         overload(giambio.current_loop())

@@ -19,7 +19,7 @@ import giambio
 Run = Callable[..., Any]
 
 #: What gives a `Task` to its caller; of these only a manager's methods spawn in a running loop.
-GIVES_A_TASK = {"EventLoop.begin", "TaskManager.launch", "TaskManager.start_soon", "current_task"}
+GIVES_A_TASK = {"EventLoop.begin", "TaskManager._launch", "TaskManager.start_soon", "current_task"}
 SPAWNS = {"TaskManager.spawn", "TaskManager.spawn_threadsafe", "TaskManager.start_soon"}
 
 #: Tasks, sleeping and sockets on numeric addresses, with an ear on what Python audits.

@@ -283,7 +283,7 @@ class Boom(BaseException):
 def test_an_interrupted_loop_restores_too(loop: giambio.EventLoop) -> None:
     async def main() -> None:
         with giambio.open_signal_receiver(signal.SIGUSR1) as received:
-            loop.stop_between_steps(Boom())
+            loop._stop_between_steps(Boom())
             await anext(received)
 
     with pytest.raises(Boom):

@@ -147,7 +147,7 @@ class LoopMachine(RuleBasedStateMachine):
         assert self.loop is not None
         for _ in range(10_000):
             self.loop.turn(0)
-            if not self.loop.has_work():
+            if not self.loop._has_work():
                 return
         raise AssertionError("the loop does not come to rest")
 

@@ -34,7 +34,7 @@ async def outcome_of(awaitable: Any) -> object:
 
 async def stop_the_loop() -> None:
     """Interrupt the loop itself, as a second Ctrl-C does: it closes its tasks from outside."""
-    giambio.current_loop().stop_between_steps(KeyboardInterrupt())
+    giambio.current_loop()._stop_between_steps(KeyboardInterrupt())
     await giambio.sleep_forever()
 
 

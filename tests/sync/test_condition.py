@@ -285,7 +285,7 @@ def test_what_the_predicate_raises_comes_out_with_the_lock_held(run: Run) -> Non
                     await condition.wait_for(predicate)
                 except KeyError as exc:
                     assert condition.locked()
-                    assert giambio.current_task().parked is None
+                    assert giambio.current_task()._parked is None
                     names = [frame.name for frame in traceback.extract_tb(exc.__traceback__)]
                     assert names == ["waiter", "predicate"]
                     assert exc.__context__ is None
@@ -904,7 +904,7 @@ def test_a_stopped_loop_leaves_no_waiter_and_a_free_lock(run: Run, held: bool) -
                 condition.notify()
                 if held:
                     await stop_the_loop()
-            giambio.current_loop().stop_between_steps(KeyboardInterrupt())
+            giambio.current_loop()._stop_between_steps(KeyboardInterrupt())
 
     with pytest.raises(KeyboardInterrupt):
         run(main)

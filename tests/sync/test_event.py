@@ -300,7 +300,7 @@ def test_a_line_of_any_length_is_freed_without_recursion() -> None:
     loop.begin(main, event)
     while event.statistics().tasks_waiting < 50_000:
         loop.turn(0)
-    loop.release()
+    loop._release()
     del loop, event
     gc.collect()
     assert reference() is None

@@ -564,7 +564,7 @@ def test_what_was_granted_to_a_task_that_never_ran_again_is_free(run: Run, make:
         await thing.acquire()
         async with giambio.TaskManager() as manager:
             (task,) = await in_line(manager, hold, thing, giambio.Event(), names="a")
-            giambio.current_loop().stop_between_steps(KeyboardInterrupt())
+            giambio.current_loop()._stop_between_steps(KeyboardInterrupt())
             thing.release()
             assert not is_free(thing)
             assert not task.done()

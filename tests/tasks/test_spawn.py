@@ -143,7 +143,7 @@ def test_what_cannot_be_awaited_is_refused(run: Run, spawn: Spawn, value: Any) -
         async with giambio.TaskManager() as manager:
             with pytest.raises(TypeError, match="needs an async function or an awaitable"):
                 await spawn(manager, value)
-            assert len(manager.children) == 0
+            assert len(manager._children) == 0
 
     run(main)
 
@@ -378,7 +378,7 @@ def test_a_forgotten_spawn_warns_and_closes_what_it_was_given(run: Run) -> None:
             with pytest.warns(RuntimeWarning, match=r"TaskManager.spawn\(\) was never awaited"):
                 manager.spawn(coro)
             assert is_closed(coro)
-            assert len(manager.children) == 0
+            assert len(manager._children) == 0
 
     run(main)
 
@@ -428,7 +428,7 @@ def test_a_cancelled_spawn_spawns_nothing_and_closes(run: Run) -> None:
                 await manager.spawn(coro)
             assert scope.cancelled_caught
             assert is_closed(coro)
-            assert len(manager.children) == 0
+            assert len(manager._children) == 0
 
     run(main)
 
@@ -677,7 +677,7 @@ def test_a_task_lets_go_of_an_operation_when_its_loop_is_interrupted(
                 if begun:
                     await giambio.checkpoint()
             del event
-            giambio.current_loop().stop_between_steps(KeyboardInterrupt())
+            giambio.current_loop()._stop_between_steps(KeyboardInterrupt())
             await giambio.sleep_forever()
 
     with pytest.raises(KeyboardInterrupt):
@@ -753,7 +753,7 @@ def test_limit_counts_running_children(run: Run) -> None:
         async with giambio.TaskManager(limit=3) as manager:
             for _ in range(20):
                 await manager.spawn(child)
-                assert len(manager.children) <= 3
+                assert len(manager._children) <= 3
         return peak
 
     assert run(main) == 3

@@ -85,7 +85,7 @@ def test_the_task_belongs_to_the_manager_afterwards(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             await manager.start(server, 1)
-            (task,) = manager.children
+            (task,) = manager._children
             assert task.name == f"{__name__}.server"
         assert task.result() == "served"
 
@@ -97,7 +97,7 @@ def test_the_name_is_the_one_given(run: Run) -> None:
     async def main() -> str:
         async with giambio.TaskManager() as manager:
             await manager.start(server, 1, name="web")
-            return next(iter(manager.children)).name
+            return next(iter(manager._children)).name
 
     assert run(main) == "web"
 
@@ -213,7 +213,7 @@ def test_the_child_is_in_the_callers_scopes_until_started(run: Run) -> None:
             with giambio.move_on_after(0.001) as scope:
                 await manager.start(child)
             assert scope.cancelled_caught
-            assert len(manager.children) == 0
+            assert len(manager._children) == 0
         assert seen == ["the deadline has passed"]
 
     run(main)
@@ -225,7 +225,7 @@ def test_after_started_the_callers_scopes_do_not_reach_the_child(run: Run) -> No
         async with giambio.TaskManager() as manager:
             with giambio.CancelScope() as scope:
                 await manager.start(server, 1)
-                (task,) = manager.children
+                (task,) = manager._children
                 scope.cancel()
             return await task
 
@@ -471,7 +471,7 @@ def test_nested_tasks_of_the_starting_child_move_with_it(run: Run) -> None:
                 inner = await manager.start(child)
                 scope.cancel()
             await giambio.checkpoint()
-            (task,) = inner.children
+            (task,) = inner._children
             assert not task.done()
             manager.cancel()
         assert task.cancelled()

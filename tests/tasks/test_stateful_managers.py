@@ -212,18 +212,18 @@ class Limits(LoopMachine):
 
     def check(self) -> None:
         super().check()
-        assert len(self.narrow.children) <= self.limit, "more than the limit"
+        assert len(self.narrow._children) <= self.limit, "more than the limit"
 
     def check_at_rest(self) -> None:
         waiting = self.arrivals.count("TaskManager.spawn()")
-        running = len(self.narrow.children)
+        running = len(self.narrow._children)
         assert running == len(self.stops)
         assert not waiting or running == self.limit, "a place is free, and a waiter forgotten"
         alive = sum(coroutine.cr_frame is not None for coroutine in self.coroutines)
         assert alive == running + waiting, "a coroutine that was not spawned is not closed"
 
     def check_at_the_end(self) -> None:
-        assert len(self.narrow.children) == 0
+        assert len(self.narrow._children) == 0
         assert all(coroutine.cr_frame is None for coroutine in self.coroutines)
         for _ in range(self.limit):  # each place can still be had
             self.tasks.append(self.narrow.start_soon(self.new_work()))
@@ -304,7 +304,7 @@ class Starts(LoopMachine):
         waiting = self.arrivals.count("TaskManager.start()")
         begun = [one for one in self.services if one.begun and not one.ended]
         assert waiting == sum(not one.started for one in begun)
-        assert len(self.services_manager.children) == sum(one.started for one in begun)
+        assert len(self.services_manager._children) == sum(one.started for one in begun)
         assert not any(one.ready.is_set() for one in begun if not one.started)
         for service in self.services:
             if service.outcome is not None:

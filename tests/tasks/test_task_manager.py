@@ -326,7 +326,7 @@ def test_nothing_is_kept_of_finished_tasks(run: Run) -> None:
                 refs.append(weakref.ref(task))
                 await task
                 del task
-            assert len(manager.children) == 0
+            assert len(manager._children) == 0
             assert [ref() for ref in refs] == [None] * 10
 
     run(main)

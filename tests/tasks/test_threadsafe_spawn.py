@@ -106,7 +106,7 @@ def test_the_block_joins_what_was_spawned_from_a_thread(run: Run) -> None:
 
         async with giambio.TaskManager() as manager:
             await in_thread_meanwhile(lambda: manager.spawn_threadsafe(slow))
-            while not manager.children:
+            while not manager._children:
                 await giambio.checkpoint()
         assert ended == [True]
 
@@ -154,9 +154,9 @@ def test_cancelling_the_future_cancels_the_task(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             future = manager.spawn_threadsafe(giambio.sleep_forever)
-            while not manager.children:
+            while not manager._children:
                 await giambio.checkpoint()
-            (task,) = manager.children
+            (task,) = manager._children
             assert await in_thread_meanwhile(future.cancel) is True
         assert task.cancelled()
         assert future.cancelled()
@@ -172,7 +172,7 @@ def test_cancelling_the_future_before_the_task_was_made(run: Run) -> None:
             assert future.cancel()
             await giambio.checkpoint()
             await giambio.checkpoint()
-            assert len(manager.children) == 0
+            assert len(manager._children) == 0
         assert coro.cr_frame is None
         assert future.cancelled()
 
@@ -190,9 +190,9 @@ def test_cancelling_the_future_in_the_turn_in_which_the_task_ends(run: Run) -> N
 
         async with giambio.TaskManager() as manager:
             futures.append(manager.spawn_threadsafe(child))
-            while not manager.children:
+            while not manager._children:
                 await giambio.checkpoint()
-            (task,) = manager.children
+            (task,) = manager._children
         assert task.result() == "ended"
         assert futures[0].cancelled()
 
@@ -260,7 +260,7 @@ def test_an_ended_loop_raises_in_the_calling_thread(driver: str, closed: bool) -
         pass
 
     def interrupt(loop: giambio.EventLoop) -> None:
-        loop.stop_between_steps(Boom())
+        loop._stop_between_steps(Boom())
 
     async def main(loop: giambio.EventLoop) -> None:
         async with giambio.TaskManager() as manager:
@@ -290,9 +290,9 @@ def test_a_loop_that_is_interrupted_settles_the_futures(driver: str) -> None:
     async def main(loop: giambio.EventLoop) -> None:
         async with giambio.TaskManager() as manager:
             futures.append(manager.spawn_threadsafe(giambio.sleep_forever))
-            while not manager.children:
+            while not manager._children:
                 await giambio.checkpoint()
-            loop.stop_between_steps(Boom())
+            loop._stop_between_steps(Boom())
             await giambio.sleep_forever()
 
     loop = giambio.EventLoop(driver=driver)
@@ -378,7 +378,7 @@ def test_the_future_is_settled_when_the_loop_is_interrupted_first(run: Run) -> N
         loop = giambio.current_loop()
         async with giambio.TaskManager() as manager:
             futures.append(manager.spawn_threadsafe(giambio.sleep, 0))
-            loop.stop_between_steps(KeyboardInterrupt())
+            loop._stop_between_steps(KeyboardInterrupt())
             await giambio.sleep_forever()
 
     with pytest.raises(KeyboardInterrupt):

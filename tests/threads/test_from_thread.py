@@ -286,7 +286,7 @@ def test_cancelling_by_the_task_that_waits_cancels_the_visit(run: Run) -> None:
 
 def tasks_of(task: giambio.Task[Any]) -> list[giambio.Task[Any]]:
     """The children of a task."""
-    return [child for supervisor in task.supervisors or () for child in supervisor.children]
+    return [child for supervisor in task._supervisors or () for child in supervisor._children]
 
 
 def test_a_shield_around_the_call_protects_the_visit(run: Run) -> None:
@@ -471,7 +471,7 @@ def interrupted_while(
 
             async def interrupt() -> None:
                 await until(ready)
-                loop.stop_between_steps(Boom())
+                loop._stop_between_steps(Boom())
 
             await manager.spawn(interrupt)
             await giambio.to_thread(blocking)

@@ -565,7 +565,7 @@ def test_a_loop_that_is_interrupted_does_not_wait_for_the_thread(
 
             async def interrupt() -> None:
                 await until(gate.entered.is_set)
-                loop.stop_between_steps(Boom())
+                loop._stop_between_steps(Boom())
 
             await manager.spawn(interrupt)
             await giambio.to_thread(gate, limiter=limiter, abandon_on_cancel=abandon)

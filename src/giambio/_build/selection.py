@@ -283,7 +283,7 @@ def build_info() -> BuildInfo:
     # Looked up, because what has not been imported runs no loop.
     current = sys.modules.get("giambio.kernel.current")
     kernel = None if current is None else current.get()
-    driver = None if kernel is None else kernel.driver
+    driver = None if kernel is None else kernel._driver
     names = [thread.name for thread in threading.enumerate()]
     return BuildInfo(
         version=VERSION,

@@ -186,4 +186,4 @@ class Pool:
 
 def end_with_the_loop(workers: set[abc.Process]) -> None:
     """Have the processes of AnyIO's pool end when the loop does."""
-    current_kernel().services["AnyIO's process pool"] = Pool(workers)
+    current_kernel()._services["AnyIO's process pool"] = Pool(workers)

@@ -42,8 +42,8 @@ class CancelScope(anyio.CancelScope):
     def cancel(self, reason: str | None = None) -> None:
         """See `anyio.CancelScope.cancel`; the task that calls it becomes part of the reason."""
         kernel = current.get()
-        if kernel is not None and kernel.running is not None:
-            by = f"by task {kernel.running.name!r}"
+        if kernel is not None and kernel._running is not None:
+            by = f"by task {kernel._running.name!r}"
             reason = by if reason is None else f"{reason} ({by})"
         self._own.cancel(reason)
 

@@ -131,14 +131,14 @@ class Lock(anyio.Lock):
             await self._own.acquire()
         else:
             await take(self._own.acquire_nowait, self._own.acquire)
-        current_task().let_go_of(self._own)
+        current_task()._let_go_of(self._own)
 
     def acquire_nowait(self) -> None:
         """See `anyio.Lock.acquire_nowait`."""
         self._check_not_held()
         with would_block():
             self._own.acquire_nowait()
-        current_task().let_go_of(self._own)
+        current_task()._let_go_of(self._own)
 
     def release(self) -> None:
         """See `anyio.Lock.release`."""

@@ -109,14 +109,14 @@ class TaskGroup(BaseTaskGroup):
         self._check_active()
         starting = Starting(func, args, get_callable_name(func, name))
         # It counts as a task of the group from now on, and a group waits for its tasks.
-        self._manager.arriving.append(None)
+        self._manager._arriving.append(None)
         try:
             # Also when the caller is cancelled already, the task runs to its first checkpoint.
             with starting.scope:
                 value = await self._manager.start(starting.run, name=starting.name)
         finally:
-            self._manager.arriving.pop()
-            self._manager.pass_place_on()
+            self._manager._arriving.pop()
+            self._manager._pass_place_on()
         if not return_handle:
             return value
         handle = starting.handle
@@ -197,7 +197,7 @@ class TaskInfo(anyio.TaskInfo):
 
 def running_tasks() -> list[anyio.TaskInfo]:
     """All tasks of the running loop, parents before their children."""
-    tasks: list[Task[Any]] = list(current_kernel().roots())
+    tasks: list[Task[Any]] = list(current_kernel()._roots())
     for task in tasks:
         tasks.extend(children_of(task))
     return [TaskInfo(task) for task in tasks]

@@ -40,7 +40,7 @@ class TestRunner(abc.TestRunner):
     def is_running(self) -> bool:
         """See `anyio.abc.TestRunner.is_running`."""
         kernel = current.get()
-        return kernel is not None and kernel.running is not None
+        return kernel is not None and kernel._running is not None
 
     def run_asyncgen_fixture(
         self, fixture_func: Callable[..., AsyncGenerator[Any, Any]], kwargs: dict[str, Any]

@@ -51,7 +51,7 @@ class Token:
             anyio.RunFinishedError: it has ended.
         """
         loop = None if self._loop is None else self._loop()
-        if loop is None or loop.driver is None:
+        if loop is None or loop._driver is None:
             raise anyio.RunFinishedError
         return loop
 
@@ -60,7 +60,7 @@ class Token:
         loop = None if self._loop is None else self._loop()
         self._loop = None
         if loop is not None:
-            loop.services.pop(SERVICE, None)
+            loop._services.pop(SERVICE, None)
 
 
 SERVICE = "AnyIO's token"
@@ -69,7 +69,7 @@ SERVICE = "AnyIO's token"
 def current_token() -> Token:
     """The token of the running loop's run."""
     loop = current_loop()
-    token: Token = loop.services.setdefault(SERVICE, Token(loop))
+    token: Token = loop._services.setdefault(SERVICE, Token(loop))
     return token
 
 
@@ -149,7 +149,7 @@ def call_async(token: Token, function: Callable[..., Any], args: tuple[Any, ...]
             del future  # a failure keeps this frame, which is not to keep the failure
 
     def launch(future: Future[Any]) -> None:
-        current_loop().attendants.spawn(attend(future), copy_context())
+        current_loop()._attendants.spawn(attend(future), copy_context())
 
     return outcome(token, launch)
 
@@ -159,8 +159,8 @@ def outcome(token: Token, launch: Callable[[Future[Any]], None]) -> Any:
     loop = token.loop()
     future: Future[Any] = Future()
     dropped = partial(drop, future)
-    handle = loop.hand_in(Handle(launch, (future,), copy_context(), dropped=dropped))
-    if loop.driver is None:  # looked at only now: it may end at any moment
+    handle = loop._hand_in(Handle(launch, (future,), copy_context(), dropped=dropped))
+    if loop._driver is None:  # looked at only now: it may end at any moment
         handle.cancel()
         dropped()
     try:
@@ -181,4 +181,4 @@ def call_soon(token: Token, function: Callable[..., Any], args: tuple[Any, ...])
     Raises:
         anyio.RunFinishedError: the loop has ended.
     """
-    token.loop().hand_in(Handle(function, args, copy_context()))
+    token.loop()._hand_in(Handle(function, args, copy_context()))

@@ -142,7 +142,7 @@ class ChannelState:
             receiver = self.pop_receiver()
             if receiver is None:
                 break
-            receiver.ready()
+            receiver._ready()
 
     def receiver_left(self) -> None:
         """A receiving end is closed. After the last one nobody need wait to send."""
@@ -152,7 +152,7 @@ class ChannelState:
             if sender is None:
                 self.items = RingBuffer()
                 break
-            sender.ready()
+            sender._ready()
 
     def check_thread(self, what: str) -> None:
         """Refuse to wake tasks from another thread than their loop's.
@@ -241,7 +241,7 @@ class End(Droppable):
             following = operation.after
             if operation.subject() is self:
                 self.withdraw(operation)
-                operation.ready()
+                operation._ready()
             operation = following
 
 

@@ -17,10 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Closed, Immediate, Operation
+from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
 from giambio.kernel.runnable import Handle
 from giambio.kernel.tracebacks import user_place
-from giambio.sync.checks import NOTHING
 
 __all__ = [
     "Closeable",
@@ -141,10 +140,10 @@ def close_dropped(kernel: Kernel | None, leave: Callable[[], object]) -> None:
         kernel: the loop in which it was used last.
         leave: what closes it.
     """
-    if kernel is None or kernel.driver is None:
+    if kernel is None or kernel._driver is None:
         leave()
     else:
-        kernel.hand_in(Handle(leave, (), Context(), dropped=leave))
+        kernel._hand_in(Handle(leave, (), Context(), dropped=leave))
 
 
 def limit_of(what: str, size: Any, least: int) -> int:

@@ -45,7 +45,7 @@ class ReceivingOperation(QueuedOperation):
     def goes_on_here(self) -> bool:
         """Tell whether the task that runs is the one that has begun to wait."""
         kernel = current.get()
-        return kernel is not None and self.task is kernel.running and self.state != constants.DONE
+        return kernel is not None and self.task is kernel._running and self.state != constants.DONE
 
 
 class Driven:

@@ -17,10 +17,10 @@ cdef class Results(BoundedCollector):
     cdef object take_value(self)
     cdef bint is_left(self) noexcept
     cdef bint is_over(self) noexcept
-    cdef object open(self, Task task)
-    cpdef object pass_place_on(self)
-    cdef object begin_leaving(self, Leaving leaving, object body)
-    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
+    cdef object _open(self, Task task)
+    cpdef object _pass_place_on(self)
+    cdef object _begin_leaving(self, Leaving leaving, object body)
+    cdef object _conclude(self, Task host, object body, bint cancelled, bint caught)
 
 
 cdef class Next(QueuedOperation):

@@ -126,34 +126,34 @@ class Results(BoundedCollector):
 
     def is_over(self) -> bool:
         """Tell whether there will be no further result."""
-        return not self.children and not self._values
+        return not self._children and not self._values
 
     # -- the block ---------------------------------------------------------------------
 
-    def open(self, task: Task) -> None:
-        """See `TaskGroup.open`."""
-        TaskGroup.open(self, task)
+    def _open(self, task: Task) -> None:
+        """See `TaskGroup._open`."""
+        TaskGroup._open(self, task)
         self.begin()
 
-    def pass_place_on(self) -> None:
-        """See `TaskGroup.pass_place_on`; with the last task the iteration ends."""
-        if not self.children:
+    def _pass_place_on(self) -> None:
+        """See `TaskGroup._pass_place_on`; with the last task the iteration ends."""
+        if not self._children:
             self._line.wake_all()
-        TaskGroup.pass_place_on(self)
+        TaskGroup._pass_place_on(self)
 
-    def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
-        """See `TaskGroup.begin_leaving`: what still runs is not wanted any more."""
-        TaskGroup.begin_leaving(self, leaving, body)
-        if self.children:
-            self.cancel_all("the block of as_completed() was left")
+    def _begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
+        """See `TaskGroup._begin_leaving`: what still runs is not wanted any more."""
+        TaskGroup._begin_leaving(self, leaving, body)
+        if self._children:
+            self._cancel_all("the block of as_completed() was left")
         self._values.clear()
         self._line.wake_all()
 
-    def conclude(
+    def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """See `TaskGroup.conclude`."""
-        return TaskGroup.conclude(self, host, body, cancelled, caught)
+        """See `TaskGroup._conclude`."""
+        return TaskGroup._conclude(self, host, body, cancelled, caught)
 
 
 class Next(QueuedOperation):

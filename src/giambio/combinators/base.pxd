@@ -16,10 +16,10 @@ cdef class Collector(TaskGroup):
     cdef Task add(self, object coro, object name=*)
     cdef object take(self, Task task, object result)
     cdef object results(self)
-    cdef object settle(self, Task task)
+    cdef object _settle(self, Task task)
     cdef bint may_return(self, Task task) except -1
     cdef object settle_without_result(self, Task task)
-    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
+    cdef object _conclude(self, Task host, object body, bint cancelled, bint caught)
 
 
 cdef class Together(Leaving):

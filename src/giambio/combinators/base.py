@@ -29,8 +29,8 @@ class Collector(TaskGroup):
     __slots__ = ("_context", "_return_exceptions")
 
     def prepare_collector(self, return_exceptions: bool) -> None:
-        """See `TaskGroup.prepare`."""
-        self.prepare(None, None)
+        """See `TaskGroup._prepare`."""
+        self._prepare(None, None)
         self._return_exceptions = bool(return_exceptions)
         self._context = copy_context()
 
@@ -46,7 +46,7 @@ class Collector(TaskGroup):
 
     def add(self, coro: Coroutine[Any, Any, Any], name: str | None = None) -> Task:
         """Start a task, in a copy of the context in which the helper was called."""
-        return self.launch(coro, name, self._context.copy())
+        return self._launch(coro, name, self._context.copy())
 
     def take(self, task: Task, result: object) -> None:
         """A task has this result."""
@@ -56,12 +56,12 @@ class Collector(TaskGroup):
         """What the await returns when all have a result."""
         raise NotImplementedError
 
-    def settle(self, task: Task) -> None:
-        """See `TaskGroup.settle`."""
-        if not task.failed() and not task.cancelled():
-            self.take(task, task.outcome)
+    def _settle(self, task: Task) -> None:
+        """See `TaskGroup._settle`."""
+        if not task._failed() and not task.cancelled():
+            self.take(task, task._outcome)
         elif self._return_exceptions and self.may_return(task):
-            self.take(task, task.problem("result()"))
+            self.take(task, task._problem("result()"))
         else:
             self.settle_without_result(task)
 
@@ -70,39 +70,39 @@ class Collector(TaskGroup):
 
         What it raises because all are being cancelled cannot: nobody will see the results.
         """
-        cancelled = self.scope is not None and self.scope.effective
+        cancelled = self._scope is not None and self._scope._effective
         if task.cancelled():
             return not cancelled
-        if not isinstance(task.outcome, Exception):
+        if not isinstance(task._outcome, Exception):
             return False
         # Told of the cancellation, or waiting for tasks that were: so it is a clean-up's.
         return not cancelled or (
-            task.told is None and not any(map(is_cancellation, connected(task.outcome)))
+            task._told is None and not any(map(is_cancellation, connected(task._outcome)))
         )
 
     def settle_without_result(self, task: Task) -> None:
         """A task was cancelled with the others, or else has failed."""
-        if task.cancelled() and self.scope is not None and self.scope.effective:
+        if task.cancelled() and self._scope is not None and self._scope._effective:
             self._cancelled = True
             return
         # Cancelled alone, it has failed: its result is missing.
-        real = without_cancellations(task.problem("result()"))
+        real = without_cancellations(task._problem("result()"))
         if real is not None:
-            self.add_error(real)
+            self._add_error(real)
 
-    def conclude(
+    def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """See `TaskGroup.conclude`; there are results, unless tasks were cancelled."""
+        """See `TaskGroup._conclude`; there are results, unless tasks were cancelled."""
         if not self._cancelled:
             return self.results()
-        if host.pending:
-            return Failure(host.interruption())
+        if host._pending:
+            return Failure(host._interruption())
         # A shield went up behind the cancellation.
         return Failure(TaskCancelled(f"{self._called} has no result, its tasks were cancelled"))
 
     def __repr__(self) -> str:
-        return f"<giambio.{self._called}, {len(self.children)} running>"
+        return f"<giambio.{self._called}, {len(self._children)} running>"
 
 
 class Together(Leaving):
@@ -142,7 +142,7 @@ class Together(Leaving):
                 return self.fail(user_part(exc))
             self._opened = True
             self.shielded = True
-            collector.open(current_task())
+            collector._open(current_task())
             collector.begin()
         done = Leaving.attempt(self)
         if done and not self._chained and isinstance(self.result, Failure):

@@ -22,7 +22,7 @@ cdef class BoundedCollector(Collector):
     cdef object began(self, Task task)
     cdef bint has_place(self) noexcept
     cdef object give_place(self)
-    cdef object settle(self, Task task)
+    cdef object _settle(self, Task task)
 
 
 cdef class Place(Operation):

@@ -28,7 +28,7 @@ class BoundedCollector(Collector):
     def prepare_feeding(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
-        """See `TaskGroup.prepare`."""
+        """See `TaskGroup._prepare`."""
         check_items(self._called, items)
         self._limit = check_limit(self._called[:-2], limit)
         self.prepare_collector(return_exceptions)
@@ -70,15 +70,15 @@ class BoundedCollector(Collector):
         """A place is free."""
         self._taken -= 1
         if self._place is not None:
-            self._place.ready()
+            self._place._ready()
 
-    def settle(self, task: Task) -> None:
-        """See `TaskGroup.settle`; an error of the items themselves is never a result."""
+    def _settle(self, task: Task) -> None:
+        """See `TaskGroup._settle`; an error of the items themselves is never a result."""
         if task is not self._puller:
-            Collector.settle(self, task)
+            Collector._settle(self, task)
             return
         self._puller = None
-        if task.failed() or task.cancelled():
+        if task._failed() or task.cancelled():
             self.settle_without_result(task)
 
 

@@ -25,7 +25,7 @@ class Given(Collector):
     __slots__ = ("_coros", "_targets")
 
     def prepare_given(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        """See `TaskGroup.prepare`."""
+        """See `TaskGroup._prepare`."""
         self.prepare_collector(return_exceptions)
         self._targets = targets
         self._coros: list[Coro] = []

@@ -9,4 +9,4 @@ cdef class Racing(Given):
 
     cdef object take(self, Task task, object result)
     cdef object results(self)
-    cdef object conclude(self, Task host, object body, bint cancelled, bint caught)
+    cdef object _conclude(self, Task host, object body, bint cancelled, bint caught)

@@ -74,15 +74,15 @@ class Racing(Given):
         if not self._won and not self._errors:
             self._won = True
             self._result = result
-            self.cancel_all("another one has won the race")
+            self._cancel_all("another one has won the race")
 
     def results(self) -> Any:
         """See `Collector.results`."""
         return self._result
 
-    def conclude(
+    def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """See `TaskGroup.conclude`: the losers were cancelled, but there is a result."""
+        """See `TaskGroup._conclude`: the losers were cancelled, but there is a result."""
         self._cancelled = not self._won
-        return Given.conclude(self, host, body, cancelled, caught)
+        return Given._conclude(self, host, body, cancelled, caught)

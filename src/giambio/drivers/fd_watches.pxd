@@ -12,7 +12,7 @@ cdef class FdWatches(Waiter):
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *
     cpdef object unwatch(self, int fd, int direction)
     cpdef Waiter watcher(self, int fd, int direction)
-    cdef void ready(self) except *
+    cdef void _ready(self) except *
     cpdef object close(self)
     @cython.locals(waiter=Waiter)
     cdef object _dispatch(self, list events)

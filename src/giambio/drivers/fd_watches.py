@@ -66,7 +66,7 @@ class FdWatches(Waiter):
         waiters = self._watches.get(fd)
         return None if waiters is None else waiters[direction - 1]
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """The outer instance says that a descriptor of this one is ready."""
         while True:
             events = self._epoll.poll(0, MOST_EVENTS)
@@ -92,7 +92,7 @@ class FdWatches(Waiter):
                     fired.append(waiter)
             self._modify(fd, waiters)
             for waiter in fired:
-                waiter.ready()
+                waiter._ready()
 
     def _modify(self, fd: int, waiters: list[Waiter | None]) -> None:
         """Bring the system's registration in line with who still waits."""

@@ -132,7 +132,7 @@ class SelectorsDriver(Driver):
             if ready & direction and waiter is not None:
                 entry.watchers[direction - 1] = None
                 self._shrink(entry)
-                waiter.ready()
+                waiter._ready()
 
     def _enlarge(self, entry: Entry) -> None:
         """Register what is wanted and not yet registered."""

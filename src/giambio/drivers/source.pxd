@@ -2,7 +2,7 @@ cdef class Waiter:
     # Where its timer stands in the heap, counted from 1; see kernel/timers.
     cdef Py_ssize_t place
 
-    cdef void ready(self) except *
+    cdef void _ready(self) except *
 
 
 cdef class Source:

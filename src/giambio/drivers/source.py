@@ -18,7 +18,7 @@ class Waiter:
 
     __slots__ = ()
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """Called by the driver or the timers. A hint: it may come too often."""
         raise NotImplementedError
 
@@ -64,8 +64,8 @@ class Source:
         if readable:
             self.readable = True
             if self.reader is not None:
-                self.reader.ready()
+                self.reader._ready()
         if writable:
             self.writable = True
             if self.writer is not None:
-                self.writer.ready()
+                self.writer._ready()

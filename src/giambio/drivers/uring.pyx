@@ -336,7 +336,7 @@ cdef class Request:
             self._viewed = False
             PyBuffer_Release(&self._view)
         if waiter is not None:
-            waiter.ready()
+            waiter._ready()
         elif self.opens:
             self.abandon()
 

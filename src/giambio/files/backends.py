@@ -96,7 +96,7 @@ class LoopRing:
     def get(self, kernel: Kernel) -> Any:
         """The ring, if there can be one."""
         if self._ring is None and not ring_problem:
-            self._set_up(kernel.driver)
+            self._set_up(kernel._driver)
         return self._ring
 
     def _set_up(self, driver: Any) -> None:
@@ -146,9 +146,9 @@ def new_ring() -> Any:
 
 def ring_of(kernel: Kernel) -> Any:
     """The ring of a loop; None if it has to do without."""
-    service = kernel.services.get("io_uring")
+    service = kernel._services.get("io_uring")
     if service is None:
-        service = kernel.services["io_uring"] = LoopRing()
+        service = kernel._services["io_uring"] = LoopRing()
     return service.get(kernel)
 
 

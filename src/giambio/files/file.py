@@ -490,7 +490,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         turns = self._turns
         if not turns.closed and isinstance(turns, FileState) and turns.pollable:
             turns.closed = True  # nobody need wait for it any longer
-            driver: Any = turns.kernel.driver
+            driver: Any = turns.kernel._driver
             end_watches(driver, turns.fd)
         with CancelScope(shield=True):
             await Turn(turns, closing=True)

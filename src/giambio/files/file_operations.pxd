@@ -73,7 +73,7 @@ cdef class RingCall(Operation):
     cdef bint attempt(self) except -1
     @cython.locals(request=Request)
     cdef bint _settle(self) except -1
-    cdef void ready(self) except *
+    cdef void _ready(self) except *
     @cython.locals(kernel=Kernel)
     cdef object _count(self, bint waits)
     cdef bint abort(self) except -1

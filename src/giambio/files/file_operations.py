@@ -274,11 +274,11 @@ class RingCall(Operation):
         error = OSError(number, text) if self._path is None else OSError(number, text, self._path)
         return self.fail(error)
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """The ring says that the request is done."""
         self._count(False)
         if -self._request.outcome in CANCELLED:
-            Operation.ready(self)
+            Operation._ready(self)
         else:  # it has happened, whatever was asked for meanwhile
             self.grant(None)
 
@@ -287,7 +287,7 @@ class RingCall(Operation):
         kernel = self.kernel
         if kernel is not None and waits != self._waits:
             self._waits = waits
-            kernel.quiet.in_flight += 1 if waits else -1
+            kernel._idle.in_flight += 1 if waits else -1
 
     def abort(self) -> bool:
         """Ask for it to be cancelled; only its completion tells what came of that."""

@@ -55,7 +55,7 @@ def in_worker(
         RuntimeError: the loop was made with ``threads=False``.
     """
     loop: Any = current_kernel()
-    if not loop.threads:
+    if not loop._threads:
         reason = f" (no io_uring: {backends.ring_problem})" if backends.ring_problem else ""
         raise RuntimeError(
             f"{what} needs a worker thread{reason}, and this loop was made with threads=False"
@@ -246,7 +246,7 @@ async def close_descriptor(file: FileState) -> None:
             pass  # that takes no time
         elif ring is not None:
             await close_by_ring(file, ring)
-        elif loop.threads:
+        elif loop._threads:
             counts.worker_others += 1
             await in_worker("closing a file", file.close_now)
     finally:

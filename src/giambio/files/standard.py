@@ -161,9 +161,9 @@ def standard(name: str, mode: str, modes: tuple[str, str]) -> AsyncFile[Any]:
         stream.core.resume(kernel, os.dup(NUMBERS[name]))
     elif stream.core.kernel is not kernel:
         raise RuntimeError(f"another loop uses {name}(); let one loop use it at a time")
-    used: InUse | None = kernel.services.get("standard streams")
+    used: InUse | None = kernel._services.get("standard streams")
     if used is None:
-        used = kernel.services["standard streams"] = InUse()
+        used = kernel._services["standard streams"] = InUse()
     used.cores[stream.core] = None
     return stream.file
 

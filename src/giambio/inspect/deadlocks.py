@@ -12,19 +12,15 @@ import gc
 import signal
 import sys
 import threading
-from types import TracebackType
 
-from giambio._build.sealed import final
 from giambio.errors import DeadlockError
 from giambio.inspect.task_tree import children_of, format_task_tree, tree_of
 from giambio.inspect.watchdog import watchdogs_running
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
-from giambio.runtime.sigint import Interrupts
 from giambio.threads.workers import idle_workers
 
-__all__ = ["DeadlockDetector", "external_wakeups"]
+__all__ = ["DeadlockDetector"]
 
 #: What `look` answers if only a new event can change anything.
 NOT_BEFORE_SOMETHING_HAPPENS = -1.0
@@ -50,13 +46,13 @@ class DeadlockDetector:
     def look(self) -> float:
         """See `Idle.watch_for_deadlock`."""
         kernel = self._kernel
-        if kernel.external > 0 or any_waits_outside(kernel) or program_handles_signals():
+        if kernel._external > 0 or any_waits_outside(kernel) or program_handles_signals():
             return NOT_BEFORE_SOMETHING_HAPPENS
         if other_threads_live():
             self._threads_again = min(2 * self._threads_again, LAST_LOOK_AT_THREADS)
             return self._threads_again
         gc.collect()  # a finalizer may close a channel, and that wakes somebody
-        if kernel.has_work():
+        if kernel._has_work():
             return NOT_BEFORE_SOMETHING_HAPPENS
         self._raise()
         return SECOND_LOOK
@@ -64,24 +60,24 @@ class DeadlockDetector:
     def _raise(self) -> None:
         """Into the main task first; when that did not help, out of the loop."""
         kernel = self._kernel
-        main = kernel.main
+        main = kernel._main
         error = DeadlockError(
             "every task waits for another one, and nothing else can wake any of them:\n"
             f"{format_task_tree(tree_of(kernel))}\n"
             "(if something outside the loop will, wait inside `with giambio.external_wakeups():`)"
         )
         if self._raised or main is None or (isinstance(main, Task) and main.done()):
-            kernel.stop_between_steps(error)
+            kernel._stop_between_steps(error)
         else:
             self._raised = True
-            kernel.inject(main, error)
+            kernel._inject(main, error)
 
 
 def any_waits_outside(kernel: Kernel) -> bool:
     """Tell whether a task waits for something that is no other task."""
-    tasks = list(kernel.roots())
+    tasks = list(kernel._roots())
     for task in tasks:
-        if task.parked is None or not task.parked.internal():
+        if task._parked is None or not task._parked.internal():
             return True
         tasks.extend(children_of(task))
     return False
@@ -101,55 +97,7 @@ def program_handles_signals() -> bool:
         return False
     for number in signal.valid_signals():
         handler = signal.getsignal(number)
-        ours = isinstance(getattr(handler, "__self__", None), Interrupts)
+        ours = getattr(getattr(handler, "__self__", None), "wakes_no_task", False)
         if callable(handler) and handler is not signal.default_int_handler and not ours:
             return True
     return False
-
-
-class external_wakeups:
-    """A block in which something that Python cannot see may wake a task.
-
-    ``with giambio.external_wakeups():`` says that waiting for ever is no deadlock here:
-    for example because a thread of a C library will call
-    `EventLoop.call_soon_threadsafe`. Python's own threads need no such block.
-
-    Raises:
-        RuntimeError: on entering: no loop runs in this thread.
-
-    Not a checkpoint.
-
-    Example:
-        >>> import giambio
-        >>> async def main():
-        ...     with giambio.external_wakeups():
-        ...         with giambio.move_on_after(0.01):
-        ...             await giambio.Event().wait()
-        >>> giambio.run(main)
-    """
-
-    __slots__ = ("_kernel",)
-
-    def __init__(self) -> None:
-        self._kernel: Kernel | None = None
-
-    def __enter__(self) -> None:
-        if self._kernel is not None:
-            raise RuntimeError("external_wakeups() is entered already; make a new one")
-        self._kernel = current_kernel()
-        self._kernel.external += 1
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        kernel = self._kernel
-        self._kernel = None
-        if kernel is None:
-            raise RuntimeError("external_wakeups() is left, but was not entered")
-        kernel.external -= 1
-
-
-final(external_wakeups)

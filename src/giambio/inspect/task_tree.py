@@ -85,8 +85,8 @@ def task_tree() -> tuple[TaskInfo, ...]:
 
 def tree_of(kernel: Kernel) -> tuple[TaskInfo, ...]:
     """The tree of a loop that this thread runs."""
-    running = kernel.running
-    return tuple(describe(task, running) for task in kernel.roots())
+    running = kernel._running
+    return tuple(describe(task, running) for task in kernel._roots())
 
 
 def describe(root: Task, running: object) -> TaskInfo:
@@ -105,15 +105,15 @@ def describe(root: Task, running: object) -> TaskInfo:
 
 def children_of(task: Task) -> Iterator[Task]:
     """The tasks that a task waits for in its managers, in the order they were spawned."""
-    for supervisor in task.supervisors or ():
-        yield from supervisor.children
+    for supervisor in task._supervisors or ():
+        yield from supervisor._children
 
 
 def state_of(task: Task, running: object) -> tuple[str, str]:
     """What a task does, and what it waits for."""
     if task is running:
         return "running", ""
-    park = task.parked
+    park = task._parked
     if park is None:
         return "ready", ""
     what = getattr(park, "what", "an object of another library")

@@ -10,16 +10,16 @@ cdef class Park(Waiter):
 
 cdef class BaseTask(Runnable):
     cdef readonly object coro
-    cdef object context
-    cdef readonly Park parked
-    cdef Park aborted
-    cdef Park asked
-    cdef object thrown
-    cdef object outcome
-    cdef bint pending
-    cdef list injected
+    cdef object _context
+    cdef readonly Park _parked
+    cdef Park _aborted
+    cdef Park _asked
+    cdef object _thrown
+    cdef object _outcome
+    cdef bint _pending
+    cdef list _injected
 
-    cpdef object interruption(self)
-    cpdef object cancellation(self)
-    cpdef bint cancelled_from_outside(self) except -1
-    cpdef object exited(self, bint failed)
+    cpdef object _interruption(self)
+    cpdef object _cancellation(self)
+    cpdef bint _cancelled_from_outside(self) except -1
+    cpdef object _exited(self, bint failed)

@@ -59,63 +59,63 @@ class Park(Waiter):
 
         A park on a foreign future answers with the foreign class.
         """
-        return task.interruption()
+        return task._interruption()
 
 
 class BaseTask(Runnable):
     """A coroutine under way."""
 
     __slots__ = (
-        "aborted",
-        "asked",
-        "context",
+        "_aborted",
+        "_asked",
+        "_context",
         "coro",
-        "injected",
-        "outcome",
-        "parked",
-        "pending",
-        "thrown",
+        "_injected",
+        "_outcome",
+        "_parked",
+        "_pending",
+        "_thrown",
     )
 
     def __init__(self, coro: Coroutine[Any, Any, Any], context: Context) -> None:
-        self.following = None
-        self.queued = False
-        self.is_task = True
+        self._following = None
+        self._queued = False
+        self._is_task = True
         # Its coroutine; or the operation that is all it does, until that has ended.
         self.coro: Any = coro
-        self.context: Context | None = context
+        self._context: Context | None = context
         # What the task is parked in; None while it runs or waits for its turn.
-        self.parked: Park | None = None
+        self._parked: Park | None = None
         # The park it was interrupted in, until the exception is delivered or
         # withdrawn; it is still parked there if that one is not repeatable.
-        self.aborted: Park | None = None
+        self._aborted: Park | None = None
         # The park that was asked to abort and answered *not yet*.
-        self.asked: Park | None = None
+        self._asked: Park | None = None
         # An exception to raise at the await, at the next step.
-        self.thrown: BaseException | None = None
+        self._thrown: BaseException | None = None
         # What the coroutine last yielded, returned or raised.
-        self.outcome: Any = None
+        self._outcome: Any = None
         # Whether the next checkpoint raises, because a scope is cancelled or
         # something was injected.
-        self.pending = False
-        self.injected: list[BaseException] | None = None
+        self._pending = False
+        self._injected: list[BaseException] | None = None
 
-    def interruption(self) -> BaseException:
+    def _interruption(self) -> BaseException:
         """The exception that a pending interruption raises, made at delivery."""
-        if self.injected:
-            exc = self.injected.pop(0)
-            self.pending = bool(self.injected) or self.cancelled_from_outside()
+        if self._injected:
+            exc = self._injected.pop(0)
+            self._pending = bool(self._injected) or self._cancelled_from_outside()
             return exc
-        return self.cancellation()
+        return self._cancellation()
 
-    def cancellation(self) -> BaseException:
+    def _cancellation(self) -> BaseException:
         """The exception for a cancellation; the layer above knows its reason."""
         return CancelledError()
 
-    def cancelled_from_outside(self) -> bool:
+    def _cancelled_from_outside(self) -> bool:
         """Tell whether a cancellation is in force; for the layer above."""
         return False
 
-    def exited(self, failed: bool) -> None:
+    def _exited(self, failed: bool) -> None:
         """The coroutine has ended, and `outcome` says how."""
         raise NotImplementedError

@@ -4,4 +4,4 @@ from giambio.drivers.source cimport Waiter
 cdef class Callback(Waiter):
     cdef object _function
 
-    cdef void ready(self) except *
+    cdef void _ready(self) except *

@@ -21,6 +21,6 @@ class Callback(Waiter):
     def __init__(self, function: Callable[[], object]) -> None:
         self._function = function
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """Pass it on."""
         self._function()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from giambio._build.sealed import final
+from giambio.arguments import check_number
 from giambio.kernel import constants
-from giambio.kernel.clock import check_number
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import Operation, current_kernel
 
@@ -42,16 +42,16 @@ class Checkpoint(Operation):
         task = self.task
         if task is None:
             task = self.bind()
-        if task.pending and not self.shielded:
+        if task._pending and not self.shielded:
             self.state = constants.DONE
-            task.thrown = self.interruption(task)
+            task._thrown = self.interruption(task)
             return False
         if self._yielded:
             self.state = constants.DONE
             return True
         self._yielded = True
         if self.kernel is not None:
-            self.kernel.queue.append(task)
+            self.kernel._queue.append(task)
         return False
 
 
@@ -69,8 +69,8 @@ class CheckpointIfCancelled(Operation):
         """Check for a cancellation."""
         task = self.bind()
         self.state = constants.DONE
-        if task.pending:
-            task.thrown = self.interruption(task)
+        if task._pending:
+            task._thrown = self.interruption(task)
             return False
         return True
 
@@ -98,20 +98,20 @@ class Sleep(Operation):
         if kernel is None:
             return False
         if self._waits:
-            return self._deadline != inf and not kernel.has_timer(self)
+            return self._deadline != inf and not kernel._has_timer(self)
         if self._delay >= 0.0:  # counted from the await, not from the call
             self._deadline = kernel.current_time() + self._delay
             self._delay = -1.0
         self._waits = True
         if self._deadline != inf:
-            kernel.add_timer(self._deadline, self)
+            kernel._add_timer(self._deadline, self)
         return False
 
     def abort(self) -> bool:
         """Stop the timer."""
         self._waits = False
         if self.kernel is not None:
-            self.kernel.remove_timer(self)
+            self.kernel._remove_timer(self)
         return True
 
 

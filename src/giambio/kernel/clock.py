@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import inf, isnan
 from time import monotonic
 
-__all__ = ["Clock", "check_number"]
+__all__ = ["Clock"]
 
 
 class Clock:
@@ -50,27 +49,3 @@ class Clock:
             0.0
         """
         return max(0.0, deadline - self.now())
-
-
-def check_number(what: str, name: str, value: float) -> None:
-    """Refuse what is no number of seconds.
-
-    Parameters:
-        what: who asks, for messages.
-        name: what it is for.
-        value: the number.
-
-    Raises:
-        ValueError: it is NaN, or larger than any time.
-        TypeError: it is no number.
-    """
-    try:
-        wrong = isnan(value) or value < -inf  # what can be converted may not be comparable
-    except TypeError:
-        raise TypeError(f"{what} needs a number for {name}, not {value!r}") from None
-    except OverflowError:
-        raise ValueError(
-            f"{what} needs a number for {name} that a float can hold; for ever is math.inf"
-        ) from None
-    if wrong:
-        raise ValueError(f"{what} needs a number for {name}, not NaN")

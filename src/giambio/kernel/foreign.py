@@ -1,7 +1,7 @@
 """Waiting for objects of other libraries.
 
 A coroutine that awaits, say, an asyncio future yields something that the kernel
-does not know. It asks `Kernel.foreign_hook`, and the hook answers with one of
+does not know. It asks `Kernel._foreign_hook`, and the hook answers with one of
 these parks, or with None if the object means nothing to it either.
 """
 
@@ -48,9 +48,9 @@ class ForeignPark(Park):
         Returns:
             False if the task is not in this park: then nothing happens.
         """
-        if not self._kernel.wake(self._task, self):
+        if not self._kernel._wake(self._task, self):
             return False
-        self._task.thrown = error
+        self._task._thrown = error
         return True
 
     def interrupted(self) -> BaseException:
@@ -63,6 +63,6 @@ class ForeignPark(Park):
 
     def interruption(self, task: BaseTask) -> BaseException:
         """See `Park.interruption`."""
-        ours = task.interruption()
+        ours = task._interruption()
         exc: BaseException = ours if self._interruption is None else self._interruption(ours)
         return exc

@@ -156,7 +156,7 @@ class Idle:
         self._waiters = [entry for entry in self._waiters if entry[0] != shortest]
         self._since = -1.0
         for waiter in told:
-            waiter.ready()
+            waiter._ready()
 
 
 final(Idle, "(clock, timers)")

@@ -18,11 +18,12 @@ from time import monotonic
 from typing import Any
 
 from giambio import drivers
+from giambio.arguments import check_number
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
 from giambio.kernel import constants, current, current_library, random_schedule, step
 from giambio.kernel.basetask import BaseTask, Park
-from giambio.kernel.clock import Clock, check_number
+from giambio.kernel.clock import Clock
 from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
@@ -45,7 +46,7 @@ class Kernel:
         "__weakref__",
         "_clock",
         "_clock_now",
-        "asyncgen_hooks",
+        "_asyncgen_hooks",
         "_failure",
         "_forked",
         "_hooks",
@@ -57,18 +58,18 @@ class Kernel:
         "_unasked_until",
         "_wakeup",
         "_numbers",
-        "budget",
+        "_budget",
         "closed",
-        "driver",
-        "driver_name",
-        "external",
-        "foreign_hook",
-        "main",
-        "queue",
-        "quiet",
-        "running",
-        "services",
-        "strict",
+        "_driver",
+        "_driver_name",
+        "_external",
+        "_foreign_hook",
+        "_main",
+        "_queue",
+        "_idle",
+        "_running",
+        "_services",
+        "_strict",
     )
 
     def __init__(
@@ -78,39 +79,39 @@ class Kernel:
         strict: bool = False,
         seed: int | None = None,
     ) -> None:
-        self.queue = RunQueue()
+        self._queue = RunQueue()
         if driver is not None:
             drivers.check_name(driver)
-        self.driver_name = driver
-        self.driver: Driver | None = None
+        self._driver_name = driver
+        self._driver: Driver | None = None
         self._wakeup: Wakeup | None = None
         self._clock: Any = Clock() if clock is None else clock
         # The system's clock is asked without a frame of ours in between.
         self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
         self._timers = Timers()
-        self.quiet = Idle(self._clock, self._timers)
-        self.running: BaseTask | None = None
-        self.budget = 0
+        self._idle = Idle(self._clock, self._timers)
+        self._running: BaseTask | None = None
+        self._budget = 0
         # The task that exceptions from nowhere (callbacks, hooks) go to.
-        self.main: BaseTask | None = None
+        self._main: BaseTask | None = None
         self._failure: BaseException | None = None
         # Filled by other threads and by signal handlers: appending is atomic.
         self._inbox: deque[Handle] = deque()
         self._hooks: tuple[Hook, ...] | None = None
-        self.foreign_hook: Callable[[BaseTask, object], Park | None] | None = None
+        self._foreign_hook: Callable[[BaseTask, object], Park | None] | None = None
         # What the rooms above keep per loop, such as the receive buffer.
-        self.services: dict[str, Any] = {}
-        self.strict = strict
+        self._services: dict[str, Any] = {}
+        self._strict = strict
         self.closed = False
         # (firstiter, finalizer) to install in the thread while the loop runs.
-        self.asyncgen_hooks: tuple[Any, Any] | None = None
+        self._asyncgen_hooks: tuple[Any, Any] | None = None
         self._forked = False
         self._thread = 0
         self._numbers = 0
         # Makes the schedule random, and the same for the same seed.
         self._random: Any = random_schedule.make_random(seed)
         # How many things outside the loop are known that may wake a task.
-        self.external = 0
+        self._external = 0
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
         self._unasked_until = inf
@@ -127,15 +128,15 @@ class Kernel:
         """
         return self._clock_now()
 
-    def add_timer(self, deadline: float, waiter: Any) -> None:
+    def _add_timer(self, deadline: float, waiter: Any) -> None:
         """Have a waiter told at a time of the clock; see `Timers.add`."""
         self._timers.add(deadline, waiter)
 
-    def remove_timer(self, waiter: Any) -> None:
+    def _remove_timer(self, waiter: Any) -> None:
         """Forget the timer of a waiter; harmless if it has fired, or there was none."""
         self._timers.remove(waiter)
 
-    def has_timer(self, waiter: Any) -> bool:
+    def _has_timer(self, waiter: Any) -> bool:
         """Tell whether a waiter has a timer that has not fired."""
         return self._timers.holds(waiter)
 
@@ -172,7 +173,7 @@ class Kernel:
         """
         self._check_open()
         handle = Handle(callback, args, copy_or(context))
-        self.queue.append(handle)
+        self._queue.append(handle)
         return handle
 
     def call_at(
@@ -283,9 +284,9 @@ class Kernel:
             from a thread
         """
         self._check_open()
-        return self.hand_in(Handle(callback, args, copy_or(context)))
+        return self._hand_in(Handle(callback, args, copy_or(context)))
 
-    def hand_in(self, handle: Handle) -> Handle:
+    def _hand_in(self, handle: Handle) -> Handle:
         """Have a callback called, from any thread."""
         self._inbox.append(handle)
         wakeup = self._wakeup
@@ -295,62 +296,62 @@ class Kernel:
 
     # -- tasks ----------------------------------------------------------------
 
-    def next_number(self) -> int:
+    def _next_number(self) -> int:
         """A number for a new task."""
         self._numbers += 1
         return self._numbers
 
-    def has_work(self) -> bool:
+    def _has_work(self) -> bool:
         """Tell whether there is something to run."""
-        return self.queue.length != 0 or bool(self._inbox)
+        return self._queue.length != 0 or bool(self._inbox)
 
-    def roots(self) -> list[Any]:
+    def _roots(self) -> list[Any]:
         """The tasks that have no parent: the main task, and what the layer above runs."""
-        return [] if self.main is None or self.main.context is None else [self.main]
+        return [] if self._main is None or self._main._context is None else [self._main]
 
-    def add_task(self, task: BaseTask) -> None:
+    def _add_task(self, task: BaseTask) -> None:
         """Take a new task on."""
         if self._hooks is not None:
             self._notify("spawned", task)
-        self.queue.append(task)
+        self._queue.append(task)
 
     # -- park, wake, interrupt --------------------------------------------------
 
-    def wake(self, task: BaseTask, park: Park) -> bool:
+    def _wake(self, task: BaseTask, park: Park) -> bool:
         """Let a task run again that waits in `park`.
 
         Returns:
             False if it is no longer in that park: then nothing happens.
         """
-        if task.parked is not park:
+        if task._parked is not park:
             return False
-        task.parked = None
-        task.asked = None
-        task.aborted = None
-        self.queue.append(task)
+        task._parked = None
+        task._asked = None
+        task._aborted = None
+        self._queue.append(task)
         if self._hooks is not None:
             self._notify("woken", task)
         return True
 
-    def interrupt(self, task: BaseTask) -> None:
+    def _interrupt(self, task: BaseTask) -> None:
         """Get a task out of its park, to be told that it is cancelled.
 
         A task that is not parked is told at its next checkpoint, by `pending`.
         """
-        park = task.parked
-        if park is None or task.asked is park or task.aborted is park:
+        park = task._parked
+        if park is None or task._asked is park or task._aborted is park:
             return
         if park.repeatable() and not self._abort(task, park):
             return
-        task.aborted = park
-        self.queue.append(task)
+        task._aborted = park
+        self._queue.append(task)
 
-    def withdraw(self, task: BaseTask) -> None:
+    def _withdraw(self, task: BaseTask) -> None:
         """Take an interruption back that has not been delivered yet.
 
         The task goes on waiting, where it was or by trying again.
         """
-        task.aborted = None
+        task._aborted = None
 
     def _abort(self, task: BaseTask, park: Park) -> bool:
         """Have a park aborted.
@@ -359,12 +360,12 @@ class Kernel:
             Whether the task is out of it now, and is to be told.
         """
         aborted = park.abort()
-        if task.parked is not park:
+        if task._parked is not park:
             return False  # the operation used the occasion to wake the task
         if not aborted:
-            task.asked = park
+            task._asked = park
             return False
-        task.parked = None
+        task._parked = None
         if self._hooks is not None:
             self._notify("cancelled", task)
         return True
@@ -375,40 +376,40 @@ class Kernel:
         Returns:
             False if it has not left its park: then it is not to be stepped.
         """
-        park = task.aborted
-        task.aborted = None
-        if task.parked is not None:
+        park = task._aborted
+        task._aborted = None
+        if task._parked is not None:
             if park is None:
                 return False  # withdrawn
             try:
                 if not self._abort(task, park):
                     return False
             except BaseException as exc:
-                task.parked = None
-                task.thrown = user_part(exc)
+                task._parked = None
+                task._thrown = user_part(exc)
                 return True
         if park is not None:
-            task.thrown = park.interruption(task)
+            task._thrown = park.interruption(task)
         return True
 
-    def inject(self, task: BaseTask, exc: BaseException) -> None:
+    def _inject(self, task: BaseTask, exc: BaseException) -> None:
         """Raise an exception in a task, at the park it is in or at the next one."""
-        if task.injected is None:
-            task.injected = []
-        task.injected.append(exc)
-        task.pending = True
-        task.asked = None
-        self.interrupt(task)
+        if task._injected is None:
+            task._injected = []
+        task._injected.append(exc)
+        task._pending = True
+        task._asked = None
+        self._interrupt(task)
 
-    def crash(self, exc: BaseException) -> None:
+    def _crash(self, exc: BaseException) -> None:
         """Raise an exception that belongs to no task into the main task."""
-        main = self.main
+        main = self._main
         if main is None:
             self._failure = exc
         else:
-            self.inject(main, exc)
+            self._inject(main, exc)
 
-    def stop_between_steps(self, exc: BaseException) -> None:
+    def _stop_between_steps(self, exc: BaseException) -> None:
         """Raise an exception out of the loop itself, before the next step."""
         self._failure = exc
 
@@ -456,15 +457,15 @@ class Kernel:
             ...     loop.deliver()
             >>> loop.end()
         """
-        previous = self.enter()
+        previous = self._enter()
         try:
             self._run_ready()
-            main = self.main
-            if main is not None and main.context is None:
+            main = self._main
+            if main is not None and main._context is None:
                 return 0.0  # it has ended: nobody wants to wait
             timeout = self._timeout()
         finally:
-            self.leave(previous)
+            self._leave(previous)
         return inf if timeout < 0 else timeout
 
     def driver_wait(self, timeout: float) -> None:
@@ -487,7 +488,7 @@ class Kernel:
             >>> loop.end()
         """
         check_timeout("driver_wait()", timeout)
-        driver = self.driver
+        driver = self._driver
         if driver is None:
             raise self._not_begun()
         driver.wait(-1.0 if timeout == inf else timeout)
@@ -507,38 +508,38 @@ class Kernel:
             ...     loop.deliver()
             >>> loop.end()
         """
-        previous = self.enter()
+        previous = self._enter()
         try:
-            self.driver.deliver()  # type: ignore[union-attr]  # `enter` has looked
-            if self.quiet.is_watched():
+            self._driver.deliver()  # type: ignore[union-attr]  # `enter` has looked
+            if self._idle.is_watched():
                 self._look_at_quiet()
         finally:
-            self.leave(previous)
+            self._leave(previous)
 
-    def run_until_exit(self, task: BaseTask, exited: Callable[[], bool] | None = None) -> None:
+    def _run_until_exit(self, task: BaseTask, exited: Callable[[], bool] | None = None) -> None:
         """Turn until a task has ended, or until what is asked instead says so."""
-        previous = self.enter()
+        previous = self._enter()
         try:
-            while not (task.context is None if exited is None else exited()):
-                self._unasked += self.queue.length
+            while not (task._context is None if exited is None else exited()):
+                self._unasked += self._queue.length
                 self._run_ready()
-                if self.queue.length == 0:
-                    if task.context is None if exited is None else exited():
+                if self._queue.length == 0:
+                    if task._context is None if exited is None else exited():
                         break
                 elif self._may_go_on():
                     continue
                 self._unasked = 0
                 self._unasked_until = inf
-                driver = self.driver
+                driver = self._driver
                 if driver is None:
                     raise self._not_begun()
                 driver.wait(self._timeout())
                 driver.deliver()
-                if self.quiet.is_watched():
+                if self._idle.is_watched():
                     self._look_at_quiet()
         finally:
             del task, exited  # as in `_step`
-            self.leave(previous)
+            self._leave(previous)
 
     def _may_go_on(self) -> bool:
         """Tell whether what is ready may run before the driver is asked again.
@@ -554,26 +555,26 @@ class Kernel:
             self._unasked_until = now + SECONDS_UNASKED
         elif now >= self._unasked_until:
             return False
-        self.quiet.end()
+        self._idle.end()
         return True
 
-    def enter(self) -> Any:
+    def _enter(self) -> Any:
         """Become the running loop of this thread.
 
         Returns:
             What to give to `leave`.
         """
-        if self.driver is None:
+        if self._driver is None:
             raise self._not_begun()
         check_no_loop_runs()
         current.swap(self)
         self._thread = threading.get_ident()
         previous = sys.get_asyncgen_hooks(), current_library.swap(current_library.NAME)
-        if self.asyncgen_hooks is not None:
-            sys.set_asyncgen_hooks(*self.asyncgen_hooks)
+        if self._asyncgen_hooks is not None:
+            sys.set_asyncgen_hooks(*self._asyncgen_hooks)
         return previous
 
-    def leave(self, previous: Any) -> None:
+    def _leave(self, previous: Any) -> None:
         """Stop being the running loop of this thread."""
         self._thread = 0
         if current.get() is self:
@@ -582,13 +583,13 @@ class Kernel:
         sys.set_asyncgen_hooks(*asyncgen_hooks)
         current_library.swap(name)
 
-    def in_own_thread(self) -> bool:
+    def _in_own_thread(self) -> bool:
         """Tell whether the caller may touch the loop: its thread, or it is not running."""
         return self._thread in (0, threading.get_ident())
 
     def _run_ready(self) -> None:
         """Run the items that are ready now, not those that they make ready."""
-        queue = self.queue
+        queue = self._queue
         inbox = self._inbox
         if inbox:
             for _ in range(len(inbox)):
@@ -603,14 +604,14 @@ class Kernel:
             item = queue.pop()
             if item is None:
                 break
-            if item.is_task:
+            if item._is_task:
                 self._step(item)  # type: ignore[arg-type]
                 item = None
             else:
                 try:
-                    item.run()
+                    item._run()
                 except BaseException as exc:
-                    self.crash(user_part(exc))
+                    self._crash(user_part(exc))
         if self._failure is not None:
             self._raise_failure()
         if not self._timers.is_empty():
@@ -618,21 +619,21 @@ class Kernel:
 
     def _step(self, task: BaseTask) -> None:
         """Run a task until it parks, yields or ends."""
-        if task.context is None:
+        if task._context is None:
             return  # it has ended
-        interrupted = task.aborted is not None or task.parked is not None
+        interrupted = task._aborted is not None or task._parked is not None
         if interrupted and not self._deliver_interruption(task):
             return
-        self.budget = constants.BUDGET
+        self._budget = constants.BUDGET
         if self._random is not None:
-            self.budget = self._random.choice(random_schedule.BUDGETS)
+            self._budget = self._random.choice(random_schedule.BUDGETS)
         if self._hooks is not None:
             self._notify("before_step", task)
-        self.running = task
+        self._running = task
         while True:
             how = step.step(task)
             if how == constants.PARKED:
-                if task.thrown is None:
+                if task._thrown is None:
                     break
                 # An operation has an error that is to be raised at its await.
             elif how == constants.FOREIGN:
@@ -645,22 +646,22 @@ class Kernel:
                 del task  # a failed frame holds this one by its `f_back`, from 3.12 on
                 return
             # Errors cost the budget too: who catches all of them must not starve others.
-            self.budget -= 1
-            if self.budget < -constants.BUDGET:
-                self.queue.append(task)
+            self._budget -= 1
+            if self._budget < -constants.BUDGET:
+                self._queue.append(task)
                 break
-        self.running = None
+        self._running = None
         if self._hooks is not None:
             self._report_step(task)
 
     def _end(self, task: BaseTask, failed: bool) -> None:
         """A coroutine has ended."""
-        self.running = None
-        task.parked = None  # it may have driven an operation by hand
+        self._running = None
+        task._parked = None  # it may have driven an operation by hand
         if failed:
-            task.outcome = user_part(task.outcome)
+            task._outcome = user_part(task._outcome)
             discard(task.coro)  # if its context could not be entered, it never began
-        task.exited(failed)
+        task._exited(failed)
 
     def _take_foreign(self, task: BaseTask) -> bool:
         """A coroutine yielded something that is not ours.
@@ -668,41 +669,41 @@ class Kernel:
         Returns:
             True if the task is parked on it now.
         """
-        foreign = task.outcome
-        task.outcome = None
-        if self.foreign_hook is not None:
+        foreign = task._outcome
+        task._outcome = None
+        if self._foreign_hook is not None:
             try:
-                park = self.foreign_hook(task, foreign)
+                park = self._foreign_hook(task, foreign)
             except BaseException as exc:
-                task.thrown = user_part(exc)
+                task._thrown = user_part(exc)
                 return False
             if park is not None:
-                self.park(task, park)
+                self._park(task, park)
                 return True
-        task.thrown = TypeError(
+        task._thrown = TypeError(
             f"a giambio task awaited something that is not giambio's: {foreign!r}; "
             "an awaitable of another library needs that library's loop"
         )
         return False
 
-    def park(self, task: BaseTask, park: Park) -> None:
+    def _park(self, task: BaseTask, park: Park) -> None:
         """Park a task that a foreign-yield hook has taken charge of."""
-        task.parked = park
-        if task.pending:
-            self.interrupt(task)
+        task._parked = park
+        if task._pending:
+            self._interrupt(task)
 
     def _timeout(self) -> float:
         """How long the driver may wait; below zero: for ever."""
-        if self._failure is not None or Kernel.has_work(self):
+        if self._failure is not None or Kernel._has_work(self):
             return 0.0
-        return self.quiet.timeout()
+        return self._idle.timeout()
 
     def _look_at_quiet(self) -> None:
         """The driver has waited: if nothing came of it, those are told who want to know."""
-        if not Kernel.has_work(self):  # by the class: see `operation`
-            self.quiet.look()
-        if Kernel.has_work(self):
-            self.quiet.end()
+        if not Kernel._has_work(self):  # by the class: see `operation`
+            self._idle.look()
+        if Kernel._has_work(self):
+            self._idle.end()
 
     def _raise_failure(self) -> None:
         failure = self._failure
@@ -761,46 +762,46 @@ class Kernel:
             except BaseException as exc:
                 if hook in (self._hooks or ()):
                     self.remove_hook(hook)
-                self.crash(user_part(exc))
+                self._crash(user_part(exc))
 
-    def notify_exited(self, task: BaseTask) -> None:
+    def _notify_exited(self, task: BaseTask) -> None:
         """Tell the hooks that a task has ended."""
         if self._hooks is not None:
             self._notify("exited", task)
 
-    def notify_swallowed(self, task: BaseTask, scope: object) -> None:
+    def _notify_swallowed(self, task: BaseTask, scope: object) -> None:
         """Tell the hooks that a task kept a cancellation to itself."""
         if self._hooks is not None:
             self._notify("swallowed", task, scope)
 
     def _report_step(self, task: BaseTask) -> None:
         self._notify("after_step", task)
-        if task.parked is not None:
-            self._notify("parked", task, task.parked)
+        if task._parked is not None:
+            self._notify("parked", task, task._parked)
 
     # -- set-up and tear-down ----------------------------------------------------
 
-    def open(self) -> None:
+    def _open(self) -> None:
         """Open what the loop needs to wait; nothing before this has a descriptor."""
         self._check_open()
         self._forked = False
-        self.driver = drivers.create(self.driver_name)
+        self._driver = drivers.create(self._driver_name)
         try:
-            self._wakeup = Wakeup(self.driver)
+            self._wakeup = Wakeup(self._driver)
         except BaseException:
-            self.driver.close()
-            self.driver = None
+            self._driver.close()
+            self._driver = None
             raise
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Release all that `open` opened."""
-        driver = self.driver
+        driver = self._driver
         if driver is not None:
             self._end_services(False)
             if self._wakeup is not None:
                 self._wakeup.close()
                 self._wakeup = None
-            self.driver = None
+            self._driver = None
             driver.close()
 
     def _end_services(self, forked: bool) -> None:
@@ -808,22 +809,22 @@ class Kernel:
 
         In a forked child what they have registered with it is the parent's.
         """
-        for service in list(self.services.values()):
+        for service in list(self._services.values()):
             if hasattr(service, "loop_ended"):
                 service.loop_ended(forked)
 
-    def wakeup_fd(self) -> int:
+    def _wakeup_fd(self) -> int:
         """The descriptor that wakes the loop when written to."""
         return -1 if self._wakeup is None else self._wakeup.fileno()
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """In a forked child: give up what belongs to the parent."""
-        driver = self.driver
+        driver = self._driver
         if driver is None:
             return
         self._forked = True
         self._end_services(True)
-        self.driver = None
+        self._driver = None
         if self._wakeup is not None:
             self._wakeup.close(forked=True)
             self._wakeup = None
@@ -832,37 +833,37 @@ class Kernel:
             current.swap(None)
             self._failure = self._not_begun()  # no other task may run in the child
 
-    def run_inbox(self) -> None:
+    def _run_inbox(self) -> None:
         """Call what other threads have handed in, before the loop ends."""
-        previous = self.enter()
+        previous = self._enter()
         try:
             for _ in range(len(self._inbox)):
                 handle = self._inbox.popleft()
                 try:
-                    handle.run()
+                    handle._run()
                 except BaseException as exc:
-                    self.crash(user_part(exc))
+                    self._crash(user_part(exc))
         finally:
-            self.leave(previous)
+            self._leave(previous)
 
-    def undelivered(self) -> list[BaseException]:
+    def _undelivered(self) -> list[BaseException]:
         """The exceptions for the main task that came too late for it."""
-        main = self.main
-        return list(main.injected or ()) if main is not None else []
+        main = self._main
+        return list(main._injected or ()) if main is not None else []
 
-    def drop_everything(self) -> None:
+    def _drop_everything(self) -> None:
         """Forget all tasks, callbacks and timers, to be able to start anew."""
-        dropped = self.queue.clear()
+        dropped = self._queue.clear()
         while self._inbox:
             dropped.append(self._inbox.popleft())
         self._timers.clear()
-        self.running = None
-        self.main = None
+        self._running = None
+        self._main = None
         self._failure = None
-        self.quiet.forget()
-        self.external = 0
+        self._idle.forget()
+        self._external = 0
         for handle in dropped:
-            handle.drop()
+            handle._drop()
 
     def _check_open(self) -> None:
         if self.closed:

@@ -16,7 +16,7 @@ cdef class Operation(Trap):
     cdef bint abort(self) except -1
     cdef bint repeatable(self) noexcept
     cdef object discard(self)
-    cdef void ready(self) except *
+    cdef void _ready(self) except *
     cdef bint grant(self, object result) except -1
     @cython.locals(kernel=Kernel, task=BaseTask)
     cdef BaseTask bind(self)

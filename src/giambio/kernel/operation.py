@@ -21,7 +21,7 @@ from giambio.kernel.basetask import BaseTask
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.trap import Trap
 
-__all__ = ["Closed", "Immediate", "Operation", "Wait", "current_kernel"]
+__all__ = ["NOTHING", "Closed", "Immediate", "Operation", "Wait", "current_kernel"]
 
 # Kernel's methods are called by the class. An `EventLoop` is a subclass made by Python, and
 # called by the object, compiled code looks each time whether that has a method of its own
@@ -81,7 +81,7 @@ class Operation(Trap):
 
         Returns:
             True if it is done, with `result` set; False if it has to wait, after
-            arranging for `ready` or `grant` to be called, or if it failed
+            arranging for `_ready` or `grant` to be called, or if it failed
             (see `fail`).
         """
         raise NotImplementedError
@@ -99,10 +99,10 @@ class Operation(Trap):
 
     # -- for those who wake ------------------------------------------------------
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """Have the task try again."""
         if self.task is not None and self.kernel is not None:
-            Kernel.wake(self.kernel, self.task, self)
+            Kernel._wake(self.kernel, self.task, self)
 
     def grant(self, result: object) -> bool:
         """Give the operation its result; it is done and cannot be cancelled any more.
@@ -112,7 +112,7 @@ class Operation(Trap):
         """
         if self.task is None or self.kernel is None or self.state == constants.GRANTED:
             return False
-        if not Kernel.wake(self.kernel, self.task, self):
+        if not Kernel._wake(self.kernel, self.task, self):
             return False
         self.result = result
         self.state = constants.GRANTED
@@ -124,7 +124,7 @@ class Operation(Trap):
         Raises:
             RuntimeError: it is another thread than the loop's.
         """
-        if self.kernel is not None and not self.kernel.in_own_thread():
+        if self.kernel is not None and not self.kernel._in_own_thread():
             raise RuntimeError(
                 f"{what} was called from another thread than the loop's, in which tasks wait; "
                 "hand it to loop.call_soon_threadsafe(...) instead of calling it"
@@ -139,7 +139,7 @@ class Operation(Trap):
             RuntimeError: there is none, or it runs on another loop.
         """
         kernel = current.get()
-        if kernel is None or kernel.running is None:
+        if kernel is None or kernel._running is None:
             raise RuntimeError(
                 f"{self.what} must be awaited in a giambio task; start one with giambio.run(main)"
             )
@@ -150,8 +150,8 @@ class Operation(Trap):
                 f"{self.what} belongs to another loop than the one that runs this task; "
                 "use each object in the loop it was made for"
             )
-        task: BaseTask = kernel.running
-        task.parked = None  # it runs, so an operation that it drove by hand is left
+        task: BaseTask = kernel._running
+        task._parked = None  # it runs, so an operation that it drove by hand is left
         self.task = task
         return task
 
@@ -168,23 +168,23 @@ class Operation(Trap):
         if self.state == constants.GRANTED or kernel is None:
             self.state = constants.DONE
             return True
-        if task.pending and not self.shielded:
+        if task._pending and not self.shielded:
             if self.state == constants.TRIED:
                 self.abort()  # woken, and cancelled before it could try again
             self.state = constants.DONE
-            task.thrown = self.interruption(task)
+            task._thrown = self.interruption(task)
             return False
         if self.state == constants.AWAITED:
-            if kernel.budget <= 0:
-                kernel.queue.append(task)
+            if kernel._budget <= 0:
+                kernel._queue.append(task)
                 return False
-            kernel.budget -= 1
+            kernel._budget -= 1
             self.state = constants.TRIED
         if self.attempt():
             self.state = constants.DONE
             return True
-        if task.thrown is None and not task.queued:
-            task.parked = self
+        if task._thrown is None and not task._queued:
+            task._parked = self
         return False
 
     def spend(self, operations: int) -> bool:
@@ -196,13 +196,13 @@ class Operation(Trap):
         kernel = self.kernel
         if kernel is None:
             return False
-        kernel.budget -= operations
-        return kernel.budget <= 0
+        kernel._budget -= operations
+        return kernel._budget <= 0
 
     def give_way(self) -> None:
         """Let others run; `attempt` is called again when it is this task's turn."""
         if self.kernel is not None and self.task is not None:
-            self.kernel.queue.append(self.task)
+            self.kernel._queue.append(self.task)
 
     def fail(self, exc: BaseException) -> bool:
         """Have an exception raised at the await, with none of our frames in it.
@@ -212,7 +212,7 @@ class Operation(Trap):
         """
         self.state = constants.DONE
         if self.task is not None:
-            self.task.thrown = exc
+            self.task._thrown = exc
         return False
 
 
@@ -237,6 +237,10 @@ class Immediate(Operation):
     def advance(self) -> bool:
         """Nothing is left to do."""
         return True
+
+
+#: What leaving a block returns when there is nothing to wait for.
+NOTHING = Immediate(None)
 
 
 class Closed(Operation):
@@ -324,7 +328,7 @@ class Wait(Operation):
         """The cancellation, for an abort that answered *not yet* to raise later."""
         if self.task is None:
             raise RuntimeError("nobody waits here")
-        return self.task.interruption()
+        return self.task._interruption()
 
 
 def current_kernel() -> Kernel:

@@ -26,9 +26,9 @@ class RunQueue:
 
     def append(self, item: Runnable) -> None:
         """Put an item at the end, unless it is on the queue."""
-        if item.queued:
+        if item._queued:
             return
-        item.queued = True
+        item._queued = True
         self._link(item)
         self.length += 1
 
@@ -37,11 +37,11 @@ class RunQueue:
         item = self._head
         if item is None:
             return None
-        self._head = item.following
+        self._head = item._following
         if self._head is None:
             self._tail = None
-        item.following = None
-        item.queued = False
+        item._following = None
+        item._queued = False
         self.length -= 1
         return item
 
@@ -51,12 +51,12 @@ class RunQueue:
         item = self._head
         while item is not None:
             items.append(item)
-            item = item.following
-        tasks = [one for one in items if one.is_task]
+            item = item._following
+        tasks = [one for one in items if one._is_task]
         random.shuffle(tasks)
         self._head = self._tail = None
         for one in items:
-            self._link(tasks.pop() if one.is_task else one)
+            self._link(tasks.pop() if one._is_task else one)
 
     def clear(self) -> list[Any]:
         """Empty the queue. What is put on it meanwhile, by a destructor, stays.
@@ -69,20 +69,20 @@ class RunQueue:
         self._head = self._tail = None
         self.length = 0
         while item is not None:
-            following = item.following
-            item.following = None
-            item.queued = False
-            if not item.is_task:
+            following = item._following
+            item._following = None
+            item._queued = False
+            if not item._is_task:
                 callbacks.append(item)
             item = following
         return callbacks
 
     def _link(self, item: Runnable) -> None:
-        item.following = None
+        item._following = None
         if self._tail is None:
             self._head = item
         else:
-            self._tail.following = item
+            self._tail._following = item
         self._tail = item
 
     def __del__(self) -> None:

@@ -2,11 +2,11 @@ from giambio.drivers.source cimport Waiter
 
 
 cdef class Runnable(Waiter):
-    cdef Runnable following
-    cdef bint queued
-    cdef bint is_task
+    cdef Runnable _following
+    cdef bint _queued
+    cdef bint _is_task
 
-    cdef void run(self) except *
+    cdef void _run(self) except *
 
 
 cdef class Handle(Runnable):
@@ -18,5 +18,5 @@ cdef class Handle(Runnable):
     cdef object _dropped
     cdef object _kernel
 
-    cdef void ready(self) except *
-    cdef void run(self) except *
+    cdef void _ready(self) except *
+    cdef void _run(self) except *

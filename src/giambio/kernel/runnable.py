@@ -19,14 +19,14 @@ __all__ = ["Handle", "Runnable"]
 class Runnable(Waiter):
     """An item of the run queue."""
 
-    __slots__ = ("following", "is_task", "queued")
+    __slots__ = ("_following", "_is_task", "_queued")
 
     def __init__(self) -> None:
-        self.following: Runnable | None = None
-        self.queued = False
-        self.is_task = False
+        self._following: Runnable | None = None
+        self._queued = False
+        self._is_task = False
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Do the work, unless it is a task: those are stepped by the kernel."""
         raise NotImplementedError
 
@@ -68,9 +68,9 @@ class Handle(Runnable):
     ) -> None:
         if not callable(callback):
             raise TypeError(f"a callback must be callable, not {callback!r}")
-        self.following = None
-        self.queued = False
-        self.is_task = False
+        self._following = None
+        self._queued = False
+        self._is_task = False
         self._callback: Callable[..., object] | None = callback
         self._args = args
         self._context = context
@@ -80,7 +80,7 @@ class Handle(Runnable):
         # With a timer: whose it is.
         self._kernel = kernel
         if when != inf:
-            kernel.add_timer(when, self)
+            kernel._add_timer(when, self)
 
     def cancel(self) -> None:
         """Make sure the callback will not be called; harmless if it was.
@@ -98,8 +98,8 @@ class Handle(Runnable):
         self._cancelled = True
         self._callback = None
         # From another thread the timer is left to fire, and calls nothing.
-        if self._kernel is not None and self._kernel.in_own_thread():
-            self._kernel.remove_timer(self)
+        if self._kernel is not None and self._kernel._in_own_thread():
+            self._kernel._remove_timer(self)
 
     def cancelled(self) -> bool:
         """Tell whether `cancel` was called.
@@ -115,17 +115,17 @@ class Handle(Runnable):
         """
         return self._cancelled
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """Its timer is due."""
         if self._kernel is not None:
-            self._kernel.queue.append(self)
+            self._kernel._queue.append(self)
 
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """The loop has ended, and the callback will not be called."""
         if self._dropped is not None and not self._cancelled:
             self._dropped()
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Call the callback, in its context."""
         callback = self._callback
         if callback is not None:

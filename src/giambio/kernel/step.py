@@ -1,7 +1,7 @@
 """One step of a task: the Python twin of `stepping.pyx`.
 
 A step enters the task's context, resumes its coroutine, and notes what it
-yielded, returned or raised in `task.outcome`. Natively it is `PyIter_Send`,
+yielded, returned or raised in `task._outcome`. Natively it is `PyIter_Send`,
 which returns a result without raising `StopIteration`. An operation can stand in a
 coroutine's place: it has no frame, so what is thrown into it is at once what it raises.
 """
@@ -33,27 +33,27 @@ def step(task: Any) -> int:
 
     Returns:
         PARKED, FOREIGN (it yielded something else), RETURNED or RAISED; the
-        object, value or exception is in ``task.outcome``.
+        object, value or exception is in ``task._outcome``.
     """
-    thrown = task.thrown
+    thrown = task._thrown
     coro = task.coro
     alone = isinstance(coro, Park)
     try:
         if thrown is None:
-            yielded = task.context.run(next, coro) if alone else task.context.run(coro.send, None)
+            yielded = task._context.run(next, coro) if alone else task._context.run(coro.send, None)
         else:
-            task.thrown = None
+            task._thrown = None
             if alone:
-                task.outcome = throwable(thrown)
+                task._outcome = throwable(thrown)
                 return constants.RAISED
-            yielded = task.context.run(coro.throw, throwable(thrown))
+            yielded = task._context.run(coro.throw, throwable(thrown))
     except StopIteration as stop:
-        task.outcome = stop.value
+        task._outcome = stop.value
         return constants.RETURNED
     except BaseException as exc:
         # The first entry of the traceback is this very frame.
         traceback = exc.__traceback__
-        task.outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
+        task._outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
         # A failed frame holds this one, by the traceback and (from 3.12 on) by `f_back`.
         del traceback, task, coro
         return constants.RAISED
@@ -61,5 +61,5 @@ def step(task: Any) -> int:
         del thrown
     if yielded is PARK:
         return constants.PARKED
-    task.outcome = yielded
+    task._outcome = yielded
     return constants.FOREIGN

@@ -78,24 +78,24 @@ globals()["PARK"] = PARK
 cdef int step(BaseTask task) except -1:
     cdef PyObject *result = NULL
     cdef int how
-    cdef object thrown = task.thrown
+    cdef object thrown = task._thrown
     if thrown is None:
-        how = giambio_step(<PyObject *>task.coro, <PyObject *>task.context, NULL, &result)
+        how = giambio_step(<PyObject *>task.coro, <PyObject *>task._context, NULL, &result)
     else:
-        task.thrown = None
+        task._thrown = None
         thrown = throwable(thrown)
         if isinstance(task.coro, Park):
-            task.outcome = thrown
+            task._outcome = thrown
             return constants.RAISED
         how = giambio_step(
-            <PyObject *>task.coro, <PyObject *>task.context, <PyObject *>thrown, &result
+            <PyObject *>task.coro, <PyObject *>task._context, <PyObject *>thrown, &result
         )
         thrown = None
     if how == PYGEN_NEXT and result == <PyObject *>PARK:
         Py_DECREF(PARK)
         return constants.PARKED
-    task.outcome = <object>result
-    Py_DECREF(task.outcome)
+    task._outcome = <object>result
+    Py_DECREF(task._outcome)
     if how == PYGEN_NEXT:
         return constants.FOREIGN
     return constants.RETURNED if how == PYGEN_RETURN else constants.RAISED

@@ -9,26 +9,26 @@ cimport cython
 
 
 cdef class Scope(Waiter):
-    cdef readonly bint effective
+    cdef readonly bint _effective
 
     cpdef bint cancel(self, object reason=*) except -1
-    cpdef object cancellation(self, Task task)
-    cpdef bint left_open(self) except -1
-    cpdef Scope enclose(self, Task task)
-    cpdef object reparent(self, Scope parent)
-    cpdef object disown(self)
+    cpdef object _cancellation(self, Task task)
+    cpdef bint _left_open(self) except -1
+    cpdef Scope _enclose(self, Task task)
+    cpdef object _reparent(self, Scope parent)
+    cpdef object _disown(self)
 
 
 cdef class Supervisor:
-    cdef readonly dict children
-    cdef readonly Scope scope
-    cdef readonly Task host
+    cdef readonly dict _children
+    cdef readonly Scope _scope
+    cdef readonly Task _host
 
-    cpdef object work_for(self, Task host)
-    cpdef object child_exited(self, Task task)
-    cpdef object abandon(self)
+    cpdef object _work_for(self, Task host)
+    cpdef object _child_exited(self, Task task)
+    cpdef object _abandon(self)
     @cython.locals(own=Scope)
-    cpdef object take_over(self, Task child)
+    cpdef object _take_over(self, Task child)
 
 
 cdef class Held:
@@ -44,15 +44,15 @@ cdef class Task(BaseTask):
     cdef Held _held
     cdef int _state
     cdef object _raised
-    cdef list joiners
-    cdef readonly Kernel kernel
-    cdef readonly Scope own_scope
-    cdef readonly Scope scope
-    cdef readonly Supervisor supervisor
-    cdef readonly list supervisors
-    cdef Scope told
+    cdef list _joiners
+    cdef readonly Kernel _kernel
+    cdef readonly Scope _own_scope
+    cdef readonly Scope _scope
+    cdef readonly Supervisor _supervisor
+    cdef readonly list _supervisors
+    cdef Scope _told
 
-    cdef object prepare(
+    cdef object _prepare(
         self,
         Kernel kernel,
         object coro,
@@ -62,22 +62,22 @@ cdef class Task(BaseTask):
     )
     cpdef bint done(self) noexcept
     cpdef bint cancelled(self) noexcept
-    cpdef bint failed(self) noexcept
-    cpdef object failure(self)
-    cpdef object problem(self, str what)
-    cpdef object cancellation(self)
-    cpdef bint cancelled_from_outside(self) except -1
+    cpdef bint _failed(self) noexcept
+    cpdef object _failure(self)
+    cpdef object _problem(self, str what)
+    cpdef object _cancellation(self)
+    cpdef bint _cancelled_from_outside(self) except -1
     @cython.locals(around=Scope)
-    cdef Scope isolate(self)
-    cdef Scope outermost(self)
+    cdef Scope _isolate(self)
+    cdef Scope _outermost(self)
     @cython.locals(kernel=Kernel, supervisor=Supervisor, joiners=list, joiner=Waiter)
-    cpdef object exited(self, bint failed)
+    cpdef object _exited(self, bint failed)
     cdef object _drop_operation(self)
     @cython.locals(outermost=Scope)
     cdef object _settle_cancellation(self)
-    cpdef object hold(self, Held held)
+    cpdef object _hold(self, Held held)
     @cython.locals(above=Held, one=Held)
-    cpdef object let_go_of(self, Held held)
+    cpdef object _let_go_of(self, Held held)
     @cython.locals(held=list, one=Held)
     cdef object _fail_for_held(self)
     @cython.locals(blocks=list, scope=Scope, outermost=Scope, holder=Supervisor, child=Task, children=list)
@@ -89,9 +89,9 @@ cdef class Task(BaseTask):
     cdef object _abandon_held(self)
     cdef object _fail(self, object exc)
     @cython.locals(parked=Park, supervisor=Supervisor, joiner=Waiter)
-    cpdef object abandon(self)
-    cpdef object add_joiner(self, Waiter joiner)
-    cpdef object remove_joiner(self, Waiter joiner)
+    cpdef object _abandon(self)
+    cpdef object _add_joiner(self, Waiter joiner)
+    cpdef object _remove_joiner(self, Waiter joiner)
 
 
 cdef class Join(Operation):

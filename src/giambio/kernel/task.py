@@ -30,22 +30,22 @@ __all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
 class Scope(Waiter):
     """A region of a task that can be cancelled, as far as a task must know."""
 
-    __slots__ = ("effective",)
+    __slots__ = ("_effective",)
 
     def __init__(self) -> None:
         # Whether a cancellation is in force in here: of this scope or, unless
         # it is shielded, of one around it.
-        self.effective = False
+        self._effective = False
 
     def cancel(self, reason: object = None) -> bool:
         """Cancel what runs in it; returns whether that had an effect."""
         raise NotImplementedError
 
-    def cancellation(self, task: Task) -> BaseException:
+    def _cancellation(self, task: Task) -> BaseException:
         """The exception for a cancellation that is in force here, to tell a task."""
         raise NotImplementedError
 
-    def left_open(self) -> bool:
+    def _left_open(self) -> bool:
         """The task has ended inside: be no part of it any more.
 
         Returns:
@@ -53,15 +53,15 @@ class Scope(Waiter):
         """
         raise NotImplementedError
 
-    def enclose(self, task: Task) -> Scope:
+    def _enclose(self, task: Task) -> Scope:
         """Make a scope around all that a task does which runs in here, and nothing else."""
         raise NotImplementedError
 
-    def reparent(self, parent: Scope) -> None:
+    def _reparent(self, parent: Scope) -> None:
         """Move a task's own scope into another scope."""
         raise NotImplementedError
 
-    def disown(self) -> None:
+    def _disown(self) -> None:
         """The task has ended: keep nothing alive."""
         raise NotImplementedError
 
@@ -69,38 +69,38 @@ class Scope(Waiter):
 class Supervisor:
     """Whoever holds tasks: it is told when one has ended."""
 
-    __slots__ = ("children", "host", "scope")
+    __slots__ = ("_children", "_host", "_scope")
 
     def __init__(self) -> None:
-        self.children: dict[Task, None] = {}
+        self._children: dict[Task, None] = {}
         # The task that waits for the children, if there is one.
-        self.host: Task | None = None
+        self._host: Task | None = None
         # The scope that surrounds the children.
-        self.scope: Scope | None = None
+        self._scope: Scope | None = None
 
-    def work_for(self, host: Task) -> None:
+    def _work_for(self, host: Task) -> None:
         """Hold tasks inside of the scopes that a task is in now, which waits for them."""
-        host.isolate()  # or a scope of its own, made later, would not be around them
-        self.host = host
-        self.scope = host.scope
-        if host.supervisors is None:
-            host.supervisors = []
-        host.supervisors.append(self)
+        host._isolate()  # or a scope of its own, made later, would not be around them
+        self._host = host
+        self._scope = host._scope
+        if host._supervisors is None:
+            host._supervisors = []
+        host._supervisors.append(self)
 
-    def child_exited(self, task: Task) -> None:
+    def _child_exited(self, task: Task) -> None:
         """A child has ended; its outcome is set."""
         raise NotImplementedError
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """The task that waits for the children was closed, and waits no more."""
 
-    def take_over(self, child: Task) -> None:
+    def _take_over(self, child: Task) -> None:
         """Hold a task that another one has held until now."""
-        own = child.isolate()
-        self.children[child] = None
-        child.supervisor = self
-        if own is not None and self.scope is not None:
-            own.reparent(self.scope)
+        own = child._isolate()
+        self._children[child] = None
+        child._supervisor = self
+        if own is not None and self._scope is not None:
+            own._reparent(self._scope)
 
 
 class Held:
@@ -145,13 +145,13 @@ class Task(BaseTask):
         "_number",
         "_raised",
         "_state",
-        "joiners",
-        "kernel",
-        "own_scope",
-        "scope",
-        "supervisor",
-        "supervisors",
-        "told",
+        "_joiners",
+        "_kernel",
+        "_own_scope",
+        "_scope",
+        "_supervisor",
+        "_supervisors",
+        "_told",
     )
 
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
@@ -164,9 +164,9 @@ class Task(BaseTask):
         supervisor: Supervisor,
         name: str | None,
     ) -> None:
-        self.prepare(kernel, coro, context, supervisor, name)
+        self._prepare(kernel, coro, context, supervisor, name)
 
-    def prepare(
+    def _prepare(
         self,
         kernel: Kernel,
         coro: Coroutine[Any, Any, Any],
@@ -175,30 +175,30 @@ class Task(BaseTask):
         name: str | None,
     ) -> None:
         """The constructor's work, as a method that costs nothing when compiled."""
-        self.following = None
-        self.queued = False
-        self.is_task = True
+        self._following = None
+        self._queued = False
+        self._is_task = True
         self.coro = coro
-        self.context = context
-        self.parked = None
-        self.aborted = None
-        self.asked = None
-        self.thrown = None
-        self.outcome: Any = None
-        self.injected = None
-        self.kernel: Kernel | None = kernel
-        self.supervisor: Supervisor | None = supervisor
+        self._context = context
+        self._parked = None
+        self._aborted = None
+        self._asked = None
+        self._thrown = None
+        self._outcome: Any = None
+        self._injected = None
+        self._kernel: Kernel | None = kernel
+        self._supervisor: Supervisor | None = supervisor
         # The scope around the whole task, if somebody has asked for it, and the innermost scope.
-        self.own_scope: Scope | None = None
-        self.scope: Scope | None = supervisor.scope
-        self.pending = self.scope is not None and self.scope.effective
+        self._own_scope: Scope | None = None
+        self._scope: Scope | None = supervisor._scope
+        self._pending = self._scope is not None and self._scope._effective
         # The managers that this task has open, the oldest first.
-        self.supervisors: list[Supervisor] | None = None
-        self.joiners: list[Waiter] | None = None
+        self._supervisors: list[Supervisor] | None = None
+        self._joiners: list[Waiter] | None = None
         # The cancelled scope that it was last told of, while that is open.
-        self.told: Scope | None = None
+        self._told: Scope | None = None
         self._name = name
-        self._number = kernel.next_number()
+        self._number = kernel._next_number()
         self._state = constants.RUNNING
         self._raised: Raised | None = None
         # The locks that it holds, the latest first.
@@ -237,7 +237,7 @@ class Task(BaseTask):
             >>> giambio.run(main).rpartition(".")[2]
             'main'
         """
-        return None if self.supervisor is None else self.supervisor.host
+        return None if self._supervisor is None else self._supervisor._host
 
     @property
     def root(self) -> Task:
@@ -323,8 +323,8 @@ class Task(BaseTask):
             42
         """
         if self._state == constants.SUCCEEDED:
-            return self.outcome
-        raise self.problem("result()")
+            return self._outcome
+        raise self._problem("result()")
 
     def exception(self) -> BaseException | None:
         """What the task raised, or None if it returned. Not a checkpoint.
@@ -345,9 +345,9 @@ class Task(BaseTask):
         if self._state == constants.SUCCEEDED:
             return None
         if self._state == constants.FAILED:
-            exc: BaseException = self.outcome
+            exc: BaseException = self._outcome
             return exc
-        raise self.problem("exception()")
+        raise self._problem("exception()")
 
     def cancel(self, reason: object = None) -> bool:
         """Cancel the task: every checkpoint in it raises `CancelledError`.
@@ -372,7 +372,7 @@ class Task(BaseTask):
         """
         if self._state != constants.RUNNING:
             return False
-        own = self.isolate()
+        own = self._isolate()
         return own is not None and own.cancel(reason)
 
     def has_pending_cancellation(self) -> bool:
@@ -390,7 +390,7 @@ class Task(BaseTask):
             >>> giambio.run(main)
             True
         """
-        return self.scope is not None and self.scope.effective
+        return self._scope is not None and self._scope._effective
 
     def join(self) -> Operation:
         """Wait for the task's end; the same as awaiting the task.
@@ -430,11 +430,11 @@ class Task(BaseTask):
 
     # -- what the runtime asks -----------------------------------------------------
 
-    def failed(self) -> bool:
+    def _failed(self) -> bool:
         """Tell whether the task ended with an exception of its own."""
         return self._state == constants.FAILED
 
-    def failure(self) -> BaseException:
+    def _failure(self) -> BaseException:
         """The exception of a failed task, with the traceback it ended with.
 
         It is restored each time: raising an exception adds to its traceback.
@@ -443,10 +443,10 @@ class Task(BaseTask):
             raise RuntimeError("unreachable: the task has not failed")
         return self._raised.restored()
 
-    def problem(self, what: str) -> BaseException:
+    def _problem(self, what: str) -> BaseException:
         """Why there is no result."""
         if self._state == constants.FAILED:
-            return self.failure()
+            return self._failure()
         if self._state == constants.CANCELLED:
             return TaskCancelled(f"task {self.name!r} was cancelled, so it has no result")
         return TaskNotFinished(
@@ -454,66 +454,66 @@ class Task(BaseTask):
             "manager's block has ended"
         )
 
-    def cancellation(self) -> BaseException:
-        """See `BaseTask.cancellation`."""
-        return CancelledError() if self.scope is None else self.scope.cancellation(self)
+    def _cancellation(self) -> BaseException:
+        """See `BaseTask._cancellation`."""
+        return CancelledError() if self._scope is None else self._scope._cancellation(self)
 
-    def cancelled_from_outside(self) -> bool:
-        """See `BaseTask.cancelled_from_outside`."""
-        return self.scope is not None and self.scope.effective
+    def _cancelled_from_outside(self) -> bool:
+        """See `BaseTask._cancelled_from_outside`."""
+        return self._scope is not None and self._scope._effective
 
-    def isolate(self) -> Scope | None:
+    def _isolate(self) -> Scope | None:
         """The scope around the whole task and nothing else.
 
         It is made when it is needed, because most tasks are never cancelled by themselves: that
         saves a quarter of a sleeping task's memory, and of the garbage collector's work.
         """
-        if self.own_scope is None and self.supervisor is not None:
-            around = self.supervisor.scope
+        if self._own_scope is None and self._supervisor is not None:
+            around = self._supervisor._scope
             if around is not None:
-                self.own_scope = around.enclose(self)
-        return self.own_scope
+                self._own_scope = around._enclose(self)
+        return self._own_scope
 
-    def outermost(self) -> Scope | None:
+    def _outermost(self) -> Scope | None:
         """The scope that the task was in when it began."""
-        if self.own_scope is not None or self.supervisor is None:
-            return self.own_scope
-        return self.supervisor.scope
+        if self._own_scope is not None or self._supervisor is None:
+            return self._own_scope
+        return self._supervisor._scope
 
-    def exited(self, failed: bool) -> None:
+    def _exited(self, failed: bool) -> None:
         """The coroutine has ended: settle the outcome, tell who waits."""
         if not failed:
             self._state = constants.SUCCEEDED
-            if self.told is not None and self.kernel is not None:
-                self.kernel.notify_swallowed(self, self.told)
-        elif is_cancellation(self.outcome):
+            if self._told is not None and self._kernel is not None:
+                self._kernel._notify_swallowed(self, self._told)
+        elif is_cancellation(self._outcome):
             self._settle_cancellation()
         else:
-            self._fail(self.outcome)
-        if self.scope is not self.outermost() or self.supervisors:
+            self._fail(self._outcome)
+        if self._scope is not self._outermost() or self._supervisors:
             self._leave_blocks()
         if self._held is not None:
             self._fail_for_held()
         if isinstance(self.coro, Operation):
             self._drop_operation()
-        kernel = self.kernel
-        supervisor = self.supervisor
-        self.scope = None
-        self.context = None
-        self.supervisor = None
-        joiners = self.joiners
-        self.joiners = None
+        kernel = self._kernel
+        supervisor = self._supervisor
+        self._scope = None
+        self._context = None
+        self._supervisor = None
+        joiners = self._joiners
+        self._joiners = None
         if joiners is not None:
             for joiner in joiners:
-                joiner.ready()
+                joiner._ready()
         if supervisor is not None:
-            supervisor.child_exited(self)
-        self.told = None
-        if self.own_scope is not None:
-            self.own_scope.disown()
-            self.own_scope = None
+            supervisor._child_exited(self)
+        self._told = None
+        if self._own_scope is not None:
+            self._own_scope._disown()
+            self._own_scope = None
         if kernel is not None:
-            kernel.notify_exited(self)
+            kernel._notify_exited(self)
 
     def _drop_operation(self) -> None:
         """Let go of what the operation had to do with, unlike a coroutine it keeps that."""
@@ -523,12 +523,12 @@ class Task(BaseTask):
 
     def _settle_cancellation(self) -> None:
         # A shield may have gone up between us and the scope that we were told of.
-        outermost = self.outermost()
-        if self.told is not None or (outermost is not None and outermost.effective):
+        outermost = self._outermost()
+        if self._told is not None or (outermost is not None and outermost._effective):
             self._state = constants.CANCELLED
-            self.outcome = None
+            self._outcome = None
             return
-        stray: BaseException = self.outcome
+        stray: BaseException = self._outcome
         error = RuntimeError(
             f"task {self.name!r} raised CancelledError although none of its scopes was "
             "cancelled; a caught CancelledError must not be raised again later, "
@@ -537,12 +537,12 @@ class Task(BaseTask):
         error.__cause__ = stray
         self._fail(error)
 
-    def hold(self, held: Held) -> None:
+    def _hold(self, held: Held) -> None:
         """Take note of what the task must give back."""
         held.beneath = self._held
         self._held = held
 
-    def let_go_of(self, held: Held) -> None:
+    def _let_go_of(self, held: Held) -> None:
         """Undo `hold`; harmless for what it does not hold."""
         above = None
         one = self._held
@@ -575,22 +575,22 @@ class Task(BaseTask):
         The tasks in them are cancelled, and whoever holds this one waits for them.
         """
         blocks: list[str] = []
-        outermost = self.outermost()
-        while self.scope is not None and self.scope is not outermost:
-            scope = self.scope
+        outermost = self._outermost()
+        while self._scope is not None and self._scope is not outermost:
+            scope = self._scope
             holder = self._supervisor_in(scope)
             described = repr(scope if holder is None else holder)
             if holder is not None:
-                holder.abandon()
-            if scope.left_open():
+                holder._abandon()
+            if scope._left_open():
                 blocks.append(described)
-        for holder in self.supervisors or ():
-            children = list(holder.children)
-            holder.children.clear()
+        for holder in self._supervisors or ():
+            children = list(holder._children)
+            holder._children.clear()
             for child in children:
                 child.cancel("the task that opened its TaskManager has ended")
-                if self.supervisor is not None:
-                    self.supervisor.take_over(child)
+                if self._supervisor is not None:
+                    self._supervisor._take_over(child)
         # A cancellation may leave async generators behind that are inside of blocks.
         if blocks and self._state != constants.CANCELLED:
             self._fail_also(
@@ -600,15 +600,15 @@ class Task(BaseTask):
 
     def _supervisor_in(self, scope: Scope) -> Supervisor | None:
         """Whose scope it is, if it belongs to a manager that this task has open."""
-        for holder in self.supervisors or ():
-            if holder.scope is scope:
+        for holder in self._supervisors or ():
+            if holder._scope is scope:
                 return holder
         return None
 
     def _fail_also(self, problem: str) -> None:
         """It has failed for this reason, if it has not failed anyway."""
         if self._state == constants.FAILED:
-            self.outcome.add_note(problem)
+            self._outcome.add_note(problem)
         else:
             self._fail(RuntimeError(problem))
 
@@ -616,15 +616,15 @@ class Task(BaseTask):
         """Nobody will give back any more what the task held."""
         while self._held is not None:
             one = self._held
-            self.let_go_of(one)
+            self._let_go_of(one)
             one.abandoned(self)
 
     def _fail(self, exc: BaseException) -> None:
         self._state = constants.FAILED
-        self.outcome = exc
+        self._outcome = exc
         self._raised = Raised(exc)
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """The loop will not step this task again: close its coroutine.
 
         Raises:
@@ -633,8 +633,8 @@ class Task(BaseTask):
         if self._state != constants.RUNNING:
             return
         self._state = constants.CANCELLED
-        parked = self.parked
-        self.parked = None
+        parked = self._parked
+        self._parked = None
         try:
             if parked is not None:
                 if isinstance(parked, Operation):
@@ -648,23 +648,23 @@ class Task(BaseTask):
             if isinstance(self.coro, Operation):
                 self._drop_operation()
             self._abandon_held()
-            for supervisor in self.supervisors or ():
-                supervisor.abandon()
-            joiners = self.joiners
-            self.joiners = None
+            for supervisor in self._supervisors or ():
+                supervisor._abandon()
+            joiners = self._joiners
+            self._joiners = None
             for joiner in joiners or ():
-                joiner.ready()
+                joiner._ready()
 
-    def add_joiner(self, joiner: Waiter) -> None:
+    def _add_joiner(self, joiner: Waiter) -> None:
         """Have a waiter told when the task ends."""
-        if self.joiners is None:
-            self.joiners = []
-        self.joiners.append(joiner)
+        if self._joiners is None:
+            self._joiners = []
+        self._joiners.append(joiner)
 
-    def remove_joiner(self, joiner: Waiter) -> None:
+    def _remove_joiner(self, joiner: Waiter) -> None:
         """Undo `add_joiner`."""
-        if self.joiners is not None and joiner in self.joiners:
-            self.joiners.remove(joiner)
+        if self._joiners is not None and joiner in self._joiners:
+            self._joiners.remove(joiner)
 
 
 class Join(Operation):
@@ -676,7 +676,7 @@ class Join(Operation):
 
     def prepare_join(self, target: Task) -> None:
         """See `Operation.prepare`."""
-        self.prepare(target.kernel)
+        self.prepare(target._kernel)
         self._target: Task | None = target
 
     def attempt(self) -> bool:
@@ -689,13 +689,13 @@ class Join(Operation):
                 RuntimeError(f"task {target.name!r} awaits itself, which would never end")
             )
         if not target.done():
-            target.add_joiner(self)
+            target._add_joiner(self)
             return False
         self._target = None
         if target._state == constants.SUCCEEDED:
-            self.result = target.outcome
+            self.result = target._outcome
             return True
-        return self.fail(target.problem("join()"))
+        return self.fail(target._problem("join()"))
 
     def internal(self) -> bool:
         """See `Park.internal`."""
@@ -708,7 +708,7 @@ class Join(Operation):
     def abort(self) -> bool:
         """Nobody waits any more; the task goes on."""
         if self._target is not None:
-            self._target.remove_joiner(self)
+            self._target._remove_joiner(self)
         return True
 
 
@@ -741,9 +741,9 @@ def current_task() -> Task:
         False
     """
     kernel = current.get()
-    if kernel is None or kernel.running is None:
+    if kernel is None or kernel._running is None:
         raise RuntimeError("there is no current task: no giambio task runs in this thread")
-    task: Task = kernel.running
+    task: Task = kernel._running
     return task
 
 

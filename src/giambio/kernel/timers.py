@@ -76,7 +76,7 @@ class Timers:
         while self.next_deadline() <= now and self._entries:
             waiter = heappop(self._heap)[2]
             del self._entries[waiter]
-            waiter.ready()
+            waiter._ready()
 
     def clear(self) -> None:
         """Forget all timers."""

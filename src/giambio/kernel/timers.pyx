@@ -102,7 +102,7 @@ cdef class Timers:
         while len(self._waiters) and self._dues[0].deadline <= now:
             waiter = self._waiters[0]
             self.remove(waiter)
-            waiter.ready()
+            waiter._ready()
         return 0
 
     cdef int clear(self) except -1:

@@ -128,7 +128,7 @@ class WaitQueue:
             first = self.pop()
             if first is None:
                 return
-            first.ready()
+            first._ready()
 
 
 final(WaitQueue, "()")

@@ -238,7 +238,7 @@ class AsyncDatagramSocket(BaseSocket):
         BaseSocket.close_now(self)
         while self._senders:
             waiting: SendDatagram = self._senders.popleft()
-            waiting.ready()
+            waiting._ready()
 
 
 final(AsyncDatagramSocket, "(kernel, sock)")
@@ -347,7 +347,7 @@ class SendDatagram(SocketOperation):
         if self._address is not None and sock._sock.family == UNIX and kernel is not None:
             # It is the receiver's queue that is full, and the system does not tell when
             # there is room in it.
-            kernel.add_timer(kernel.current_time() + RETRY, self)
+            kernel._add_timer(kernel.current_time() + RETRY, self)
             return
         source.writable = False
         sock._wait(source, interest.WRITING)
@@ -369,12 +369,12 @@ class SendDatagram(SocketOperation):
             following: SendDatagram = sock._senders.popleft()
             following._in_line = False
             source.writer = following
-            following.ready()
+            following._ready()
 
     def stop_timer(self) -> None:
         """Do not try again by the clock."""
         if self.kernel is not None:
-            self.kernel.remove_timer(self)
+            self.kernel._remove_timer(self)
 
 
 UNIX = getattr(stdlib_socket, "AF_UNIX", -1)

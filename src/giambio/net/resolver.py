@@ -90,7 +90,7 @@ SYSTEM = Resolver()
 
 def current_resolver() -> Resolver:
     """The resolver of the running loop."""
-    resolver: Resolver = current_kernel().services.get("resolver", SYSTEM)
+    resolver: Resolver = current_kernel()._services.get("resolver", SYSTEM)
     return resolver
 
 
@@ -121,7 +121,7 @@ def set_resolver(resolver: Resolver | None) -> Resolver | None:
         raise TypeError(
             f"set_resolver() needs an instance of a subclass of giambio.Resolver, not {resolver!r}"
         )
-    services = current_kernel().services
+    services = current_kernel()._services
     previous: Resolver | None = services.pop("resolver", None)
     if resolver is not None:
         services["resolver"] = resolver

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, NoReturn, TypeAlias
 
+from giambio.arguments import check_number
 from giambio.errors import (
     BrokenResourceError,
     ClosedResourceError,
@@ -22,7 +23,6 @@ from giambio.errors import (
     RunFinishedError,
 )
 from giambio.kernel.checkpoints import current_time
-from giambio.kernel.clock import check_number
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.tracebacks import user_part

@@ -31,7 +31,7 @@ cdef class Receive(SocketOperation):
     @cython.locals(sock=SocketState, count=Py_ssize_t)
     cdef bint took(self, Source source, bytes data) except -1
     @cython.locals(task=BaseTask, source=Source, sock=SocketState, data=bytes)
-    cdef void ready(self) except *
+    cdef void _ready(self) except *
 
 
 cdef class ReceiveInto(SocketOperation):

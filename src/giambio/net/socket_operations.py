@@ -160,7 +160,7 @@ class Receive(SocketOperation):
         self.result = data
         return True
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """Receive when the event is delivered, and not when it is the task's turn.
 
         Then the system does the same thing for all connections that have something, one after
@@ -170,8 +170,8 @@ class Receive(SocketOperation):
         task = self.task
         sock = self._socket
         source = sock._source
-        if task is None or task.parked is not self or source is None or sock._plenty:
-            SocketOperation.ready(self)
+        if task is None or task._parked is not self or source is None or sock._plenty:
+            SocketOperation._ready(self)
             return
         try:
             data = syscalls.receive(sock._sock, sock._fd, self._size, sock._buffer, False)
@@ -190,7 +190,7 @@ class Receive(SocketOperation):
                 self.grant(data)
                 return
         if self.kernel is not None:
-            Kernel.wake(self.kernel, task, self)
+            Kernel._wake(self.kernel, task, self)
 
 
 class ReceiveInto(SocketOperation):

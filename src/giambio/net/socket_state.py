@@ -65,7 +65,7 @@ class SocketState:
         if source is None:
             return
         self._source = None
-        driver = self._kernel.driver
+        driver = self._kernel._driver
         if driver is not None:
             driver.forget(source)
             wait_fd.end_watches(driver, self._fd)
@@ -76,9 +76,9 @@ class SocketState:
         source.reader = None
         source.writer = None
         if reader is not None:
-            reader.ready()
+            reader._ready()
         if writer is not None:
-            writer.ready()
+            writer._ready()
 
     def made_here(self) -> None:
         """Take the calling user's code for the place where it was made."""
@@ -98,7 +98,7 @@ class SocketState:
         """Have the driver report from now on."""
         if source.armed & direction:
             return  # as it does already, on a busy connection; saves 80 instructions
-        driver = self._kernel.driver
+        driver = self._kernel._driver
         if driver is not None:
             try:
                 driver.arm(source, direction)
@@ -121,7 +121,7 @@ def closed_error() -> ClosedResourceError:
 
 def receive_buffer(kernel: Kernel) -> ReceiveBuffer:
     """The one receive buffer of a loop."""
-    buffer: ReceiveBuffer | None = kernel.services.get("receive buffer")
+    buffer: ReceiveBuffer | None = kernel._services.get("receive buffer")
     if buffer is None:
-        buffer = kernel.services["receive buffer"] = ReceiveBuffer(syscalls.RECEIVE_BUFFER)
+        buffer = kernel._services["receive buffer"] = ReceiveBuffer(syscalls.RECEIVE_BUFFER)
     return buffer

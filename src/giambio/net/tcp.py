@@ -12,7 +12,7 @@ import socket
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-from giambio.kernel.clock import check_number
+from giambio.arguments import check_number
 from giambio.net.address import is_numeric, parse
 from giambio.net.attempts import no_attempt_left
 from giambio.net.resolver import getaddrinfo, numeric_address

@@ -21,7 +21,7 @@ cdef class Readiness(Operation):
     cdef bint _watch_unless_it_fails(self) except -1
     @cython.locals(kernel=Kernel)
     cdef bint attempt(self) except -1
-    cdef void ready(self) except *
+    cdef void _ready(self) except *
     cdef object closing(self)
     cdef bint abort(self) except -1
 

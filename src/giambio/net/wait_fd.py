@@ -43,16 +43,16 @@ class Readiness(Operation):
         if task is None:
             task = self.bind()
         kernel = self.kernel
-        fresh = self.state == constants.AWAITED and not task.pending
-        if fresh and kernel is not None and kernel.budget <= 0 and self._watch_unless_it_fails():
+        fresh = self.state == constants.AWAITED and not task._pending
+        if fresh and kernel is not None and kernel._budget <= 0 and self._watch_unless_it_fails():
             self.state = constants.TRIED
-            task.parked = self
+            task._parked = self
             return False
         return Operation.advance(self)
 
     def _watch_unless_it_fails(self) -> bool:
         """Begin to watch. What speaks against it is raised when it is tried again."""
-        driver = None if self.kernel is None else self.kernel.driver
+        driver = None if self.kernel is None else self.kernel._driver
         if driver is None or driver.watcher(self._fd, self._direction) is not None:
             return False
         try:
@@ -70,17 +70,17 @@ class Readiness(Operation):
         if self._fired:
             return True
         kernel = self.kernel
-        if kernel is None or kernel.driver is None:
+        if kernel is None or kernel._driver is None:
             return False
         if self._watching:
             return False
-        if kernel.driver.watcher(self._fd, self._direction) is not None:
+        if kernel._driver.watcher(self._fd, self._direction) is not None:
             verb = "be readable" if self._direction == interest.READING else "be writable"
             return self.fail(
                 BusyResourceError(f"another task waits for descriptor {self._fd} to {verb}")
             )
         try:
-            watching = kernel.driver.watch(self._fd, self._direction, self)
+            watching = kernel._driver.watch(self._fd, self._direction, self)
         except OSError as exc:
             return self.fail(exc)
         if not watching:
@@ -88,22 +88,22 @@ class Readiness(Operation):
         self._watching = True
         return False
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """The driver says so."""
         self._watching = False
         self._fired = True
-        Operation.ready(self)
+        Operation._ready(self)
 
     def closing(self) -> None:
         """The descriptor is about to be closed."""
         self._closing = True
-        Operation.ready(self)
+        Operation._ready(self)
 
     def abort(self) -> bool:
         """Stop watching."""
-        if self._watching and self.kernel is not None and self.kernel.driver is not None:
+        if self._watching and self.kernel is not None and self.kernel._driver is not None:
             self._watching = False
-            self.kernel.driver.unwatch(self._fd, self._direction)
+            self.kernel._driver.unwatch(self._fd, self._direction)
         return True
 
 
@@ -184,7 +184,7 @@ def notify_closing(fd: Any) -> None:
         >>> giambio.run(main)
     """
     number = descriptor("notify_closing()", fd)
-    driver = current_kernel().driver
+    driver = current_kernel()._driver
     if driver is not None:
         end_watches(driver, number)
 

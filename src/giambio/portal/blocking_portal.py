@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
 
 from giambio._build.sealed import final
 from giambio.errors import RunFinishedError, is_cancellation
-from giambio.inspect.deadlocks import external_wakeups
 from giambio.kernel import current
+from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.operation import Operation, Wait
 from giambio.kernel.task import current_task

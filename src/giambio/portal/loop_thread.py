@@ -128,5 +128,5 @@ class LoopThread(threading.Thread):
         if loop is not None:
             with suppress(RunFinishedError):  # it has ended
                 handle = loop.call_soon_threadsafe(self.portal.stop_now, cancel_remaining)
-                if loop.driver is None:
+                if loop._driver is None:
                     handle.cancel()

@@ -174,7 +174,7 @@ class Child:
 
         Where there are no process descriptors, only while somebody wants to know.
         """
-        driver = self._kernel.driver
+        driver = self._kernel._driver
         if driver is None or self._watched_by is driver:
             return
         if self._descriptor >= 0:
@@ -192,7 +192,7 @@ class Child:
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
-        elif driver is not None and driver is self._kernel.driver:
+        elif driver is not None and driver is self._kernel._driver:
             driver.unwatch(self._descriptor, interest.READING)
 
     def _reported(self) -> None:
@@ -278,7 +278,7 @@ class AtWork:
         self._kernel = kernel
 
     def __enter__(self) -> None:
-        self._kernel.quiet.in_flight += 1
+        self._kernel._idle.in_flight += 1
 
     def __exit__(
         self,
@@ -286,7 +286,7 @@ class AtWork:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._kernel.quiet.in_flight -= 1
+        self._kernel._idle.in_flight -= 1
 
 
 def open_descriptor(pid: int) -> int:

@@ -47,8 +47,8 @@ class PipeEnd(Closeable):
 
     def _end_watches(self) -> None:
         """Have those look again who wait."""
-        if self._kernel.driver is not None:
-            end_watches(self._kernel.driver, self._file.fileno())
+        if self._kernel._driver is not None:
+            end_watches(self._kernel._driver, self._file.fileno())
 
     def forget(self) -> None:
         """In a forked child: close it without a word to the parent's driver."""

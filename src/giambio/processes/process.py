@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from giambio._build.sealed import final
-from giambio.kernel.clock import check_number
+from giambio.arguments import check_number
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation, current_kernel
 from giambio.processes.child import Child

@@ -32,15 +32,15 @@ class RealTimer:
         self._until = monotonic() + seconds
         if seconds == inf:
             return
-        if kernel.quiet.time_jumps():
-            kernel.quiet.add_waiter(PART, self)
+        if kernel._idle.time_jumps():
+            kernel._idle.add_waiter(PART, self)
         else:
             self._handle = kernel.call_later(seconds, function)
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """The kernel says that nothing has happened for a while."""
         if monotonic() < self._until:
-            self._kernel.quiet.add_waiter(PART, self)
+            self._kernel._idle.add_waiter(PART, self)
         else:
             self._function()
 
@@ -49,4 +49,4 @@ class RealTimer:
         if self._handle is not None:
             self._handle.cancel()
         else:
-            self._kernel.quiet.remove_waiter(self)
+            self._kernel._idle.remove_waiter(self)

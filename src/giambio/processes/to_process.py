@@ -130,7 +130,7 @@ def current_default_process_limiter() -> CapacityLimiter:
         >>> giambio.run(main)
         2
     """
-    services: dict[str, Any] = current_kernel().services
+    services: dict[str, Any] = current_kernel()._services
     limiter: CapacityLimiter | None = services.get("process limiter")
     if limiter is None:
         limiter = services["process limiter"] = CapacityLimiter(processors())

@@ -18,10 +18,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from giambio._build.sealed import final
+from giambio.arguments import check_number
 from giambio.errors import RunFinishedError, TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
-from giambio.kernel.clock import check_number
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel, check_no_loop_runs
@@ -53,11 +53,11 @@ class Root(Supervisor):
         # What those raised that were left behind.
         self.failures: list[BaseException] = []
 
-    def child_exited(self, task: Task) -> None:
-        """See `Supervisor.child_exited`."""
-        del self.children[task]
-        if task.failed() and task.kernel is not None and task is not task.kernel.main:
-            self.failures.append(task.failure())
+    def _child_exited(self, task: Task) -> None:
+        """See `Supervisor._child_exited`."""
+        del self._children[task]
+        if task._failed() and task._kernel is not None and task is not task._kernel._main:
+            self.failures.append(task._failure())
 
 
 @typing.final  # for type checkers
@@ -104,8 +104,8 @@ class EventLoop(Kernel):
         "_main_task",
         "_root",
         "_slow_step",
-        "attendants",
-        "threads",
+        "_attendants",
+        "_threads",
     )
 
     def __init__(
@@ -120,13 +120,13 @@ class EventLoop(Kernel):
         slow_step: float | None = None,
     ) -> None:
         super().__init__(driver, clock, strict, seed)
-        self.threads = threads
+        self._threads = threads
         self._detect_deadlocks = detect_deadlocks
         self._slow_step = slow_step_or_default(slow_step)
         self._asyncgens = AsyncGenerators(self)
-        self.asyncgen_hooks = self._asyncgens.hooks()
+        self._asyncgen_hooks = self._asyncgens.hooks()
         # What runs for the loop as a whole, until the main task has ended.
-        self.attendants = SystemTasks(self)
+        self._attendants = SystemTasks(self)
         self._main_task: Task | None = None
         self._root = Root()
         self._interrupts: Interrupts | None = None
@@ -182,16 +182,16 @@ class EventLoop(Kernel):
         except BaseException:
             interrupts.restore()
             self._interrupts = None
-            self.give_up()
+            self._give_up()
             raise
         if self._detect_deadlocks:
-            self.quiet.watch_for_deadlock(DeadlockDetector(self).look)
+            self._idle.watch_for_deadlock(DeadlockDetector(self).look)
         try:
             problem = self._finish(task, interrupts)
         finally:
             interrupts.restore()
             self._interrupts = None
-            self.quiet.watch_for_deadlock(None)
+            self._idle.watch_for_deadlock(None)
             if watchdog is not None:
                 watchdog.stop()
         if interrupts.count and not isinstance(problem, KeyboardInterrupt):
@@ -236,7 +236,7 @@ class EventLoop(Kernel):
             if self.closed:
                 raise RunFinishedError("this loop is closed; make a new EventLoop()")
             if self._main_task is not None:
-                if self.driver is None:
+                if self._driver is None:
                     raise self._not_begun()  # in a forked child
                 raise RuntimeError("this loop runs already; it can run one main task at a time")
             check_no_loop_runs()
@@ -246,15 +246,15 @@ class EventLoop(Kernel):
             raise
         coro = to_coroutine("start()", main, args)
         try:
-            self.open()
+            self._open()
         except BaseException:
             coro.close()
             raise
         open_loops.add(self)
         task = new_task(self, coro, contextvars.copy_context(), self._root, None)
         self._main_task = task
-        self.main = task
-        self.add_task(task)
+        self._main = task
+        self._add_task(task)
         return task
 
     def end(self) -> Any:
@@ -304,10 +304,10 @@ class EventLoop(Kernel):
             >>> import giambio
             >>> giambio.EventLoop().close()
         """
-        if self._main_task is not None and self.driver is not None:
+        if self._main_task is not None and self._driver is not None:
             raise RuntimeError("close(): this loop is running; close it after start() has ended")
         self.closed = True
-        self.drop_everything()
+        self._drop_everything()
 
     # -- sockets -------------------------------------------------------------------
 
@@ -347,18 +347,18 @@ class EventLoop(Kernel):
 
     # -- inside ----------------------------------------------------------------------
 
-    def roots(self) -> list[Any]:
-        """See `Kernel.roots`: there are also those that attend to the loop."""
-        return [*self._root.children, *self.attendants.children, *self._asyncgens.children]
+    def _roots(self) -> list[Any]:
+        """See `Kernel._roots`: there are also those that attend to the loop."""
+        return [*self._root._children, *self._attendants._children, *self._asyncgens._children]
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """End a run that was begun though its main task has not: the tasks are closed.
 
         For whoever drives the loop by turns and cannot go on.
         """
         if self._main_task is not None:
             self._abandon(self._main_task)
-            self._release()
+            self._tear_down()
 
     def _finish(self, task: Task, interrupts: Interrupts | None = None) -> BaseException | None:
         """Run to the end, and release everything.
@@ -377,12 +377,12 @@ class EventLoop(Kernel):
             failure = exc
         # What callbacks raised when the main task could not be told any more.
         problems = [failure] if failure is not None else []
-        problems += [exc for exc in self.undelivered() if exc is not failure]
+        problems += [exc for exc in self._undelivered() if exc is not failure]
         problems += self._root.failures
         self._root.failures = []
         if interrupts is not None:
             interrupts.release_wakeup()
-        self._release()
+        self._tear_down()
         try:
             if len(problems) > 1:
                 return BaseExceptionGroup("the main task and callbacks failed", problems)
@@ -392,16 +392,16 @@ class EventLoop(Kernel):
 
     def _run_to_the_end(self, task: Task) -> None:
         """Run until the main task, and what closes async generators, has ended."""
-        closers = self._asyncgens.children
+        closers = self._asyncgens._children
         try:
-            self.run_until_exit(task)
-            if self._root.children:
-                self.run_until_exit(task, lambda: not self._root.children)
-            self.run_inbox()
+            self._run_until_exit(task)
+            if self._root._children:
+                self._run_until_exit(task, lambda: not self._root._children)
+            self._run_inbox()
             self._end_attendants(task)
             while closers or self._asyncgens.close_alive():
-                self.run_until_exit(task, lambda: not closers)
-                self.run_inbox()
+                self._run_until_exit(task, lambda: not closers)
+                self._run_inbox()
         except BaseException:
             self._abandon(task)
             raise
@@ -410,19 +410,19 @@ class EventLoop(Kernel):
 
     def _end_attendants(self, task: Task) -> None:
         """Run until those that attend to the loop have ended: there is nothing left to do."""
-        attending = self.attendants.children
+        attending = self._attendants._children
         while attending:
-            self.attendants.cancel()
-            self.run_until_exit(task, lambda: not attending)
-            self.run_inbox()
+            self._attendants.cancel()
+            self._run_until_exit(task, lambda: not attending)
+            self._run_inbox()
 
     def _abandon(self, main: Task) -> None:
         """The loop itself was interrupted: close what remains, children first."""
-        left = [family(task) for task in self._root.children if task is not main]
-        left += [family(task) for task in self.attendants.children]
-        for task in [*sum(left, family(main)), *self._asyncgens.children]:
+        left = [family(task) for task in self._root._children if task is not main]
+        left += [family(task) for task in self._attendants._children]
+        for task in [*sum(left, family(main)), *self._asyncgens._children]:
             try:
-                task.abandon()
+                task._abandon()
             except BaseException as exc:
                 sys.unraisablehook(
                     types.SimpleNamespace(
@@ -433,21 +433,21 @@ class EventLoop(Kernel):
                         object=task,
                     )
                 )
-        self._asyncgens.children.clear()
-        self.attendants.children.clear()
+        self._asyncgens._children.clear()
+        self._attendants._children.clear()
 
-    def after_fork(self) -> None:
-        """See `Kernel.after_fork`; the signals are the child's own as well."""
+    def _after_fork(self) -> None:
+        """See `Kernel._after_fork`; the signals are the child's own as well."""
         if self._interrupts is not None:
             self._interrupts.restore()
-        super().after_fork()
+        super()._after_fork()
 
-    def _release(self) -> None:
+    def _tear_down(self) -> None:
         self._main_task = None
-        self._root.children.clear()
+        self._root._children.clear()
         open_loops.discard(self)
-        self.release()
-        self.drop_everything()
+        self._release()
+        self._drop_everything()
 
 
 def family(task: Task) -> list[Task]:
@@ -457,8 +457,8 @@ def family(task: Task) -> list[Task]:
     while todo:
         task = todo.pop()
         result.append(task)
-        for supervisor in task.supervisors or ():
-            todo.extend(supervisor.children)
+        for supervisor in task._supervisors or ():
+            todo.extend(supervisor._children)
     return result[::-1]
 
 
@@ -466,7 +466,7 @@ def failure_of(task: Task) -> BaseException | None:
     """What a main task makes `start` raise, if anything."""
     if task.cancelled():
         return TaskCancelled("the main task was cancelled")
-    return task.failure() if task.failed() else None
+    return task._failure() if task._failed() else None
 
 
 def check_function(what: str, main: Any) -> None:
@@ -579,7 +579,7 @@ open_loops: weakref.WeakSet[EventLoop] = weakref.WeakSet()
 def after_fork_in_child() -> None:
     """No loop of the parent may touch the parent's registrations from here."""
     for loop in list(open_loops):
-        loop.after_fork()
+        loop._after_fork()
     open_loops.clear()
 
 

@@ -24,6 +24,9 @@ __all__ = ["Interrupts"]
 class Interrupts:
     """The signal handlers of one run of a loop."""
 
+    #: For the deadlock detector: these handlers end the program, and resolve nothing.
+    wakes_no_task = True
+
     def __init__(self, kernel: Kernel, main: Task, stop_signals: Iterable[int]) -> None:
         self._kernel = kernel
         self._main = main
@@ -43,7 +46,7 @@ class Interrupts:
                 raise RuntimeError("stop_signals= works only in the main thread")
             return
         self._previous_fd = signal.set_wakeup_fd(
-            self._kernel.wakeup_fd(), warn_on_full_buffer=False
+            self._kernel._wakeup_fd(), warn_on_full_buffer=False
         )
         try:
             ours = signal.SIGINT not in self._stop_signals
@@ -75,7 +78,7 @@ class Interrupts:
         elif self._user_code_runs(frame):
             raise KeyboardInterrupt
         else:
-            self._kernel.stop_between_steps(KeyboardInterrupt())
+            self._kernel._stop_between_steps(KeyboardInterrupt())
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         reason = signal.Signals(number).name
@@ -83,7 +86,7 @@ class Interrupts:
 
     def _user_code_runs(self, frame: FrameType | None) -> bool:
         """Tell whether a step is under way, and none of our frames is at work in it."""
-        task = self._kernel.running
+        task = self._kernel._running
         if task is None:
             return False
         outermost = getattr(task.coro, "cr_frame", None)

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import NamedTuple
 
 from giambio._build.sealed import final
+from giambio.arguments import check_int
 from giambio.errors import BrokenResourceError
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
-from giambio.sync.checks import NOTHING, check_count
 
 __all__ = ["Barrier", "BarrierStatistics"]
 
@@ -63,7 +63,7 @@ class Barrier:
     __slots__ = ("__weakref__", "_broken", "_line", "_parties")
 
     def __init__(self, parties: int) -> None:
-        self._parties = check_count("Barrier()", "parties", parties, 1)
+        self._parties = check_int("Barrier()", "parties", parties, 1)
         self._broken = False
         self._line = WaitQueue()
 
@@ -207,7 +207,7 @@ class Barrier:
         while first is not None:
             self._line.remove(first)
             first._turned_away = True
-            first.ready()
+            first._ready()
             first = self._line.first  # type: ignore[assignment]
 
 

@@ -14,12 +14,12 @@ from types import CoroutineType, TracebackType
 from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
+from giambio.arguments import check_int
 from giambio.kernel import constants
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
-from giambio.sync.checks import NOTHING, check_count
 from giambio.sync.lock import Lock, LockAcquire, LockStatistics
 
 __all__ = ["Condition", "ConditionStatistics"]
@@ -238,7 +238,7 @@ class Condition:
             ...         condition.notify()
             >>> giambio.run(main)
         """
-        self.wake("called Condition.notify()", check_count("Condition.notify()", "n", n, 0))
+        self.wake("called Condition.notify()", check_int("Condition.notify()", "n", n, 0))
 
     def notify_all(self) -> None:
         """Wake all who wait; they go on one by one, as they get the lock.
@@ -338,15 +338,15 @@ class ConditionWait(QueuedOperation):
         self.state = constants.TRIED
         if self._cancelled:
             self._cancelled = False
-            if task.pending:
+            if task._pending:
                 return self.fail(self.interruption(task))
             # The cancellation was withdrawn. Somebody may have notified others meanwhile,
             # so the task had better look.
         if self._predicate is None or self.attempt():
             self.state = constants.DONE
             return True
-        if task.thrown is None:
-            task.parked = self
+        if task._thrown is None:
+            task._parked = self
         return False
 
     def attempt(self) -> bool:
@@ -356,9 +356,9 @@ class ConditionWait(QueuedOperation):
         if lock._owner is task and self._predicate is not None:
             if self.evaluate():
                 return True
-            if task.thrown is not None:
+            if task._thrown is not None:
                 return False
-            if task.pending:  # since before it was notified, or by the predicate's doing
+            if task._pending:  # since before it was notified, or by the predicate's doing
                 return self.fail(self.interruption(task))
         if lock._owner is not task:
             return self.fail(lock.not_held(f"called {self.what}", task))

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
+from giambio.arguments import check_int
 from giambio.errors import WouldBlock
 from giambio.kernel import current
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
-from giambio.sync.checks import NOTHING, check_count
 
 __all__ = ["CapacityLimiter", "CapacityLimiterStatistics"]
 
@@ -300,7 +300,7 @@ class CapacityLimiter:
             self._most = sys.maxsize
         else:
             name = "total_tokens (math.inf is no limit)"
-            self._most = check_count(what, name, total, 0)  # type: ignore[arg-type]
+            self._most = check_int(what, name, total, 0)  # type: ignore[arg-type]
             self._total = self._most
 
     def problem(self, borrower: object) -> BaseException | None:
@@ -358,7 +358,7 @@ class CapacityLimiter:
         and no task is the calling one.
         """
         kernel = current.get()
-        if isinstance(exc, GeneratorExit) and (kernel is None or kernel.running is None):
+        if isinstance(exc, GeneratorExit) and (kernel is None or kernel._running is None):
             for borrower in tuple(self._borrowers):
                 if isinstance(borrower, Task) and borrower.done():
                     self.give_up(borrower)

@@ -13,10 +13,9 @@ from typing import NamedTuple
 from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, WouldBlock
 from giambio.kernel import current
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Held, Task, current_task
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
-from giambio.sync.checks import NOTHING
 
 __all__ = ["Lock", "LockStatistics"]
 
@@ -182,7 +181,7 @@ class Lock(Held):
         owner = self._owner
         if owner is None or not self.is_held_here():
             raise self.not_held(what, current_task())
-        owner.let_go_of(self)
+        owner._let_go_of(self)
         self.hand_over()
 
     def leave(self, exc: BaseException | None) -> None:
@@ -205,7 +204,7 @@ class Lock(Held):
         owner = self._owner
         kernel = current.get()
         return owner is not None and (
-            (kernel is not None and kernel.running is owner) or owner.done()
+            (kernel is not None and kernel._running is owner) or owner.done()
         )
 
     # -- what the operations and the tasks ask -------------------------------------------
@@ -219,14 +218,14 @@ class Lock(Held):
             return RuntimeError(
                 f"task {task.name!r} holds this Lock already, and would wait for itself for ever"
             )
-        if owner is not None and owner.kernel is not task.kernel:
+        if owner is not None and owner._kernel is not task._kernel:
             return RuntimeError(
                 f"task {owner.name!r} of another loop holds this Lock; use each object in one loop"
             )
         if self._sleeping is not None:
             for line in self._sleeping:
                 first = line.first
-                if first is not None and first.kernel is not task.kernel:
+                if first is not None and first.kernel is not task._kernel:
                     return RuntimeError(
                         "tasks of another loop wait for a Condition on this Lock; "
                         "use each object in one loop"
@@ -256,7 +255,7 @@ class Lock(Held):
     def give_to(self, task: Task) -> None:
         """Make a task the owner."""
         self._owner = task
-        task.hold(self)
+        task._hold(self)
 
     def hand_over(self) -> None:
         """Give the lock to the first in line who still wants it."""
@@ -307,7 +306,7 @@ class LockAcquire(QueuedOperation):
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
         task: Task = self.task  # type: ignore[assignment]
-        task.let_go_of(self._lock)
+        task._let_go_of(self._lock)
         self._lock.hand_over()
 
     def subject(self) -> object:

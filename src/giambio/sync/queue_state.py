@@ -180,7 +180,7 @@ class QueuePut(QueuedOperation):
     def refuse(self, exc: BaseException) -> None:
         """The item's turn has come, and it cannot be put in."""
         self.refusal = exc
-        self.ready()
+        self._ready()
 
     def subject(self) -> object:
         """See `Park.subject`."""

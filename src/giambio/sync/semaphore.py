@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import NamedTuple
 
 from giambio._build.sealed import final
+from giambio.arguments import check_int
 from giambio.errors import WouldBlock
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
-from giambio.sync.checks import NOTHING, check_count
 
 __all__ = ["Semaphore", "SemaphoreStatistics"]
 
@@ -59,11 +59,11 @@ class Semaphore:
     __slots__ = ("__weakref__", "_line", "_max_value", "_most", "_value")
 
     def __init__(self, initial_value: int, *, max_value: int | None = None) -> None:
-        self._value = check_count("Semaphore()", "initial_value", initial_value, 0)
+        self._value = check_int("Semaphore()", "initial_value", initial_value, 0)
         self._most = sys.maxsize
         if max_value is not None:
             least = max(self._value, 1)
-            self._most = check_count("Semaphore()", "max_value", max_value, least)
+            self._most = check_int("Semaphore()", "max_value", max_value, least)
         self._max_value = None if max_value is None else self._most
         self._line = WaitQueue()
 

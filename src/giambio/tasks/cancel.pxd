@@ -16,42 +16,42 @@ cdef class CancelScope(Scope):
     cdef bint _expired
     cdef bint _fails
     cdef bint _misused
-    cdef bint owned
-    cdef CancelScope parent
-    cdef Task task
+    cdef bint _owned
+    cdef CancelScope _parent
+    cdef Task _task
 
-    cdef object prepare(self, object deadline, object shield)
+    cdef object _prepare(self, object deadline, object shield)
     cpdef bint cancel(self, object reason=*) except -1
-    cpdef object adopt(self, Task task, Scope parent)
+    cpdef object _adopt(self, Task task, Scope parent)
     @cython.locals(own=CancelScope, scope=CancelScope)
-    cpdef Scope enclose(self, Task task)
-    cpdef object disown(self)
+    cpdef Scope _enclose(self, Task task)
+    cpdef object _disown(self)
     cdef bint _may_leave(self) except -1
     @cython.locals(task=Task)
-    cpdef object abandon(self)
-    cpdef bint left_open(self) except -1
+    cpdef object _abandon(self)
+    cpdef bint _left_open(self) except -1
     @cython.locals(parent=CancelScope)
-    cpdef object enter(self, Task task)
+    cpdef object _enter(self, Task task)
     @cython.locals(task=Task, inner=CancelScope)
-    cpdef object check_leaving(self)
+    cpdef object _check_leaving(self)
     @cython.locals(task=Task, parent=CancelScope)
-    cpdef bint leave(self, bint cancelled) except -1
+    cpdef bint _leave(self, bint cancelled) except -1
     @cython.locals(task=Task)
-    cpdef object settle_told(self, object exc)
+    cpdef object _settle_told(self, object exc)
     @cython.locals(scope=CancelScope)
     cdef object _cut_out(self, Task task)
     cdef bint _visible_from_outside(self) noexcept
     @cython.locals(scope=CancelScope)
-    cpdef object cancellation(self, Task task)
-    cpdef object reparent(self, Scope parent)
-    cdef void ready(self) except *
+    cpdef object _cancellation(self, Task task)
+    cpdef object _reparent(self, Scope parent)
+    cdef void _ready(self) except *
     @cython.locals(task=Task, kernel=Kernel)
     cdef object _start_timer(self)
     @cython.locals(task=Task)
     cdef object _stop_timer(self)
     cdef object _update(self)
     @cython.locals(parent=CancelScope)
-    cdef object refresh(self)
+    cdef object _refresh(self)
     cdef object _check_owner(self)
     @cython.locals(task=Task)
     cdef object _check_thread(self)

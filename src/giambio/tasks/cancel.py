@@ -18,9 +18,9 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from giambio._build.sealed import final
+from giambio.arguments import check_number
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
 from giambio.kernel import current
-from giambio.kernel.clock import check_number
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
@@ -75,24 +75,24 @@ class CancelScope(Scope):
         "_misused",
         "_reason",
         "_shield",
-        "owned",
-        "parent",
-        "task",
+        "_owned",
+        "_parent",
+        "_task",
     )
 
     def __init__(self, *, deadline: float = inf, shield: bool = False) -> None:
         check_number("CancelScope()", "deadline", deadline)
-        self.prepare(deadline, shield)
+        self._prepare(deadline, shield)
 
-    def prepare(self, deadline: float, shield: bool) -> None:
+    def _prepare(self, deadline: float, shield: bool) -> None:
         """The constructor's work, as a method that costs nothing when compiled."""
         if not isinstance(shield, bool):
             raise no_shield(shield)
         self._deadline = deadline
         self._shield = shield
-        self.effective = False
-        self.task: Task | None = None
-        self.parent: CancelScope | None = None
+        self._effective = False
+        self._task: Task | None = None
+        self._parent: CancelScope | None = None
         self._cancel_called = False
         self._cancelled_caught = False
         self._reason: object = None
@@ -101,13 +101,13 @@ class CancelScope(Scope):
         self._fails = False
         self._misused = False
         # Whether it is a manager's, which enters and leaves it itself.
-        self.owned = False
+        self._owned = False
 
     # -- entering and leaving ------------------------------------------------------
 
     def __enter__(self) -> CancelScope:
         self._check_owner()
-        self.enter(current_task())
+        self._enter(current_task())
         return self
 
     def __exit__(
@@ -117,13 +117,13 @@ class CancelScope(Scope):
         traceback: TracebackType | None,
     ) -> bool:
         if isinstance(exc, GeneratorExit) and not self._may_leave():
-            self.abandon()  # the coroutine is being closed by the garbage collector
+            self._abandon()  # the coroutine is being closed by the garbage collector
             return False
         self._check_owner()
-        self.check_leaving()
+        self._check_leaving()
         if self._cancel_called:
-            self.settle_told(exc)
-        caught = self.leave(exc is not None and is_cancellation(exc))
+            self._settle_told(exc)
+        caught = self._leave(exc is not None and is_cancellation(exc))
         if caught:
             if self._fails and self._expired:
                 raise TimeoutError("the time given to fail_after() or fail_at() is over") from exc
@@ -272,95 +272,95 @@ class CancelScope(Scope):
         elif not self._entered:
             state = "unused"
         else:
-            state = "left" if self.task is None else "active"
+            state = "left" if self._task is None else "active"
         return f"<giambio.CancelScope {state}>"
 
     # -- what the runtime asks ---------------------------------------------------------
 
-    def adopt(self, task: Task, parent: Scope | None) -> None:
+    def _adopt(self, task: Task, parent: Scope | None) -> None:
         """Become a scope of a task, in another one."""
-        self.task = task
-        self.parent = parent  # type: ignore[assignment]
+        self._task = task
+        self._parent = parent  # type: ignore[assignment]
         self._entered = True
-        self.effective = self._cancel_called or (parent is not None and parent.effective)
+        self._effective = self._cancel_called or (parent is not None and parent._effective)
 
-    def enclose(self, task: Task) -> CancelScope:
-        """See `Scope.enclose`: it comes between this one and those that the task has entered."""
+    def _enclose(self, task: Task) -> CancelScope:
+        """See `Scope._enclose`: it comes between this one and those that the task has entered."""
         own = new_scope()
-        own.adopt(task, self)
+        own._adopt(task, self)
         own._check_thread()
-        scope: CancelScope = task.scope  # type: ignore[assignment]
+        scope: CancelScope = task._scope  # type: ignore[assignment]
         if scope is self:
-            task.scope = own
+            task._scope = own
             return own
-        while scope.parent is not self and scope.parent is not None:
-            scope = scope.parent
-        scope.parent = own
+        while scope._parent is not self and scope._parent is not None:
+            scope = scope._parent
+        scope._parent = own
         return own
 
-    def disown(self) -> None:
-        """See `Scope.disown`."""
-        self.task = None
-        self.parent = None
+    def _disown(self) -> None:
+        """See `Scope._disown`."""
+        self._task = None
+        self._parent = None
 
     def _may_leave(self) -> bool:
         """Tell whether the scope is left in its place."""
         kernel = current.get()
-        return kernel is not None and kernel.running is self.task
+        return kernel is not None and kernel._running is self._task
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """The task's coroutine is closed from outside."""
         self._stop_timer()
-        task = self.task
+        task = self._task
         if task is not None:
-            if task.scope is self:
-                task.scope = self.parent
+            if task._scope is self:
+                task._scope = self._parent
             else:  # of an async generator's, which was collected while its task goes on
                 self._cut_out(task)
-        self.disown()
+        self._disown()
 
-    def left_open(self) -> bool:
-        """See `Scope.left_open`."""
-        self.abandon()
+    def _left_open(self) -> bool:
+        """See `Scope._left_open`."""
+        self._abandon()
         return not self._misused
 
-    def enter(self, task: Task) -> None:
+    def _enter(self, task: Task) -> None:
         """Become the innermost scope of a task."""
         if self._entered:
             raise RuntimeError("this CancelScope was used already; make a new one for each block")
-        parent: CancelScope = task.scope  # type: ignore[assignment]
-        self.adopt(task, parent)
+        parent: CancelScope = task._scope  # type: ignore[assignment]
+        self._adopt(task, parent)
         if self._shield:
-            self.effective = self._cancel_called
-        task.scope = self
+            self._effective = self._cancel_called
+        task._scope = self
         if self._deadline != inf and not self._cancel_called:
             self._start_timer()
-        if self.effective:
-            task.pending = True
-        elif task.pending:
-            task.pending = task.injected is not None and bool(task.injected)
+        if self._effective:
+            task._pending = True
+        elif task._pending:
+            task._pending = task._injected is not None and bool(task._injected)
 
-    def check_leaving(self) -> None:
+    def _check_leaving(self) -> None:
         """Raise if the scope is left in the wrong place.
 
         Raises:
             RuntimeError: it was not entered, or in another task, or one entered
                 later has not been left.
         """
-        task = self.task
+        task = self._task
         if not self._entered or task is None:
             raise RuntimeError("this CancelScope is left, but was not entered")
         kernel = current.get()
-        if kernel is None or kernel.running is not task:
+        if kernel is None or kernel._running is not task:
             raise RuntimeError(
                 f"this CancelScope was entered in task {task.name!r} and is left in another; "
                 "a scope must be left where it was entered"
             )
-        if task.scope is not self:
-            inner: CancelScope = task.scope
+        if task._scope is not self:
+            inner: CancelScope = task._scope
             while inner is not self and inner is not None:
                 inner._misused = True
-                inner = inner.parent  # type: ignore[assignment]
+                inner = inner._parent  # type: ignore[assignment]
             self._misused = True
             raise RuntimeError(
                 "this CancelScope is left while one that was entered after it is still open; "
@@ -368,7 +368,7 @@ class CancelScope(Scope):
                 "yield of a generator)"
             )
 
-    def leave(self, cancelled: bool) -> bool:
+    def _leave(self, cancelled: bool) -> bool:
         """Stop being the innermost scope.
 
         Parameters:
@@ -377,15 +377,17 @@ class CancelScope(Scope):
         Returns:
             Whether it ends here.
         """
-        task = self.task
-        parent = self.parent
+        task = self._task
+        parent = self._parent
         self._stop_timer()
-        self.task = None
+        self._task = None
         if task is None or parent is None:
             return False
-        if task.scope is self:
-            task.scope = parent
-            task.pending = parent.effective or (task.injected is not None and bool(task.injected))
+        if task._scope is self:
+            task._scope = parent
+            task._pending = parent._effective or (
+                task._injected is not None and bool(task._injected)
+            )
         else:
             self._cut_out(task)
         if cancelled and self._cancel_called and not self._visible_from_outside():
@@ -393,85 +395,85 @@ class CancelScope(Scope):
             return True
         return False
 
-    def settle_told(self, exc: BaseException | None) -> None:
+    def _settle_told(self, exc: BaseException | None) -> None:
         """The block ends like this: report it if the task was told and kept it to itself."""
-        task = self.task
-        if task is not None and task.told is self:
-            task.told = None
-            if exc is None and task.kernel is not None:
-                task.kernel.notify_swallowed(task, self)
+        task = self._task
+        if task is not None and task._told is self:
+            task._told = None
+            if exc is None and task._kernel is not None:
+                task._kernel._notify_swallowed(task, self)
 
     def _cut_out(self, task: Task) -> None:
         """Stop being one of the scopes around the innermost, which goes on."""
-        scope: CancelScope | None = task.scope  # type: ignore[assignment]
+        scope: CancelScope | None = task._scope  # type: ignore[assignment]
         while scope is not None:
-            if scope.parent is self:
-                scope.parent = self.parent
+            if scope._parent is self:
+                scope._parent = self._parent
                 break
-            scope = scope.parent
+            scope = scope._parent
         refresh_task(task)
 
     def _visible_from_outside(self) -> bool:
         """Whether the cancellation comes from further out as well."""
-        return self.parent is not None and self.parent.effective and not self._shield
+        return self._parent is not None and self._parent._effective and not self._shield
 
-    def cancellation(self, task: Task) -> BaseException:
-        """See `Scope.cancellation`."""
+    def _cancellation(self, task: Task) -> BaseException:
+        """See `Scope._cancellation`."""
         scope: CancelScope | None = self
         while scope is not None:
             if scope._cancel_called:
-                task.told = scope
+                task._told = scope
                 return CancelledError(scope._reason)
-            scope = scope.parent
+            scope = scope._parent
         return CancelledError()
 
-    def reparent(self, parent: Scope) -> None:
-        """See `Scope.reparent`."""
-        self.parent = parent  # type: ignore[assignment]
+    def _reparent(self, parent: Scope) -> None:
+        """See `Scope._reparent`."""
+        self._parent = parent  # type: ignore[assignment]
         self._update()
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """The deadline has come."""
         self._expired = True
         self.cancel("the deadline has passed")
 
     def _start_timer(self) -> None:
-        task = self.task
+        task = self._task
         if task is None or self._deadline == inf:
             return
-        kernel = task.kernel
+        kernel = task._kernel
         if kernel is None:
             return
         if self._deadline <= kernel.current_time():
-            self.ready()
+            self._ready()
         else:
-            kernel.add_timer(self._deadline, self)
+            kernel._add_timer(self._deadline, self)
 
     def _stop_timer(self) -> None:
-        task = self.task
-        if task is not None and task.kernel is not None and self._deadline != inf:
-            task.kernel.remove_timer(self)
+        task = self._task
+        if task is not None and task._kernel is not None and self._deadline != inf:
+            task._kernel._remove_timer(self)
 
     def _update(self) -> None:
-        if self.task is not None:
+        if self._task is not None:
             spread(self)
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Work out anew whether a cancellation is in force in here."""
-        parent = self.parent
-        self.effective = self._cancel_called or (
-            not self._shield and parent is not None and parent.effective
+        parent = self._parent
+        self._effective = self._cancel_called or (
+            not self._shield and parent is not None and parent._effective
         )
 
     def _check_owner(self) -> None:
-        if self.owned:
+        if self._owned:
             raise RuntimeError(
                 "this CancelScope belongs to a TaskManager, which enters and leaves it itself"
             )
 
     def _check_thread(self) -> None:
-        task = self.task
-        if task is not None and task.kernel is not None and not task.kernel.in_own_thread():
+        task = self._task
+        if task is not None and task._kernel is not None and not task._kernel._in_own_thread():
             raise RuntimeError(
                 "cancel() was called from another thread than the loop's; "
                 "use loop.call_soon_threadsafe(scope.cancel)"
@@ -489,7 +491,7 @@ def no_shield(value: object) -> TypeError:
 def new_scope(deadline: float = inf, shield: bool = False) -> CancelScope:
     """Make a `CancelScope` whose deadline is known to be a time."""
     scope = CancelScope.__new__(CancelScope)
-    scope.prepare(deadline, shield)
+    scope._prepare(deadline, shield)
     return scope
 
 
@@ -502,15 +504,15 @@ def new_task(
 ) -> Task:
     """Make a `Task` that is held by a supervisor, in its scope or else in one of its own.
 
-    It runs when the kernel has been told, by `Kernel.add_task`.
+    It runs when the kernel has been told, by `Kernel._add_task`.
     """
     task = Task.__new__(Task)
-    task.prepare(kernel, coro, context, supervisor, name)
-    if task.scope is None:
+    task._prepare(kernel, coro, context, supervisor, name)
+    if task._scope is None:
         scope = new_scope()
-        scope.adopt(task, None)
-        task.own_scope = task.scope = scope
-    supervisor.children[task] = None
+        scope._adopt(task, None)
+        task._own_scope = task._scope = scope
+    supervisor._children[task] = None
     return task
 
 
@@ -519,18 +521,18 @@ def spread(scope: CancelScope) -> None:
 
     Tasks are visited outer ones first, and in the order they were spawned.
     """
-    if scope.task is None:
+    if scope._task is None:
         return
     todo: deque[tuple[Task, CancelScope | None]] = deque()
-    todo.append((scope.task, scope))
+    todo.append((scope._task, scope))
     while todo:
         task, within = todo.popleft()
         refresh_task(task)
-        supervisors = task.supervisors
+        supervisors = task._supervisors
         if supervisors is not None:
             for supervisor in supervisors:
-                if within is None or is_inside(supervisor.scope, within):
-                    for child in supervisor.children:
+                if within is None or is_inside(supervisor._scope, within):
+                    for child in supervisor._children:
                         todo.append((child, None))
 
 
@@ -540,29 +542,29 @@ def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
     while scope is not None:
         if scope is outer:
             return True
-        scope = scope.parent
+        scope = scope._parent
     return False
 
 
 def refresh_task(task: Task) -> None:
     """Bring the scopes of one task up to date, and interrupt it if need be."""
     chain: list[CancelScope] = []
-    around = None if task.supervisor is None else task.supervisor.scope
-    scope: CancelScope | None = task.scope  # type: ignore[assignment]
+    around = None if task._supervisor is None else task._supervisor._scope
+    scope: CancelScope | None = task._scope  # type: ignore[assignment]
     while scope is not None and scope is not around:
         chain.append(scope)
-        scope = scope.parent
+        scope = scope._parent
     for scope in reversed(chain):
-        scope.refresh()
-    kernel = task.kernel
-    if task.scope is None or kernel is None:
+        scope._refresh()
+    kernel = task._kernel
+    if task._scope is None or kernel is None:
         return
-    injected = task.injected is not None and bool(task.injected)
-    task.pending = task.scope.effective or injected
-    if task.pending:
-        kernel.interrupt(task)
-    elif task.aborted is not None:
-        kernel.withdraw(task)
+    injected = task._injected is not None and bool(task._injected)
+    task._pending = task._scope._effective or injected
+    if task._pending:
+        kernel._interrupt(task)
+    elif task._aborted is not None:
+        kernel._withdraw(task)
 
 
 def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
@@ -702,7 +704,7 @@ def current_effective_deadline() -> float:
         >>> giambio.run(main)
         inf
     """
-    scope: CancelScope = current_task().scope  # type: ignore[assignment]
+    scope: CancelScope = current_task()._scope  # type: ignore[assignment]
     return earliest_deadline(scope)
 
 
@@ -711,10 +713,10 @@ def earliest_deadline(innermost: CancelScope) -> float:
     scope: CancelScope | None = innermost
     earliest = inf
     while scope is not None:
-        if scope.effective:
+        if scope._effective:
             return -inf
         earliest = min(earliest, scope._deadline)
         if scope._shield:
             break
-        scope = scope.parent
+        scope = scope._parent
     return earliest

@@ -12,14 +12,14 @@ cdef class TaskManager(TaskGroup):
     cdef Py_ssize_t _limit
     cdef object _waiting
     cdef Py_ssize_t _places
-    cdef readonly list arriving
+    cdef readonly list _arriving
 
-    cpdef bint is_full(self)
+    cpdef bint _is_full(self)
     @cython.locals(spawn=Spawn)
-    cpdef object pass_place_on(self)
-    cdef bint is_busy(self) noexcept
-    cdef object wait_for_place(self, Spawn spawn)
-    cdef object leave_line(self, Spawn spawn)
+    cpdef object _pass_place_on(self)
+    cdef bint _is_busy(self) noexcept
+    cdef object _wait_for_place(self, Spawn spawn)
+    cdef object _leave_line(self, Spawn spawn)
 
 
 cdef class Spawn(Operation):

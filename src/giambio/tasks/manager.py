@@ -63,7 +63,7 @@ class TaskManager(TaskGroup):
         [0, 2, 4]
     """
 
-    __slots__ = ("_limit", "_places", "_waiting", "arriving")
+    __slots__ = ("_limit", "_places", "_waiting", "_arriving")
 
     _called = "TaskManager"
     _one = "a TaskManager"
@@ -74,14 +74,14 @@ class TaskManager(TaskGroup):
     ) -> None:
         if loop is not None and not isinstance(loop, Kernel):
             raise TypeError(f"TaskManager(loop) needs an EventLoop, not {loop!r}")
-        self.prepare(loop, strict)
+        self._prepare(loop, strict)
         self._limit = 0 if limit is None else check_limit("TaskManager", limit)
         # Spawns that wait for a place, and places promised to those woken.
         self._waiting: deque[Spawn] | None = None
         self._places = 0
         # As many items as there are spawns on their way from other threads: a
         # list, because its methods are atomic.
-        self.arriving: list[None] = []
+        self._arriving: list[None] = []
 
     # -- spawning ----------------------------------------------------------------------
 
@@ -166,13 +166,15 @@ class TaskManager(TaskGroup):
             check_name(name, target)
         context = context_for(context, target)
         try:
-            self.check_open()
-            if self.is_full():
+            self._check_open()
+            if self._is_full():
                 raise WouldBlock(
                     f"this TaskManager has {self._limit} tasks running, which is its limit; "
                     "`await manager.spawn(...)` waits for a place"
                 )
-            return self.launch(coroutines.to_coroutine("start_soon()", target, args), name, context)
+            return self._launch(
+                coroutines.to_coroutine("start_soon()", target, args), name, context
+            )
         except BaseException:
             discard(target)
             raise
@@ -291,12 +293,12 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             True
         """
-        scope: CancelScope = self.scope  # type: ignore[assignment]
+        scope: CancelScope = self._scope  # type: ignore[assignment]
         return scope
 
     def __repr__(self) -> str:
         state = ("not entered", "open", "left")[self._state]
-        return f"<giambio.TaskManager {state}, {len(self.children)} running>"
+        return f"<giambio.TaskManager {state}, {len(self._children)} running>"
 
     # -- what the operations ask -----------------------------------------------------------
 
@@ -311,37 +313,37 @@ class TaskManager(TaskGroup):
         """
         return self._kernel
 
-    def is_full(self) -> bool:
+    def _is_full(self) -> bool:
         """Tell whether the limit is reached."""
-        return self._limit != 0 and len(self.children) + self._places >= self._limit
+        return self._limit != 0 and len(self._children) + self._places >= self._limit
 
-    def wait_for_place(self, spawn: Spawn) -> None:
+    def _wait_for_place(self, spawn: Spawn) -> None:
         """Stand in line."""
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(spawn)
 
-    def leave_line(self, spawn: Spawn) -> None:
+    def _leave_line(self, spawn: Spawn) -> None:
         """Give up one's place in the line, or the place one was promised."""
         if self._waiting is not None and spawn in self._waiting:
             self._waiting.remove(spawn)
         elif spawn.promised:
             spawn.promised = False
             self._places -= 1
-            self.pass_place_on()
+            self._pass_place_on()
 
-    def pass_place_on(self) -> None:
+    def _pass_place_on(self) -> None:
         """A place is free: promise it to the first in line; with nobody there it may be the end."""
-        if self._waiting and not self.is_full():
+        if self._waiting and not self._is_full():
             spawn = self._waiting.popleft()
             spawn.promised = True
             self._places += 1
-            spawn.ready()
-        TaskGroup.pass_place_on(self)
+            spawn._ready()
+        TaskGroup._pass_place_on(self)
 
-    def is_busy(self) -> bool:
+    def _is_busy(self) -> bool:
         """Tell whether there is something to wait for: a task, or one that will come."""
-        return bool(self.children) or self._places > 0 or bool(self.arriving)
+        return bool(self._children) or self._places > 0 or bool(self._arriving)
 
 
 class Spawn(Operation):
@@ -373,19 +375,19 @@ class Spawn(Operation):
         manager = self._manager
         target = self._target
         try:
-            manager.check_open()
-            if not self.promised and manager.is_full():
-                manager.wait_for_place(self)
+            manager._check_open()
+            if not self.promised and manager._is_full():
+                manager._wait_for_place(self)
                 return False
             if self.promised:
                 self.promised = False
                 manager._places -= 1
             self._target = None
             coro = coroutines.to_coroutine("spawn()", target, self._args)
-            self.result = manager.launch(coro, self._name, self._context)
+            self.result = manager._launch(coro, self._name, self._context)
         except BaseException as exc:
             discard(target)
-            manager.pass_place_on()
+            manager._pass_place_on()
             return self.fail(user_part(exc))
         return True
 
@@ -399,7 +401,7 @@ class Spawn(Operation):
 
     def abort(self) -> bool:
         """Give the place up."""
-        self._manager.leave_line(self)
+        self._manager._leave_line(self)
         return True
 
     def interruption(self, task: Any) -> BaseException:

@@ -30,13 +30,13 @@ class SystemTasks(Supervisor):
         if kernel is None:
             coro.close()
             return
-        kernel.add_task(new_task(kernel, coro, context, self, None))
+        kernel._add_task(new_task(kernel, coro, context, self, None))
 
     def cancel(self) -> None:
         """Cancel all of them."""
-        for task in list(self.children):
+        for task in list(self._children):
             task.cancel("the main task has ended")
 
-    def child_exited(self, task: Task) -> None:
-        """See `Supervisor.child_exited`."""
-        del self.children[task]
+    def _child_exited(self, task: Task) -> None:
+        """See `Supervisor._child_exited`."""
+        del self._children[task]

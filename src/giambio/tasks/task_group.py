@@ -47,19 +47,19 @@ class TaskGroup(Supervisor):
     #: Why the others are cancelled when one has failed.
     _reason = "another task of the block has failed"
 
-    def prepare(self, kernel: Kernel | None, strict: bool | None) -> None:
+    def _prepare(self, kernel: Kernel | None, strict: bool | None) -> None:
         """The constructor's work, as a method that costs nothing when compiled.
 
         `kernel` is given to have it checked; else it is the one that runs the host.
         """
         scope = cancel.new_scope()
-        scope.owned = True
-        self.children = {}
-        self.scope = scope
+        scope._owned = True
+        self._children = {}
+        self._scope = scope
         self._kernel: Kernel | None = kernel
         self._strict = strict
         self._state = constants.NEW
-        self.host: Task | None = None
+        self._host: Task | None = None
         self._leaving: Leaving | None = None
         self._errors: list[Raised] | None = None
         self._body: Raised | None = None
@@ -79,7 +79,7 @@ class TaskGroup(Supervisor):
     ) -> Any:
         if isinstance(exc, GeneratorExit) and not self._host_runs():
             # The host's coroutine is being closed from outside, and cannot wait.
-            self.abandon()
+            self._abandon()
             return Immediate(False)
         # What a plain operation fails with is raised with `throw`, which chains
         # it to the exception that is being handled there; see `unchained`.
@@ -95,7 +95,7 @@ class TaskGroup(Supervisor):
 
     # -- its tasks -----------------------------------------------------------------------
 
-    def check_open(self) -> None:
+    def _check_open(self) -> None:
         """Raise unless tasks can be spawned.
 
         Raises:
@@ -111,116 +111,116 @@ class TaskGroup(Supervisor):
                 f"this {self._called}'s block was left already; spawn while it is open"
             )
 
-    def launch(self, coro: Any, name: str | None, context: contextvars.Context) -> Task:
+    def _launch(self, coro: Any, name: str | None, context: contextvars.Context) -> Task:
         """Make a task and put it on the run queue."""
         kernel = self._kernel
         if kernel is None:
             raise RuntimeError("unreachable: an open block has a loop")
         task = cancel.new_task(kernel, coro, context, self, name)
-        kernel.add_task(task)
+        kernel._add_task(task)
         return task
 
-    def child_exited(self, task: Task) -> None:
-        """See `Supervisor.child_exited`."""
-        del self.children[task]
-        self.settle(task)
-        self.pass_place_on()
+    def _child_exited(self, task: Task) -> None:
+        """See `Supervisor._child_exited`."""
+        del self._children[task]
+        self._settle(task)
+        self._pass_place_on()
 
-    def settle(self, task: Task) -> None:
+    def _settle(self, task: Task) -> None:
         """Note how a task has ended."""
-        if task.failed():
-            real = without_cancellations(task.failure())
+        if task._failed():
+            real = without_cancellations(task._failure())
             if real is not None:
-                self.add_error(real)
-        elif task.cancelled() and self.scope is not None and self.scope.effective:
+                self._add_error(real)
+        elif task.cancelled() and self._scope is not None and self._scope._effective:
             self._cancelled = True
 
-    def add_error(self, exc: BaseException) -> None:
+    def _add_error(self, exc: BaseException) -> None:
         """Note a real failure: the rest is cancelled."""
         if self._errors is None:
             self._errors = []
         self._errors.append(Raised(exc))
-        self.cancel_all(self._reason)
+        self._cancel_all(self._reason)
 
-    def cancel_all(self, reason: str) -> None:
+    def _cancel_all(self, reason: str) -> None:
         """Cancel the body and the tasks."""
-        if self.scope is not None:
-            self.scope.cancel(reason)
+        if self._scope is not None:
+            self._scope.cancel(reason)
 
-    def pass_place_on(self) -> None:
+    def _pass_place_on(self) -> None:
         """A task has ended, or will not come: that may be the end."""
-        if self._leaving is not None and not self.is_busy():
-            self._leaving.ready()
+        if self._leaving is not None and not self._is_busy():
+            self._leaving._ready()
 
-    def is_busy(self) -> bool:
+    def _is_busy(self) -> bool:
         """Tell whether there is something to wait for."""
-        return bool(self.children)
+        return bool(self._children)
 
     # -- from the beginning to the end ---------------------------------------------------
 
-    def open(self, task: Task) -> None:
+    def _open(self, task: Task) -> None:
         """Enter the block."""
         if self._state != constants.NEW:
             raise RuntimeError(
                 f"this {self._called} was used already; make a new one for each block"
             )
-        kernel = task.kernel
+        kernel = task._kernel
         if self._kernel is not None and self._kernel is not kernel:
             raise RuntimeError(
                 f"this {self._called} was made for another loop than the one that runs this task"
             )
         self._kernel = kernel
-        scope: CancelScope = self.scope  # type: ignore[assignment]
-        scope.enter(task)
+        scope: CancelScope = self._scope  # type: ignore[assignment]
+        scope._enter(task)
         self._state = constants.OPEN
-        self.host = task
+        self._host = task
         # Cancelling finds us by the host's list of open blocks.
-        if task.supervisors is None:
-            task.supervisors = []
-        task.supervisors.append(self)
+        if task._supervisors is None:
+            task._supervisors = []
+        task._supervisors.append(self)
 
-    def begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
+    def _begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
         """The body has ended; it counts as one of the children."""
-        if self.host is None or self._state != constants.OPEN:
+        if self._host is None or self._state != constants.OPEN:
             problem = (
                 "but was not entered" if self._state == constants.NEW else "but was left already"
             )
             raise RuntimeError(f"this {self._called} is left, {problem}")
-        scope: CancelScope = self.scope  # type: ignore[assignment]
+        scope: CancelScope = self._scope  # type: ignore[assignment]
         try:
-            scope.check_leaving()
+            scope._check_leaving()
         except RuntimeError as exc:
             if not self._host_runs():
                 raise
             # A scope is still open inside: that is raised when the tasks are joined.
-            self.add_error(exc)
+            self._add_error(exc)
         self._leaving = leaving
         if body is not None:
             self._body = Raised(body)
             real = without_cancellations(body)
             if real is None:
                 self._cancelled = True
-                if not scope.effective:
+                if not scope._effective:
                     # Not ours, then, and not from outside: raised by hand. The
                     # tasks don't know of it, and it must not end here.
                     self._stray = True
                     scope.cancel(f"the block of {self._one} was cancelled")
             else:
-                self.add_error(real)
+                self._add_error(real)
 
-    def abandon(self) -> None:
-        """See `Supervisor.abandon`: there is nobody left to wait."""
+    def _abandon(self) -> None:
+        """See `Supervisor._abandon`: there is nobody left to wait."""
         self._state = constants.LEFT
-        scope: CancelScope = self.scope  # type: ignore[assignment]
+        scope: CancelScope = self._scope  # type: ignore[assignment]
         scope.cancel(f"the task that opened {self._one} was closed")
-        scope.abandon()
+        scope._abandon()
 
     def _host_runs(self) -> bool:
         """Tell whether it is the host that calls."""
         kernel = current.get()
-        return kernel is not None and kernel.running is self.host
+        return kernel is not None and kernel._running is self._host
 
-    def finish(self, body: BaseException | None) -> Any:
+    def _finish(self, body: BaseException | None) -> Any:
         """All have ended: leave the scope, and say how the block ends.
 
         Returns:
@@ -228,24 +228,24 @@ class TaskGroup(Supervisor):
         """
         self._state = constants.LEFT
         self._leaving = None
-        host = self.host
-        self.host = None
+        host = self._host
+        self._host = None
         errors = self._restored_errors()
         self._errors = None
         cancelled = self._cancelled or (body is not None and is_cancellation(body))
-        scope: CancelScope = self.scope  # type: ignore[assignment]
-        scope.settle_told(body)
-        caught = scope.leave(cancelled and not errors and not self._stray)
-        if host is None or host.supervisors is None:
+        scope: CancelScope = self._scope  # type: ignore[assignment]
+        scope._settle_told(body)
+        caught = scope._leave(cancelled and not errors and not self._stray)
+        if host is None or host._supervisors is None:
             return False
-        host.supervisors.remove(self)
+        host._supervisors.remove(self)
         outcome = self._failure(errors, body) if errors else None
         self._body = None
         if errors:
             return outcome
-        return self.conclude(host, body, cancelled and not caught, caught)
+        return self._conclude(host, body, cancelled and not caught, caught)
 
-    def conclude(
+    def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
         """How the block ends when nothing has failed; for `__aexit__`.
@@ -258,9 +258,9 @@ class TaskGroup(Supervisor):
         """
         if not cancelled:
             return caught and body is not None
-        if body is not None or not host.pending:
+        if body is not None or not host._pending:
             return False  # it goes on as it came, or is in force no more
-        return Failure(host.interruption())
+        return Failure(host._interruption())
 
     def _restored_errors(self) -> list[BaseException]:
         """The failures, each once, as they were raised the first time."""
@@ -272,7 +272,7 @@ class TaskGroup(Supervisor):
     def _failure(self, errors: list[BaseException], body: BaseException | None) -> Any:
         strict = self._strict
         if strict is None:
-            strict = self._kernel is not None and self._kernel.strict
+            strict = self._kernel is not None and self._kernel._strict
         error: BaseException
         if len(errors) > 1:
             error = BaseExceptionGroup(f"several tasks of {self._one} failed", errors)
@@ -304,7 +304,7 @@ class Entering(Operation):
     def advance(self) -> bool:
         """Enter."""
         self.bind()
-        self._block.open(current_task())
+        self._block._open(current_task())
         self.result = self._block
         return True
 
@@ -344,21 +344,21 @@ class Leaving(Operation):
         block = self._block
         if not self._begun:
             self._begun = True
-            block.begin_leaving(self, self._body)
+            block._begin_leaving(self, self._body)
             self._take_injected()
-        if block.is_busy():
+        if block._is_busy():
             self._yielded = True
             return False
         if not self._yielded and self.kernel is not None and task is not None:
             self._yielded = True
-            self.kernel.queue.append(task)
+            self.kernel._queue.append(task)
             return False
         self._take_injected()
-        if block.is_busy():
+        if block._is_busy():
             return False
         body = self._body
         self._body = None
-        outcome = block.finish(body)
+        outcome = block._finish(body)
         if self._chained and isinstance(outcome, Failure):
             return self.fail(outcome.exception)
         self.result = outcome
@@ -379,11 +379,11 @@ class Leaving(Operation):
 
     def _take_injected(self) -> None:
         task = self.task
-        if task is not None and task.injected:
-            for exc in task.injected:
-                self._block.add_error(exc)
-            task.injected = None
-            task.pending = task.cancelled_from_outside()
+        if task is not None and task._injected:
+            for exc in task._injected:
+                self._block._add_error(exc)
+            task._injected = None
+            task._pending = task._cancelled_from_outside()
 
 
 def check_limit(what: str, limit: Any) -> int:

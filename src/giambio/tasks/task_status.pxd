@@ -35,9 +35,9 @@ cdef class Starting(Supervisor):
     @cython.locals(task=Task)
     cdef object started(self, object value)
     cdef object interrupt(self)
-    cpdef object take_over(self, Task child)
+    cpdef object _take_over(self, Task child)
     @cython.locals(host=Task)
-    cpdef object child_exited(self, Task task)
+    cpdef object _child_exited(self, Task task)
     @cython.locals(host=Task, operation=Start)
     cdef object _end(self)
 

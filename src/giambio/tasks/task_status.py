@@ -44,7 +44,7 @@ class Start(Operation):
         starting = self._starting
         if starting is None:
             try:
-                self._manager.check_open()
+                self._manager._check_open()
                 self._launch()
             except BaseException as exc:
                 discard(self._target)
@@ -69,7 +69,7 @@ class Start(Operation):
 
     def abort(self) -> bool:
         """Not now: the task is in the caller's scopes and is cancelled as well."""
-        if self._starting is not None and self.task is not None and self.task.injected:
+        if self._starting is not None and self.task is not None and self.task._injected:
             self._starting.interrupt()
         return False
 
@@ -97,23 +97,23 @@ class Starting(Supervisor):
     __slots__ = ("_manager", "_operation", "error", "reported", "value")
 
     def __init__(self, manager: TaskGroup, operation: Start) -> None:
-        self.children = {}
-        self.scope = None
+        self._children = {}
+        self._scope = None
         self._manager = manager
         self._operation: Start | None = operation
-        self.host: Task | None = None
+        self._host: Task | None = None
         self.error: BaseException | None = None
         self.reported = False
         self.value: Any = None
 
     def begin(self, host: Task, coro: Any, name: str | None) -> None:
         """Run the task inside the scopes of the one who waits."""
-        self.work_for(host)
-        kernel = host.kernel
+        self._work_for(host)
+        kernel = host._kernel
         if kernel is None:
             raise RuntimeError("unreachable: a running task has a loop")
         context = introspect.copy_context()
-        kernel.add_task(cancel.new_task(kernel, coro, context, self, name))
+        kernel._add_task(cancel.new_task(kernel, coro, context, self, name))
 
     def started(self, value: Any) -> None:
         """The task is ready: it moves to the manager."""
@@ -121,35 +121,35 @@ class Starting(Supervisor):
             raise RuntimeError("task_status.started() was called a second time")
         if self._operation is None:
             raise RuntimeError("task_status.started() was called after the task had ended")
-        if self.host is None:
+        if self._host is None:
             raise RuntimeError("task_status.started() was called before the task had begun")
-        self._manager.check_open()
+        self._manager._check_open()
         self.reported = True
         self.value = value
-        for task in list(self.children):
-            self._manager.take_over(task)
-        self.children.clear()
+        for task in list(self._children):
+            self._manager._take_over(task)
+        self._children.clear()
         self._end()
 
     def interrupt(self) -> None:
         """An exception was injected into the one who waits: it waits no more."""
-        for task in list(self.children):
+        for task in list(self._children):
             task.cancel("the task that waits for it in start() was interrupted")
 
-    def take_over(self, child: Task) -> None:
-        """See `Supervisor.take_over`: we hold one task only."""
-        if self.host is not None and self.host.supervisor is not None:
-            self.host.supervisor.take_over(child)
+    def _take_over(self, child: Task) -> None:
+        """See `Supervisor._take_over`: we hold one task only."""
+        if self._host is not None and self._host._supervisor is not None:
+            self._host._supervisor._take_over(child)
 
-    def child_exited(self, task: Task) -> None:
-        """See `Supervisor.child_exited`: it has ended without reporting."""
-        self.children.clear()
-        if task.failed():
-            self.error = task.failure()
+    def _child_exited(self, task: Task) -> None:
+        """See `Supervisor._child_exited`: it has ended without reporting."""
+        self._children.clear()
+        if task._failed():
+            self.error = task._failure()
         elif task.cancelled():
-            host = self.host
-            if host is not None and (host.injected or host.cancelled_from_outside()):
-                self.error = host.interruption()
+            host = self._host
+            if host is not None and (host._injected or host._cancelled_from_outside()):
+                self.error = host._interruption()
             else:
                 self.error = TaskCancelled(f"task {task.name!r} was cancelled before it was ready")
         else:
@@ -159,14 +159,14 @@ class Starting(Supervisor):
         self._end()
 
     def _end(self) -> None:
-        host = self.host
+        host = self._host
         operation = self._operation
-        self.host = None
+        self._host = None
         self._operation = None
-        if host is not None and host.supervisors is not None:
-            host.supervisors.remove(self)
+        if host is not None and host._supervisors is not None:
+            host._supervisors.remove(self)
         if operation is not None:
-            operation.ready()
+            operation._ready()
 
 
 class TaskStatus:

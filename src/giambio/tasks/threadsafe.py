@@ -19,27 +19,27 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
     """See `TaskManager.spawn_threadsafe`."""
     future: Future[Any] = Future()
     try:
-        manager.check_open()
+        manager._check_open()
         loop = manager.loop
         launched: list[bool] = []
 
         def launch() -> None:
             launched.append(True)
-            manager.arriving.pop()
+            manager._arriving.pop()
             if future.cancelled():
                 discard(target)
             else:
                 spawn_for_future(manager, target, args, future)
-            manager.pass_place_on()  # if nothing came of it, the block may end
+            manager._pass_place_on()  # if nothing came of it, the block may end
 
         def dropped() -> None:
             discard(target)
             if future.set_running_or_notify_cancel():
                 future.set_exception(RunFinishedError("the loop of this TaskManager has ended"))
 
-        manager.arriving.append(None)  # from here on the block waits for it
-        handle = loop.hand_in(Handle(launch, (), copy_context(), dropped=dropped))
-        if loop.driver is None:  # looked at only now: it may end at any moment
+        manager._arriving.append(None)  # from here on the block waits for it
+        handle = loop._hand_in(Handle(launch, (), copy_context(), dropped=dropped))
+        if loop._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
             if not launched:
                 raise RunFinishedError("the loop of this TaskManager has ended")
@@ -61,8 +61,8 @@ def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: F
     def ended() -> None:
         if future.done() or not future.set_running_or_notify_cancel():
             return  # cancelled, or settled by somebody else
-        if task.failed() or task.cancelled():
-            future.set_exception(task.problem("result()"))
+        if task._failed() or task.cancelled():
+            future.set_exception(task._problem("result()"))
         else:
             future.set_result(task.result())
 
@@ -71,5 +71,5 @@ def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: F
             with suppress(RunFinishedError):  # then it has ended anyway
                 manager.loop.call_soon_threadsafe(task.cancel, "its future was cancelled")
 
-    task.add_joiner(Callback(ended))
+    task._add_joiner(Callback(ended))
     future.add_done_callback(settled)

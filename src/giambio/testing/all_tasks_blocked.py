@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from math import inf
 
+from giambio.arguments import check_number
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
-from giambio.kernel.clock import check_number
 from giambio.kernel.operation import Wait, current_kernel
 
 __all__ = ["wait_all_tasks_blocked"]
@@ -23,7 +23,7 @@ class Told:
     def __init__(self, wait: Wait) -> None:
         self._wait = wait
 
-    def ready(self) -> None:
+    def _ready(self) -> None:
         """Nothing has happened for long enough."""
         self._wait.wake()
 
@@ -69,10 +69,10 @@ async def wait_all_tasks_blocked(cushion: float = 0.0) -> None:
     kernel = current_kernel()
     wait = Wait(name="wait_all_tasks_blocked()")
     told = Told(wait)
-    kernel.quiet.add_waiter(cushion, told)
+    kernel._idle.add_waiter(cushion, told)
     try:
         await wait
     finally:
-        kernel.quiet.remove_waiter(told)
+        kernel._idle.remove_waiter(told)
     # It has been told, but nothing was handed over: so a cancellation counts.
     await checkpoint_if_cancelled()

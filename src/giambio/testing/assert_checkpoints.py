@@ -28,7 +28,7 @@ class Observer(Hook):
     def __init__(self) -> None:
         self._kernel: Kernel = current_kernel()
         self._task: Any = current_task()
-        self._budget = self._kernel.budget
+        self._budget = self._kernel._budget
         #: Whether the task left, for whatever reason.
         self.gave_way = False
         #: Whether an operation looked for a cancellation and cost budget.
@@ -47,14 +47,14 @@ class Observer(Hook):
     def before_step(self, task: Any) -> None:
         """See `Hook.before_step`: the budget is new."""
         if task is self._task:
-            self._budget = self._kernel.budget
+            self._budget = self._kernel._budget
 
     def after_step(self, task: Any) -> None:
         """See `Hook.after_step`: find out in what the task has left."""
         if task is not self._task:
             return
         self.gave_way = True
-        if task.parked is not None:
+        if task._parked is not None:
             self.passed_checkpoint = True
             return
         operation = innermost(task.coro)
@@ -65,7 +65,7 @@ class Observer(Hook):
             self.passed_checkpoint = True
 
     def _spent(self) -> int:
-        return self._budget - self._kernel.budget
+        return self._budget - self._kernel._budget
 
 
 class assert_checkpoints:

@@ -55,7 +55,7 @@ class JobOfItsOwn(Job):
         __tracebackhide__ = True
         async with TaskManager(strict=False) as manager:
             self.task = task = manager.start_soon(self.function, name=self.what)
-            current_loop().main = task
+            current_loop()._main = task
         self.result = task.result()
 
 
@@ -152,7 +152,7 @@ class Runner:
         self.job = job
         try:
             interrupts.install()
-            self._loop.quiet.watch_for_deadlock(DeadlockDetector(self._loop).look)
+            self._loop._idle.watch_for_deadlock(DeadlockDetector(self._loop).look)
             self._give(job)
             self._drive(job, limit)
         except BaseException:
@@ -160,7 +160,7 @@ class Runner:
             raise
         finally:
             self.job = None
-            self._loop.quiet.watch_for_deadlock(None)
+            self._loop._idle.watch_for_deadlock(None)
             interrupts.restore()
         errors = [*([] if job.error is None else [job.error]), *self._late]
         job.error = None
@@ -195,11 +195,11 @@ class Runner:
             told = True
             end = monotonic() + limit
             text = f"{job.what} took longer than {limit} s. Where its tasks were:\n{tree}"
-            self._loop.inject(job.task, self._failure(text, True))
+            self._loop._inject(job.task, self._failure(text, True))
 
     def _give_up(self) -> None:
         self.given_up = True
-        self._loop.give_up()
+        self._loop._give_up()
         self._loop.close()
 
     async def do(self, job: Job) -> None:
@@ -220,8 +220,8 @@ class Runner:
         except BaseException as exc:
             job.error = user_part(exc)
         if job.task is not self._main:  # what comes out of callbacks was for the test
-            self._late += self._loop.undelivered()
-            self._loop.main = self._main
+            self._late += self._loop._undelivered()
+            self._loop._main = self._main
         job.done = True
 
 

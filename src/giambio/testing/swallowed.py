@@ -69,7 +69,7 @@ class Listener(Hook):
 
     def parked(self, task: Any, on: object) -> None:
         """See `Hook.parked`: if it may wait again, and not for a shield, that is over."""
-        shielded = task.scope is not task.supervisor.scope and task.scope.shield
+        shielded = task._scope is not task._supervisor._scope and task._scope.shield
         if not (task.has_pending_cancellation() or shielded):
             self._raised.pop(task, None)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from math import inf, isinf
 
 from giambio._build.sealed import final
-from giambio.kernel.clock import Clock, check_number
+from giambio.arguments import check_number
+from giambio.kernel.clock import Clock
 
 __all__ = ["VirtualClock"]
 

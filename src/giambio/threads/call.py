@@ -209,7 +209,7 @@ class ThreadCall(Operation):
         self.keep_count()
         if self._leaving:
             self._leaving = False
-            self.ready()
+            self._ready()
 
     def close(self) -> None:
         """The coroutine is closed: nobody waits any more, whatever was agreed."""
@@ -232,7 +232,7 @@ class ThreadCall(Operation):
         self.keep_count()
         kernel = self.kernel
         if self._owed and kernel is not None:
-            self._debts = kernel.services.setdefault("debts of threads", AbandonedCalls())
+            self._debts = kernel._services.setdefault("debts of threads", AbandonedCalls())
             self._debts.calls[self] = None
 
     def keep_count(self) -> None:
@@ -241,7 +241,7 @@ class ThreadCall(Operation):
         kernel = self.kernel
         if kernel is not None and working != self._working:
             self._working = working
-            kernel.quiet.in_flight += 1 if working else -1
+            kernel._idle.in_flight += 1 if working else -1
 
     # -- in the thread ---------------------------------------------------------------
 
@@ -269,8 +269,8 @@ class ThreadCall(Operation):
         if kernel is None:
             return
         handle = Handle(self.arrive, (), self._context)
-        kernel.hand_in(handle)
-        if kernel.driver is None:  # looked at only now: it may end at any moment
+        kernel._hand_in(handle)
+        if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
 
     # -- in the loop: the result comes -------------------------------------------------
@@ -309,14 +309,14 @@ class ThreadCall(Operation):
     def loop(self) -> Kernel | None:
         """The loop that the call was made in; None if it has ended."""
         kernel = self.kernel
-        return None if kernel is None or kernel.driver is None else kernel
+        return None if kernel is None or kernel._driver is None else kernel
 
     def cancellation(self) -> BaseException | None:
         """The cancellation that is in force for the task that waits, if there is one."""
         task = self.task
         if self.abandoned or task is None:
             return CancelledError(self.reason)
-        return task.cancellation() if task.cancelled_from_outside() else None
+        return task._cancellation() if task._cancelled_from_outside() else None
 
 
 def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:

@@ -36,9 +36,9 @@ class CallbackTask(Supervisor):
         args: tuple[Any, ...],
         context: Context,
     ) -> None:
-        self.children = {}
-        self.scope = None
-        self.host: Task | None = None
+        self._children = {}
+        self._scope = None
+        self._host: Task | None = None
         self._what = what
         self._call = call
         self._function = function
@@ -57,11 +57,11 @@ class CallbackTask(Supervisor):
         if kernel is None:
             self.error = loop_ended()
             return
-        handle = Handle(self.enter, (), self._context, dropped=self.abandon)
-        kernel.hand_in(handle)
-        if kernel.driver is None:  # looked at only now: it may end at any moment
+        handle = Handle(self.enter, (), self._context, dropped=self._abandon)
+        kernel._hand_in(handle)
+        if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
-            self.abandon()
+            self._abandon()
         self._ended.acquire()
 
     # -- in the loop -----------------------------------------------------------------
@@ -78,41 +78,41 @@ class CallbackTask(Supervisor):
         except BaseException as exc:
             self._end(None, user_part(exc))
             return
-        kernel = host.kernel
+        kernel = host._kernel
         if kernel is None:
             raise RuntimeError("unreachable: a waiting task has a loop")
-        self.work_for(host)
+        self._work_for(host)
         task = cancel.new_task(kernel, coro, self._context, self, None)
         call.visit_began(self)
-        kernel.add_task(task)
+        kernel._add_task(task)
 
     def interrupt(self) -> None:
         """The one who waits for the thread wants to go: so the visit is to end."""
-        for task in list(self.children):
+        for task in list(self._children):
             task.cancel("the task that waits for the thread was interrupted")
 
-    def take_over(self, child: Task) -> None:
-        """See `Supervisor.take_over`: we hold one task only."""
-        if self.host is not None and self.host.supervisor is not None:
-            self.host.supervisor.take_over(child)
+    def _take_over(self, child: Task) -> None:
+        """See `Supervisor._take_over`: we hold one task only."""
+        if self._host is not None and self._host._supervisor is not None:
+            self._host._supervisor._take_over(child)
 
-    def child_exited(self, task: Task) -> None:
-        """See `Supervisor.child_exited`."""
-        self.children.clear()
-        host = self.host
-        self.host = None
-        self.scope = None
-        if host is not None and host.supervisors is not None:
-            host.supervisors.remove(self)
-        if not task.failed() and not task.cancelled():
-            self._end(task.outcome, None)
-        elif task.cancelled() and host is not None and (host.pending or self._call.is_leaving()):
-            self._end(None, host.cancellation())
+    def _child_exited(self, task: Task) -> None:
+        """See `Supervisor._child_exited`."""
+        self._children.clear()
+        host = self._host
+        self._host = None
+        self._scope = None
+        if host is not None and host._supervisors is not None:
+            host._supervisors.remove(self)
+        if not task._failed() and not task.cancelled():
+            self._end(task._outcome, None)
+        elif task.cancelled() and host is not None and (host._pending or self._call.is_leaving()):
+            self._end(None, host._cancellation())
         else:
-            self._end(None, task.problem("from_thread.run()"))
+            self._end(None, task._problem("from_thread.run()"))
         self._call.visit_ended()
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """The loop has ended before the visit has."""
         self._end(None, loop_ended())
 

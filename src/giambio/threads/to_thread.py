@@ -95,7 +95,7 @@ def current_default_thread_limiter() -> CapacityLimiter:
         >>> giambio.run(main)
         100
     """
-    services: dict[str, Any] = current_kernel().services
+    services: dict[str, Any] = current_kernel()._services
     limiter: CapacityLimiter | None = services.get("thread limiter")
     if limiter is None:
         limiter = services["thread limiter"] = CapacityLimiter(DEFAULT_THREADS)

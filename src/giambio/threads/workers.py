@@ -252,7 +252,7 @@ def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operatio
     A checkpoint. Cancelled, the thread is left to itself and its result dropped.
     """
     loop: Any = current_kernel()
-    if not loop.threads:
+    if not loop._threads:
         raise RuntimeError(
             f"{what} needs a worker thread, and this loop was made with threads=False"
         )

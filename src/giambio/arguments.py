@@ -1,0 +1,66 @@
+"""Checks of arguments, in one voice: a mistake is an error at the call that makes it.
+
+Every package checks numbers that users pass. The messages name the call, the parameter and
+the value, and `bool` is never a number.
+"""
+
+from __future__ import annotations
+
+import sys
+from math import inf, isnan
+
+__all__ = ["check_int", "check_number", "is_int"]
+
+
+def is_int(value: object) -> bool:
+    """Whether a value is an `int` and not a `bool`."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_int(what: str, name: str, value: int, least: int) -> int:
+    """Raise unless a value is an `int` of at least `least`.
+
+    Parameters:
+        what: the call, for messages: ``"Semaphore()"``.
+        name: the parameter.
+        value: the number.
+        least: the smallest number that makes sense.
+
+    Returns:
+        The number, as a plain `int`.
+
+    Raises:
+        TypeError: it is not an `int`.
+        ValueError: it is less than `least`, or larger than any number of things.
+    """
+    if not is_int(value):
+        raise TypeError(f"{what} needs a whole number for {name}, not {value!r}")
+    if value < least:
+        raise ValueError(f"{what} needs a number from {least} up for {name}, not {value!r}")
+    if value > sys.maxsize:
+        raise ValueError(f"{what} needs a number up to {sys.maxsize} for {name}")
+    return int(value)
+
+
+def check_number(what: str, name: str, value: float) -> None:
+    """Raise unless a value is a number, such as one of seconds.
+
+    Parameters:
+        what: the call, for messages: ``"sleep()"``.
+        name: the parameter.
+        value: the number.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is NaN, or too large for a float.
+    """
+    try:
+        wrong = isnan(value) or value < -inf  # what can be converted may not be comparable
+    except TypeError:
+        raise TypeError(f"{what} needs a number for {name}, not {value!r}") from None
+    except OverflowError:
+        raise ValueError(
+            f"{what} needs a number for {name} that a float can hold; for ever is math.inf"
+        ) from None
+    if wrong:
+        raise ValueError(f"{what} needs a number for {name}, not NaN")
