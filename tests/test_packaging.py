@@ -103,6 +103,7 @@ def test_all_extensions_there_means_compiled(fake: FakePackage) -> None:
 
 
 def test_a_pure_wheel_tells_the_reason_it_was_built_with(fake: FakePackage) -> None:
+    """Rule 20.8: the reason is told."""
     fake.add_built((), "no C compiler (gcc: command not found)")
     assert fake.select().stdout == "no C compiler (gcc: command not found)\n"
 
@@ -114,6 +115,7 @@ def test_extensions_of_another_python_only_means_pure(fake: FakePackage) -> None
 
 
 def test_a_mixture_is_refused(fake: FakePackage) -> None:
+    """Rule 20.7: a mixture is refused."""
     fake.add("one.py", "two.py", f"one{SUFFIX}")
     fake.add_built(("giambio.one", "giambio.two"))
     done = fake.select()
@@ -146,6 +148,7 @@ def test_a_source_tree_without_extensions_is_pure(fake: FakePackage) -> None:
 
 @pytest.mark.parametrize("newer", ["one.py", "one.pxd", "two.pyx"])
 def test_in_a_source_tree_a_stale_extension_is_an_error(fake: FakePackage, newer: str) -> None:
+    """Rule 20.11: an extension older than its source."""
     fake.add("one.py", "one.pxd", "two.py", "two.pyx", age=2)
     fake.add(f"one{SUFFIX}", f"two{SUFFIX}", age=1)
     assert fake.select().stdout == "\n"
@@ -171,6 +174,7 @@ def test_in_a_source_tree_a_new_module_asks_for_a_rebuild(fake: FakePackage) -> 
 
 
 def test_giambio_pure_loads_every_module_from_its_python_file() -> None:
+    """Rule 20.10: every module."""
     done = run_python(
         """
         import importlib.machinery, pkgutil, sys
@@ -251,6 +255,7 @@ def test_what_is_installed() -> None:
 
 
 def test_build_info_tells_what_runs() -> None:
+    """Rule 20.8: which build runs."""
     info = giambio.build_info()
     assert info.version == importlib.metadata.version("giambio")
     assert info.build in ("compiled", "pure")
@@ -489,6 +494,7 @@ class TestBuilds:
     def test_a_compiler_that_fails_on_one_file(
         self, builder: Builder, project: Path, tmp_path: Path
     ) -> None:
+        """Rule 20.7: if one extension fails, none is installed."""
         compiler = tmp_path / "compiler"
         compiler.write_text(
             "#!/bin/sh\n"
@@ -513,6 +519,7 @@ class TestBuilds:
     def test_extensions_can_be_required(
         self, builder: Builder, project: Path, variables: dict[str, str], reason: str
     ) -> None:
+        """Rule 20.9: a failure to compile is an error."""
         printed = builder.failure(project, GIAMBIO_REQUIRE_EXTENSIONS="1", **variables)
         assert f"GIAMBIO_REQUIRE_EXTENSIONS cannot be met: {reason}" in printed
 
@@ -540,6 +547,7 @@ class TestBuilds:
     def test_bad_source_fails_the_build_even_without_a_compiler(
         self, builder: Builder, project: Path
     ) -> None:
+        """Rule 20.9: an error in giambio's own source."""
         (project / "src/giambio/native.pyx").write_text("cdef nonsense(\n")
         printed = builder.failure(project, CC="/bin/false")
         assert "Cython.Compiler.Errors.CompileError" in printed

@@ -251,7 +251,7 @@ def test_whatever_is_asked_for_in_whatever_order_all_bytes_come(data: bytes, see
 
 @pytest.mark.parametrize("how", ["exactly", "until", "line", "receive"])
 def test_cancelled_it_loses_nothing(run: Run, how: str) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     data = b"".join(b"%06d\n" % number for number in range(1000))
     dice = random.Random(how)
 
@@ -345,7 +345,7 @@ def test_closed_it_gives_out_nothing_more(run: Run) -> None:
 
 
 def test_each_call_is_a_checkpoint_also_with_a_full_buffer(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rules 4.1, 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"first\nline\n:rest"))
@@ -366,7 +366,7 @@ def test_each_call_is_a_checkpoint_also_with_a_full_buffer(run: Run) -> None:
 
 
 def test_a_busy_reader_of_lines_lets_others_run(run: Run) -> None:
-    """SEMANTICS, Checkpoints: an empty budget yields."""
+    """Rule 4.3: an empty budget yields."""
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"\n" * 5000))
