@@ -78,7 +78,7 @@ def test_a_generator_collected_in_the_last_step_is_closed_too(run: Run) -> None:
 
 
 def test_a_generator_may_be_collected_in_another_thread(run: Run) -> None:
-    """Rule 14.2: in any thread."""
+    """Rule 14.2: collected in another thread."""
 
     async def main() -> None:
         generators = [numbers()]

@@ -51,6 +51,8 @@ def test_cancellation_is_level_triggered(run: Run) -> None:
 
 
 def test_a_cancelled_scope_catches_what_reaches_its_end(run: Run) -> None:
+    """Rule 5.2: it ends where its scope ends."""
+
     async def main() -> None:
         with giambio.CancelScope() as scope:
             scope.cancel()
@@ -267,7 +269,7 @@ def test_lifting_the_shield_lets_the_cancellation_in(run: Run) -> None:
 
 
 def test_shielding_before_the_cancellation_arrives_withdraws_it(run: Run) -> None:
-    """Rule 3.8: the kernel can withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> str:
         inner = giambio.CancelScope()

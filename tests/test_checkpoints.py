@@ -347,7 +347,7 @@ def test_a_ready_operation_costs_no_turn_until_the_budget_is_used_up(run: Run) -
 
 @pytest.mark.usefixtures("in_turn")
 def test_the_budget_is_full_at_the_start_of_each_step(run: Run) -> None:
-    """Rule 4.6: the budget … is full at the start of each step."""
+    """Rule 4.6: the budget is full at the start of each step."""
 
     async def main() -> int:
         async with giambio.TaskManager() as manager:
@@ -366,7 +366,7 @@ def test_the_budget_is_full_at_the_start_of_each_step(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_empty_budget_yields_cancellably_and_nothing_was_done(run: Run) -> None:
-    """Rule 4.3: an empty budget yields (cancellably) and refills; try."""
+    """Rule 4.3: an empty budget yields control first, and can be cancelled there."""
 
     async def main() -> tuple[bool, int]:
         ours, theirs = socket.socketpair()

@@ -682,7 +682,7 @@ def test_what_never_had_its_turn_is_closed_with_its_task(loop: giambio.EventLoop
 
 
 def test_deadlocked_tasks_are_named(run: Run, way: Way) -> None:
-    """Rule 11.2: with the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
 
     async def stuck() -> None:
         await giambio.Event().wait()

@@ -57,7 +57,7 @@ def test_two_tasks_that_wait_for_each_others_lock_are_a_deadlock(run: Run) -> No
 
 
 def test_the_message_shows_who_waits_where_for_what_and_who_holds_it(run: Run) -> None:
-    """Rule 11.2: with the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
     with pytest.raises(giambio.DeadlockError) as caught:
         run(two_locks)
     lines = str(caught.value).splitlines()
@@ -299,7 +299,7 @@ def test_a_virtual_clock_does_not_hide_it(run: Run) -> None:
 
 
 def test_a_sleeping_task_keeps_it_quiet(run: Run) -> None:
-    """Rule 11.4: no armed timer."""
+    """Rule 11.4: an armed timer."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -312,7 +312,7 @@ def test_a_sleeping_task_keeps_it_quiet(run: Run) -> None:
 
 
 def test_a_timer_of_call_later_keeps_it_quiet(run: Run) -> None:
-    """Rule 11.4: no armed timer."""
+    """Rule 11.4: an armed timer."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -323,7 +323,7 @@ def test_a_timer_of_call_later_keeps_it_quiet(run: Run) -> None:
 
 
 def test_the_deadline_of_a_scope_keeps_it_quiet(run: Run) -> None:
-    """Rule 11.4: no armed timer."""
+    """Rule 11.4: an armed timer."""
 
     async def main() -> bool:
         with giambio.move_on_after(LONG) as scope:
@@ -335,7 +335,7 @@ def test_the_deadline_of_a_scope_keeps_it_quiet(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["receive", "wait_readable"])
 def test_a_task_parked_on_a_descriptor_keeps_it_quiet(run: Run, how: str) -> None:
-    """Rule 11.5: no task parked on a descriptor."""
+    """Rule 11.5: a task parked on a descriptor."""
     writer = subprocess.Popen(
         [sys.executable, "-c", f"import time; time.sleep({LONG}); print('x')"],
         stdout=subprocess.PIPE,
@@ -366,7 +366,7 @@ def test_a_task_parked_on_a_descriptor_keeps_it_quiet(run: Run, how: str) -> Non
 
 
 def test_a_job_in_a_thread_keeps_it_quiet(run: Run) -> None:
-    """Rule 11.6: no job in a thread."""
+    """Rule 11.6: a job in a thread."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -390,7 +390,7 @@ def test_an_idle_worker_thread_does_not_keep_it_quiet(run: Run) -> None:
 
 
 def test_a_foreign_park_keeps_it_quiet(loop: giambio.EventLoop) -> None:
-    """Rule 11.9: no foreign park."""
+    """Rule 11.9: a foreign park."""
     parks: list[ForeignPark] = []
 
     class Foreign:
@@ -452,7 +452,7 @@ def test_sleep_forever_keeps_it_quiet(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["threading", "_thread"])
 def test_a_live_python_thread_keeps_it_quiet(run: Run, how: str) -> None:
-    """Rule 11.11: no live Python thread but giambio's idle workers."""
+    """Rule 11.11: a live Python thread."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -503,7 +503,7 @@ def test_a_loop_in_another_thread_is_quiet_as_long_as_the_main_thread_lives(run:
 
 
 def test_external_wakeups_keeps_it_quiet(run: Run) -> None:
-    """Rule 11.13: no `with giambio.external_wakeups():`."""
+    """Rule 11.13: `with giambio.external_wakeups():`."""
 
     async def main() -> None:
         with giambio.external_wakeups():
@@ -581,7 +581,7 @@ def test_ctrl_c_and_stop_signals_do_not_keep_it_quiet(run: Run, signals: Any) ->
 
 
 def test_a_loop_driven_by_turns_is_left_alone(loop: giambio.EventLoop) -> None:
-    """Rule 11.14: nobody driving the loop by turns."""
+    """Rule 11.14: whoever drives it by turns may know better."""
     event = giambio.Event()
     task = loop.begin(event.wait)
     end = time.monotonic() + LONG

@@ -359,7 +359,7 @@ def opened_late(path: Path) -> Iterator[None]:
 def test_a_file_that_is_being_opened_is_no_deadlock_and_an_open_one_hides_none(
     run: Run, tmp_path: Path
 ) -> None:
-    """Rule 11.6: no job in a thread or io_uring."""
+    """Rule 11.6: a job in a thread or io_uring."""
     data = []
 
     async def main() -> None:

@@ -332,7 +332,7 @@ def test_a_visit_begun_in_a_cancelled_task_runs_to_its_first_checkpoint(
 
 
 def test_a_visit_that_is_cancelled_alone_is_an_ordinary_exception(run: Run) -> None:
-    """Rule 8.13: never `CancelledError`, as if the joiner were cancelled."""
+    """Rule 8.13: not `CancelledError`, as if the joiner were cancelled."""
 
     async def visit() -> None:
         giambio.current_task().cancel()

@@ -92,7 +92,7 @@ def test_each_kind_of_awaitable_and_function(run: Run) -> None:
 
 
 def test_the_result_is_a_list_in_the_order_given(run: Run) -> None:
-    """Rule 9.1: as asyncio's."""
+    """Rule 9.1: a list, as asyncio's."""
 
     async def main() -> Any:
         return await giambio.gather(*(after(9 - n, n) for n in range(10)))
@@ -101,7 +101,7 @@ def test_the_result_is_a_list_in_the_order_given(run: Run) -> None:
 
 
 def test_of_nothing_is_an_empty_list_and_a_checkpoint(run: Run) -> None:
-    """Rule 9.12: each operation is one."""
+    """Rule 9.12: with nothing to do it is a checkpoint all the same."""
 
     async def main() -> Any:
         with giambio.CancelScope() as scope:
@@ -408,7 +408,7 @@ async def fail_below_when_cancelled(error: Exception) -> None:
     "child", [fail_when_cancelled, swallow_and_fail, fail_below_when_cancelled]
 )
 def test_what_is_raised_in_the_clean_up_is_raised(run: Run, child: Any) -> None:
-    """Rule 8.10: and nobody would see the results."""
+    """Rule 8.10: nobody would see the results, so it is raised."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:

@@ -426,7 +426,7 @@ def test_an_ignored_sigint_stays_ignored(run: Run) -> None:
 
 
 def test_the_handler_is_restored(run: Run) -> None:
-    """Rule 12.3: and restored."""
+    """Rule 12.3: everything is restored."""
 
     async def main() -> None:
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
@@ -440,7 +440,7 @@ def test_the_handler_is_restored(run: Run) -> None:
 
 
 def test_the_wakeup_descriptor_of_another_library_is_restored(run: Run) -> None:
-    """Rule 12.3: and restored."""
+    """Rule 12.3: everything is restored."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 

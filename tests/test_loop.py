@@ -105,6 +105,7 @@ def test_descriptors_are_opened_when_needed_and_released_after(driver: str) -> N
 
 
 def test_descriptors_are_released_when_main_or_the_loop_fails(loop: giambio.EventLoop) -> None:
+    """Rule 1.8: also when the run fails."""
     before = open_descriptors()
 
     async def main() -> None:
@@ -153,6 +154,7 @@ def test_close_is_idempotent_and_final(loop: giambio.EventLoop) -> None:
 def test_an_exception_between_two_steps_closes_the_tasks_children_first(
     loop: giambio.EventLoop,
 ) -> None:
+    """Rule 12.6: children first."""
     closed: list[str] = []
 
     async def closes(name: str) -> None:
@@ -537,6 +539,7 @@ def test_callbacks_are_called_in_the_order_they_were_scheduled(loop: giambio.Eve
 
 
 def test_timers_fire_in_the_order_of_their_times_and_then_of_their_making() -> None:
+    """Rule 2.2: timers keep the order in which they were made."""
     order: list[str] = []
     loop = giambio.EventLoop(clock=ManualClock())
 
@@ -561,7 +564,7 @@ def test_a_callback_scheduled_before_start_is_called(loop: giambio.EventLoop) ->
 
 
 def test_a_handle_cancels_its_callback(loop: giambio.EventLoop) -> None:
-    """Rule 1.15: callbacks and timers … return a cancellable handle."""
+    """Rule 1.15: callbacks and timers have a handle that cancels them."""
     called: list[str] = []
 
     async def main() -> None:
@@ -689,6 +692,8 @@ def test_an_exception_from_a_callback_that_comes_too_late_for_main_is_raised_by_
 def test_an_exception_from_a_callback_and_one_of_main_are_raised_together(
     loop: giambio.EventLoop,
 ) -> None:
+    """Rule 1.13: as an `ExceptionGroup`."""
+
     async def main() -> None:
         loop.call_soon(lambda: 1 / 0)
         await giambio.cancel_shielded_checkpoint()
@@ -703,7 +708,7 @@ def test_an_exception_from_a_callback_and_one_of_main_are_raised_together(
 
 
 def test_a_threadsafe_call_wakes_a_loop_that_waits(run: Run) -> None:
-    """The loop sleeps in its driver without a deadline: only a real wake-up ends that."""
+    """Rule 1.16: it sleeps in its driver without a deadline; only a real wake-up ends that."""
 
     async def main() -> list[object]:
         loop = giambio.current_loop()
@@ -956,7 +961,7 @@ def test_a_child_forked_before_start_runs_the_loop_as_does_its_parent(
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_while_the_loop_runs_may_run_a_new_one(run: Run) -> None:
-    """Rule 1.10: and never touches its parent's registrations."""
+    """Rule 1.10: it never touches its parent's registrations."""
 
     async def inner() -> str:
         reader, writer = os.pipe()

@@ -88,7 +88,7 @@ def test_ten_thousand_items(run: Run) -> None:
 
 
 def test_of_nothing_is_an_empty_list_and_gives_way(run: Run) -> None:
-    """Rule 9.12: each operation is one."""
+    """Rule 9.12: with nothing to do it is a checkpoint all the same."""
 
     async def main() -> Any:
         ran: list[str] = []
@@ -520,7 +520,7 @@ def test_the_tasks_are_called_after_the_function(run: Run) -> None:
 
 
 def test_the_task_tree_says_what_the_items_wait_for(run: Run) -> None:
-    """Rule 18.3: of the source that the items come from."""
+    """Rule 18.3: also where the items come from."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:

@@ -52,7 +52,7 @@ def test_an_operation_that_was_never_awaited_warns_naming_it(
 
 
 def test_a_forgotten_spawn_warns_and_closes_its_coroutine(run: Run) -> None:
-    """Rule 7.5: it warns like a coroutine does, and closes its own."""
+    """Rule 7.5: it warns like a coroutine does, and closes the one it was given."""
 
     async def child() -> None:
         raise AssertionError("must not run")

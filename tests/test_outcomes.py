@@ -426,7 +426,7 @@ def test_a_stray_cancellation_in_the_body_does_not_end_at_the_block(run: Run) ->
 
 
 def test_a_failure_that_arrives_by_two_ways_is_reported_once(run: Run) -> None:
-    """Rule 8.8: its own, and a sibling that joined it, is reported once."""
+    """Rule 8.8: by itself and by a sibling that joined it."""
     error = ValueError("once")
 
     async def main() -> None:
@@ -531,7 +531,7 @@ def test_equal_errors_are_no_duplicates(run: Run) -> None:
 
 
 def test_joining_a_failed_task_raises_its_own_exception(run: Run) -> None:
-    """Rule 8.11: or raise the task's own exception."""
+    """Rule 8.11: joining raises the task's own exception."""
     error = ValueError("own")
 
     async def main() -> None:
@@ -574,7 +574,7 @@ def test_observing_a_failure_does_not_handle_it(run: Run) -> None:
 
 
 def test_joining_a_cancelled_task_raises_an_ordinary_exception(run: Run) -> None:
-    """Rule 8.13: or `TaskCancelled` (an ordinary exception) when it was cancelled."""
+    """Rule 8.13: `TaskCancelled`, an ordinary exception."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -591,7 +591,7 @@ def test_joining_a_cancelled_task_raises_an_ordinary_exception(run: Run) -> None
 
 
 def test_asking_an_unfinished_task(run: Run) -> None:
-    """Rule 8.14: or `TaskNotFinished` from `result()` before the end."""
+    """Rule 8.14: `TaskNotFinished` before the end."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -602,6 +602,21 @@ def test_asking_an_unfinished_task(run: Run) -> None:
                     getattr(task, what)()
 
     run(main)
+
+
+def test_only_a_cancellation_escapes_except_exception() -> None:
+    """Rule 19.7: all other errors of giambio's are ordinary ones, with one base."""
+    errors = [
+        value
+        for value in map(giambio.__dict__.get, giambio.__all__)
+        if isinstance(value, type) and issubclass(value, BaseException)
+    ]
+    assert len(errors) > 10
+    assert [error for error in errors if not issubclass(error, giambio.GiambioError)] == [
+        giambio.CancelledError
+    ]
+    assert issubclass(giambio.GiambioError, Exception)
+    assert not issubclass(giambio.CancelledError, Exception)
 
 
 def test_awaiting_oneself_is_an_error(run: Run) -> None:
@@ -679,7 +694,7 @@ def test_a_joiner_cancelled_in_the_turn_in_which_the_task_ends_is_cancelled(run:
 
 
 def test_the_traceback_is_restored_each_time(run: Run) -> None:
-    """Rule 8.12: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
     error = ValueError("x")
 
     async def main() -> None:
@@ -704,7 +719,7 @@ def test_the_traceback_is_restored_each_time(run: Run) -> None:
 
 
 def test_joiners_leave_no_trace_in_what_leaves_the_block(run: Run) -> None:
-    """Rule 8.12: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
 
     async def join(task: giambio.Task[Any]) -> None:
         with suppress(ValueError):
@@ -723,7 +738,7 @@ def test_joiners_leave_no_trace_in_what_leaves_the_block(run: Run) -> None:
 
 
 def test_joiners_leave_no_trace_in_a_group(run: Run) -> None:
-    """Rule 8.12: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
 
     async def main() -> None:
         async with giambio.TaskManager(strict=True) as manager:
@@ -738,7 +753,7 @@ def test_joiners_leave_no_trace_in_a_group(run: Run) -> None:
 
 
 def test_result_restores_the_traceback_each_time(run: Run) -> None:
-    """Rule 8.12: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match="x"):

@@ -270,6 +270,7 @@ def test_build_info_tells_what_runs() -> None:
 
 
 def test_build_info_names_the_worker_threads_that_are_alive() -> None:
+    """Rule 13.4: `build_info()` lists those that are alive."""
     end = threading.Event()
     ours = threading.Thread(target=end.wait, name="giambio-test")
     theirs = threading.Thread(target=end.wait, name="someone-else")
@@ -486,6 +487,7 @@ class TestBuilds:
         assert f", pure: {wheel.reason}, stand-in driver, " in info
 
     def test_a_compiler_that_is_missing(self, builder: Builder, project: Path) -> None:
+        """Rule 20.7: without a compiler the wheel is pure."""
         wheel = builder.wheel(project, CC="no-such-compiler")
         assert wheel.is_pure()
         assert wheel.reason == "no C compiler (no-such-compiler: command not found)"
@@ -526,6 +528,7 @@ class TestBuilds:
     def test_extensions_can_be_declined_without_cython(
         self, builder: Builder, project: Path, tmp_path: Path
     ) -> None:
+        """Rule 20.9: `GIAMBIO_NO_EXTENSIONS=1`, also where Cython is broken."""
         write_files(tmp_path / "broken", {"Cython/__init__.py": "raise ImportError('no Cython')"})
         broken_cython = str(tmp_path / "broken")
         wheel = builder.wheel(project, GIAMBIO_NO_EXTENSIONS="1", PYTHONPATH=broken_cython)

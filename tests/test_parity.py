@@ -116,7 +116,7 @@ def test_outcomes_agree(reports: tuple[Report, Report], part: str) -> None:
 
 
 def test_every_public_name_has_a_docstring() -> None:
-    """Rule 21.5: and so do their methods."""
+    """Rule 21.5: every public name, and its methods."""
     missing = [name for name in giambio.__all__ if not getattr(giambio, name).__doc__]
     assert missing == []
 

@@ -289,7 +289,7 @@ async def withdrawn_while(wait: Any, then: Callable[[], object]) -> object:
 
 
 def test_an_interrupt_withdrawn_before_delivery_lets_the_task_wait_on(run: Run) -> None:
-    """Rule 3.8: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
     aborts = []
 
     async def main() -> object:
@@ -301,7 +301,7 @@ def test_an_interrupt_withdrawn_before_delivery_lets_the_task_wait_on(run: Run) 
 
 
 def test_a_sleep_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
-    """Rule 3.8: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> object:
         return await withdrawn_while(giambio.sleep(0.05), lambda: None)
@@ -310,7 +310,7 @@ def test_a_sleep_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
 
 
 def test_a_join_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
-    """Rule 3.8: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> object:
         wait = Wait()
@@ -322,7 +322,7 @@ def test_a_join_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
 
 
 def test_a_wake_between_an_interrupt_and_its_withdrawal_is_not_lost(run: Run) -> None:
-    """Rule 3.8: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> object:
         wait = Wait()
@@ -464,7 +464,7 @@ def started_request(loop: giambio.EventLoop) -> tuple[Request, giambio.CancelSco
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answers_not_yet_may_still_give_the_result(loop: giambio.EventLoop) -> None:
-    """Rule 3.5: *not yet: the operation itself will wake the task*."""
+    """Rule 3.5: *not yet* may still lead to the result."""
     request, _, task = started_request(loop)
     assert request.wait.wake("came through")
     result, later = finish(loop, task)
@@ -475,7 +475,7 @@ def test_an_abort_that_answers_not_yet_may_still_give_the_result(loop: giambio.E
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answers_not_yet_may_give_the_cancellation(loop: giambio.EventLoop) -> None:
-    """Rule 3.5: with its result or with the cancellation."""
+    """Rule 3.5: the operation wakes the task with the cancellation."""
     request, _, task = started_request(loop)
     assert request.wait.wake_error(request.wait.interrupted())
     assert not request.wait.wake("too late")

@@ -517,7 +517,7 @@ def test_its_repr_tells_whether_it_is_open(run: Run) -> None:
 
 
 def test_an_open_portal_is_no_deadlock_and_a_closed_one_hides_none(run: Run) -> None:
-    """Rule 11.12: no portal held."""
+    """Rule 11.12: an open portal."""
 
     async def main() -> str:
         async with giambio.BlockingPortal() as portal:

@@ -27,7 +27,7 @@ Number = tuple[int, int]
 RULE = re.compile(r"^- \*\*(\d+)\.(\d+)\*\* \S")
 SECTION = re.compile(r"^## (\d+)\. \S")
 #: A citation of one rule or of several.
-CITATION = re.compile(r"\b[Rr]ules? (\d+\.\d+(?:(?:, | and |, and )\d+\.\d+)*)")
+CITATION = re.compile(r"\b[Rr]ules? (\d+\.\d+(?:(?:, | and |, and | to )\d+\.\d+)*)")
 #: Documents that are not in the repository, in the form in which they were cited once.
 UNKNOWN = re.compile(r"\b(?:DESIGN|SEMANTICS|HOUSE|ASYNCIO)\b(?:\.md\b|[,:] )|\b[Ii]ssue \d+[,:]")
 

@@ -191,7 +191,7 @@ def test_iterating_gives_way(run: Run) -> None:
 
 
 def test_what_nobody_took_goes_where_it_would_have_gone(run: Run) -> None:
-    """As Trio does: signals pending at the end are delivered again."""
+    """Rule 12.11: as Trio does: signals pending at the end are delivered again."""
     seen: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
 
@@ -375,7 +375,7 @@ def test_two_tasks_cannot_wait_for_the_next_one(run: Run) -> None:
 
 
 def test_an_open_receiver_is_no_deadlock_and_a_closed_one_hides_none(run: Run) -> None:
-    """Rule 11.7: no open signal receiver."""
+    """Rule 11.7: an open signal receiver."""
 
     async def main() -> None:
         event = giambio.Event()

@@ -25,7 +25,7 @@ def block_until_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_slow_step_is_logged_while_it_blocks(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    """Rule 18.4: with task, file and line."""
+    """Rule 18.4: logged with task, file and line."""
 
     async def blocker() -> int:
         block_until_logged(caplog)

@@ -498,7 +498,7 @@ CLOSED = "this socket is closed; make a new one to connect again"
 
 @pytest.mark.parametrize("how", WAITING)
 def test_closing_wakes_who_waits_with_an_error(run: Run, how: str) -> None:
-    """Rule 15.17: closing wakes whoever waits."""
+    """Rule 15.17: closing wakes the tasks that wait."""
 
     async def main() -> None:
         sock, call, others = await prepared(how)
@@ -1000,7 +1000,7 @@ def test_cancelled_receives_at_every_moment_lose_no_byte(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["receive", "send", "send_all", "accept", "send_eof", "connect"])
 def test_in_a_cancelled_scope_nothing_is_done_even_if_it_could_be(run: Run, how: str) -> None:
-    """Rule 4.2: each operation, in this order: a pending cancellation raises."""
+    """Rule 4.2: a pending cancellation raises, and nothing was done."""
 
     async def main() -> None:
         with listening() as listener, socket.create_connection(listener.getsockname()) as client:
@@ -1036,7 +1036,7 @@ def test_in_a_cancelled_scope_nothing_is_done_even_if_it_could_be(run: Run, how:
 
 
 def test_a_cancelled_connect_closes_the_socket(run: Run) -> None:
-    """Rule 5.8: with named exceptions that may have happened in part: connect."""
+    """Rule 5.8: `connect` may have happened in part, so the socket is closed."""
 
     async def main() -> None:
         sock, call, others = await prepared("connect")
@@ -1057,7 +1057,7 @@ HALF_SENT = r"an earlier send_all\(\) was cancelled when a part was sent.*receiv
 
 
 def test_after_a_half_sent_send_all_only_receiving_goes_on(run: Run) -> None:
-    """Rule 5.9: after a cancelled `send_all` that sent something ..."""
+    """Rule 5.9: after a cancelled `send_all` that sent something, sends raise."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()

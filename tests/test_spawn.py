@@ -418,7 +418,7 @@ def test_a_forgotten_spawn_does_not_call_the_function(run: Run) -> None:
 
 
 def test_a_cancelled_spawn_spawns_nothing_and_closes(run: Run) -> None:
-    """Rule 7.6: cancelled, likewise."""
+    """Rule 7.6: nothing is spawned, and the coroutine is closed."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -892,7 +892,7 @@ def test_a_waiter_cancelled_when_its_place_was_promised_passes_it_on(run: Run) -
 
 
 def test_a_cancelled_waiter_closes_its_coroutine(run: Run) -> None:
-    """Rule 7.6: cancelled, likewise."""
+    """Rule 7.6: nothing is spawned, and the coroutine is closed."""
 
     async def main() -> None:
         async with giambio.TaskManager(limit=1) as manager:

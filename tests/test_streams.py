@@ -158,6 +158,8 @@ def test_both_directions_at_once_with_pieces_of_any_size(
 
 
 def test_a_slow_reader_slows_the_sender_down(run: Run, connect: Open, many: int) -> None:
+    """Rule 17.10: backpressure."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             data = random_bytes(many)
@@ -270,6 +272,8 @@ def test_closing_with_bytes_unread_breaks_the_connection(
 
 
 def test_a_closed_stream_says_so(run: Run, connect: Open, kind: str) -> None:
+    """Rule 15.17: a closed stream."""
+
     async def main() -> None:
         async with connect() as (left, _):
             await left.close()
@@ -298,6 +302,8 @@ def test_closing_need_not_be_awaited(run: Run, connect: Open) -> None:
 
 
 def test_closing_gets_those_out_who_wait(run: Run, connect: Open, many: int) -> None:
+    """Rule 15.17: those that wait get out."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             closed = giambio.ClosedResourceError
@@ -371,6 +377,8 @@ def test_a_block_whose_coroutine_is_closed_closes_at_once(run: Run, connect: Ope
 
 
 def test_a_second_receiver_is_refused(run: Run, connect: Open) -> None:
+    """Rule 15.16: a second receiver."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             first = await manager.spawn(right.receive())
@@ -384,6 +392,8 @@ def test_a_second_receiver_is_refused(run: Run, connect: Open) -> None:
 
 
 def test_a_second_sender_is_refused(run: Run, connect: Open, kind: str, many: int) -> None:
+    """Rule 15.16: a second sender."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             await manager.spawn(left.send_all(bytes(many)))

@@ -63,7 +63,7 @@ def test_exactly_so_many_bytes(run: Run) -> None:
 
 
 def test_a_stream_that_ends_too_early(run: Run) -> None:
-    """The exception has what came, and the buffer still has it too."""
+    """Rule 17.9: the exception has what came, and the buffer still has it too."""
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"hel"))
@@ -125,6 +125,8 @@ def test_what_is_before_the_delimiter_may_be_as_long_as_allowed(run: Run, size: 
 
 @pytest.mark.parametrize("pieces", [(b"12345--rest",), (b"1", b"2345", b"-", b"-", b"rest")])
 def test_a_delimiter_that_comes_too_late(run: Run, pieces: tuple[bytes, ...]) -> None:
+    """Rule 17.9: the bytes stay in the buffer."""
+
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(*pieces))
         error = await raises(giambio.DelimiterNotFound, stream.receive_until, b"--", 4)
@@ -189,6 +191,8 @@ def test_lines_of_a_loop(run: Run) -> None:
 
 
 def test_a_line_that_is_too_long(run: Run) -> None:
+    """Rule 17.9: a line longer than its limit."""
+
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"12345\n"))
         await raises(giambio.DelimiterNotFound, stream.read_line, 4)

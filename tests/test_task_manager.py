@@ -404,6 +404,8 @@ def test_cancelling_a_manager_does_not_reach_outside(run: Run) -> None:
 
 
 def test_cancelling_reaches_managers_within(run: Run) -> None:
+    """Rule 6.1: managers nest like scopes."""
+
     async def main() -> None:
         tasks: list[giambio.Task[Any]] = []
 

@@ -229,7 +229,7 @@ def test_a_dropped_connection_says_where_it_was_made(run: Run, places: Places) -
 
 
 def test_the_families_take_turns(race: Race, places: Places) -> None:
-    """RFC 8305, section 4: interleaved families, and the best address first."""
+    """Rule 16.1: interleaved families, and the best address first (RFC 8305, section 4)."""
     six = [places.refusing(V6) for _ in range(4)]
     four = [places.refusing(V4) for _ in range(2)]
     race.begin(*six, *four)
@@ -248,7 +248,7 @@ def test_an_address_that_is_given_twice_is_tried_once(race: Race, places: Places
 
 @linux
 def test_each_address_gets_a_head_start(race: Race, places: Places) -> None:
-    """RFC 8305, section 5: staggered starts, 250 ms apart."""
+    """Rule 16.1: staggered starts, 250 ms apart (RFC 8305, section 5)."""
     targets = [places.silent(V6), places.silent(V4), places.good(V6)]
     race.begin(*targets)
     assert race.tried == targets[:1]

@@ -347,6 +347,8 @@ def test_giving_way_alone_is_no_checkpoint(run: Callable[..., Any], function: Fu
 def test_where_there_is_no_checkpoint_none_is_found(
     run: Callable[..., Any], function: Function
 ) -> None:
+    """Rule 18.7: where there is none, none is found."""
+
     async def main() -> None:
         with assert_no_checkpoints():
             await function()

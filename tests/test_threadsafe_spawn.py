@@ -69,6 +69,8 @@ def test_the_future_gets_the_result(run: Run) -> None:
 
 
 def test_it_wakes_a_loop_that_waits_for_nothing(run: Run) -> None:
+    """Rule 7.22: it wakes a loop that waits."""
+
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             stop = await manager.spawn(giambio.sleep_forever)

@@ -220,6 +220,8 @@ def test_tls_in_tls_in_tls(run: Run, certificates: Certificates) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("how", ["close", "async with", "with", "forgotten await", "close_now"])
 def test_closing_says_goodbye(run: Run, certificates: Certificates, version: str, how: str) -> None:
+    """Rule 16.10: it ends with a `close_notify`."""
+
     def talk(sock: ssl.SSLSocket) -> bytes:
         assert sock.recv(100) == b"hello"
         sock.sendall(b"welcome")
@@ -281,7 +283,7 @@ def test_cancelled_it_says_no_goodbye(
 
 
 def test_a_connection_that_was_cut_off(run: Run, certificates: Certificates) -> None:
-    """What came before is received; then the end is an error, each time."""
+    """Rule 16.9: what came before is received; then the end is an error, each time."""
 
     async def main() -> None:
         client, server = await encrypted(certificates)
@@ -344,6 +346,8 @@ def test_the_other_side_says_goodbye_first(
 def test_closing_does_not_wait_for_the_other_side(
     run: Run, certificates: Certificates, version: str
 ) -> None:
+    """Rule 16.10: closing does not wait for the other side's."""
+
     async def main() -> None:
         client, server = await encrypted(certificates, version)
         await client.close()

@@ -66,7 +66,7 @@ def test_large_arguments_and_results(run: Run) -> None:
 
 
 def test_a_process_is_used_again(run: Run) -> None:
-    """Rule 13.10: with a reused pool."""
+    """Rule 13.10: a pool, whose processes are used again."""
 
     async def main() -> None:
         first, _ = await giambio.to_process(functions.count_calls)
@@ -121,7 +121,7 @@ def test_a_function_may_have_processes_of_its_own(run: Run) -> None:
 def test_waiting_for_a_process_is_no_deadlock_and_an_idle_one_hides_none(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rule 11.6: no job in a process."""
+    """Rule 11.6: a job in a process."""
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.1)
 
     async def main() -> None:
@@ -270,6 +270,7 @@ def test_a_function_that_is_not_found_there_says_so(run: Run) -> None:
 
 
 def test_keywords_point_to_partial() -> None:
+    """Rule 13.13: of the function called in the process."""
     with pytest.raises(TypeError, match=r"to_process\(functools.partial\(int, base=...\), ...\)"):
         giambio.to_process(int, "1", base=2)  # type: ignore[arg-type]
 

@@ -484,7 +484,7 @@ def test_the_error_of_an_abandoned_thread_is_dropped(run: Run, gate: Gate) -> No
 def test_a_cancellation_taken_back_before_delivery_leaves_the_call_alone(
     run: Run, gate: Gate
 ) -> None:
-    """Rule 3.8: withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> None:
         outer, inner = giambio.CancelScope(), giambio.CancelScope()
@@ -775,7 +775,7 @@ giambio.run(main, driver=sys.argv[1])
 
 
 def test_a_thread_never_keeps_the_interpreter_from_exiting(driver: str) -> None:
-    """Rule 13.6: never delaying interpreter exit."""
+    """Rule 13.6: it never delays the interpreter's exit."""
     before = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, driver],

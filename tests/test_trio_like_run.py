@@ -203,7 +203,7 @@ def test_managers_and_tasks_may_be_nested_deep(run: Run) -> None:
 
 
 def test_a_deadline_that_is_set_again_and_again_leaves_no_timers_behind(run: Run) -> None:
-    """Rule 6.5: and leaves no timers behind."""
+    """Rule 6.5: the old timers do not pile up."""
 
     async def main() -> None:
         now = giambio.current_time()

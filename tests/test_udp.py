@@ -474,7 +474,7 @@ def test_cancelled_nothing_was_sent_and_the_next_in_line_has_its_turn(run: Run) 
 
 
 def test_closing_wakes_all_who_wait(run: Run) -> None:
-    """Rule 15.17: closing wakes whoever waits."""
+    """Rule 15.17: closing wakes the tasks that wait."""
 
     async def main() -> None:
         left, theirs = plain_unix_pair()

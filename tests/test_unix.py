@@ -613,7 +613,7 @@ def test_more_descriptors_than_wanted_are_an_error_and_all_are_closed(run: Run) 
 @linux
 @pytest.mark.parametrize("left_over", [0, 2])
 def test_out_of_descriptors_is_an_error_and_all_are_closed(run: Run, left_over: int) -> None:
-    """Rule 15.18: and all are closed."""
+    """Rule 15.18: it is an error, and all that came are closed."""
 
     async def main() -> None:
         left, right = giambio.socketpair()

@@ -102,6 +102,7 @@ def test_a_cancelled_read_has_read_nothing(ring: Any, pipe: tuple[int, int]) -> 
 
 
 def test_a_cancellation_may_come_too_late(ring: Any, pipe: tuple[int, int]) -> None:
+    """Rule 3.5: the request may win the race."""
     request = ring.read(pipe[0], 100, -1)
     ring.submit(request, None)
     os.write(pipe[1], b"data")

@@ -41,7 +41,7 @@ def test_a_day_of_sleep_takes_no_time(run: Callable[..., Any]) -> None:
 
 
 def test_everybody_wakes_at_his_own_time(run: Callable[..., Any]) -> None:
-    """Time jumps from deadline to deadline, not beyond one."""
+    """Rule 2.5: time jumps from deadline to deadline, not beyond one."""
     woken: list[tuple[str, float]] = []
 
     async def sleeper(name: str, naps: list[float]) -> None:
