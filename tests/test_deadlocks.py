@@ -547,7 +547,7 @@ def test_external_wakeups_outside_of_a_loop_says_so() -> None:
 
 
 def test_a_signal_handler_of_the_program_keeps_it_quiet(run: Run) -> None:
-    """Where we differ: Python's own signal handlers may wake a task as well."""
+    """Rule 11.8: a signal handler of the program's own may wake a task."""
     event = giambio.Event()
     loops: list[giambio.EventLoop] = []
 

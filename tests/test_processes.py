@@ -173,7 +173,7 @@ def test_no_thread_is_started(run: Run) -> None:
 
 @pytest.mark.usefixtures("watch")
 def test_a_program_that_runs_is_no_deadlock_and_one_that_has_ended_hides_none(run: Run) -> None:
-    """Rule 11.6: no job in a process, no task parked on a descriptor."""
+    """Rule 11.6: a task that waits for a child process."""
     done = []
 
     async def main() -> None:
