@@ -14,7 +14,7 @@ import pytest
 
 HERE = Path(__file__).resolve()
 #: The repository, wherever below its tests this module is.
-ROOT = next((folder for folder in HERE.parents if (folder / "docs").is_dir()), HERE.parent)
+ROOT = next((up for up in HERE.parents if (up / "docs" / "semantics.md").exists()), HERE.parent)
 SEMANTICS = ROOT / "docs" / "semantics.md"
 
 pytestmark = pytest.mark.skipif(
