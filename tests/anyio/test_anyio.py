@@ -44,7 +44,7 @@ def methods(cls: type) -> dict[str, Any]:
     ("asked", "ours"), [(abc.AsyncBackend, backend_class), (abc.TestRunner, TestRunner)]
 )
 def test_no_method_is_missing(asked: type, ours: type) -> None:
-    """Done when: every method of `anyio.abc.AsyncBackend`, including its test runner."""
+    """Every method of `anyio.abc.AsyncBackend` is there, its test runner included."""
     assert not inspect.isabstract(ours)
     assert methods(asked).keys() <= methods(ours).keys()
 
@@ -122,7 +122,7 @@ def test_it_imports_neither_trio_nor_asyncio_to_do_its_work(tmp_path: Path) -> N
 
 
 def test_anyio_run(driver: str) -> None:
-    """Done when: `anyio.run(main, backend="giambio")`; its options are those of `giambio.run`."""
+    """`anyio.run(main, backend="giambio")`; its options are those of `giambio.run`."""
 
     async def main(greeting: str) -> tuple[str, str]:
         await anyio.sleep(0)
@@ -201,7 +201,7 @@ TESTS = """
 
 
 def test_tests_marked_anyio_run_on_it(tmp_path: Path) -> None:
-    """Done when: `@pytest.mark.anyio` tests run on it."""
+    """`@pytest.mark.anyio` tests run on it."""
     (tmp_path / "test_some.py").write_text(textwrap.dedent(TESTS))
     command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(

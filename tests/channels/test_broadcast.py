@@ -55,6 +55,8 @@ def test_a_subscription_begins_with_the_next_item(run: Run) -> None:
 
 
 def test_the_sender_waits_for_the_slowest(run: Run) -> None:
+    """Rule 10.7: the slowest subscriber sets the pace."""
+
     async def main() -> None:
         with giambio.Broadcast(2) as broadcast:
             slow, quick = broadcast.subscribe(), broadcast.subscribe()
@@ -100,7 +102,7 @@ def test_an_unlimited_broadcast_never_makes_a_sender_wait() -> None:
 
 
 def test_a_waiting_receiver_is_handed_the_item(run: Run) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> None:
         with giambio.Broadcast(1) as broadcast, broadcast.subscribe() as news:
@@ -154,7 +156,7 @@ def test_who_subscribes_while_a_sender_waits_gets_its_item(run: Run) -> None:
 
 
 def test_a_cancelled_send_reaches_nobody(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         with giambio.Broadcast(1) as broadcast, broadcast.subscribe() as news:
@@ -174,7 +176,7 @@ def test_a_cancelled_send_reaches_nobody(run: Run) -> None:
 
 
 def test_a_cancelled_receive_lost_nothing(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         with giambio.Broadcast(1) as broadcast, broadcast.subscribe() as news:
@@ -192,7 +194,7 @@ def test_a_cancelled_receive_lost_nothing(run: Run) -> None:
 
 
 def test_what_was_handed_over_is_kept_when_a_cancellation_comes_too(run: Run) -> None:
-    """SEMANTICS, Cancellation: an operation that transferred something keeps its result."""
+    """Rule 5.3: an operation that transferred something keeps its result."""
 
     async def take(news: giambio.Subscription[str], got: list[str]) -> None:
         got.append(await news.receive())
@@ -225,7 +227,7 @@ def test_what_was_handed_over_is_kept_when_a_cancellation_comes_too(run: Run) ->
 
 
 def test_a_receiver_closed_from_outside_gives_back_what_it_was_handed(run: Run) -> None:
-    """SEMANTICS, Cancellation: nothing is lost, not even when the loop is torn down."""
+    """Rule 5.7: nothing is lost, not even when the loop is torn down."""
     broadcast = giambio.Broadcast(1)
     news = broadcast.subscribe()
 
@@ -428,7 +430,7 @@ def test_dropping_what_nobody_can_miss_is_quiet(run: Run) -> None:
 
 
 def test_dropped_in_a_garbage_cycle_it_prevents_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: `gc.collect()` runs once first."""
+    """Rule 11.15: `gc.collect()` runs once first."""
 
     async def main() -> None:
         with giambio.Broadcast(1) as broadcast:
@@ -467,7 +469,7 @@ def test_a_subscription_is_not_made_by_hand() -> None:
 
 
 def test_operations_that_were_never_awaited_warn_and_do_nothing(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+    """Rule 3.13: an operation object that was never awaited warns."""
 
     async def main() -> None:
         with giambio.Broadcast(5) as broadcast, broadcast.subscribe() as news:
@@ -534,7 +536,7 @@ def test_two_loops_cannot_meet_at_one_broadcast(run: Run) -> None:
 
 
 def test_errors_come_without_frames_of_ours(run: Run) -> None:
-    """SEMANTICS, Outcomes: tracebacks contain no frame of ours between the user's."""
+    """Rule 8.17: tracebacks contain no frame of ours between the user's."""
 
     async def main() -> None:
         broadcast = giambio.Broadcast(1)
@@ -582,7 +584,7 @@ def test_statistics_tell_how_far_the_slowest_is_behind(run: Run) -> None:
 
 
 def test_a_deadlock_names_the_broadcast(run: Run) -> None:
-    """SEMANTICS, Deadlocks: `DeadlockError` with the tree of who waits on what."""
+    """Rule 11.2: `DeadlockError` with the tree of who waits on what."""
 
     async def main() -> None:
         with giambio.Broadcast(1) as broadcast, broadcast.subscribe():

@@ -55,7 +55,7 @@ def test_an_end_is_not_made_by_hand(cls: Any) -> None:
 
 @pytest.mark.parametrize("end", ["send", "receive"])
 def test_an_operation_that_was_never_awaited_warns_and_does_nothing(run: Run, end: str) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+    """Rule 3.13: an operation object that was never awaited warns."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(2)
@@ -73,7 +73,7 @@ def test_an_operation_that_was_never_awaited_warns_and_does_nothing(run: Run, en
 
 
 def test_an_operation_cannot_be_awaited_twice(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: awaiting an operation twice is an error."""
+    """Rule 3.12: awaiting an operation twice is an error."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(5)
@@ -146,7 +146,7 @@ def test_two_loops_cannot_meet_at_one_channel(run: Run, waiting: str) -> None:
 
 
 def test_errors_come_without_frames_of_ours(run: Run) -> None:
-    """SEMANTICS, Outcomes: tracebacks contain no frame of ours between the user's."""
+    """Rule 8.17: tracebacks contain no frame of ours between the user's."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(0)
@@ -167,6 +167,8 @@ def test_errors_come_without_frames_of_ours(run: Run) -> None:
 
 
 def test_dropping_the_last_sending_end_ends_the_receivers(run: Run) -> None:
+    """Rule 10.6: the receivers learn of the end."""
+
     async def main() -> None:
         send, receive = giambio.open_channel(1)
         with receive:
@@ -187,6 +189,8 @@ def test_dropping_the_last_sending_end_ends_the_receivers(run: Run) -> None:
 
 
 def test_dropping_the_last_receiving_end_breaks_the_senders(run: Run) -> None:
+    """Rule 10.6: the senders learn of it."""
+
     async def main() -> None:
         send, receive = giambio.open_channel(0)
         with send:
@@ -272,7 +276,7 @@ def test_an_end_may_be_dropped_in_another_thread(run: Run) -> None:
 
 
 def test_an_end_in_a_garbage_cycle_prevents_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: `gc.collect()` runs once first: a finalizer may close a channel."""
+    """Rule 11.15: `gc.collect()` runs once first: a finalizer may close a channel."""
 
     async def main() -> list[int]:
         send, receive = giambio.open_channel[int](5)
@@ -386,7 +390,7 @@ def test_an_end_describes_itself() -> None:
 
 
 def test_a_deadlock_names_the_channel_and_its_size(run: Run) -> None:
-    """SEMANTICS, Deadlocks: `DeadlockError` with the tree of who waits on what."""
+    """Rule 11.2: `DeadlockError` with the tree of who waits on what."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(7)

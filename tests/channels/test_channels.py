@@ -254,7 +254,7 @@ def test_closing_tells_each_side_what_it_needs_to_know(run: Run, end: str, how: 
 
 @pytest.mark.parametrize("how", ["close", "aclose", "await close", "with", "async with"])
 def test_an_end_can_be_closed_in_five_ways(run: Run, how: str) -> None:
-    """SEMANTICS, Cancellation: `close()` is idempotent; leaving a `with` block closes at once."""
+    """Rules 5.11, 5.14: closing is idempotent; leaving a `with` block closes at once."""
 
     async def close(end: Any) -> None:
         if how == "close":
@@ -284,8 +284,7 @@ def test_an_end_can_be_closed_in_five_ways(run: Run, how: str) -> None:
 
 
 def test_closing_in_a_cancelled_scope_closes_and_then_raises(run: Run) -> None:
-    """SEMANTICS, Cancellation: `close()` always releases first, also inside a cancelled scope,
-    and only then raises."""
+    """Rule 5.13: it closes first, also in a cancelled scope, and only then raises."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -416,7 +415,7 @@ def test_many_consumers_share_the_items_evenly(run: Run) -> None:
 
 
 def test_nobody_takes_away_what_was_handed_to_a_waiting_receiver(run: Run) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -435,7 +434,7 @@ def test_nobody_takes_away_what_was_handed_to_a_waiting_receiver(run: Run) -> No
 
 
 def test_nobody_takes_the_room_that_a_waiting_sender_was_given(run: Run) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -500,7 +499,7 @@ def test_one_who_leaves_the_line_holds_nobody_up(run: Run) -> None:
 
 
 def test_a_busy_channel_does_not_starve_other_tasks(run: Run) -> None:
-    """SEMANTICS, Checkpoints: an empty budget yields, also when nothing has to wait."""
+    """Rule 4.8: the budget counts, also when nothing has to wait."""
 
     async def count(turns: list[int]) -> None:
         while True:
@@ -526,7 +525,7 @@ def test_a_busy_channel_does_not_starve_other_tasks(run: Run) -> None:
 
 
 def test_a_cancelled_send_did_not_happen(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -547,7 +546,7 @@ def test_a_cancelled_send_did_not_happen(run: Run) -> None:
 
 
 def test_a_cancelled_receive_lost_nothing(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -567,8 +566,7 @@ def test_a_cancelled_receive_lost_nothing(run: Run) -> None:
 
 
 def test_an_item_that_was_handed_over_is_kept_when_a_cancellation_comes_too(run: Run) -> None:
-    """SEMANTICS, Cancellation: an operation that transferred something keeps its result, and
-    the *next* checkpoint raises."""
+    """Rule 5.3: it keeps its result, and the next checkpoint raises."""
 
     async def take(receive: giambio.ReceiveChannel[str], got: list[str]) -> None:
         got.append(await receive.receive())
@@ -604,7 +602,7 @@ def test_an_item_that_was_handed_over_is_kept_when_a_cancellation_comes_too(run:
 
 
 def test_a_receiver_that_is_cancelled_first_gets_nothing(run: Run) -> None:
-    """SEMANTICS, Cancellation: the item goes to the next who waits, or into the buffer."""
+    """Rule 5.6: the item goes to the next who waits, or into the buffer."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -623,7 +621,7 @@ def test_a_receiver_that_is_cancelled_first_gets_nothing(run: Run) -> None:
 
 
 def test_a_receiver_closed_from_outside_gives_back_what_it_was_handed(run: Run) -> None:
-    """SEMANTICS, Cancellation: nothing is lost, not even when the loop is torn down."""
+    """Rule 5.7: nothing is lost, not even when the loop is torn down."""
     send, receive = giambio.open_channel(1)
 
     async def main() -> None:
@@ -725,7 +723,7 @@ def test_anext_with_a_default_leaves_the_line_when_it_is_closed_from_outside(run
 
 
 def test_anext_with_a_default_can_wait_for_its_turn(run: Run) -> None:
-    """SEMANTICS, Checkpoints: an empty budget yields; then the operation goes on."""
+    """Rule 4.3: an empty budget yields; then the operation goes on."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -738,7 +736,7 @@ def test_anext_with_a_default_can_wait_for_its_turn(run: Run) -> None:
 
 
 def test_anext_cannot_be_awaited_twice(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: awaiting an operation twice is an error."""
+    """Rule 3.12: awaiting an operation twice is an error."""
 
     async def main() -> None:
         send, receive = giambio.open_channel(1)
@@ -821,7 +819,7 @@ def test_a_buffer_that_was_large_gives_its_memory_back() -> None:
 @pytest.mark.parametrize("size", [0, 1, 3, math.inf])
 @pytest.mark.parametrize("seed", range(8))
 def test_in_a_crowd_nothing_is_lost_doubled_or_reordered(run: Run, size: float, seed: int) -> None:
-    """Senders and receivers that are cancelled at random; what each one did is accounted for."""
+    """Rule 10.9: cancelled at random; what each task did is accounted for."""
     dice = random.Random(seed)
     sent: list[tuple[int, int]] = []
     received: list[list[tuple[int, int]]] = [[], [], []]

@@ -57,6 +57,8 @@ def test_the_value_at_the_time_of_subscribing_is_no_change(run: Run) -> None:
 
 
 def test_values_in_between_are_skipped(run: Run) -> None:
+    """Rule 10.8: values in between are skipped."""
+
     async def main() -> None:
         watch = giambio.Watch(0)
         watcher = watch.subscribe()
@@ -161,7 +163,7 @@ def test_tasks_that_share_a_watcher_see_each_change_once(run: Run) -> None:
 
 
 def test_a_cancelled_wait_has_seen_nothing(run: Run) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing raises."""
+    """Rule 5.4: one that transferred nothing raises."""
 
     async def main() -> None:
         watch = giambio.Watch(0)
@@ -203,6 +205,8 @@ def test_closing_ends_those_who_wait(run: Run) -> None:
 
 
 def test_the_last_value_is_seen_before_the_end(run: Run) -> None:
+    """Rule 10.8: the last value is seen."""
+
     async def main() -> None:
         watch = giambio.Watch(0)
         watcher = watch.subscribe()
@@ -281,7 +285,7 @@ def test_a_watcher_is_not_made_by_hand() -> None:
 
 
 def test_a_wait_that_was_never_awaited_warns(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+    """Rule 3.13: an operation object that was never awaited warns."""
 
     async def main() -> None:
         with pytest.warns(RuntimeWarning, match=r"Watcher.changed\(\) was never awaited"):
@@ -292,7 +296,7 @@ def test_a_wait_that_was_never_awaited_warns(run: Run) -> None:
 
 
 def test_errors_come_without_frames_of_ours(run: Run) -> None:
-    """SEMANTICS, Outcomes: tracebacks contain no frame of ours between the user's."""
+    """Rule 8.17: tracebacks contain no frame of ours between the user's."""
 
     async def main() -> None:
         watch = giambio.Watch(0)
@@ -327,7 +331,7 @@ def test_a_watch_and_a_watcher_describe_themselves(run: Run) -> None:
 
 
 def test_a_deadlock_names_the_watcher(run: Run) -> None:
-    """SEMANTICS, Deadlocks: `DeadlockError` with the tree of who waits on what."""
+    """Rule 11.2: `DeadlockError` with the tree of who waits on what."""
 
     async def main() -> None:
         with giambio.Watch(0) as watch:

@@ -54,7 +54,7 @@ async def async_naturals() -> AsyncIterator[int]:
 
 
 def test_results_come_in_the_order_in_which_they_are_ready(run: Run) -> None:
-    """DESIGN, section 3: results as they come."""
+    """Rule 9.2: results come in the order in which they are ready."""
 
     async def main() -> list[float]:
         async with giambio.as_completed(after, [3, 1, 2]) as results:
@@ -119,7 +119,7 @@ def test_it_has_begun_when_the_block_is_entered(run: Run, work: Work) -> None:
 
 
 def test_results_that_were_not_taken_count_against_the_limit(run: Run, work: Work) -> None:
-    """DESIGN, section 3: consumed no faster than `limit`."""
+    """Rule 9.4: consumed no faster than `limit`."""
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -142,7 +142,7 @@ def test_results_that_were_not_taken_count_against_the_limit(run: Run, work: Wor
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_items_are_taken_no_faster_than_the_limit(run: Run, work: Work, kind: str) -> None:
-    """DESIGN, section 3: consumed no faster than `limit`."""
+    """Rule 9.4: consumed no faster than `limit`."""
     out = 0
 
     def items() -> Iterator[int]:
@@ -167,7 +167,7 @@ def test_items_are_taken_no_faster_than_the_limit(run: Run, work: Work, kind: st
 
 @pytest.mark.parametrize("source", [naturals, async_naturals])
 def test_breaking_out_of_an_endless_one(run: Run, work: Work, source: Any) -> None:
-    """Issue 3, Helpers: leaving it early cancels and joins what it started."""
+    """Rule 9.6: leaving it early cancels and joins what it started."""
 
     async def main() -> list[int]:
         found = []
@@ -206,7 +206,7 @@ def test_returning_from_inside(run: Run, work: Work) -> None:
 
 
 def test_an_exception_in_the_body(run: Run, work: Work) -> None:
-    """Issue 3, Helpers: by any way."""
+    """Rule 9.6: by an exception."""
 
     async def main() -> None:
         error = ValueError("body")
@@ -221,7 +221,7 @@ def test_an_exception_in_the_body(run: Run, work: Work) -> None:
 
 
 def test_a_deadline_around_it(run: Run, work: Work) -> None:
-    """Issue 3, Helpers: by any way."""
+    """Rule 9.6: by a deadline."""
 
     async def main() -> None:
         with giambio.move_on_after(0.01) as scope:
@@ -254,7 +254,7 @@ def test_a_deadline_inside_of_it(run: Run, work: Work) -> None:
 
 
 def test_closing_the_generator_that_has_it_open(run: Run, work: Work) -> None:
-    """Issue 3, Helpers: by any way."""
+    """Rule 9.6: by closing the generator around it."""
 
     async def numbers() -> AsyncIterator[int]:
         async with giambio.as_completed(work.steps, naturals(), limit=2) as results:
@@ -271,7 +271,7 @@ def test_closing_the_generator_that_has_it_open(run: Run, work: Work) -> None:
 
 
 def test_a_slow_clean_up_is_waited_for(run: Run) -> None:
-    """Issue 3, Helpers: cancels and joins."""
+    """Rule 9.6: what it started is cancelled and joined."""
     done: list[int] = []
 
     async def slow(item: int) -> None:
@@ -291,7 +291,7 @@ def test_a_slow_clean_up_is_waited_for(run: Run) -> None:
 
 
 def test_a_failure_in_a_clean_up_comes_out_of_the_block(run: Run) -> None:
-    """SEMANTICS, Outcomes: nothing is lost."""
+    """Rule 8.10: nothing is lost."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match="clean-up"):
@@ -304,7 +304,7 @@ def test_a_failure_in_a_clean_up_comes_out_of_the_block(run: Run) -> None:
 
 
 def test_leaving_gives_way_once(run: Run) -> None:
-    """SEMANTICS, Checkpoints: leaving a block of tasks always yields once."""
+    """Rule 4.12: leaving a block of tasks always yields once."""
 
     async def main() -> list[str]:
         ran: list[str] = []
@@ -321,7 +321,7 @@ def test_leaving_gives_way_once(run: Run) -> None:
 
 
 def test_a_failure_cancels_the_body_too(run: Run, work: Work) -> None:
-    """SEMANTICS, Outcomes: the body of the block counts as a child."""
+    """Rule 8.2: the body of the block counts as a child."""
 
     async def fetch(n: int) -> int:
         if n == 3:
@@ -341,7 +341,7 @@ def test_a_failure_cancels_the_body_too(run: Run, work: Work) -> None:
 
 
 def test_exceptions_are_handed_out_like_results(run: Run) -> None:
-    """DESIGN, section 3: one bad page need not end a scrape."""
+    """Rule 9.8: one bad page need not end a scrape."""
 
     async def fetch(n: int) -> int:
         await giambio.checkpoint()
@@ -359,7 +359,7 @@ def test_exceptions_are_handed_out_like_results(run: Run) -> None:
 
 
 def test_a_base_exception_is_never_handed_out(run: Run) -> None:
-    """Issue 3, Helpers: ordinary exceptions only."""
+    """Rule 9.9: ordinary exceptions only."""
 
     async def fetch(n: int) -> None:
         raise SystemExit(n)
@@ -430,7 +430,7 @@ def test_several_tasks_may_iterate_and_each_result_goes_to_one(run: Run, work: W
 
 
 def test_who_waits_when_the_block_is_left_is_told(run: Run, work: Work) -> None:
-    """DESIGN, Errors teach: no hang."""
+    """Rule 19.1: no hang."""
 
     async def main() -> None:
         async def wait(results: Any) -> None:
@@ -451,7 +451,7 @@ def test_who_waits_when_the_block_is_left_is_told(run: Run, work: Work) -> None:
 
 
 def test_after_the_block_iterating_is_an_error(run: Run) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: iterating after the block is an error that says so."""
 
     async def main() -> None:
         async with giambio.as_completed(after, [0]) as results:
@@ -467,7 +467,7 @@ def test_after_the_block_iterating_is_an_error(run: Run) -> None:
 
 
 def test_asyncios_form_is_refused_and_shown_ours(run: Run) -> None:
-    """DESIGN, section 3: asyncio's form raises a `TypeError` that shows ours."""
+    """Rule 9.11: asyncio's form raises a `TypeError` that shows ours."""
 
     async def main() -> None:
         match = r"write `async with giambio.as_completed\(fetch, urls, limit=20\) as pages:`"
@@ -492,7 +492,7 @@ def test_without_items_it_says_so() -> None:
 
 
 def test_iterating_without_the_block_is_refused_with_advice(run: Run) -> None:
-    """DESIGN, Errors teach: names the mistake and the fix."""
+    """Rule 19.1: the error names the mistake and the fix."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match="is a block; write `async with"):

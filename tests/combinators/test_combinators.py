@@ -67,7 +67,7 @@ def test_all_results_are_there(run: Run, name: str) -> None:
 
 
 def test_they_run_beside_each_other(run: Run, way: Way) -> None:
-    """DESIGN, section 3: both run concurrently."""
+    """Rule 9.1: both run concurrently."""
 
     async def meet(mine: giambio.Event, other: giambio.Event) -> None:
         mine.set()
@@ -81,7 +81,7 @@ def test_they_run_beside_each_other(run: Run, way: Way) -> None:
 
 
 def test_the_tasks_are_children_of_the_caller(run: Run, way: Way) -> None:
-    """Issue 3, Helpers: structured; the children are in the task tree."""
+    """Rule 9.5: structured; the children are in the task tree."""
     parents = []
 
     async def child() -> None:
@@ -97,7 +97,7 @@ def test_the_tasks_are_children_of_the_caller(run: Run, way: Way) -> None:
 
 
 def test_the_task_tree_says_who_waits_for_what(run: Run, way: Way) -> None:
-    """Issue 3, Task tree: live, from inside; user frames only."""
+    """Rule 18.2: live, from inside; user frames only."""
     texts: list[str] = []
 
     async def child() -> None:
@@ -114,7 +114,7 @@ def test_the_task_tree_says_who_waits_for_what(run: Run, way: Way) -> None:
 
 
 def test_each_task_has_a_copy_of_the_callers_context(run: Run, way: Way) -> None:
-    """SEMANTICS, Task managers: spawn copies the spawner's context."""
+    """Rules 7.11, 9.5: each task runs in a copy of the caller's context."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     seen = []
 
@@ -152,7 +152,7 @@ def test_they_can_be_nested(run: Run, way: Way) -> None:
 def test_one_failure_is_raised_as_itself_and_the_others_are_joined(
     run: Run, way: Way, work: Work
 ) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rules 8.3, 9.6: one failure leaves as itself, when the others are joined."""
     error = ValueError("x")
 
     async def main() -> None:
@@ -185,7 +185,7 @@ def test_the_others_are_told_why_they_are_cancelled(run: Run, way: Way) -> None:
 
 
 def test_several_failures_are_raised_as_a_group(run: Run, way: Way) -> None:
-    """SEMANTICS, Outcomes: several as an `ExceptionGroup`."""
+    """Rule 8.4: several as an `ExceptionGroup`."""
     errors = ValueError("first"), KeyError("clean-up")
 
     async def main() -> None:
@@ -197,7 +197,7 @@ def test_several_failures_are_raised_as_a_group(run: Run, way: Way) -> None:
 
 
 def test_strict_raises_a_group_for_one_as_well(driver: str, way: Way) -> None:
-    """SEMANTICS, Outcomes: `strict=None` inherits from `run(strict=…)`."""
+    """Rule 8.9: `strict=None` inherits from `run(strict=…)`."""
 
     async def main() -> None:
         with pytest.raises(ExceptionGroup, match=r"a task of \w+\(\) failed") as caught:
@@ -211,7 +211,7 @@ def test_strict_raises_a_group_for_one_as_well(driver: str, way: Way) -> None:
 def test_a_base_exception_is_raised_as_itself(
     run: Run, way: Way, work: Work, kind: type[BaseException]
 ) -> None:
-    """SEMANTICS, Outcomes: `KeyboardInterrupt` or `SystemExit` among them."""
+    """Rule 8.5: `KeyboardInterrupt` or `SystemExit`."""
 
     async def main() -> None:
         with pytest.raises(kind):
@@ -222,7 +222,7 @@ def test_a_base_exception_is_raised_as_itself(
 
 
 def test_a_failure_that_arrives_twice_is_raised_once(run: Run, way: Way) -> None:
-    """SEMANTICS, Outcomes: duplicates are found by identity."""
+    """Rule 8.8: duplicates are found by identity."""
     error = ValueError("x")
 
     async def main() -> None:
@@ -234,7 +234,7 @@ def test_a_failure_that_arrives_twice_is_raised_once(run: Run, way: Way) -> None
 
 
 def test_a_stray_cancellation_is_a_runtime_error(run: Run, way: Way) -> None:
-    """SEMANTICS, Cancellation: a `CancelledError` in no cancelled scope is a `RuntimeError`."""
+    """Rule 5.19: a `CancelledError` in no cancelled scope is a `RuntimeError`."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="none of its scopes was cancelled"):
@@ -292,7 +292,7 @@ DIRECT = [direct_gather, direct_race, direct_map, direct_async_map, direct_as_co
 def test_the_traceback_goes_from_the_await_to_the_childs_frames(
     run: Run, direct: Callable[[], Awaitable[None]], handling: bool
 ) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> None:
         if not handling:
@@ -314,7 +314,7 @@ def test_the_traceback_goes_from_the_await_to_the_childs_frames(
 
 
 def test_the_traceback_of_failing_items_is_the_users(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     def items() -> Iterator[int]:
         yield 1
@@ -343,7 +343,7 @@ def test_the_traceback_of_failing_items_is_the_users(run: Run) -> None:
 
 
 def test_the_cancellation_is_raised_at_the_await(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> list[list[tuple[str, str]]]:
         names = []
@@ -376,7 +376,7 @@ async def fail_with_cause() -> None:
 
 @pytest.mark.parametrize("handling", [False, True], ids=["plain", "in an except clause"])
 def test_a_failure_keeps_its_own_context(run: Run, way: Way, handling: bool) -> None:
-    """Issue 3, Exceptions: `__context__` and `__cause__` right."""
+    """Rule 8.18: `__context__` and `__cause__` right."""
 
     async def main() -> None:
         if not handling:
@@ -393,7 +393,7 @@ def test_a_failure_keeps_its_own_context(run: Run, way: Way, handling: bool) -> 
 
 @pytest.mark.parametrize("handling", [False, True], ids=["plain", "in an except clause"])
 def test_a_failure_keeps_its_cause(run: Run, way: Way, handling: bool) -> None:
-    """Issue 3, Exceptions: `__context__` and `__cause__` right."""
+    """Rule 8.18: `__context__` and `__cause__` right."""
 
     async def main() -> None:
         if not handling:
@@ -411,7 +411,7 @@ def test_a_failure_keeps_its_cause(run: Run, way: Way, handling: bool) -> None:
 
 @pytest.mark.parametrize("name", ["gather", "race", "map_concurrent"])
 def test_without_a_context_of_its_own_it_gets_what_is_being_handled(run: Run, name: str) -> None:
-    """Issue 3, Exceptions: as with any other await in an except clause."""
+    """Rule 8.18: as with any other await in an except clause."""
 
     async def main() -> None:
         try:
@@ -440,7 +440,7 @@ def test_outside_of_an_except_clause_there_is_no_context(run: Run, way: Way) -> 
 
 @pytest.mark.usefixtures("no_collector")
 def test_no_reference_cycle_keeps_a_frame_after_an_error(run: Run, way: Way) -> None:
-    """Issue 3, Exceptions: no reference cycle that keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle that keeps a frame alive after an error."""
 
     class Witness:
         pass
@@ -475,7 +475,7 @@ def test_no_reference_cycle_keeps_a_frame_after_an_error(run: Run, way: Way) -> 
 def test_a_cancellation_from_outside_cancels_joins_and_is_raised(
     run: Run, way: Way, work: Work
 ) -> None:
-    """Issue 3, Helpers: leaving them early, by any way, cancels and joins."""
+    """Rule 9.6: leaving them early, by any way, cancels and joins."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -494,7 +494,7 @@ def test_a_cancellation_from_outside_cancels_joins_and_is_raised(
 
 
 def test_a_deadline_cancels_and_joins(run: Run, way: Way, work: Work) -> None:
-    """Issue 3, Helpers: by any way."""
+    """Rule 9.6: by a deadline."""
 
     async def main() -> None:
         with pytest.raises(TimeoutError), giambio.fail_after(0.01):
@@ -505,7 +505,7 @@ def test_a_deadline_cancels_and_joins(run: Run, way: Way, work: Work) -> None:
 
 
 def test_cancelling_the_calling_task_cancels_and_joins(run: Run, way: Way, work: Work) -> None:
-    """Issue 3, Helpers: by any way."""
+    """Rule 9.6: by cancelling the task."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -521,7 +521,7 @@ def test_cancelling_the_calling_task_cancels_and_joins(run: Run, way: Way, work:
 
 
 def test_a_slow_clean_up_is_waited_for(run: Run, way: Way) -> None:
-    """Issue 3, Helpers: cancels and joins what they started."""
+    """Rule 9.6: cancels and joins what they started."""
     done: list[str] = []
 
     async def slow() -> None:
@@ -541,7 +541,7 @@ def test_a_slow_clean_up_is_waited_for(run: Run, way: Way) -> None:
 
 
 def test_in_a_cancelled_scope_it_raises(run: Run, way: Way) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises."""
+    """Rule 4.2: a pending cancellation raises."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -554,7 +554,7 @@ def test_in_a_cancelled_scope_it_raises(run: Run, way: Way) -> None:
 
 
 def test_a_failure_in_the_clean_up_is_not_lost(run: Run, way: Way) -> None:
-    """SEMANTICS, Outcomes: real failures drop `CancelledError`s."""
+    """Rules 8.6, 8.10: a failure in a clean-up is not dropped with the cancellation."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -602,7 +602,7 @@ def test_a_shield_that_goes_up_afterwards_does_not_invent_results(run: Run, name
 
 
 def test_an_exception_from_a_callback_ends_it(run: Run, way: Way, work: Work) -> None:
-    """SEMANTICS, The loop: an exception from a plain callback is raised into the main task."""
+    """Rule 1.12: an exception from a plain callback is raised into the main task."""
 
     def broken() -> None:
         raise KeyError("callback")
@@ -617,7 +617,7 @@ def test_an_exception_from_a_callback_ends_it(run: Run, way: Way, work: Work) ->
 
 
 def test_ctrl_c_ends_it(run: Run, way: Way, work: Work) -> None:
-    """SEMANTICS, Ctrl-C: the first SIGINT cancels the main task."""
+    """Rule 12.4: the first SIGINT cancels the main task."""
     import signal
 
     async def main() -> None:
@@ -634,7 +634,7 @@ def test_ctrl_c_ends_it(run: Run, way: Way, work: Work) -> None:
 def test_when_the_loop_is_interrupted_everything_is_closed(
     loop: giambio.EventLoop, way: Way, work: Work
 ) -> None:
-    """SEMANTICS, Ctrl-C: between two steps; children are closed first, nothing warns."""
+    """Rule 12.6: children are closed first, nothing warns."""
     closed: list[str] = []
 
     async def interrupts() -> None:
@@ -657,7 +657,7 @@ def test_when_the_loop_is_interrupted_everything_is_closed(
 
 
 def test_what_never_had_its_turn_is_closed_with_its_task(loop: giambio.EventLoop) -> None:
-    """Issue 3, Helpers: closes coroutines that never started.
+    """Rule 9.7: closes coroutines that never started.
 
     The task has used up its budget, so its await waits for the next turn; but none comes.
     """
@@ -682,7 +682,7 @@ def test_what_never_had_its_turn_is_closed_with_its_task(loop: giambio.EventLoop
 
 
 def test_deadlocked_tasks_are_named(run: Run, way: Way) -> None:
-    """DESIGN, Deadlocks are errors: with the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
 
     async def stuck() -> None:
         await giambio.Event().wait()
@@ -698,14 +698,14 @@ def test_deadlocked_tasks_are_named(run: Run, way: Way) -> None:
 
 
 def test_outside_of_a_task_says_so() -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: outside of a task the error says so."""
     operation: Any = giambio.gather(giambio.sleep_forever)
     with pytest.raises(RuntimeError, match="must be awaited in a giambio task"):
         next(operation.__await__())
 
 
 def test_two_awaits_of_one_are_an_error(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: awaiting it twice is an error."""
+    """Rule 3.12: awaiting it twice is an error."""
 
     async def main() -> None:
         for operation in (
@@ -721,7 +721,7 @@ def test_two_awaits_of_one_are_an_error(run: Run) -> None:
 
 
 def test_a_sync_function_is_refused_by_name(run: Run) -> None:
-    """DESIGN, Errors teach: names the mistake and the fix."""
+    """Rule 19.4: the error names the mistake and the fix."""
 
     def fetch(*args: object) -> int:
         return 5
@@ -745,7 +745,7 @@ def test_a_sync_function_is_refused_by_name(run: Run) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="never")
 @pytest.mark.parametrize("name", ["gather", "race", "map_concurrent"])
 def test_what_is_returned_has_the_operations_interface(name: str) -> None:
-    """SEMANTICS, Parking: it is an operation, and has no `throw`."""
+    """Rule 3.14: it is an operation, and has no `throw`."""
     make: dict[str, Callable[[], Any]] = {
         "gather": lambda: giambio.gather(giambio.sleep_forever),
         "race": lambda: giambio.race(giambio.sleep_forever),

@@ -56,7 +56,7 @@ class Method:
 
 
 def test_each_kind_of_awaitable_and_function(run: Run) -> None:
-    """DESIGN, section 3: any awaitable, async function or Task."""
+    """Rule 9.1: any awaitable, async function or Task."""
 
     async def function() -> str:
         return "function"
@@ -92,7 +92,7 @@ def test_each_kind_of_awaitable_and_function(run: Run) -> None:
 
 
 def test_the_result_is_a_list_in_the_order_given(run: Run) -> None:
-    """Issue 3, Helpers: as asyncio's."""
+    """Rule 9.1: a list, as asyncio's."""
 
     async def main() -> Any:
         return await giambio.gather(*(after(9 - n, n) for n in range(10)))
@@ -101,7 +101,7 @@ def test_the_result_is_a_list_in_the_order_given(run: Run) -> None:
 
 
 def test_of_nothing_is_an_empty_list_and_a_checkpoint(run: Run) -> None:
-    """SEMANTICS, Checkpoints: each operation is one."""
+    """Rule 9.12: with nothing to do it is a checkpoint all the same."""
 
     async def main() -> Any:
         with giambio.CancelScope() as scope:
@@ -124,7 +124,7 @@ def test_ten_thousand(run: Run) -> None:
 
 
 def test_a_list_is_refused_with_advice_and_closed(run: Run) -> None:
-    """DESIGN, Errors teach: names the mistake and the fix."""
+    """Rule 9.11: names the mistake and the fix."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match=r"one by one, not \[.*; write gather\(\*them\)"):
@@ -137,7 +137,7 @@ def test_a_list_is_refused_with_advice_and_closed(run: Run) -> None:
 
 
 def test_a_mistake_is_found_before_anything_runs(run: Run) -> None:
-    """Issue 3, Helpers: closes coroutines that never started."""
+    """Rule 9.7: closes coroutines that never started."""
 
     def broken() -> Any:
         raise KeyError("broken")
@@ -153,7 +153,7 @@ def test_a_mistake_is_found_before_anything_runs(run: Run) -> None:
 
 
 def test_the_same_coroutine_twice_is_refused(run: Run) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         coro = never()
@@ -178,7 +178,7 @@ def test_a_running_coroutine_is_refused(run: Run) -> None:
 
 
 def test_the_task_that_waits_is_refused(run: Run) -> None:
-    """SEMANTICS, Outcomes: awaiting oneself is an error."""
+    """Rule 8.16: awaiting oneself is an error."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="the task that awaits it"):
@@ -191,7 +191,7 @@ def test_the_task_that_waits_is_refused(run: Run) -> None:
 
 
 def test_forgotten_it_warns_once_and_closes_what_it_was_given(run: Run) -> None:
-    """SEMANTICS, Task managers: forgotten, it warns and closes what it was given."""
+    """Rules 9.7, 7.5: it warns once, and closes its coroutines."""
 
     async def main() -> None:
         with warnings.catch_warnings(record=True) as caught:
@@ -210,7 +210,7 @@ def test_forgotten_outside_of_a_loop(driver: str) -> None:
 
 
 def test_cancelled_before_it_began_nothing_runs_and_all_is_closed(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rules 9.7, 4.2: a pending cancellation raises, and nothing was done."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -226,7 +226,7 @@ def test_cancelled_before_it_began_nothing_runs_and_all_is_closed(run: Run) -> N
 
 
 def test_a_task_is_joined_and_not_cancelled_with_the_caller(run: Run) -> None:
-    """DESIGN, section 3: a Task passed in is joined, never cancelled by them."""
+    """Rule 9.10: a Task passed in is joined, never cancelled by them."""
 
     async def main() -> Any:
         async with giambio.TaskManager() as manager:
@@ -242,7 +242,7 @@ def test_a_task_is_joined_and_not_cancelled_with_the_caller(run: Run) -> None:
 
 
 def test_a_task_is_not_cancelled_with_a_failing_sibling(run: Run) -> None:
-    """DESIGN, section 3: a Task passed in is joined, never cancelled by them."""
+    """Rule 9.10: a Task passed in is joined, never cancelled by them."""
 
     async def main() -> Any:
         async with giambio.TaskManager() as manager:
@@ -265,7 +265,7 @@ def test_tasks_that_have_ended_and_the_same_task_twice(run: Run) -> None:
 
 
 def test_a_cancelled_task_raises_task_cancelled(run: Run) -> None:
-    """SEMANTICS, Outcomes: `TaskCancelled` (an ordinary exception) when it was cancelled."""
+    """Rule 8.13: `TaskCancelled` (an ordinary exception) when it was cancelled."""
 
     async def main() -> Any:
         async with giambio.TaskManager() as manager:
@@ -281,7 +281,7 @@ def test_a_cancelled_task_raises_task_cancelled(run: Run) -> None:
 
 
 def test_a_failed_task_fails_it_with_the_very_same_exception(run: Run) -> None:
-    """SEMANTICS, Outcomes: a failure that arrives by two ways is reported once."""
+    """Rule 8.8: a failure that arrives by two ways is reported once."""
     error = ValueError("x")
 
     async def main() -> None:
@@ -335,7 +335,7 @@ def test_one_that_was_cancelled_alone_fails_it(run: Run) -> None:
 
 
 def test_exceptions_are_returned_in_their_places(run: Run) -> None:
-    """DESIGN, section 3: one bad page need not end a scrape."""
+    """Rule 9.8: one bad page need not end a scrape."""
     first, second = ValueError("first"), OSError("second")
 
     async def main() -> Any:
@@ -369,7 +369,7 @@ def test_a_returned_group_is_returned_whole(run: Run) -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_a_base_exception_is_never_returned(run: Run, kind: type[BaseException]) -> None:
-    """Issue 3, Helpers: ordinary exceptions only."""
+    """Rule 9.9: ordinary exceptions only."""
 
     async def main() -> None:
         with pytest.raises(kind):
@@ -379,7 +379,7 @@ def test_a_base_exception_is_never_returned(run: Run, kind: type[BaseException])
 
 
 def test_a_cancellation_from_outside_is_never_returned(run: Run) -> None:
-    """DESIGN, section 3: a cancellation is never returned."""
+    """Rule 9.9: a cancellation is never returned."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -408,7 +408,7 @@ async def fail_below_when_cancelled(error: Exception) -> None:
     "child", [fail_when_cancelled, swallow_and_fail, fail_below_when_cancelled]
 )
 def test_what_is_raised_in_the_clean_up_is_raised(run: Run, child: Any) -> None:
-    """SEMANTICS, Outcomes: nothing is lost, and nobody would see the results."""
+    """Rule 8.10: nobody would see the results, so it is raised."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -445,7 +445,7 @@ def test_one_that_was_cancelled_alone_is_returned_as_task_cancelled(run: Run) ->
 
 
 def test_a_mixed_group_of_failure_and_cancellation_is_not_returned(run: Run) -> None:
-    """DESIGN, section 3: a cancellation is never returned, also not inside of a group."""
+    """Rule 9.9: a cancellation is never returned, also not inside of a group."""
 
     async def mixed() -> None:
         with giambio.CancelScope() as scope:
@@ -473,7 +473,7 @@ def test_a_misspelt_keyword_is_an_error() -> None:
 
 
 def test_results_that_are_complete_are_kept_when_a_cancellation_arrives(run: Run) -> None:
-    """SEMANTICS, Cancellation: what transferred something keeps its result."""
+    """Rule 5.3: what transferred something keeps its result."""
 
     async def main() -> Any:
         with giambio.CancelScope() as scope:
@@ -492,7 +492,7 @@ def test_results_that_are_complete_are_kept_when_a_cancellation_arrives(run: Run
 
 
 def test_the_context_is_copied_at_the_call(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` copies the spawner's context at the call."""
+    """Rule 7.11: `spawn` copies the spawner's context at the call."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
 
     async def read() -> str:

@@ -42,7 +42,7 @@ async def double(n: int) -> int:
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 20, 100, 2**100])
 def test_the_results_keep_the_order_of_the_items(run: Run, limit: int | None) -> None:
-    """DESIGN, section 3: results in order."""
+    """Rule 9.2: results in order."""
 
     async def main() -> Any:
         return await giambio.map_concurrent(double, range(50), limit=limit)
@@ -52,7 +52,7 @@ def test_the_results_keep_the_order_of_the_items(run: Run, limit: int | None) ->
 
 @pytest.mark.parametrize("limit", [1, 3, 7])
 def test_no_more_than_the_limit_run_at_once(run: Run, work: Work, limit: int) -> None:
-    """Issue 3, Helpers: bounded."""
+    """Rule 9.4: no more than the limit run at once."""
 
     async def main() -> None:
         steps = functools.partial(work.steps, together=limit)
@@ -88,7 +88,7 @@ def test_ten_thousand_items(run: Run) -> None:
 
 
 def test_of_nothing_is_an_empty_list_and_gives_way(run: Run) -> None:
-    """SEMANTICS, Checkpoints: each operation is one."""
+    """Rule 9.12: with nothing to do it is a checkpoint all the same."""
 
     async def main() -> Any:
         ran: list[str] = []
@@ -140,7 +140,7 @@ class AsyncRange:
     ids=["list", "tuple", "dict", "range", "iterator", "generator", "sequence"],
 )
 def test_each_kind_of_iterable(items: Any) -> None:
-    """DESIGN, section 3: `items` may be a sync or an async iterable."""
+    """Rule 9.4: `items` may be a sync or an async iterable."""
 
     async def main() -> Any:
         return await giambio.map_concurrent(double, items, limit=2)
@@ -149,7 +149,7 @@ def test_each_kind_of_iterable(items: Any) -> None:
 
 
 def test_an_async_iterable(run: Run) -> None:
-    """DESIGN, section 3: `items` may be a sync or an async iterable."""
+    """Rule 9.4: `items` may be a sync or an async iterable."""
 
     async def main() -> Any:
         return await giambio.map_concurrent(double, one_by_one(range(30)), limit=3)
@@ -159,7 +159,7 @@ def test_an_async_iterable(run: Run) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_items_are_taken_no_faster_than_the_limit(run: Run, work: Work, kind: str) -> None:
-    """DESIGN, section 3: consumed no faster than `limit`."""
+    """Rule 9.4: consumed no faster than `limit`."""
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -192,7 +192,7 @@ def test_a_slow_source_does_not_hold_up_those_that_run(run: Run, work: Work) -> 
 
 
 def test_an_endless_iterable_without_a_limit_does_not_starve_others(driver: str) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
 
     def endless() -> Iterator[int]:
         n = 0
@@ -209,7 +209,7 @@ def test_an_endless_iterable_without_a_limit_does_not_starve_others(driver: str)
 
 
 def test_an_endless_async_generator_is_closed_when_it_is_left(run: Run, work: Work) -> None:
-    """Issue 3, Helpers: leaving early cleans up."""
+    """Rule 9.6: leaving early cleans up."""
     closed: list[str] = []
 
     async def endless() -> AsyncIterator[int]:
@@ -269,7 +269,7 @@ def test_an_async_iterator_of_the_users_is_not_closed(driver: str) -> None:
 
 
 def test_a_generator_that_waits_in_its_clean_up_is_waited_for(run: Run) -> None:
-    """Issue 3, Helpers: cancels and joins."""
+    """Rule 9.6: cancels and joins."""
     closed: list[str] = []
 
     async def items() -> AsyncIterator[int]:
@@ -367,7 +367,7 @@ def test_a_function_that_fails_at_once_ends_it(run: Run) -> None:
 
 
 def test_exceptions_are_returned_in_their_places(run: Run) -> None:
-    """DESIGN, section 3: one bad page need not end a scrape."""
+    """Rule 9.8: one bad page need not end a scrape."""
 
     async def fetch(n: int) -> int:
         await giambio.checkpoint()
@@ -396,7 +396,7 @@ def test_a_returned_exception_frees_its_place(run: Run) -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_a_base_exception_is_never_returned(run: Run, kind: type[BaseException]) -> None:
-    """Issue 3, Helpers: ordinary exceptions only."""
+    """Rule 9.9: ordinary exceptions only."""
 
     async def fail(n: int) -> None:
         raise kind
@@ -447,7 +447,7 @@ def test_what_cannot_be_iterated_over_is_refused(items: Any) -> None:
 
 
 def test_items_that_must_be_awaited_first_are_closed(run: Run) -> None:
-    """DESIGN, Errors teach: names the mistake and the fix."""
+    """Rules 9.7, 19.4: the error names the mistake and the fix."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match="await it first"):
@@ -458,7 +458,7 @@ def test_items_that_must_be_awaited_first_are_closed(run: Run) -> None:
 
 
 def test_what_is_no_function_is_refused_with_an_example(run: Run) -> None:
-    """DESIGN, Errors teach: names the mistake and the fix."""
+    """Rule 19.4: the error names the mistake and the fix."""
 
     async def main() -> None:
         match = r"write `await giambio.map_concurrent\(fetch, urls, limit=20\)`"
@@ -474,7 +474,7 @@ def test_what_is_no_function_is_refused_with_an_example(run: Run) -> None:
 
 
 def test_forgotten_it_warns_and_takes_no_item(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: an operation that was never awaited warns."""
+    """Rule 3.13: an operation that was never awaited warns."""
 
     def items() -> Iterator[int]:
         raise AssertionError("must not be taken")
@@ -491,7 +491,7 @@ def test_forgotten_it_warns_and_takes_no_item(run: Run) -> None:
 
 
 def test_cancelled_before_it_began_it_takes_no_item(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rules 9.7, 4.2: a pending cancellation raises, and nothing was done."""
 
     def items() -> Iterator[int]:
         raise AssertionError("must not be taken")
@@ -520,7 +520,7 @@ def test_the_tasks_are_called_after_the_function(run: Run) -> None:
 
 
 def test_the_task_tree_says_what_the_items_wait_for(run: Run) -> None:
-    """Issue 3, Task tree."""
+    """Rule 18.3: also where the items come from."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:

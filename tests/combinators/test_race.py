@@ -33,7 +33,7 @@ async def after(steps: int, value: Any) -> Any:
 
 
 def test_the_first_result_is_returned_and_the_others_are_joined(run: Run) -> None:
-    """DESIGN, section 3: losers are cancelled."""
+    """Rule 9.3: losers are cancelled."""
     work = Work()
 
     async def main() -> Any:
@@ -70,7 +70,7 @@ def test_a_result_of_none_wins_too(run: Run) -> None:
 
 
 def test_the_first_failure_is_raised(run: Run) -> None:
-    """Issue 3, Helpers: the first to end decides."""
+    """Rule 9.3: the first to end decides."""
     error = ValueError("x")
 
     async def main() -> None:
@@ -111,7 +111,7 @@ def test_a_losers_result_is_dropped(run: Run) -> None:
 
 
 def test_a_loser_that_fails_in_its_clean_up_is_not_lost(run: Run) -> None:
-    """Issue 3, Helpers: nothing is lost."""
+    """Rules 8.10, 9.3: a failing clean-up of a loser is not lost."""
     error = ValueError("clean-up")
 
     async def main() -> None:
@@ -123,7 +123,7 @@ def test_a_loser_that_fails_in_its_clean_up_is_not_lost(run: Run) -> None:
 
 
 def test_a_failing_winner_and_a_failing_loser_are_a_group(run: Run) -> None:
-    """SEMANTICS, Outcomes: several as an `ExceptionGroup`."""
+    """Rule 8.4: several as an `ExceptionGroup`."""
     first, second = ValueError("first"), KeyError("clean-up")
 
     async def main() -> None:
@@ -135,7 +135,7 @@ def test_a_failing_winner_and_a_failing_loser_are_a_group(run: Run) -> None:
 
 
 def test_of_nothing_is_an_error() -> None:
-    """Issue 3, Helpers: nobody could ever win."""
+    """Rule 9.3: nobody could ever win."""
     with pytest.raises(ValueError, match="at least one"):
         giambio.race()
 
@@ -148,7 +148,7 @@ def test_of_one_is_that_one(run: Run) -> None:
 
 
 def test_all_of_them_start_even_if_the_first_never_waits(run: Run) -> None:
-    """SEMANTICS, Task managers: a spawned task always runs to its first checkpoint."""
+    """Rule 7.8: a spawned task always runs to its first checkpoint."""
     work = Work()
 
     async def main() -> Any:
@@ -160,7 +160,7 @@ def test_all_of_them_start_even_if_the_first_never_waits(run: Run) -> None:
 
 
 def test_a_task_that_loses_goes_on(run: Run) -> None:
-    """DESIGN, section 3: a Task passed in is joined, never cancelled by them."""
+    """Rule 9.10: a Task passed in is joined, never cancelled by them."""
 
     async def main() -> Any:
         async with giambio.TaskManager() as manager:
@@ -173,7 +173,7 @@ def test_a_task_that_loses_goes_on(run: Run) -> None:
 
 
 def test_a_cancelled_task_that_ends_first_raises(run: Run) -> None:
-    """SEMANTICS, Outcomes: `TaskCancelled`, never `CancelledError`."""
+    """Rule 8.13: `TaskCancelled`, never `CancelledError`."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -198,10 +198,7 @@ def test_one_that_was_cancelled_alone_decides(run: Run) -> None:
 
 
 def test_a_result_is_kept_when_the_caller_is_cancelled_meanwhile(run: Run) -> None:
-    """SEMANTICS, Cancellation: what transferred something keeps its result.
-
-    The result may be a connection, which nobody else would close.
-    """
+    """Rule 5.3: the result may be a connection, which nobody else would close."""
 
     async def slow_loser() -> None:
         try:
@@ -240,7 +237,7 @@ def test_cancelled_before_anybody_has_ended_it_raises(run: Run) -> None:
 
 
 def test_forgotten_it_warns_once_and_closes_what_it_was_given(run: Run) -> None:
-    """SEMANTICS, Task managers: forgotten, it warns and closes what it was given."""
+    """Rules 9.7, 7.5: it warns once, and closes its coroutines."""
 
     async def main() -> None:
         with warnings.catch_warnings(record=True) as caught:
@@ -253,7 +250,7 @@ def test_forgotten_it_warns_once_and_closes_what_it_was_given(run: Run) -> None:
 
 
 def test_cancelled_before_it_began_nothing_runs_and_all_is_closed(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rules 9.7, 4.2: a pending cancellation raises, and nothing was done."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -265,7 +262,7 @@ def test_cancelled_before_it_began_nothing_runs_and_all_is_closed(run: Run) -> N
 
 
 def test_a_list_is_refused_with_advice_and_closed(run: Run) -> None:
-    """DESIGN, Errors teach: names the mistake and the fix."""
+    """Rules 9.11, 19.1: the error names the mistake and the fix."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match=r"one by one, not \[.*; write race\(\*them\)"):

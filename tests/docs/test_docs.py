@@ -130,7 +130,7 @@ def is_ours(cls: type, member: str) -> bool:
 @pytest.mark.usefixtures("in_turn")
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_it_has_an_example_that_runs(name: str) -> None:
-    """With tasks that run in turn, because an example that has to wait for each is a long one."""
+    """Rule 21.5: its example runs."""
     text = docstring(name)
     test = doctest.DocTestParser().get_doctest(text, dict(vars(giambio)), name, None, 0)
     assert test.examples, f"{name} has no example"

@@ -82,7 +82,7 @@ def test_the_chat_refuses_a_line_that_fills_its_memory() -> None:
 
 
 def test_the_service_finishes_what_it_has_begun_and_exits_with_0() -> None:
-    """Done when: `service.py` (`serve_tcp`, SIGTERM, drain, exit code 0, with a real signal)."""
+    """Rules 12.8, 16.8: `service.py`: a real SIGTERM, a graceful shutdown, exit code 0."""
     with serving("service.py") as (process, port):
         with connect(port) as client:
             client.sendall(b"this\n")
@@ -131,7 +131,7 @@ def curl(*arguments: object) -> bytes:
 
 
 def test_the_http_server_gives_curl_what_is_in_its_folder(site: Path) -> None:
-    """Done when: `curl` against a small HTTP server built on `serve_tcp`."""
+    """`curl` against `http_server.py`."""
     with serving("http_server.py", site) as (_, port):
         url = f"http://127.0.0.1:{port}"
         assert curl(f"{url}/page.txt") == PAGE

@@ -62,7 +62,7 @@ def scraped(*arguments: str) -> list[str]:
 
 
 def test_the_scraper_visits_three_sites_at_the_same_time(site: str) -> None:
-    """Done when: the seed's program in today's clothes: three sites, concurrent, results."""
+    """The README's first program at full size: three sites, concurrently, with results."""
     urls = [f"{site}/1", f"{site}/2", f"{site}/missing"]
     assert scraped(*urls) == [
         f"{urls[0]}: 200, 5 bytes",
@@ -72,7 +72,7 @@ def test_the_scraper_visits_three_sites_at_the_same_time(site: str) -> None:
 
 
 def test_a_site_that_says_nothing_costs_the_scraper_only_the_time_out(site: str) -> None:
-    """Done when: …, time-out."""
+    """A timeout costs only the site that says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
         lines = scraped(url, f"{site}/alone", "--timeout", "2")
@@ -178,7 +178,7 @@ def curl() -> Curl:
 
 
 def test_curl_talks_to_the_asgi_server(served: Served, curl: Curl) -> None:
-    """Done when: `asgi_server.py` serves a Starlette application, tested with `curl`."""
+    """`asgi_server.py` serves a Starlette application, tested with `curl`."""
     url = served.url
     assert curl(url) == b"Hello, world!\n"
     assert served.line() == "said hello to world"  # a background task

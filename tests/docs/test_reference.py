@@ -35,7 +35,7 @@ def documented() -> dict[str, list[str]]:
 
 
 def test_the_reference_has_every_public_name_once() -> None:
-    """Done when: an API reference generated from the sources."""
+    """The reference, generated from the sources, has every public name once."""
     names = documented()
     assert sorted(names["giambio.testing"]) == giambio.testing.__all__
     # What `build_info` returns has no public name: nobody makes one.

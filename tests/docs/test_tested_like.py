@@ -117,7 +117,7 @@ def test_there_are_tables() -> None:
 
 @pytest.mark.parametrize("document", sorted({row.document for row in ROWS}))
 def test_every_test_of_ours_that_a_table_names_exists(document: str) -> None:
-    """Issue 3, How to prove it: a script checks that the tests it names exist."""
+    """Rule 21.6: the tests that a table names exist."""
     named = {found for row in ROWS if row.document == document for found in OURS.findall(row.ours)}
     assert named
     here = {
@@ -128,7 +128,7 @@ def test_every_test_of_ours_that_a_table_names_exists(document: str) -> None:
 
 @pytest.mark.parametrize("document", sorted({row.document for row in ROWS}))
 def test_every_row_has_a_test_of_ours_or_a_reason(document: str) -> None:
-    """Issue 3, How to prove it: one row per test of theirs, with ours or the reason why not."""
+    """Rule 21.6: one row per test of theirs, with ours or the reason why not."""
     reason = re.compile(r"not applicable: .{20,}")
     without = [
         row.theirs
@@ -146,7 +146,7 @@ def test_no_test_of_theirs_stands_in_a_table_twice(document: str, heading: str) 
 
 @pytest.mark.parametrize(("document", "heading"), HEADINGS)
 def test_no_test_of_theirs_is_missing(document: str, heading: str) -> None:
-    """Issue 3, How to prove it: test function by test function."""
+    """Rule 21.6: test function by test function."""
     theirs = test_functions(their_file(heading))
     assert theirs
     in_table = {row.theirs for row in ROWS if (row.document, row.heading) == (document, heading)}

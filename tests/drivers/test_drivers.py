@@ -119,7 +119,7 @@ def test_a_source_is_told_when_there_is_room_to_write(
 def test_an_event_that_was_collected_before_forget_is_dropped(
     made: Driver, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """SEMANTICS, Sockets: Events carry a slot and a generation; stale ones are dropped."""
+    """Rule 15.4: events carry a slot and a generation; stale ones are dropped."""
     left, right = pair
     reported = Reported(left)
     made.arm(reported.source, READING)
@@ -133,7 +133,7 @@ def test_an_event_that_was_collected_before_forget_is_dropped(
 def test_a_collected_event_does_not_reach_the_next_user_of_the_number(
     made: Driver, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """SEMANTICS, Sockets: Readiness belongs to the socket object, never to the number."""
+    """Rule 15.4: readiness belongs to the socket object, never to the number."""
     left, right = pair
     first = Reported(left)
     made.arm(first.source, READING)
@@ -159,7 +159,7 @@ def test_a_collected_event_does_not_reach_the_next_user_of_the_number(
 
 
 def test_forgetting_a_source_leaves_the_next_user_of_its_number_alone() -> None:
-    """SEMANTICS, Sockets: Readiness belongs to the socket object, never to the number."""
+    """Rule 15.4: readiness belongs to the socket object, never to the number."""
     if drivers.default_name() != "epoll":
         pytest.skip("only epoll forgets by itself what was closed behind its back")
     made = drivers.create("epoll")
@@ -246,7 +246,7 @@ def test_events_that_were_not_delivered_are_not_lost(
 def test_a_watch_tells_once_and_checks_the_level(
     made: Driver, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """SEMANTICS, Sockets: `wait_readable` and the like check the level at each call."""
+    """Rule 15.11: `wait_readable` and the like check the level at each call."""
     left, right = pair
     told: list[str] = []
     reader = Callback(lambda: told.append("read"))
@@ -292,7 +292,7 @@ def test_an_ended_watch_tells_nobody(
 def test_a_watch_beside_a_source_on_one_descriptor(
     made: Driver, pair: tuple[socket.socket, socket.socket]
 ) -> None:
-    """SEMANTICS, Sockets: they work beside an `AsyncSocket` on the same one."""
+    """Rule 15.12: they work beside an `AsyncSocket` on the same one."""
     left, right = pair
     reported = Reported(left)
     told: list[str] = []

@@ -95,7 +95,7 @@ print(count, giambio.build_info().build, giambio.build_info().driver)
 
 
 def test_every_module_can_be_imported(build: str) -> None:
-    """Done when: a subprocess test imports every module with what is Linux only missing."""
+    """Rule 20.12: every module, with what is Linux only missing."""
     done = run_elsewhere(IMPORTS, build)
     assert done.returncode == 0, done.stderr
     count, *rest = done.stdout.split()
@@ -107,7 +107,7 @@ def test_every_module_can_be_imported(build: str) -> None:
 
 
 def test_the_seed_runs_on_select(build: str, servers: list[Server], tmp_path: pathlib.Path) -> None:
-    """Done when: it passes the seed on `SelectSelector`."""
+    """Rule 20.12: the README's first program on `SelectSelector`."""
     program = tmp_path / "seed.py"
     program.write_text(PROGRAM)
     done = run_elsewhere(RUNNER, build, str(program), repr(HOSTS), "selectors", warnings="always")
@@ -245,7 +245,7 @@ PROGRAMS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_runs(build: str, name: str) -> None:
-    """DESIGN, 6: `selectors` is the portable driver; each native thing has a Python twin."""
+    """Rule 20.12: `selectors` is the portable driver; each native thing has a Python twin."""
     program, expected = PROGRAMS[name]
     done = run_elsewhere(program, build, given="a line\n")
     assert (done.returncode, done.stderr) == (0, "")

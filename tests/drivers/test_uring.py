@@ -102,6 +102,7 @@ def test_a_cancelled_read_has_read_nothing(ring: Any, pipe: tuple[int, int]) -> 
 
 
 def test_a_cancellation_may_come_too_late(ring: Any, pipe: tuple[int, int]) -> None:
+    """Rule 3.5: the request may win the race."""
     request = ring.read(pipe[0], 100, -1)
     ring.submit(request, None)
     os.write(pipe[1], b"data")
@@ -113,7 +114,7 @@ def test_a_cancellation_may_come_too_late(ring: Any, pipe: tuple[int, int]) -> N
 
 
 def test_buffers_live_until_the_completion_has_come(ring: Any, pipe: tuple[int, int]) -> None:
-    """SEMANTICS, Parking: buffers of an operation in flight live until it is complete."""
+    """Rule 3.6: buffers of an operation in flight live until it is complete."""
     size = fill(pipe[1])
     data = bytearray(b"x" * 100)
     ring.submit(ring.write(pipe[1], data, 0, 100, -1), None)  # nobody but the ring holds it
@@ -128,7 +129,7 @@ def test_buffers_live_until_the_completion_has_come(ring: Any, pipe: tuple[int, 
 
 
 def test_closing_cancels_and_waits(pipe: tuple[int, int]) -> None:
-    """SEMANTICS, Parking: what is in flight is cancelled before its buffer is freed."""
+    """Rule 3.6: what is in flight is cancelled before its buffer is freed."""
     ring: Any = Ring()
     fill(pipe[1])
     data = bytearray(100)
@@ -239,7 +240,7 @@ def test_a_task_waits_for_the_ring(run: Run, pipe: tuple[int, int]) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_what_is_done_at_once_counts_by_its_size(run: Run) -> None:
-    """SEMANTICS, Checkpoints: the budget counts operations (large transfers count by 64 KiB)."""
+    """Rule 4.7: the budget counts operations (large transfers count by 64 KiB)."""
 
     async def main() -> int:
         kernel = current_kernel()
@@ -259,7 +260,7 @@ def test_what_is_done_at_once_counts_by_its_size(run: Run) -> None:
 
 
 def test_a_cancelled_task_has_read_nothing(run: Run, pipe: tuple[int, int]) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         for _ in range(20):
@@ -286,7 +287,7 @@ def test_a_task_that_is_cancelled_before_it_begins(run: Run, pipe: tuple[int, in
 
 
 def test_a_result_wins_over_a_cancellation(run: Run, pipe: tuple[int, int]) -> None:
-    """SEMANTICS, Parking: an operation in flight may win the race."""
+    """Rule 3.5: an operation in flight may win the race."""
     results: list[Any] = []
 
     async def read() -> None:
@@ -333,7 +334,7 @@ def test_a_cancellation_that_is_taken_back_does_not_disturb(
 
 
 def test_an_interrupted_loop_waits_for_what_is_in_flight(pipe: tuple[int, int]) -> None:
-    """SEMANTICS, Parking: buffers live; at the end of the loop what is in flight is ended."""
+    """Rule 3.6: buffers live; at the end of the loop what is in flight is ended."""
     code = f"""
 import os, sys
 sys.path.insert(0, {os.path.dirname(os.path.dirname(__file__))!r})
@@ -375,7 +376,7 @@ print([link for link in links if "uring" in link or "event" in link])
 
 
 def test_the_ring_exists_only_while_the_loop_runs(run: Run, tmp_path: Path) -> None:
-    """SEMANTICS, The loop: `start` releases all it opened."""
+    """Rule 1.8: `start` releases all it opened."""
 
     def rings() -> int:
         links = []
@@ -400,7 +401,7 @@ def test_the_ring_exists_only_while_the_loop_runs(run: Run, tmp_path: Path) -> N
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_leaves_its_parents_ring_alone(run: Run, pipe: tuple[int, int]) -> None:
-    """SEMANTICS, The loop: a child never touches its parent's registrations."""
+    """Rule 1.10: a child never touches its parent's registrations."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:

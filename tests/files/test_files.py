@@ -29,7 +29,7 @@ Run = Callable[..., Any]
 
 
 def test_read_gives_all_that_is_left(run: Run, place: Path) -> None:
-    """Issue, Files: the standard file API made async."""
+    """Rule 17.2: the standard file API made async."""
     path = place / "file"
     path.write_bytes(b"0123456789")
 
@@ -159,7 +159,7 @@ def test_receive_gives_what_there_is(run: Run, place: Path) -> None:
 
 
 def test_a_buffered_stream_reads_from_a_file(run: Run, place: Path) -> None:
-    """Issue, Streams: what honours the interfaces fits everywhere."""
+    """Rule 17.1: what honours the interfaces fits everywhere."""
     path = place / "file"
     path.write_bytes(b"head\nbody")
 
@@ -278,7 +278,7 @@ def test_appending_goes_to_the_end_wherever_we_are(run: Run, place: Path) -> Non
 
 
 def test_appending_from_many_files_at_once_tears_no_record(run: Run, place: Path) -> None:
-    """Issue, Files: appending is the system's affair (`O_APPEND`)."""
+    """Rule 17.2: appending is the system's affair (`O_APPEND`)."""
     path = place / "log"
 
     async def write(writer: int) -> None:
@@ -646,7 +646,7 @@ def test_only_whole_numbers_are_sizes(run: Run, place: Path, value: Any) -> None
 
 
 def test_a_closed_file_says_so(run: Run, place: Path) -> None:
-    """DESIGN, Errors teach."""
+    """Rules 5.11, 15.17: a closed file says so; closing it again is harmless."""
     path = place / "file"
 
     async def main() -> None:
@@ -677,7 +677,7 @@ def test_a_closed_file_says_so(run: Run, place: Path) -> None:
 
 
 def test_with_instead_of_async_with_says_so(run: Run, place: Path) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error says `async with`."""
 
     async def main() -> None:
         file = await giambio.open_file(place / "file", "w")
@@ -708,7 +708,7 @@ def test_a_file_belongs_to_its_loop(run: Run, place: Path) -> None:
 
 
 def test_others_run_while_a_large_file_is_read(run: Run, place: Path) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
     path = place / "file"
     path.write_bytes(bytes(32 << 20))
     turns = 0
@@ -731,7 +731,7 @@ def test_others_run_while_a_large_file_is_read(run: Run, place: Path) -> None:
 
 
 def test_reading_line_by_line_lets_others_run(run: Run, place: Path) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
     path = place / "file"
     path.write_bytes(b"line\n" * 1000)
     turns = 0

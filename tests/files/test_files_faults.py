@@ -86,7 +86,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_what_was_written_to_a_full_disk_is_kept_and_tried_again(
     run: Run, small_disk: Path
 ) -> None:
-    """Issue, Fault tests: disk full. Right error, nothing lost."""
+    """Rule 17.7: disk full. Right error, nothing lost."""
     (small_disk / "other").write_bytes(bytes(60_000))
     path = small_disk / "file"
     data = os.urandom(30_000)
@@ -141,7 +141,7 @@ def test_a_large_write_may_have_written_a_part(run: Run, place: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["w", "wb"])
 def test_closing_says_what_could_not_be_written(run: Run, place: Path, mode: str) -> None:
-    """SEMANTICS, Cancellation: `close()` releases the descriptor first, and only then raises."""
+    """Rule 5.13: `close()` releases the descriptor first, and only then raises."""
     path = place / "file"
     data: Any = "x" * 1000 if mode == "w" else b"x" * 1000
 
@@ -189,7 +189,7 @@ def test_the_errors_of_the_body_and_of_closing_are_both_told(run: Run, place: Pa
 
 
 def test_a_cancelled_call_has_done_nothing(run: Run, place: Path) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
     path = place / "file"
     path.write_bytes(b"data")
 
@@ -228,7 +228,7 @@ def test_a_cancelled_call_has_done_nothing(run: Run, place: Path) -> None:
 
 
 def test_cancelled_reads_lose_nothing(run: Run, place: Path) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     path = place / "file"
     data = b"".join(b"%d\n" % number for number in range(200_000))
     path.write_bytes(data)
@@ -260,7 +260,7 @@ def test_cancelled_reads_lose_nothing(run: Run, place: Path) -> None:
 
 
 def test_cancelled_text_reads_lose_nothing(run: Run, place: Path) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     path = place / "file"
     text = "".join(f"äöü {number}\n" for number in range(100_000))
     path.write_text(text, encoding="utf-8")
@@ -292,7 +292,7 @@ def test_cancelled_text_reads_lose_nothing(run: Run, place: Path) -> None:
 
 
 def test_cancelled_writes_are_not_written(run: Run, place: Path) -> None:
-    """Documented: nothing of a `write` that fits into the buffer is written if cancelled."""
+    """Rule 5.5: nothing of a `write` that fits into the buffer is written if cancelled."""
     path = place / "file"
     chance = random.Random(9)
     written: list[bytes] = []
@@ -311,7 +311,7 @@ def test_cancelled_writes_are_not_written(run: Run, place: Path) -> None:
 
 
 def test_what_has_begun_in_a_thread_keeps_its_result(run: Run) -> None:
-    """SEMANTICS, Cancellation: when both happen the result is kept, and the next one raises."""
+    """Rules 17.6, 5.3: the result is kept, and the next checkpoint raises."""
     begun, go_on = threading.Event(), threading.Event()
     results: list[Any] = []
 
@@ -359,7 +359,7 @@ def opened_late(path: Path) -> Iterator[None]:
 def test_a_file_that_is_being_opened_is_no_deadlock_and_an_open_one_hides_none(
     run: Run, tmp_path: Path
 ) -> None:
-    """SEMANTICS, Deadlocks: no job in a thread or io_uring."""
+    """Rule 11.6: a job in a thread or io_uring."""
     data = []
 
     async def main() -> None:
@@ -415,7 +415,7 @@ def test_virtual_time_stands_still_while_files_are_used(run: Run, place: Path) -
 
 
 def test_opening_a_pipe_can_be_cancelled(run: Run, tmp_path: Path) -> None:
-    """SEMANTICS, Cancellation: and what is opened too late is closed."""
+    """Rule 17.6: a pipe that is opened too late is closed."""
 
     async def main() -> None:
         for mode in ("r", "w"):
@@ -552,7 +552,7 @@ async def closed_under(call: Callable[[], Any]) -> bool:
 
 
 def test_closing_in_a_cancelled_scope_writes_and_releases(run: Run, place: Path) -> None:
-    """SEMANTICS, Cancellation: `close()` always releases the descriptor, then raises."""
+    """Rule 5.13: `close()` always releases the descriptor, then raises."""
     path = place / "file"
 
     async def main() -> None:
@@ -670,7 +670,7 @@ def test_a_turn_that_was_handed_over_is_given_on_if_its_task_is_closed(run: Run)
 
 @pytest.mark.parametrize("mode", ["w", "wb"])
 def test_a_forgotten_await_on_close_loses_nothing(run: Run, place: Path, mode: str) -> None:
-    """SEMANTICS, Cancellation: a forgotten `await` on it leaks nothing."""
+    """Rule 5.12: a forgotten `await` on it leaks nothing."""
     path = place / "file"
 
     async def main() -> None:
@@ -691,7 +691,7 @@ def test_a_forgotten_await_on_close_loses_nothing(run: Run, place: Path, mode: s
 
 @pytest.mark.parametrize("mode", ["w", "wb"])
 def test_a_dropped_file_warns_and_writes(run: Run, place: Path, mode: str) -> None:
-    """SEMANTICS, Sockets and descriptors: closed, and warned about with the place."""
+    """Rule 17.8: closed, and warned about with the place."""
     path = place / "file"
 
     async def main() -> None:
@@ -769,7 +769,7 @@ def test_ctrl_c_in_the_middle_writes_what_was_accepted(run: Run, place: Path) ->
 
 
 def test_when_descriptors_have_run_out(run: Run, place: Path) -> None:
-    """Issue, Fault tests: descriptor exhaustion. And it goes on when there are some again."""
+    """Rule 15.18: descriptor exhaustion. And it goes on when there are some again."""
     path = place / "file"
     path.write_bytes(b"data")
 
@@ -814,7 +814,7 @@ def test_a_descriptor_that_was_closed_behind_our_back(run: Run, place: Path) -> 
 
 
 def test_nothing_is_written_to_whoever_has_the_number_next(run: Run, tmp_path: Path) -> None:
-    """Issue, Fault tests: descriptors are closed and reused under load."""
+    """Rule 15.4: nothing reaches the next user of the number."""
 
     async def write(number: int) -> None:
         path = tmp_path / str(number)

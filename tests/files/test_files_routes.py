@@ -42,7 +42,7 @@ def needs_page_cache(path: Path) -> None:
 
 
 def test_a_thousand_cached_reads_start_no_thread_and_no_request(run: Run, tmp_path: Path) -> None:
-    """Issue, Done when: 1 000 reads of a cached 4 KiB file."""
+    """Rule 17.3: 1 000 reads of a cached 4 KiB file."""
     path = tmp_path / "file"
     needs_page_cache(path)
     data = os.urandom(4096)
@@ -104,7 +104,7 @@ def test_lines_and_text_come_from_the_page_cache_too(run: Run, tmp_path: Path) -
 
 
 def test_uncached_reads_go_through_io_uring(run: Run, tmp_path: Path) -> None:
-    """Issue, Done when: uncached reads show a non-zero io_uring counter."""
+    """Rule 17.4: uncached reads show in io_uring's counter."""
     skip_without_ring()
     path = tmp_path / "file"
     data = os.urandom(1 << 20)
@@ -172,7 +172,7 @@ def test_a_file_system_that_refuses_is_asked_once(run: Run) -> None:
 
 
 def test_build_info_tells_of_the_routes(run: Run, tmp_path: Path) -> None:
-    """Issue, Files: chosen automatically, counted and visible in `build_info()`."""
+    """Rule 17.5: chosen automatically, counted and visible in `build_info()`."""
     before = giambio.build_info().files
     assert [route.name for route in before] == ["page cache", "io_uring", "worker threads"]
     assert all(isinstance(route, giambio.FileRoute) for route in before)
@@ -221,7 +221,7 @@ def test_many_files_at_once(run: Run, place: Path) -> None:
 
 
 def test_without_threads_io_uring_does_it_all(run: Run, place: Path) -> None:
-    """SEMANTICS, Threads we start unasked: ``threads=False``."""
+    """Rules 13.7, 17.4: without threads io_uring does it all."""
     skip_without_ring()
     path = place / "file"
 
@@ -243,7 +243,7 @@ def test_without_threads_io_uring_does_it_all(run: Run, place: Path) -> None:
 
 
 def test_without_threads_and_io_uring_it_is_an_error(run: Run, place: Path) -> None:
-    """SEMANTICS, Threads we start unasked: ``threads=False`` makes them errors."""
+    """Rule 13.7: ``threads=False`` makes them errors."""
 
     async def main() -> None:
         with pytest.raises(
@@ -338,7 +338,7 @@ def run_with(forbidden: str, path: Path) -> list[list[str]]:
 def test_where_io_uring_is_forbidden_threads_take_over(
     tmp_path: Path, number: int, error: int, reason: str
 ) -> None:
-    """Issue, Files: used only if it can be set up; containers often forbid it."""
+    """Rule 17.4: containers often forbid io_uring."""
     if not COMPILED:
         pytest.skip("the pure build does not use it in any case")
     _, ring, workers = run_with(f"forbid([{number}], {error})\n", tmp_path / "file")

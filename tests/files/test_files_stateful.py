@@ -93,7 +93,7 @@ def kind(exc: Exception) -> Any:
 def test_binary_files_agree_with_pythons(
     mode: str, buffering: int, content: bytes, calls: list[tuple[Any, ...]]
 ) -> None:
-    """Issue, Files: the standard file API made async."""
+    """Rule 17.2: the standard file API made async."""
 
     async def main(folder: str) -> None:
         paths = [os.path.join(folder, name) for name in ("ours", "theirs")]
@@ -144,7 +144,7 @@ def test_text_files_agree_with_pythons(
     content: str,
     calls: list[tuple[Any, ...]],
 ) -> None:
-    """Issue, Files: text mode, buffering."""
+    """Rule 17.2: text mode, buffering."""
     # A write may leave a part of an old character behind.
     options: Any = (buffering, encoding, "replace", newline)
 

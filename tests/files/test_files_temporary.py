@@ -74,7 +74,7 @@ def test_a_folder(run: Run, place: Path) -> None:
 
 
 def test_they_are_gone_whatever_ends_the_block(run: Run, place: Path) -> None:
-    """SEMANTICS, Cancellation: also inside a cancelled scope."""
+    """Rule 5.14: also in a cancelled scope."""
 
     async def main() -> None:
         makers: list[Callable[[], Any]] = [
@@ -128,7 +128,7 @@ def test_a_spooled_file_is_in_memory_while_it_is_small(run: Run, place: Path) ->
 
 
 def test_arguments_that_make_no_sense_are_refused_at_once() -> None:
-    """DESIGN, Errors teach: at the place of the mistake."""
+    """Rule 19.1: at the place of the mistake."""
     for make in (
         giambio.TemporaryFile,
         giambio.NamedTemporaryFile,
@@ -151,7 +151,7 @@ def test_a_folder_that_is_not_there(run: Run, place: Path) -> None:
 
 
 def test_without_threads_it_is_an_error(run: Run) -> None:
-    """SEMANTICS, Threads we start unasked: ``threads=False`` makes them errors."""
+    """Rule 13.7: ``threads=False`` makes them errors."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="making a temporary file needs a worker thread"):

@@ -167,7 +167,7 @@ def test_the_files_own_errors_come_out(run: Run, tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_refused(run: Run) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         async with giambio.wrap_file(io.BytesIO()) as file:

@@ -111,7 +111,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 @pytest.mark.parametrize("program", [ECHO, ECHO_BYTES], ids=["text", "bytes"])
 def test_pipes(driver: str, program: str) -> None:
-    """Issue, Standard streams."""
+    """Rule 17.1: pipes."""
     with running(program, driver, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -284,7 +284,7 @@ def test_waiting_for_a_slow_reader_lets_others_run(
 
 
 def test_a_cancelled_read_loses_nothing(driver: str) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     program = """
         async def main():
             for _ in range(3):
@@ -407,7 +407,7 @@ def test_two_loops_cannot_use_one_at_the_same_time(driver: str) -> None:
 
 
 def test_the_descriptors_are_released_when_the_loop_ends(driver: str) -> None:
-    """SEMANTICS, The loop: `start` releases all it opened."""
+    """Rule 1.8: `start` releases all it opened."""
     program = """
         before = set(os.listdir("/proc/self/fd"))
 

@@ -1,7 +1,7 @@
-"""SEMANTICS, Deadlocks: an error with a tree, and never a false alarm.
+"""Deadlocks (section 11 of the rules): an error with a tree, and never a false alarm.
 
-A deadlock is looked for when nothing has happened for a twentieth of a second; so the
-tests of what must keep it quiet let several times that pass before they wake the task.
+A deadlock is looked for when nothing has happened for a twentieth of a second; so the tests of what
+must keep it quiet let several times that pass before they wake the task.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ async def two_locks() -> None:
 
 
 def test_two_tasks_that_wait_for_each_others_lock_are_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: raised into the main task, and out of start."""
+    """Rule 11.1: raised into the main task, and out of `start`."""
     with pytest.raises(giambio.DeadlockError):
         run(two_locks)
 
 
 def test_the_message_shows_who_waits_where_for_what_and_who_holds_it(run: Run) -> None:
-    """SEMANTICS, Deadlocks: with the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
     with pytest.raises(giambio.DeadlockError) as caught:
         run(two_locks)
     lines = str(caught.value).splitlines()
@@ -79,14 +79,14 @@ def test_the_message_shows_who_waits_where_for_what_and_who_holds_it(run: Run) -
 
 
 def test_an_event_that_nobody_sets_is_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: the run queue is empty, and nothing can fill it."""
+    """Rule 11.1: the run queue is empty, and nothing can fill it."""
     event = giambio.Event()
     with pytest.raises(giambio.DeadlockError, match=r"Event\.wait\(\) on <giambio\.Event not set"):
         run(event.wait)
 
 
 def test_two_tasks_that_join_each_other_are_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks."""
+    """Rule 11.1: each waits for the other one's end."""
     tasks: list[giambio.Task[None]] = []
 
     async def join(other: int) -> None:
@@ -102,7 +102,7 @@ def test_two_tasks_that_join_each_other_are_a_deadlock(run: Run) -> None:
 
 
 def test_a_spawn_that_waits_for_a_place_nobody_gives_up_is_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks."""
+    """Rule 11.1: a place that nobody gives up."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -115,7 +115,7 @@ def test_a_spawn_that_waits_for_a_place_nobody_gives_up_is_a_deadlock(run: Run) 
 
 
 def test_a_start_whose_child_never_reports_is_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks."""
+    """Rule 11.1: a child that never reports."""
 
     async def server(task_status: giambio.TaskStatus) -> None:
         await giambio.Event().wait()
@@ -145,7 +145,7 @@ def test_a_main_task_that_cannot_be_interrupted_is_a_deadlock_all_the_same(run: 
 
 
 def test_it_is_raised_at_the_main_tasks_await_and_no_frame_of_ours_shows(run: Run) -> None:
-    """SEMANTICS, Outcomes: no frame of ours between the user's."""
+    """Rule 8.17: no frame of ours between the user's."""
 
     async def main() -> None:
         await giambio.Event().wait()
@@ -156,7 +156,7 @@ def test_it_is_raised_at_the_main_tasks_await_and_no_frame_of_ours_shows(run: Ru
 
 
 def test_a_main_task_that_catches_it_can_resolve_it_and_go_on(run: Run) -> None:
-    """SEMANTICS, Deadlocks: it is raised into the main task."""
+    """Rule 11.16: it is raised into the main task."""
 
     async def main() -> str:
         event = giambio.Event()
@@ -172,7 +172,7 @@ def test_a_main_task_that_catches_it_can_resolve_it_and_go_on(run: Run) -> None:
 
 
 def test_a_shield_does_not_keep_it_out(run: Run) -> None:
-    """SEMANTICS, Deadlocks: shields notwithstanding."""
+    """Rule 11.16: shields notwithstanding."""
 
     async def main() -> None:
         with giambio.CancelScope(shield=True):
@@ -183,7 +183,7 @@ def test_a_shield_does_not_keep_it_out(run: Run) -> None:
 
 
 def test_if_everything_parks_again_start_closes_the_children_first_and_raises(run: Run) -> None:
-    """SEMANTICS, Deadlocks: if everything parks again, `start` raises it itself."""
+    """Rule 11.17: if everything parks again, `start` raises it itself."""
     closed = []
 
     async def stubborn(name: str) -> None:
@@ -215,7 +215,7 @@ async def shielded_wait(closed: list[str]) -> None:
 
 
 def test_it_cancels_the_children_that_let_themselves_be_cancelled(run: Run) -> None:
-    """SEMANTICS, Deadlocks: it comes out of the main task's block like any failure."""
+    """Rule 11.16: it comes out of the main task's block like any failure."""
     told = []
 
     async def child() -> None:
@@ -235,7 +235,7 @@ def test_it_cancels_the_children_that_let_themselves_be_cancelled(run: Run) -> N
 
 
 def test_async_generators_that_wait_for_ever_when_closed_are_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: also when the main task has ended."""
+    """Rule 11.17: also when the main task has ended."""
     kept = []
 
     async def generator() -> AsyncIterator[int]:
@@ -253,7 +253,7 @@ def test_async_generators_that_wait_for_ever_when_closed_are_a_deadlock(run: Run
 
 
 def test_it_can_be_turned_off() -> None:
-    """SEMANTICS, Deadlocks: `detect_deadlocks=False` turns it off."""
+    """Rule 11.18: `detect_deadlocks=False` turns it off."""
     program = (
         "import giambio\n"
         "print('begin', flush=True)\n"
@@ -273,7 +273,7 @@ def test_it_can_be_turned_off() -> None:
 
 
 def test_a_virtual_clock_does_not_hide_it(run: Run) -> None:
-    """SEMANTICS, Deadlocks: what a clock does is no matter."""
+    """Rule 11.19: what a clock does is no matter."""
 
     class Jumping(giambio.Clock):
         time = 0.0
@@ -299,7 +299,7 @@ def test_a_virtual_clock_does_not_hide_it(run: Run) -> None:
 
 
 def test_a_sleeping_task_keeps_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no armed timer."""
+    """Rule 11.4: an armed timer."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -312,7 +312,7 @@ def test_a_sleeping_task_keeps_it_quiet(run: Run) -> None:
 
 
 def test_a_timer_of_call_later_keeps_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no armed timer."""
+    """Rule 11.4: an armed timer."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -323,7 +323,7 @@ def test_a_timer_of_call_later_keeps_it_quiet(run: Run) -> None:
 
 
 def test_the_deadline_of_a_scope_keeps_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no armed timer."""
+    """Rule 11.4: an armed timer."""
 
     async def main() -> bool:
         with giambio.move_on_after(LONG) as scope:
@@ -335,7 +335,7 @@ def test_the_deadline_of_a_scope_keeps_it_quiet(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["receive", "wait_readable"])
 def test_a_task_parked_on_a_descriptor_keeps_it_quiet(run: Run, how: str) -> None:
-    """SEMANTICS, Deadlocks: no task parked on a descriptor."""
+    """Rule 11.5: a task parked on a descriptor."""
     writer = subprocess.Popen(
         [sys.executable, "-c", f"import time; time.sleep({LONG}); print('x')"],
         stdout=subprocess.PIPE,
@@ -366,7 +366,7 @@ def test_a_task_parked_on_a_descriptor_keeps_it_quiet(run: Run, how: str) -> Non
 
 
 def test_a_job_in_a_thread_keeps_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no job in a thread."""
+    """Rule 11.6: a job in a thread."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -379,7 +379,7 @@ def test_a_job_in_a_thread_keeps_it_quiet(run: Run) -> None:
 
 
 def test_an_idle_worker_thread_does_not_keep_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: giambio's idle workers do not count."""
+    """Rule 11.11: giambio's idle workers do not count."""
 
     async def main() -> None:
         await run_in_worker("a test", int)
@@ -390,7 +390,7 @@ def test_an_idle_worker_thread_does_not_keep_it_quiet(run: Run) -> None:
 
 
 def test_a_foreign_park_keeps_it_quiet(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Deadlocks: no foreign park."""
+    """Rule 11.9: a foreign park."""
     parks: list[ForeignPark] = []
 
     class Foreign:
@@ -410,7 +410,7 @@ def test_a_foreign_park_keeps_it_quiet(loop: giambio.EventLoop) -> None:
 
 
 def test_a_foreign_park_alone_keeps_it_quiet(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Deadlocks: no foreign park: nobody knows who may end it."""
+    """Rule 11.9: nobody knows who may end it."""
     parks: list[ForeignPark] = []
 
     class Foreign:
@@ -446,13 +446,13 @@ def interrupted_after(seconds: float, function: Callable[[], object]) -> None:
 
 
 def test_sleep_forever_keeps_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no `sleep_forever()`: it says that it is meant."""
+    """Rule 11.10: it says that it is meant."""
     interrupted_after(LONG, lambda: run(giambio.sleep_forever))
 
 
 @pytest.mark.parametrize("how", ["threading", "_thread"])
 def test_a_live_python_thread_keeps_it_quiet(run: Run, how: str) -> None:
-    """SEMANTICS, Deadlocks: no live Python thread but giambio's idle workers."""
+    """Rule 11.11: a live Python thread."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -472,7 +472,7 @@ def test_a_live_python_thread_keeps_it_quiet(run: Run, how: str) -> None:
 
 
 def test_a_thread_that_ends_without_a_word_ends_the_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: a dead thread wakes nobody."""
+    """Rule 11.11: a dead thread wakes nobody."""
 
     async def main() -> None:
         threading.Thread(target=time.sleep, args=(LONG,)).start()
@@ -483,7 +483,7 @@ def test_a_thread_that_ends_without_a_word_ends_the_quiet(run: Run) -> None:
 
 
 def test_a_loop_in_another_thread_is_quiet_as_long_as_the_main_thread_lives(run: Run) -> None:
-    """SEMANTICS, Deadlocks: the main thread is a live thread as well."""
+    """Rule 11.11: the main thread is a live thread as well."""
     loops: list[giambio.EventLoop] = []
     event = giambio.Event()
     waiting = threading.Event()
@@ -503,7 +503,7 @@ def test_a_loop_in_another_thread_is_quiet_as_long_as_the_main_thread_lives(run:
 
 
 def test_external_wakeups_keeps_it_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no `with giambio.external_wakeups():`."""
+    """Rule 11.13: `with giambio.external_wakeups():`."""
 
     async def main() -> None:
         with giambio.external_wakeups():
@@ -513,7 +513,7 @@ def test_external_wakeups_keeps_it_quiet(run: Run) -> None:
 
 
 def test_external_wakeups_that_is_left_keeps_nothing_quiet(run: Run) -> None:
-    """SEMANTICS, Deadlocks: only inside of the block."""
+    """Rule 11.13: only inside of the block."""
 
     async def main() -> None:
         with giambio.external_wakeups():
@@ -525,7 +525,7 @@ def test_external_wakeups_that_is_left_keeps_nothing_quiet(run: Run) -> None:
 
 
 def test_external_wakeups_nests_and_refuses_to_be_entered_twice(run: Run) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: entering it a second time is an error."""
 
     async def main() -> None:
         block = giambio.external_wakeups()
@@ -541,13 +541,13 @@ def test_external_wakeups_nests_and_refuses_to_be_entered_twice(run: Run) -> Non
 
 
 def test_external_wakeups_outside_of_a_loop_says_so() -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error says what is missing."""
     with pytest.raises(RuntimeError, match="no giambio loop runs"), giambio.external_wakeups():
         pass
 
 
 def test_a_signal_handler_of_the_program_keeps_it_quiet(run: Run) -> None:
-    """Where we differ: Python's own signal handlers may wake a task as well."""
+    """Rule 11.8: a signal handler of the program's own may wake a task."""
     event = giambio.Event()
     loops: list[giambio.EventLoop] = []
 
@@ -575,13 +575,13 @@ def test_a_signal_handler_of_the_program_keeps_it_quiet(run: Run) -> None:
 
 @pytest.mark.parametrize("signals", [(), (signal.SIGTERM,)])
 def test_ctrl_c_and_stop_signals_do_not_keep_it_quiet(run: Run, signals: Any) -> None:
-    """SEMANTICS, Deadlocks: Ctrl-C does not count."""
+    """Rule 11.8: Ctrl-C and `stop_signals` do not count."""
     with pytest.raises(giambio.DeadlockError):
         run(giambio.Event().wait, stop_signals=signals)
 
 
 def test_a_loop_driven_by_turns_is_left_alone(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Deadlocks: nobody driving the loop by turns."""
+    """Rule 11.14: whoever drives it by turns may know better."""
     event = giambio.Event()
     task = loop.begin(event.wait)
     end = time.monotonic() + LONG
@@ -595,7 +595,7 @@ def test_a_loop_driven_by_turns_is_left_alone(loop: giambio.EventLoop) -> None:
 
 
 def test_a_finalizer_gets_its_chance_first(run: Run) -> None:
-    """SEMANTICS, Deadlocks: `gc.collect()` runs once first."""
+    """Rule 11.15: `gc.collect()` runs once first."""
     event = giambio.Event()
 
     async def main() -> None:
@@ -606,7 +606,7 @@ def test_a_finalizer_gets_its_chance_first(run: Run) -> None:
 
 
 def test_a_busy_loop_is_not_asked(run: Run) -> None:
-    """SEMANTICS, Deadlocks: when the run queue is empty."""
+    """Rule 11.3: a loop that has work is not asked."""
 
     async def main() -> None:
         event = giambio.Event()

@@ -25,7 +25,7 @@ def block_until_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_slow_step_is_logged_while_it_blocks(run: Run, caplog: pytest.LogCaptureFixture) -> None:
-    """Issue, Blocked loop: with task, file and line."""
+    """Rule 18.4: logged with task, file and line."""
 
     async def blocker() -> int:
         block_until_logged(caplog)
@@ -49,7 +49,7 @@ def test_a_slow_step_is_logged_while_it_blocks(run: Run, caplog: pytest.LogCaptu
 def test_a_step_is_logged_once_and_the_next_one_anew(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Issue, Blocked loop: one line for each step that blocks."""
+    """Rule 18.4: one line for each step that blocks."""
 
     async def main() -> list[int]:
         counts = []
@@ -69,7 +69,7 @@ def test_a_step_is_logged_once_and_the_next_one_anew(
 def test_steps_that_give_way_and_waits_are_not_logged(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Issue, Blocked loop: waiting is not blocking."""
+    """Rule 18.4: waiting is not blocking."""
 
     async def main() -> None:
         await giambio.sleep(0.4)
@@ -82,7 +82,7 @@ def test_steps_that_give_way_and_waits_are_not_logged(
 
 
 def test_nobody_watches_unless_asked(run: Run) -> None:
-    """DESIGN, no threads by default: a watchdog thread only when asked for."""
+    """Rule 18.5: a watchdog thread only when asked for."""
 
     async def names() -> list[str]:
         return [thread.name for thread in threading.enumerate()]
@@ -93,14 +93,14 @@ def test_nobody_watches_unless_asked(run: Run) -> None:
 
 
 def test_the_watchdog_does_not_hide_a_deadlock(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no live Python thread that could do something."""
+    """Rule 11.11: the watchdog does not count."""
     with pytest.raises(giambio.DeadlockError):
         run(giambio.Event().wait, slow_step=1)
 
 
 @pytest.mark.parametrize("failing", [False, True])
 def test_the_watchdog_ends_with_the_run_also_when_that_fails(run: Run, failing: bool) -> None:
-    """Issue, Blocked loop: nothing is left behind."""
+    """Rule 18.5: nothing is left behind."""
 
     async def main() -> None:
         if failing:
@@ -119,7 +119,7 @@ def test_the_watchdog_ends_with_the_run_also_when_that_fails(run: Run, failing: 
     [("0.1", TypeError), (float("nan"), ValueError), (0, ValueError), (-1, ValueError)],
 )
 def test_a_slow_step_that_is_no_time_is_refused(value: Any, error: type[Exception]) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.6: nonsense for seconds."""
     with pytest.raises(error, match="slow_step"):
         giambio.EventLoop(slow_step=value)
 
@@ -134,7 +134,7 @@ giambio.run(main)
 
 @pytest.mark.parametrize(("debug", "logged"), [("1", True), ("0", False), ("", False)])
 def test_the_environment_turns_it_on(debug: str, logged: bool) -> None:
-    """Issue, Blocked loop: GIAMBIO_DEBUG=1, without a change to the program."""
+    """Rule 18.4: without a change to the program."""
     import os
 
     environment = {**os.environ, "GIAMBIO_DEBUG": debug}

@@ -45,7 +45,7 @@ def tree_with(run: Run, *functions: Any) -> tuple[giambio.TaskInfo, ...]:
 
 
 def test_the_running_task_is_at_the_top_with_its_place(run: Run) -> None:
-    """DESIGN, The house: the task tree, live, from inside."""
+    """Rule 18.1: the task tree, live, from inside."""
 
     def helper() -> tuple[giambio.TaskInfo, ...]:
         return giambio.task_tree()
@@ -61,7 +61,7 @@ def test_the_running_task_is_at_the_top_with_its_place(run: Run) -> None:
 
 
 def test_a_parked_task_shows_every_frame_of_the_users_and_none_of_ours(run: Run) -> None:
-    """Issue, Task tree: user frames only."""
+    """Rule 18.2: user frames only."""
     (child,) = tree_with(run, outer)
     assert child.state == "waiting"
     assert child.waits_for == "sleep_forever()"
@@ -72,7 +72,7 @@ def test_a_parked_task_shows_every_frame_of_the_users_and_none_of_ours(run: Run)
 
 
 def test_frames_are_found_through_async_generators(run: Run) -> None:
-    """Issue, Task tree: where each one stands, also behind Python's own helper objects."""
+    """Rule 18.2: where each one stands, also behind Python's own helper objects."""
 
     async def numbers() -> AsyncIterator[int]:
         await inner()
@@ -93,7 +93,7 @@ def test_frames_are_found_through_async_generators(run: Run) -> None:
 
 
 def test_frames_are_found_through_objects_with_await(run: Run) -> None:
-    """Issue, Task tree: a coroutine behind `__await__` is the user's as well."""
+    """Rule 18.2: a coroutine behind `__await__` is the user's as well."""
 
     class Page:
         def __await__(self) -> Any:
@@ -116,7 +116,7 @@ def test_frames_are_found_through_objects_with_await(run: Run) -> None:
 
 
 def test_a_task_that_waits_for_its_turn_is_ready(run: Run) -> None:
-    """Issue, Task tree."""
+    """Rule 18.1: a task that waits for its turn is ready."""
 
     async def main() -> list[str]:
         async with giambio.TaskManager() as manager:
@@ -128,7 +128,7 @@ def test_a_task_that_waits_for_its_turn_is_ready(run: Run) -> None:
 
 
 def test_the_tree_follows_managers_and_the_order_of_spawning(run: Run) -> None:
-    """Issue, Task tree: who runs below whom."""
+    """Rule 18.1: who runs below whom."""
 
     async def parent() -> None:
         async with giambio.TaskManager() as manager:
@@ -145,7 +145,7 @@ def test_the_tree_follows_managers_and_the_order_of_spawning(run: Run) -> None:
 
 
 def test_what_a_task_waits_for_is_named(run: Run) -> None:
-    """Issue, Deadlock detection: a lock and its holder, an event, a task."""
+    """Rule 18.3: a lock and its holder, an event, a task."""
 
     async def main() -> dict[str, str]:
         lock = giambio.Lock()
@@ -170,7 +170,7 @@ def test_what_a_task_waits_for_is_named(run: Run) -> None:
 
 
 def test_the_text_draws_the_tree(run: Run) -> None:
-    """Issue, Task tree: as text."""
+    """Rule 18.1: as text."""
     leaf = giambio.TaskInfo(3, "leaf", "ready", "", (giambio.FrameInfo("a.py", 7, "leaf"),), ())
     middle = giambio.TaskInfo(
         2, "middle", "waiting", "sleep()", (giambio.FrameInfo("a.py", 5, "middle"),), (leaf,)
@@ -191,7 +191,7 @@ def test_the_text_draws_the_tree(run: Run) -> None:
 
 
 def test_the_text_is_of_the_running_loop_without_a_tree(run: Run) -> None:
-    """Issue, Task tree: live, from inside."""
+    """Rule 18.1: live, from inside."""
 
     async def main() -> str:
         return giambio.format_task_tree()
@@ -204,14 +204,14 @@ def test_the_text_is_of_the_running_loop_without_a_tree(run: Run) -> None:
 
 @pytest.mark.parametrize("function", [giambio.task_tree, giambio.format_task_tree])
 def test_outside_of_a_loop_it_says_so(function: Callable[[], object]) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: outside of a loop the error says so."""
     with pytest.raises(RuntimeError, match="no giambio loop runs in this thread"):
         function()
 
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_callback_may_look_at_the_tree(run: Run) -> None:
-    """Issue, Task tree: also when no task runs."""
+    """Rule 18.1: also when no task runs."""
     trees = []
 
     async def main() -> None:
@@ -223,7 +223,7 @@ def test_a_callback_may_look_at_the_tree(run: Run) -> None:
 
 
 def test_a_tree_of_a_thousand_levels_is_drawn(run: Run) -> None:
-    """Issue, Task tree: no recursion."""
+    """Rule 18.1: of any depth, without recursion."""
 
     async def level(number: int) -> None:
         async with giambio.TaskManager() as manager:

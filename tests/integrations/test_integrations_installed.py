@@ -96,7 +96,7 @@ def time_limit() -> None:
 def test_httpx_and_starlette_work_with_nothing_configured(
     tmp_path: Path, beside: tuple[str, ...]
 ) -> None:
-    """Done when: `httpx.AsyncClient` and a Starlette application work inside `giambio.run`."""
+    """`httpx.AsyncClient` and a Starlette application work inside of `giambio.run`."""
     packages = ("httpx", "h2", "starlette", *beside)
     python = python_with(tmp_path, *packages, extra="[anyio]")
     certificates = Certificates(tmp_path)

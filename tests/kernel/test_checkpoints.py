@@ -45,7 +45,7 @@ async def gave_way(awaitable: Awaitable[Any]) -> bool:
 def test_checkpoint_and_sleep_always_give_way(
     run: Run, name: str, make: Callable[[], Awaitable[None]]
 ) -> None:
-    """DESIGN, Checkpoints: `checkpoint()` and `sleep(0)` always yield."""
+    """Rule 4.9: `checkpoint()` and `sleep(0)` always yield."""
 
     async def main() -> bool:
         return await gave_way(make())
@@ -68,7 +68,7 @@ def test_a_sleep_until_a_time_that_passes_before_the_await_gives_way_too(run: Ru
 def test_checkpoint_and_sleep_notice_a_cancellation_that_was_there_before(
     run: Run, name: str, make: Callable[[], Awaitable[None]]
 ) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> bool:
         with giambio.CancelScope() as scope:
@@ -89,7 +89,7 @@ def test_checkpoint_and_sleep_notice_a_cancellation_that_was_there_before(
 def test_checkpoint_and_sleep_notice_a_cancellation_that_comes_meanwhile(
     run: Run, name: str, make: Callable[[], Awaitable[None]]
 ) -> None:
-    """SEMANTICS, Checkpoints: yields (cancellably)."""
+    """Rule 4.3: it can be cancelled where it yields control."""
 
     async def main() -> bool:
         with giambio.CancelScope() as scope:
@@ -101,7 +101,7 @@ def test_checkpoint_and_sleep_notice_a_cancellation_that_comes_meanwhile(
 
 
 def test_cancellation_is_level_triggered(run: Run) -> None:
-    """DESIGN, Cancellation: every checkpoint inside it raises until the scope is left."""
+    """Rule 5.1: every checkpoint inside it raises until the scope is left."""
 
     async def main() -> int:
         raised = 0
@@ -119,8 +119,7 @@ def test_cancellation_is_level_triggered(run: Run) -> None:
 
 
 def test_checkpoint_if_cancelled_raises_or_goes_on_without_giving_way(run: Run) -> None:
-    """SEMANTICS, Checkpoints: `checkpoint`, `checkpoint_if_cancelled` and
-    `cancel_shielded_checkpoint` are public."""
+    """Rule 4.10: `checkpoint_if_cancelled`."""
 
     async def main() -> bool:
         assert not await gave_way(giambio.checkpoint_if_cancelled())
@@ -133,7 +132,7 @@ def test_checkpoint_if_cancelled_raises_or_goes_on_without_giving_way(run: Run) 
 
 
 def test_cancel_shielded_checkpoint_gives_way_and_never_raises(run: Run) -> None:
-    """SEMANTICS, Checkpoints: `cancel_shielded_checkpoint` is public."""
+    """Rule 4.10: `cancel_shielded_checkpoint`."""
 
     async def main() -> bool:
         with giambio.CancelScope() as scope:
@@ -168,7 +167,7 @@ def test_tasks_that_give_way_take_turns(run: Run) -> None:
 
 @pytest.mark.parametrize("seconds", [2, 2.0, True, Fraction(5, 2), Decimal("2.5")], ids=repr)
 def test_every_kind_of_number_is_a_time_to_sleep(run: Run, seconds: Any) -> None:
-    """SEMANTICS, Compiled and pure: … agree in both builds, for int, float, bool, …."""
+    """Rule 20.2: in both builds, for int, float, bool and others alike."""
     clock = ManualClock()
 
     async def main() -> float:
@@ -258,7 +257,7 @@ def test_many_cancelled_sleeps_leave_no_timers_behind(run: Run) -> None:
 
 @pytest.mark.parametrize("seconds", [-1, -0.001, -inf])
 def test_a_negative_sleep_is_refused_at_the_call(run: Run, seconds: float) -> None:
-    """Bad input: negative or NaN sleep."""
+    """Rule 19.6: negative seconds."""
 
     async def main() -> None:
         with pytest.raises(
@@ -270,7 +269,7 @@ def test_a_negative_sleep_is_refused_at_the_call(run: Run, seconds: float) -> No
 
 
 def test_a_nan_sleep_is_refused_at_the_call(run: Run) -> None:
-    """Bad input: negative or NaN sleep."""
+    """Rule 19.6: NaN seconds."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match=r"sleep\(\) needs a number for seconds, not NaN"):
@@ -331,8 +330,7 @@ async def turns_taken_by(operation: Callable[[], Awaitable[Any]], times: int) ->
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_ready_operation_costs_no_turn_until_the_budget_is_used_up(run: Run) -> None:
-    """SEMANTICS, Checkpoints: the budget counts operations, is full at the start of each
-    step, and is one named constant."""
+    """Rules 4.5, 4.6: a ready operation costs no turn until the budget is used up."""
 
     async def main() -> list[int]:
         async with giambio.TaskManager() as manager:
@@ -349,7 +347,7 @@ def test_a_ready_operation_costs_no_turn_until_the_budget_is_used_up(run: Run) -
 
 @pytest.mark.usefixtures("in_turn")
 def test_the_budget_is_full_at_the_start_of_each_step(run: Run) -> None:
-    """SEMANTICS, Checkpoints: the budget … is full at the start of each step."""
+    """Rule 4.6: the budget is full at the start of each step."""
 
     async def main() -> int:
         async with giambio.TaskManager() as manager:
@@ -368,7 +366,7 @@ def test_the_budget_is_full_at_the_start_of_each_step(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_empty_budget_yields_cancellably_and_nothing_was_done(run: Run) -> None:
-    """SEMANTICS, Checkpoints: an empty budget yields (cancellably) and refills; try."""
+    """Rule 4.3: an empty budget yields control first, and can be cancelled there."""
 
     async def main() -> tuple[bool, int]:
         ours, theirs = socket.socketpair()
@@ -392,7 +390,7 @@ def test_an_empty_budget_yields_cancellably_and_nothing_was_done(run: Run) -> No
 def test_a_large_transfer_counts_as_several_operations(
     run: Run, size: int, operations: int
 ) -> None:
-    """SEMANTICS, Checkpoints: the budget counts operations (large transfers count by 64 KiB)."""
+    """Rule 4.7: the budget counts operations (large transfers count by 64 KiB)."""
 
     async def main() -> int:
         ours, theirs = socket.socketpair()
@@ -415,10 +413,7 @@ def test_a_large_transfer_counts_as_several_operations(
 
 
 def test_an_operation_that_has_taken_effect_neither_yields_nor_raises(run: Run) -> None:
-    """SEMANTICS, Checkpoints: after it has taken effect it neither yields nor raises.
-
-    Putting an item in compares it with others, and that is where it is cancelled.
-    """
+    """Rule 4.4: putting an item in compares it with others, and that is where it is cancelled."""
 
     class Cancelling:
         def __lt__(self, other: object) -> bool:
@@ -444,7 +439,7 @@ def test_an_operation_that_has_taken_effect_neither_yields_nor_raises(run: Run) 
 
 
 def test_a_busy_task_with_ready_operations_cannot_starve_the_others(run: Run) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
 
     async def main() -> str:
         left, right = socket.socketpair()
@@ -473,7 +468,7 @@ def test_a_busy_task_with_ready_operations_cannot_starve_the_others(run: Run) ->
 
 
 def test_a_task_that_swallows_cancellations_cannot_starve_the_others(run: Run) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
 
     async def main() -> int:
         stop: list[bool] = []
@@ -492,7 +487,7 @@ def test_a_task_that_swallows_cancellations_cannot_starve_the_others(run: Run) -
 
 
 def test_a_task_that_swallows_errors_cannot_starve_the_others(run: Run) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
 
     async def main() -> int:
         stop: list[bool] = []

@@ -53,8 +53,7 @@ class TheirCancelledError(BaseException):
 def test_a_foreign_yield_is_a_type_error_at_that_await_that_names_the_object(
     run: Run, awaitable: Callable[[], Any], named: str
 ) -> None:
-    """SEMANTICS, Parking: without a hook, a `TypeError` that names the foreign object is
-    thrown at that `await`."""
+    """Rules 3.1, 3.2: a `TypeError` that names the foreign object is raised at that `await`."""
 
     async def main() -> str:
         with pytest.raises(TypeError, match=rf"something that is not giambio's: {named};"):
@@ -71,7 +70,7 @@ def test_the_error_tells_what_to_do(run: Run) -> None:
 
 
 def test_an_asyncio_future_is_refused_by_name(run: Run) -> None:
-    """Bad input: awaiting a foreign object (an asyncio future, a bare `yield`)."""
+    """Rule 3.2: an asyncio future, a bare `yield`."""
     asyncio_loop = asyncio.new_event_loop()
     try:
 
@@ -98,7 +97,7 @@ def test_the_traceback_of_a_refused_await_shows_only_the_users_frames(run: Run) 
 def test_one_who_catches_the_error_of_a_foreign_yield_again_and_again_starves_nobody(
     run: Run,
 ) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
 
     async def main() -> int:
         tries = 0
@@ -119,8 +118,7 @@ def test_one_who_catches_the_error_of_a_foreign_yield_again_and_again_starves_no
 
 
 def test_the_hook_gets_the_task_and_the_very_object(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: anything else that a coroutine yields, `None` included, goes to
-    the foreign-yield hook."""
+    """Rule 3.1: `None` included."""
     seen = []
 
     def hook(task: Any, foreign: object) -> ForeignPark:
@@ -185,8 +183,7 @@ def test_a_foreign_park_can_end_with_an_error(loop: giambio.EventLoop) -> None:
 
 
 def test_a_foreign_park_chooses_the_class_of_its_cancellation(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: the cancellation class thrown is chosen at delivery
-    (`giambio.CancelledError` unless a foreign park asks for another)."""
+    """Rule 3.10: `giambio.CancelledError`, unless a foreign park asks for another."""
     parks: list[ForeignPark] = []
     ours: list[BaseException] = []
 
@@ -233,7 +230,7 @@ def test_a_foreign_yield_in_a_cancelled_scope_is_cancelled_too(loop: giambio.Eve
 
 @pytest.mark.parametrize("wins", ["result", "cancellation"])
 def test_a_foreign_park_may_answer_not_yet(loop: giambio.EventLoop, wins: str) -> None:
-    """SEMANTICS, Parking: foreign futures cannot be withdrawn at once, and may win the race."""
+    """Rule 3.5: foreign futures cannot be withdrawn at once, and may win the race."""
     parks: list[ForeignPark] = []
 
     async def main() -> str:
@@ -260,10 +257,7 @@ def test_a_foreign_park_may_answer_not_yet(loop: giambio.EventLoop, wins: str) -
 def test_a_withdrawn_interrupt_does_not_resume_a_foreign_awaitable(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, Parking: the kernel can … withdraw it before delivery.
-
-    A foreign future that is resumed before its time takes that for an error.
-    """
+    """Rules 3.8, 3.9: a foreign future that is resumed before its time takes that for an error."""
     parks: list[ForeignPark] = []
     aborts: list[bool] = []
     foreign = Yields("theirs")
@@ -288,8 +282,7 @@ def test_a_withdrawn_interrupt_does_not_resume_a_foreign_awaitable(
 
 
 def test_asyncio_futures_can_be_awaited_through_a_hook(loop: giambio.EventLoop) -> None:
-    """DESIGN, kernel: … so that foreign futures (asyncio's) can later be awaited from a
-    giambio task."""
+    """Rule 3.3: so that foreign futures (asyncio's) can later be awaited from a giambio task."""
     asyncio_loop = asyncio.new_event_loop()
     asyncio_loop.call_soon = loop.call_soon  # type: ignore[assignment,method-assign]
 

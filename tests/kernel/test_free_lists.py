@@ -22,7 +22,7 @@ async def use_again(left: giambio.AsyncSocket, right: giambio.AsyncSocket) -> No
 
 
 def test_a_forgotten_operation_warns_although_it_was_used_before(run: Any) -> None:
-    """SEMANTICS, Compiled and pure: an operation that was never awaited warns."""
+    """Rule 3.13: an operation that was never awaited warns."""
 
     async def main() -> None:
         left, right = giambio.socketpair()
@@ -58,7 +58,7 @@ def test_an_operation_that_was_in_a_cycle_is_not_used_again(run: Any) -> None:
 
 
 def test_an_operation_that_somebody_keeps_is_not_used_again(run: Any) -> None:
-    """SEMANTICS, Compiled and pure: awaiting an operation twice is an error."""
+    """Rule 3.12: awaiting an operation twice is an error."""
 
     async def main() -> None:
         left, right = giambio.socketpair()

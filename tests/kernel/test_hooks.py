@@ -65,7 +65,7 @@ def raising_hook(event: str) -> giambio.Hook:
 
 @pytest.mark.usefixtures("in_turn")
 def test_hooks_hear_the_life_of_a_task_in_order(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: hooks exist before and after each step."""
+    """Rule 3.16: hooks exist before and after each step."""
     recorder = Recorder()
     wait = Wait(name="the wait")
 
@@ -98,6 +98,7 @@ def test_hooks_hear_the_life_of_a_task_in_order(loop: giambio.EventLoop) -> None
 def test_hooks_hear_that_a_parked_task_is_cancelled(
     loop: giambio.EventLoop, make: Callable[[], Any]
 ) -> None:
+    """Rule 3.16: cancelled."""
     recorder = Recorder()
 
     async def child() -> None:
@@ -188,6 +189,7 @@ def test_a_hook_has_a_current_loop_also_when_events_are_delivered_by_turns(
 def test_a_hook_that_raises_is_removed_and_its_error_is_raised_into_the_main_task(
     loop: giambio.EventLoop, event: str
 ) -> None:
+    """Rule 3.17: it is removed, and its error raised into the main task."""
     hook, recorder = raising_hook(event), Recorder()
     wait = Wait()
 
@@ -218,6 +220,7 @@ def test_a_hook_that_raises_is_removed_and_its_error_is_raised_into_the_main_tas
 def test_a_hook_that_raises_when_the_main_task_is_spawned_or_has_ended_is_not_lost(
     loop: giambio.EventLoop,
 ) -> None:
+    """Rules 1.13, 3.17: an error that comes too late for the main task."""
     for event in ("spawned", "exited"):
         loop.add_hook(raising_hook(event))
         with pytest.raises(KeyError, match=event):

@@ -42,8 +42,7 @@ def forget(make: Callable[..., Any], *args: Any) -> None:
 def test_an_operation_that_was_never_awaited_warns_naming_it(
     run: Run, name: str, make: Callable[[], Any]
 ) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns like a
-    coroutine does, naming the missing `await`."""
+    """Rule 3.13: it warns like a coroutine does, naming the missing `await`."""
 
     async def main() -> None:
         with pytest.warns(RuntimeWarning, match=f"^{name} was never awaited$"):
@@ -53,8 +52,7 @@ def test_an_operation_that_was_never_awaited_warns_naming_it(
 
 
 def test_a_forgotten_spawn_warns_and_closes_its_coroutine(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` does its work when awaited: forgotten, it warns like
-    any coroutine and closes what it was given."""
+    """Rule 7.5: it warns like a coroutine does, and closes the one it was given."""
 
     async def child() -> None:
         raise AssertionError("must not run")
@@ -71,7 +69,7 @@ def test_a_forgotten_spawn_warns_and_closes_its_coroutine(run: Run) -> None:
 
 
 def test_forgotten_socket_operations_warn_and_do_nothing(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+    """Rule 3.13: an operation object that was never awaited warns."""
 
     async def main() -> None:
         left, right = map(giambio.wrap_socket, socket.socketpair())
@@ -93,7 +91,7 @@ def test_forgotten_socket_operations_warn_and_do_nothing(run: Run) -> None:
 def test_awaiting_an_operation_twice_is_an_error_that_says_so(
     run: Run, name: str, make: Callable[[], Any]
 ) -> None:
-    """SEMANTICS, Compiled and pure: … awaiting it twice is an error."""
+    """Rule 3.12: awaiting it twice is an error."""
 
     async def main() -> None:
         operation = make()
@@ -106,7 +104,7 @@ def test_awaiting_an_operation_twice_is_an_error_that_says_so(
 
 
 def test_two_tasks_cannot_await_one_operation(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: … awaiting it twice is an error."""
+    """Rule 3.12: awaiting it twice is an error."""
 
     async def main() -> None:
         operation = giambio.sleep(0.001)
@@ -170,7 +168,7 @@ def test_an_operation_awaited_in_a_callback_says_so(loop: giambio.EventLoop) -> 
 
 
 def test_closing_a_socket_needs_no_await(run: Run) -> None:
-    """SEMANTICS, Cancellation: a forgotten `await` on it leaks nothing."""
+    """Rule 5.12: a forgotten `await` on it leaks nothing."""
 
     async def main() -> None:
         ours, theirs = socket.socketpair()

@@ -72,7 +72,7 @@ def test_a_wake_before_the_wait_has_begun_is_kept(run: Run) -> None:
 
 
 def test_a_wake_for_a_park_that_is_over_does_nothing(run: Run) -> None:
-    """SEMANTICS, Parking: a wake for a park that is over does nothing."""
+    """Rule 3.4: a wake for a park that is over does nothing."""
 
     async def main() -> list[object]:
         first, second = Wait(), Wait()
@@ -148,7 +148,7 @@ def test_a_stop_iteration_is_not_taken_for_the_result_of_the_await(run: Run) -> 
 
 @pytest.mark.usefixtures("in_turn")
 def test_those_woken_in_one_step_run_in_the_order_of_their_wakes(run: Run) -> None:
-    """SEMANTICS, The loop: no decision depends on set order, `id()` or hash."""
+    """Rule 2.2: tasks run in the order in which they were woken."""
 
     async def main() -> list[int]:
         waits = [Wait() for _ in range(50)]
@@ -170,7 +170,7 @@ def test_those_woken_in_one_step_run_in_the_order_of_their_wakes(run: Run) -> No
 
 @pytest.mark.usefixtures("in_turn")
 def test_cancelled_tasks_run_in_the_order_they_were_spawned(run: Run) -> None:
-    """SEMANTICS, The loop: children keep insertion order."""
+    """Rule 2.2: children keep the order in which they were spawned."""
 
     async def main() -> list[int]:
         order: list[int] = []
@@ -196,7 +196,7 @@ def test_cancelled_tasks_run_in_the_order_they_were_spawned(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_interrupt_is_delivered_once(run: Run) -> None:
-    """SEMANTICS, Parking: the kernel can deliver an exception into one park once."""
+    """Rule 3.7: the kernel can deliver an exception into one park once."""
     aborts = []
 
     async def main() -> int:
@@ -223,7 +223,7 @@ def test_an_interrupt_is_delivered_once(run: Run) -> None:
 
 
 def test_a_cancelled_wait_is_over_and_a_later_wake_does_nothing(run: Run) -> None:
-    """SEMANTICS, Parking: a wake for a park that is over does nothing."""
+    """Rule 3.4: a wake for a park that is over does nothing."""
 
     async def main() -> None:
         wait, next_wait = Wait(), Wait()
@@ -289,7 +289,7 @@ async def withdrawn_while(wait: Any, then: Callable[[], object]) -> object:
 
 
 def test_an_interrupt_withdrawn_before_delivery_lets_the_task_wait_on(run: Run) -> None:
-    """SEMANTICS, Parking: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
     aborts = []
 
     async def main() -> object:
@@ -301,7 +301,7 @@ def test_an_interrupt_withdrawn_before_delivery_lets_the_task_wait_on(run: Run) 
 
 
 def test_a_sleep_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
-    """SEMANTICS, Parking: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> object:
         return await withdrawn_while(giambio.sleep(0.05), lambda: None)
@@ -310,7 +310,7 @@ def test_a_sleep_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
 
 
 def test_a_join_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
-    """SEMANTICS, Parking: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> object:
         wait = Wait()
@@ -322,7 +322,7 @@ def test_a_join_whose_interrupt_was_withdrawn_still_ends(run: Run) -> None:
 
 
 def test_a_wake_between_an_interrupt_and_its_withdrawal_is_not_lost(run: Run) -> None:
-    """SEMANTICS, Parking: the kernel can … withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> object:
         wait = Wait()
@@ -369,8 +369,7 @@ def test_an_interrupt_can_be_withdrawn_and_made_again(run: Run) -> None:
 
 @pytest.mark.parametrize("wake_first", [True, False])
 def test_a_result_survives_a_cancellation_in_the_same_step(run: Run, wake_first: bool) -> None:
-    """SEMANTICS, Cancellation: when a wake and a cancellation meet: an operation that
-    transferred something keeps its result, and the next checkpoint raises."""
+    """Rule 5.3: it keeps its result, and the next checkpoint raises."""
 
     async def main() -> list[object]:
         wait = Wait()
@@ -395,8 +394,7 @@ def test_a_result_survives_a_cancellation_in_the_same_step(run: Run, wake_first:
 
 
 def test_a_sleep_that_ends_while_it_is_cancelled_raises(run: Run) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing (join, event, sleep,
-    readiness) raises."""
+    """Rule 5.4: one that transferred nothing (join, event, sleep, readiness) raises."""
 
     async def main() -> object:
         with giambio.CancelScope() as scope:
@@ -408,7 +406,7 @@ def test_a_sleep_that_ends_while_it_is_cancelled_raises(run: Run) -> None:
 
 
 def test_a_join_that_was_woken_and_cancelled_before_it_ran_raises(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing (join, …) raises."""
+    """Rule 5.4: one that transferred nothing (join, …) raises."""
     seen: list[object] = []
 
     async def main() -> None:
@@ -466,7 +464,7 @@ def started_request(loop: giambio.EventLoop) -> tuple[Request, giambio.CancelSco
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answers_not_yet_may_still_give_the_result(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: *not yet: the operation itself will wake the task*."""
+    """Rule 3.5: *not yet* may still lead to the result."""
     request, _, task = started_request(loop)
     assert request.wait.wake("came through")
     result, later = finish(loop, task)
@@ -477,7 +475,7 @@ def test_an_abort_that_answers_not_yet_may_still_give_the_result(loop: giambio.E
 
 @pytest.mark.usefixtures("in_turn")
 def test_an_abort_that_answers_not_yet_may_give_the_cancellation(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: … with its result or with the cancellation."""
+    """Rule 3.5: the operation wakes the task with the cancellation."""
     request, _, task = started_request(loop)
     assert request.wait.wake_error(request.wait.interrupted())
     assert not request.wait.wake("too late")
@@ -587,7 +585,7 @@ def test_a_coroutine_driven_by_hand_does_not_keep_the_task_from_waking(run: Run)
 
 
 def test_tasks_and_loops_can_be_hashed_and_weakly_referenced(run: Run) -> None:
-    """SEMANTICS, Parking: `Task` and `EventLoop` are hashable and can be weakly referenced."""
+    """Rule 3.18: `Task` and `EventLoop` are hashable and can be weakly referenced."""
     import gc
     import weakref
 

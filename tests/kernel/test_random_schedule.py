@@ -1,4 +1,4 @@
-"""DESIGN, Determinism: the same seed gives the same run, and another seed another one."""
+"""Random schedules: the same seed gives the same run, and another seed another one."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ def trace(run: Run, seed: int | None) -> list[int]:
 
 
 def test_the_same_seed_gives_the_same_run(run: Run) -> None:
-    """DESIGN, Determinism."""
+    """Rule 2.3: the same seed gives the same run."""
     assert trace(run, 7) == trace(run, 7)
 
 
 def test_different_seeds_give_different_runs(run: Run) -> None:
-    """DESIGN, Determinism: the schedule is random."""
+    """Rule 2.3: another seed gives another run."""
     assert len({tuple(trace(run, seed)) for seed in range(20)}) > 15
 
 
 @pytest.mark.usefixtures("in_turn")
 def test_without_a_seed_tasks_run_in_turn(run: Run) -> None:
-    """SEMANTICS, The loop: no decision depends on chance."""
+    """Rule 2.2: no decision depends on chance."""
     order: list[int] = []
 
     async def note(number: int) -> None:
@@ -99,7 +99,7 @@ def test_callbacks_keep_their_order_under_any_seed(run: Run) -> None:
 
 
 def test_operations_that_could_go_on_sometimes_give_way(run: Run) -> None:
-    """A random schedule also takes the budget away, or it would find few interleavings."""
+    """Rule 2.4: it also takes the budget away, or it would find few interleavings."""
 
     async def main() -> int:
         ended = giambio.Event()
@@ -124,7 +124,7 @@ def test_operations_that_could_go_on_sometimes_give_way(run: Run) -> None:
 
 @pytest.mark.parametrize("seed", ["7", 7.0, True])
 def test_a_seed_that_is_no_whole_number_is_refused(seed: Any) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.6: a seed is a whole number."""
     with pytest.raises(TypeError, match="seed= needs a whole number or None"):
         giambio.EventLoop(seed=seed)
 
@@ -132,7 +132,7 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed: Any) -> None:
 def test_a_seed_of_the_environment_that_is_no_number_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.6: the error names the variable."""
     monkeypatch.setenv("GIAMBIO_SEED", "seven")
     with pytest.raises(ValueError, match="GIAMBIO_SEED needs a whole number, not 'seven'"):
         giambio.EventLoop()

@@ -42,7 +42,7 @@ def failure_of(run: Run, main: Callable[[], Awaitable[object]]) -> BaseException
 
 
 def test_through_the_block(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -52,7 +52,7 @@ def test_through_the_block(run: Run) -> None:
 
 
 def test_through_the_block_while_the_body_waits(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -73,7 +73,7 @@ def test_from_the_body(run: Run) -> None:
 
 @pytest.mark.parametrize("way", ["await", "join"])
 def test_through_a_join(run: Run, way: str) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -87,7 +87,7 @@ def test_through_a_join(run: Run, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["await", "join"])
 def test_through_a_join_of_a_task_that_has_ended(run: Run, way: str) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match="x"):
@@ -99,7 +99,7 @@ def test_through_a_join_of_a_task_that_has_ended(run: Run, way: str) -> None:
 
 
 def test_through_nested_managers(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def middle() -> None:
         async with giambio.TaskManager() as manager:
@@ -114,7 +114,7 @@ def test_through_nested_managers(run: Run) -> None:
 
 
 def test_through_managers_and_joins(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def join(task: giambio.Task[Any]) -> None:
         await task
@@ -129,7 +129,7 @@ def test_through_managers_and_joins(run: Run) -> None:
 
 
 def test_the_leaves_of_a_group(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def fail() -> None:
         raise ValueError("x")
@@ -148,7 +148,7 @@ def test_the_leaves_of_a_group(run: Run) -> None:
 
 
 def test_through_start(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def server(task_status: giambio.TaskStatus) -> None:
         await child()
@@ -162,7 +162,7 @@ def test_through_start(run: Run) -> None:
 
 @pytest.mark.parametrize("way", ["spawn", "start"])
 def test_what_the_call_of_the_function_raises(run: Run, way: str) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     def function(task_status: giambio.TaskStatus | None = None) -> Awaitable[None]:
         raise ValueError("x")
@@ -175,7 +175,7 @@ def test_what_the_call_of_the_function_raises(run: Run, way: str) -> None:
 
 
 def test_through_an_awaitable_of_the_users(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     class Awaited:
         def __await__(self) -> Generator[Any, Any, None]:
@@ -190,7 +190,7 @@ def test_through_an_awaitable_of_the_users(run: Run) -> None:
 
 
 def test_through_a_scope(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> None:
         with giambio.CancelScope(), giambio.move_on_after(60), giambio.fail_after(60):
@@ -200,7 +200,7 @@ def test_through_a_scope(run: Run) -> None:
 
 
 def test_through_a_scope_that_takes_its_cancellations_out_of_a_group(run: Run) -> None:
-    """SEMANTICS, Outcomes: no frame of ours between the user's."""
+    """Rule 8.17: no frame of ours between the user's."""
 
     async def mixed() -> None:
         try:
@@ -219,7 +219,7 @@ def test_through_a_scope_that_takes_its_cancellations_out_of_a_group(run: Run) -
 
 
 def test_the_cancellation_of_an_operation_is_raised_in_the_users_frame(run: Run) -> None:
-    """SEMANTICS, Outcomes: the tracebacks of user errors contain no frame of ours."""
+    """Rule 8.17: the tracebacks of user errors contain no frame of ours."""
 
     async def main() -> list[tuple[str, str]]:
         with giambio.CancelScope() as scope:
@@ -235,7 +235,7 @@ def test_the_cancellation_of_an_operation_is_raised_in_the_users_frame(run: Run)
 
 
 def test_the_printed_traceback_has_only_the_users_files(run: Run) -> None:
-    """DESIGN, Errors teach: what a user reads is their own code."""
+    """Rule 8.17: what a user reads is their own code."""
 
     async def main() -> str:
         try:

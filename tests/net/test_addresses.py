@@ -63,7 +63,7 @@ def test_every_form_of_a_whole_address(family: int, address: Any, parsed: Any) -
 def test_an_address_without_a_port_takes_the_default_or_is_refused(
     family: int, address: str, host: str
 ) -> None:
-    """SEMANTICS, Sockets: Two or more colons without brackets are a bare IPv6 address."""
+    """Rule 15.2: two or more colons without brackets are a bare IPv6 address."""
     assert parse(family, address, HTTP_PORT) == (host, 80)
     with pytest.raises(ValueError, match=f"bad address .*: it has no port; {FORMS}"):
         parse(family, address)
@@ -110,7 +110,7 @@ def test_other_families_take_what_the_system_takes() -> None:
 def test_a_malformed_address_is_a_value_error_that_shows_the_forms(
     family: int, address: Any, message: str
 ) -> None:
-    """Bad input: a bad address."""
+    """Rules 15.2, 19.1: a malformed address."""
     with pytest.raises(ValueError, match=f"^bad address .*: {message}; {FORMS}"):
         parse(family, address, HTTP_PORT)
 
@@ -135,14 +135,14 @@ def test_a_malformed_address_is_a_value_error_that_shows_the_forms(
 def test_an_address_of_the_wrong_type_is_a_type_error_that_shows_the_forms(
     family: int, address: Any, message: str
 ) -> None:
-    """Bad input: a bad address."""
+    """Rules 15.2, 19.1: an address of the wrong type."""
     with pytest.raises(TypeError, match=f"^bad address .*{message}; {FORMS}"):
         parse(family, address, HTTP_PORT)
 
 
 @pytest.mark.parametrize("address", [None, 5, ("127.0.0.1", 80)])
 def test_a_unix_socket_takes_nothing_but_a_path(address: Any) -> None:
-    """Bad input: a bad address."""
+    """Rule 15.2: a Unix socket takes a path."""
     message = "^bad address .* for a Unix socket; write the path of the socket"
     with pytest.raises(TypeError, match=message):
         parse(UNIX, address)
@@ -150,7 +150,7 @@ def test_a_unix_socket_takes_nothing_but_a_path(address: Any) -> None:
 
 @pytest.mark.parametrize("address", ["", b""])
 def test_an_empty_unix_path_is_refused(address: Any) -> None:
-    """Bad input: a bad address."""
+    """Rule 15.2: an empty path is none."""
     with pytest.raises(ValueError, match=r"^bad address .* for a Unix socket: it is empty"):
         parse(UNIX, address)
 
@@ -172,7 +172,7 @@ def test_an_ipv4_address_comes_back_from_every_spelling(address: Any, port: int)
 
 @given(address=st.ip_addresses(v=6), port=ports)
 def test_an_ipv6_address_comes_back_from_every_spelling(address: Any, port: int) -> None:
-    """SEMANTICS, Sockets: Two or more colons without brackets are a bare IPv6 address."""
+    """Rule 15.2: two or more colons without brackets are a bare IPv6 address."""
     for host in (str(address), address.exploded):
         assert parse(V6, f"[{host}]:{port}") == parse(V6, (host, port)) == (host, port)
         assert parse(V6, host, port) == (host, port)
@@ -203,7 +203,7 @@ def test_what_is_not_an_address_has_to_be_looked_up(host: str) -> None:
 
 @pytest.mark.parametrize("family", [V4, V6])
 def test_only_connect_defaults_to_port_80(loop: giambio.EventLoop, family: int) -> None:
-    """SEMANTICS, Sockets: Only `connect` on an IPv4 or IPv6 stream socket defaults to port 80."""
+    """Rule 15.3: only `connect` on an IPv4 or IPv6 stream socket defaults to port 80."""
     host = "127.0.0.1" if family == V4 else "[::1]"
     with (
         loop.wrap_socket(socket.socket(family)) as sock,

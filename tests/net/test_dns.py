@@ -54,7 +54,7 @@ class Book(giambio.Resolver):
 def test_what_is_numeric_needs_no_thread_and_no_resolver(
     run: Run, host: Any, port: Any, options: Any, addresses: Any
 ) -> None:
-    """SEMANTICS, Threads: Only for resolving a name that is not numeric."""
+    """Rule 13.1: only for resolving a name that is not numeric."""
 
     async def main() -> Any:
         giambio.set_resolver(Book())
@@ -75,7 +75,7 @@ def test_a_name_is_looked_up_as_the_system_does(run: Run) -> None:
 
 
 def test_a_name_needs_a_thread(run: Run) -> None:
-    """SEMANTICS, Threads: `EventLoop(threads=False)` makes them errors."""
+    """Rule 13.7: `EventLoop(threads=False)` makes them errors."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match=r"resolving 'localhost' needs a .*threads=False"):
@@ -95,7 +95,7 @@ def test_a_name_that_does_not_exist_is_a_gaierror(run: Run) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:80", "http://127.0.0.1"])
 def test_what_is_more_than_a_host_is_explained(run: Run, host: str) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error shows what to write."""
 
     async def main() -> None:
         with pytest.raises(socket.gaierror) as caught:
@@ -111,7 +111,7 @@ def test_what_is_more_than_a_host_is_explained(run: Run, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["a" * 70 + ".example", "double..dot"])
 def test_what_cannot_be_a_name_is_a_value_error(run: Run, host: str) -> None:
-    """Bad input: a bad host."""
+    """Rule 19.1: an impossible host name."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match=f"'{host}' cannot be a host name"):
@@ -131,7 +131,7 @@ def test_what_cannot_be_a_name_is_a_value_error(run: Run, host: str) -> None:
     ids=["numeric getaddrinfo", "numeric getnameinfo", "getaddrinfo", "getnameinfo"],
 )
 def test_a_look_up_is_a_checkpoint(run: Run, call: Callable[[], Any]) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rules 4.1, 4.2: a pending cancellation raises and nothing was done."""
     book = Book()
 
     async def main() -> None:
@@ -242,7 +242,7 @@ def test_each_loop_has_its_own_and_keeps_it(driver: str) -> None:
 
 @pytest.mark.parametrize("wrong", [Book, "8.8.8.8", socket.getaddrinfo, 5])
 def test_only_a_resolver_can_be_set(run: Run, wrong: Any) -> None:
-    """Bad input: names the mistake and the fix."""
+    """Rule 19.1: the error names the mistake and the fix."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match=r"an instance of a subclass of giambio.Resolver, not"):
@@ -266,7 +266,7 @@ class Odd(Exception):
 @pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_AGAIN, "later"), Odd("no")])
 @pytest.mark.parametrize("how", ["socket", "connect_tcp", "connect_udp", "open_udp", "listeners"])
 def test_what_a_resolver_raises_comes_out_as_it_is(run: Run, how: str, error: Exception) -> None:
-    """Done when: DNS failing."""
+    """The resolver's own error, as it is."""
 
     async def main() -> None:
         giambio.set_resolver(Book(server=error))
@@ -285,7 +285,7 @@ def test_what_a_resolver_raises_comes_out_as_it_is(run: Run, how: str, error: Ex
 
 @pytest.mark.parametrize("how", ["connect_tcp", "connect_udp", "open_udp", "listeners"])
 def test_no_address_at_all_is_a_gaierror(run: Run, how: str) -> None:
-    """Done when: DNS failing."""
+    """No address at all counts as an unknown name."""
 
     async def main() -> None:
         giambio.set_resolver(Book(server=[]))
@@ -302,7 +302,7 @@ def test_no_address_at_all_is_a_gaierror(run: Run, how: str) -> None:
 
 
 def test_a_look_up_that_takes_for_ever_can_be_cancelled(run: Run) -> None:
-    """Done when: cancellation in the middle of each operation."""
+    """Rule 5.5: a look-up that takes for ever."""
 
     async def main() -> None:
         giambio.set_resolver(Book())
@@ -329,7 +329,7 @@ def test_a_look_up_that_takes_for_ever_can_be_cancelled(run: Run) -> None:
 def test_a_thread_that_looks_up_a_name_is_left_to_itself(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SEMANTICS, Parking: worker threads cannot be withdrawn at once."""
+    """Rule 3.5: worker threads cannot be withdrawn at once."""
     let_go = threading.Event()
     entered = threading.Event()
     looked_up = threading.Event()

@@ -27,7 +27,7 @@ async def echo(sock: giambio.AsyncSocket) -> None:
 
 
 def test_a_thousand_connections_each_get_their_own_bytes(run: Run) -> None:
-    """DESIGN, The seed: One thread, one process, all connections open at once."""
+    """Rule 15.19: one thread, one process, all connections open at once."""
     open_now = 0
     threads_seen: set[int] = set()
 
@@ -65,7 +65,7 @@ def test_a_thousand_connections_each_get_their_own_bytes(run: Run) -> None:
 
 
 def test_a_busy_connection_does_not_starve_the_others(run: Run) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
     quiet = 50
     rounds = 20
 

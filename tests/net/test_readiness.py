@@ -47,7 +47,7 @@ def test_a_pipe_becomes_readable_and_its_other_end_writable(run: Run) -> None:
 
 
 def test_the_level_counts_not_the_edge(run: Run) -> None:
-    """SEMANTICS, Sockets: they check the level at each call."""
+    """Rule 15.11: they check the level at each call."""
 
     async def main() -> None:
         reader, writer = os.pipe()
@@ -129,7 +129,7 @@ def test_both_directions_of_one_descriptor_at_once(run: Run) -> None:
 def test_it_works_beside_an_async_socket_on_the_same_descriptor(
     run: Run, wait: Callable[[Any], Any], ready: bool
 ) -> None:
-    """SEMANTICS, Sockets: they work beside an `AsyncSocket` on the same one."""
+    """Rule 15.12: they work beside an `AsyncSocket` on the same one."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -162,7 +162,7 @@ def test_it_works_beside_an_async_socket_on_the_same_descriptor(
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_second_waiter_for_the_same_is_an_error(run: Run, wait: Callable[[Any], Any]) -> None:
-    """Bad input: a second concurrent reader or writer."""
+    """Rule 15.16: a second waiter for the same."""
     verb = "readable" if wait is giambio.wait_readable else "writable"
 
     async def main() -> None:
@@ -187,7 +187,7 @@ def test_a_second_waiter_for_the_same_is_an_error(run: Run, wait: Callable[[Any]
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_cancelled_it_did_not_happen(run: Run, wait: Callable[[Any], Any]) -> None:
-    """SEMANTICS, Cancellation: One that transferred nothing (readiness) raises."""
+    """Rule 5.4: one that transferred nothing (readiness) raises."""
 
     async def main() -> None:
         left, right = socket.socketpair()
@@ -305,7 +305,7 @@ def test_notify_closing_leaves_an_async_socket_alone(run: Run) -> None:
 def test_a_number_that_was_closed_and_used_again_works(
     run: Run, told: bool, wait: Callable[[Any], Any]
 ) -> None:
-    """SEMANTICS, Sockets: Readiness belongs to the object, never to the descriptor's number."""
+    """Rule 15.4: readiness belongs to the object, never to the descriptor's number."""
 
     async def main() -> None:
         reader, writer = os.pipe()
@@ -358,7 +358,7 @@ def test_what_is_no_descriptor_is_a_type_error(run: Run, name: str, thing: Any) 
 
 @pytest.mark.parametrize("name", ["wait_readable", "wait_writable", "notify_closing"])
 def test_a_closed_socket_is_no_descriptor(run: Run, name: str) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: a closed socket."""
     sock = socket.socket()
     sock.close()
 
@@ -384,7 +384,7 @@ def test_notify_closing_needs_a_running_loop() -> None:
 
 
 def test_closing_an_async_socket_ends_the_waits_for_its_descriptor(run: Run) -> None:
-    """SEMANTICS, Sockets: they work beside an `AsyncSocket`, which needs no notify_closing."""
+    """Rule 15.12: they work beside an `AsyncSocket`, which needs no notify_closing."""
 
     async def main() -> bytes:
         left, right = map(giambio.wrap_socket, socket.socketpair())

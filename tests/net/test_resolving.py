@@ -61,7 +61,7 @@ async def connect(address: Any) -> socket.AddressFamily:
 
 
 def test_a_name_is_resolved_in_a_named_daemon_thread(run: Run, resolver: Resolver) -> None:
-    """SEMANTICS, Threads: Bounded, named `giambio-…`, daemons."""
+    """Rule 13.4: named `giambio-…`, a daemon."""
     resolver.answers["server.example"] = ["127.0.0.1"]
 
     async def main() -> None:
@@ -115,7 +115,7 @@ def test_no_answer_at_all_is_a_gaierror(run: Run, resolver: Resolver) -> None:
 
 
 def test_a_host_that_cannot_be_a_name_is_a_bad_address(run: Run) -> None:
-    """Bad input: a bad address."""
+    """Rule 15.2: an impossible host name."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match=r"bad address .* cannot be a host name"):
@@ -125,7 +125,7 @@ def test_a_host_that_cannot_be_a_name_is_a_bad_address(run: Run) -> None:
 
 
 def test_a_cancelled_look_up_is_abandoned(run: Run, resolver: Resolver) -> None:
-    """SEMANTICS, Cancellation: A cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     resolver.answers["slow.example"] = ["127.0.0.1"]
     resolver.let_go.clear()
 
@@ -161,7 +161,7 @@ def test_a_look_up_may_outlive_its_loop(run: Run, resolver: Resolver) -> None:
 def test_the_threads_are_bounded_and_what_waits_can_be_withdrawn(
     run: Run, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SEMANTICS, Threads: Bounded."""
+    """Rule 13.3: bounded."""
     monkeypatch.setattr(workers, "MOST_WORKERS", 2)
     names = [f"host{number}.example" for number in range(8)]
     resolver.answers = {name: socket.gaierror(socket.EAI_NONAME, name) for name in names}
@@ -212,7 +212,7 @@ def test_look_ups_that_hang_do_not_hold_up_files(
 
 
 def test_an_idle_thread_goes_away(run: Run, resolver: Resolver) -> None:
-    """SEMANTICS, Threads: gone when idle."""
+    """Rule 13.5: gone when idle."""
     resolver.answers["no.example"] = socket.gaierror(socket.EAI_NONAME, "unknown")
     run(outcome, connect, "no.example")
     deadline = time.monotonic() + 20
@@ -222,7 +222,7 @@ def test_an_idle_thread_goes_away(run: Run, resolver: Resolver) -> None:
 
 
 def test_without_threads_a_name_is_an_error(run: Run) -> None:
-    """SEMANTICS, Threads: `EventLoop(threads=False)` makes them errors."""
+    """Rule 13.7: `EventLoop(threads=False)` makes them errors."""
 
     async def main() -> None:
         message = "resolving 'some.example' needs a worker thread, and .* threads=False"
@@ -233,7 +233,7 @@ def test_without_threads_a_name_is_an_error(run: Run) -> None:
 
 
 def test_numeric_addresses_need_no_thread(run: Run) -> None:
-    """SEMANTICS, Threads: A server and client on numeric addresses run with one thread."""
+    """Rule 13.2: a server and client on numeric addresses run with one thread."""
     seen: set[int] = set()
 
     async def echo(listener: giambio.AsyncSocket) -> None:
@@ -259,7 +259,7 @@ def test_numeric_addresses_need_no_thread(run: Run) -> None:
 
 
 def test_a_numeric_address_with_a_scope_or_of_the_wrong_family_needs_no_thread(run: Run) -> None:
-    """SEMANTICS, Threads: Only for resolving a name that is not numeric."""
+    """Rule 13.1: only for resolving a name that is not numeric."""
 
     async def main() -> None:
         with (

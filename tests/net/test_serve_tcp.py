@@ -136,7 +136,7 @@ def test_it_serves_on_all_addresses_by_default(run: Run) -> None:
 
 
 def test_what_can_be_awaited_can_handle(run: Run) -> None:
-    """SEMANTICS, Task managers: judged by what the call returned."""
+    """Rule 7.10: judged by what the call returned."""
 
     class Greeter:
         def __init__(self, greeting: bytes) -> None:
@@ -215,7 +215,7 @@ def test_a_socket_that_listens_can_be_served(driver: str, monkeypatch: pytest.Mo
 
 
 def test_what_is_no_listener_is_an_error(run: Run) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         with socket.socket() as plain, pytest.raises(TypeError, match=r"the kind of giambio\.Li"):
@@ -229,7 +229,7 @@ def test_what_is_no_listener_is_an_error(run: Run) -> None:
 
 
 def test_a_server_keeps_nothing_of_connections_that_have_ended(run: Run) -> None:
-    """DESIGN, Task managers: a server may spawn for years."""
+    """Rule 7.24: a server may serve for years."""
 
     tasks: list[weakref.ref[Any]] = []
 
@@ -269,7 +269,7 @@ async def failing(stream: giambio.ByteStream) -> None:
 def test_an_error_is_logged_with_its_traceback_and_the_server_goes_on(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """DESIGN: Servers survive their clients."""
+    """Rule 16.7: servers survive their clients."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -312,7 +312,7 @@ def test_the_log_tells_who_it_was_also_when_the_stream_is_closed(
 
 
 def test_on_error_gets_the_error_and_the_stream_which_is_open(run: Run) -> None:
-    """Issue, TCP: any other exception goes to `on_error(exc, stream)`."""
+    """Rule 16.7: any other exception goes to `on_error(exc, stream)`."""
     seen = []
 
     def on_error(exc: Exception, stream: Any) -> None:
@@ -345,7 +345,7 @@ def test_on_error_may_stop_the_server(run: Run) -> None:
 
 
 def test_raise_stops_the_server_and_all_its_connections(run: Run) -> None:
-    """Issue, TCP: `on_error="raise"` stops it."""
+    """Rule 16.7: `on_error="raise"` stops it."""
     begun, ends = [], []
 
     async def handler(stream: giambio.AsyncSocket) -> None:
@@ -399,7 +399,7 @@ def test_one_error_is_raised_as_itself_also_in_a_strict_loop(run: Run, strict: b
 def test_a_broken_or_closed_connection_is_no_error(
     run: Run, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    """Issue, TCP: A handler that ends with a broken connection ends only its own connection."""
+    """Rule 16.6: a handler that ends with a broken connection ends only its own connection."""
     caplog.set_level(logging.DEBUG, LOG)
 
     async def handler(stream: giambio.AsyncSocket) -> None:
@@ -508,7 +508,7 @@ def test_a_handler_that_cancels_itself_ends_only_its_connection(run: Run) -> Non
 def test_bad_input_says_what_is_wrong(
     run: Run, handler: Any, options: Any, error: type[Exception], message: str
 ) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         for serve in (
@@ -522,7 +522,7 @@ def test_bad_input_says_what_is_wrong(
 
 
 def test_a_coroutine_is_no_handler(run: Run) -> None:
-    """DESIGN: Errors teach. And nothing is left never awaited."""
+    """Rules 19.2, 19.4: nothing is left that was never awaited."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match="write it without the parentheses"):
@@ -532,7 +532,7 @@ def test_a_coroutine_is_no_handler(run: Run) -> None:
 
 
 def test_a_handler_that_is_not_async_stops_the_server_with_an_explanation(run: Run) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.4: the error names the handler and what it returned."""
 
     def handler(stream: giambio.AsyncSocket) -> str:
         return "nothing to await"
@@ -549,7 +549,7 @@ def test_a_handler_that_is_not_async_stops_the_server_with_an_explanation(run: R
 
 
 def test_on_error_that_is_async_stops_the_server_with_an_explanation(run: Run) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.4: the error asks for a plain function."""
 
     async def on_error(exc: Exception, stream: Any) -> None:
         pass
@@ -646,7 +646,7 @@ def timed(driver: str) -> Timed:
 
 
 def test_a_stop_closes_the_listeners_at_once_and_waits_for_the_handlers(timed: Timed) -> None:
-    """Issue, TCP: stop accepting, give handlers a grace period."""
+    """Rule 16.8: stop accepting, give handlers a grace period."""
 
     begun = []
 
@@ -675,7 +675,7 @@ def test_a_stop_closes_the_listeners_at_once_and_waits_for_the_handlers(timed: T
 
 
 def test_handlers_that_take_longer_than_the_grace_are_cancelled(timed: Timed) -> None:
-    """Issue, TCP: give handlers a grace period, then cancel them."""
+    """Rule 16.8: give handlers a grace period, then cancel them."""
     begun, ends = [], []
 
     async def handler(stream: giambio.AsyncSocket) -> None:
@@ -701,7 +701,7 @@ def test_handlers_that_take_longer_than_the_grace_are_cancelled(timed: Timed) ->
 
 
 def test_a_client_that_does_not_read_is_cut_off_after_the_grace(timed: Timed) -> None:
-    """Done when: cancellation in the middle of each operation."""
+    """Rule 16.8: a client that does not read is no exception."""
 
     async def handler(stream: giambio.AsyncSocket) -> None:
         await stream.send_all(bytes(64 << 20))
@@ -822,7 +822,7 @@ def test_a_listener_that_fails_ends_the_server_after_the_grace(timed: Timed, gra
 
 
 def test_a_connection_that_comes_after_the_server_has_stopped_is_closed(run: Run) -> None:
-    """For every await ask: what if it is cancelled here?"""
+    """Rule 16.8: the task that was about to serve it is cancelled before it begins."""
     ours, theirs = [], []
 
     class Late(giambio.Listener):
@@ -851,7 +851,7 @@ def test_a_connection_that_comes_after_the_server_has_stopped_is_closed(run: Run
 
 @pytest.mark.parametrize("grace", [0, 5])
 def test_cancelled_at_any_moment_nothing_is_left_open(run: Run, grace: float) -> None:
-    """Done when: cancellation in the middle of each operation."""
+    """Rule 5.5: cancelled at any moment, nothing is left open."""
 
     async def main() -> None:
         await giambio.sleep(0)
@@ -882,7 +882,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def test_tls_is_spoken_if_there_is_a_context(run: Run, certificates: Certificates) -> None:
-    """Issue, TLS: client and server."""
+    """Rule 16.6: over TLS as without it."""
     streams = []
 
     async def handler(stream: giambio.TLSStream) -> None:
@@ -929,7 +929,7 @@ def test_the_log_tells_who_it_was_that_spoke_tls(
 
 
 def test_a_big_answer_ends_with_a_goodbye(run: Run, certificates: Certificates) -> None:
-    """Issue, TLS: clean `close_notify`, also when there is no room for it at first."""
+    """Rule 16.10: clean `close_notify`, also when there is no room for it at first."""
     size = 5_000_000
 
     async def handler(stream: giambio.TLSStream) -> None:
@@ -972,7 +972,7 @@ def test_a_certificate_that_nobody_trusts_leaves_nothing_open(
 def test_a_failed_handshake_ends_only_its_connection(
     run: Run, certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Issue, TCP: a failed TLS handshake ends only its own connection."""
+    """Rule 16.6: a failed TLS handshake ends only its own connection."""
     caplog.set_level(logging.DEBUG, LOG)
 
     async def main() -> None:
@@ -999,7 +999,7 @@ def test_a_failed_handshake_ends_only_its_connection(
 
 
 def test_a_failed_upgrade_ends_only_its_connection(run: Run, certificates: Certificates) -> None:
-    """Issue, TCP: a handler that ends with a failed TLS handshake ends only its connection."""
+    """Rule 16.6: a handler that ends with a failed TLS handshake ends only its connection."""
     context = certificates.server()
 
     async def handler(stream: giambio.AsyncSocket) -> None:
@@ -1050,7 +1050,7 @@ def test_a_handler_that_fails_to_agree_on_tls_with_another_server_has_failed(
 
 
 def test_a_truncated_stream_ends_only_its_connection(run: Run, certificates: Certificates) -> None:
-    """Issue, TCP: a truncated TLS stream ends only its own connection."""
+    """Rules 16.6, 16.9: a truncated TLS stream ends only its own connection."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -1136,7 +1136,7 @@ def test_a_server_that_stops_does_not_wait_longer_for_a_handshake(
 def test_a_handshake_that_has_begun_is_given_the_grace_too(
     run: Run, certificates: Certificates
 ) -> None:
-    """Issue, TCP: stop accepting, give handlers a grace period."""
+    """Rule 16.8: stop accepting, give handlers a grace period."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:

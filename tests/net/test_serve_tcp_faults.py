@@ -60,7 +60,7 @@ async def handler(stream):
 def test_a_thousand_clients_of_which_half_reset_and_some_make_the_handler_fail(
     run: Run, driver: str
 ) -> None:
-    """Done when: 500 reset mid-handler and 10 make the handler raise: the rest complete."""
+    """Rules 16.6, 16.7: 500 clients reset, 10 make the handler raise, the rest complete."""
     half_way = 0
 
     async def client(address: Any, number: int, go_on: giambio.Event) -> str:
@@ -115,7 +115,7 @@ async def handler(stream):
 
 @pytest.mark.parametrize("ends", ["close", "reset"])
 def test_out_of_descriptors_all_clients_are_served_in_the_end(driver: str, ends: str) -> None:
-    """Done when: descriptor exhaustion during a flood of connections."""
+    """Rule 15.18: during a flood of connections."""
     with server_process(driver, SCARCE) as server:
         clients = [server.connect() for _ in range(300)]  # the backlog holds most of them
         for number, client in enumerate(clients):
@@ -197,7 +197,7 @@ STAGES = [
 
 
 def test_peers_that_reset_at_each_stage_harm_only_themselves(driver: str) -> None:
-    """Done when: peer resets at each stage."""
+    """Rule 16.6: at each stage of a connection."""
     with server_process(driver, TALK, "on_error='raise'") as server:
         for stage in STAGES * 3:
             stage(server)
@@ -208,7 +208,7 @@ def test_peers_that_reset_at_each_stage_harm_only_themselves(driver: str) -> Non
 
 
 def test_half_close_by_the_client(driver: str) -> None:
-    """Done when: half-close."""
+    """Rule 17.1: a client that has ended its own direction still gets its answer."""
     with server_process(driver, TALK, "on_error='raise'") as server, server.connect() as client:
         client.sendall(b"xxx")
         client.shutdown(socket.SHUT_WR)
@@ -230,7 +230,7 @@ async def handler(stream):
 
 
 def test_a_slow_reader_of_64_mebibytes_gets_them_and_delays_nobody(driver: str) -> None:
-    """Done when: slow reader with a 64 MiB send."""
+    """Backpressure: a slow reader of 64 MiB."""
     with server_process(driver, BIG) as server, server.connect() as slow:
         slow.send(b"b")
         digest = hashlib.sha256()
@@ -333,7 +333,7 @@ class Traffic:
 
 
 def test_no_byte_ever_reaches_the_wrong_connection(run: Run) -> None:
-    """Done when: no byte ever reaches the wrong connection while descriptors are reused."""
+    """Rule 15.4: while descriptors are reused."""
     traffic = Traffic()
 
     async def worker(address: Any, first: int) -> None:
@@ -402,7 +402,7 @@ def curl() -> Callable[..., bytes]:
 def test_curl_talks_to_a_small_http_server(
     driver: str, curl: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    """Done when: `curl` against a small HTTP server built on `serve_tcp`."""
+    """`curl` against a small HTTP server built on `serve_tcp`."""
     upload = tmp_path / "upload"
     upload.write_bytes(os.urandom(3_000_000))
     with server_process(driver, HTTP, "on_error='raise'") as server:
@@ -424,7 +424,7 @@ def test_curl_talks_to_a_small_http_server(
 def test_curl_talks_tls(
     driver: str, curl: Callable[..., bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Done when: `curl` against a small HTTP server built on `serve_tcp`."""
+    """`curl` against a small HTTP server built on `serve_tcp`, over TLS."""
     certificates = Certificates(tmp_path_factory.mktemp("certificates"))
     certificate, key = certificates.files("server")
     code = f"""

@@ -304,7 +304,7 @@ def test_a_send_that_waits_goes_on_when_there_is_room(run: Run, kind: str) -> No
 def test_send_all_of_64_mib_to_a_slow_reader_arrives_whole(
     run: Run, kind: str, type_of_data: Callable[[bytes], Any]
 ) -> None:
-    """SEMANTICS, Sockets: Readiness is a hint: every operation tries, and loops to EAGAIN."""
+    """Rule 15.6: readiness is a hint: every operation tries, and loops to EAGAIN."""
     size = 64 * MIB
     pattern = bytes(range(251)) * 4177  # no power of two, so that a shift by one chunk shows
     payload = (pattern * (size // len(pattern) + 1))[:size]
@@ -386,7 +386,7 @@ def test_receive_does_not_allocate_what_did_not_come(run: Run) -> None:
 
 @pytest.mark.parametrize("max_size", [262144, 262145, 10**6, 10**30])
 def test_receive_of_more_than_the_loops_buffer_loses_nothing(run: Run, max_size: int) -> None:
-    """SEMANTICS, Sockets: A short read clears readiness only after clamping to the buffer."""
+    """Rule 15.8: a short read clears readiness only after clamping to the buffer."""
     payload = bytes(range(256)) * 8192
 
     async def main() -> None:
@@ -450,7 +450,7 @@ def test_every_way_of_closing_releases_the_descriptor(run: Run, how: str) -> Non
 
 
 def test_close_needs_no_await(run: Run) -> None:
-    """SEMANTICS, Cancellation: A forgotten `await` on it leaks nothing."""
+    """Rule 5.12: a forgotten `await` on it leaks nothing."""
 
     async def main() -> None:
         sock, peer = half_wrapped()
@@ -462,7 +462,7 @@ def test_close_needs_no_await(run: Run) -> None:
 
 
 def test_close_in_a_cancelled_scope_closes_first_and_then_raises(run: Run) -> None:
-    """SEMANTICS, Cancellation: `close()` always releases the descriptor first."""
+    """Rule 5.13: `close()` always releases the descriptor first."""
 
     async def main() -> None:
         sock, peer = half_wrapped()
@@ -483,7 +483,7 @@ def test_close_in_a_cancelled_scope_closes_first_and_then_raises(run: Run) -> No
 
 
 def test_leaving_the_block_closes_at_once_in_a_cancelled_scope(run: Run) -> None:
-    """SEMANTICS, Cancellation: Leaving a `with` block closes at once."""
+    """Rule 5.14: leaving a `with` block closes at once."""
 
     async def main() -> None:
         for enter in ("with", "async with"):
@@ -506,6 +506,8 @@ def test_leaving_the_block_closes_at_once_in_a_cancelled_scope(run: Run) -> None
 
 
 def test_names_options_and_number_are_those_of_the_socket(run: Run) -> None:
+    """Rule 15.1: the plain socket stays usable."""
+
     async def main() -> None:
         plain, peer = connected()
         with giambio.wrap_socket(plain) as sock, peer:
@@ -528,6 +530,7 @@ def test_repr_names_the_family(loop: giambio.EventLoop, kind_of_socket: str) -> 
 
 
 def test_wrapping_makes_the_socket_non_blocking(loop: giambio.EventLoop) -> None:
+    """Rule 15.1: the socket becomes non-blocking."""
     plain = socket.socket()
     with loop.wrap_socket(plain):
         assert not plain.getblocking()
@@ -576,6 +579,7 @@ def test_much_then_little_then_nothing_is_received(run: Run, kind: str) -> None:
 
 
 def test_a_socket_can_be_wrapped_outside_of_a_task(loop: giambio.EventLoop) -> None:
+    """Rule 15.1: outside of a running task."""
     left, right = map(loop.wrap_socket, socket.socketpair())
 
     async def main() -> bytes:
@@ -595,7 +599,7 @@ def test_wrap_socket_needs_a_running_loop() -> None:
 
 
 def test_a_closed_loop_wraps_nothing(loop: giambio.EventLoop) -> None:
-    """Bad input: a closed loop."""
+    """Rule 19.3: a closed loop."""
     loop.close()
     with (
         socket.socket() as plain,

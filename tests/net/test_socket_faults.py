@@ -49,7 +49,7 @@ def assert_broken(exc: Any, *causes: type[OSError]) -> None:
 @pytest.mark.parametrize("how", ["receive", "receive_into"])
 @pytest.mark.parametrize("waits", [True, False], ids=["while waiting", "before"])
 def test_a_reset_breaks_a_receive(run: Run, how: str, waits: bool) -> None:
-    """SEMANTICS, Sockets: `BrokenResourceError` is also a `ConnectionError`."""
+    """Rule 15.15: `BrokenResourceError` is also a `ConnectionError`."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -181,7 +181,7 @@ def test_a_socket_that_connects_anew_has_a_new_end(run: Run) -> None:
 
 
 def test_data_and_a_reset_in_one_event(run: Run) -> None:
-    """SEMANTICS, Sockets: Readiness is a hint: every operation tries, and loops to EAGAIN."""
+    """Rule 15.6: readiness is a hint: every operation tries, and loops to EAGAIN."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -202,7 +202,7 @@ def test_data_and_a_reset_in_one_event(run: Run) -> None:
 
 @pytest.mark.parametrize("kind", ["IPv4", "Unix"])
 def test_data_and_the_end_in_one_event(run: Run, kind: str) -> None:
-    """SEMANTICS, Sockets: A short read clears readiness only while no RDHUP was reported."""
+    """Rule 15.9: a short read clears readiness only while no RDHUP was reported."""
 
     async def main() -> None:
         ours, theirs = half_wrapped(kind)
@@ -258,7 +258,7 @@ def test_half_close_by_the_peer_leaves_our_sending_alone(run: Run) -> None:
 
 @pytest.mark.parametrize("event", ["one", "two"])
 def test_an_urgent_byte_mid_stream_loses_nothing_around_it(run: Run, event: str) -> None:
-    """SEMANTICS, Sockets: A short read clears readiness only while no PRI has been reported."""
+    """Rule 15.9: a short read clears readiness only while no PRI has been reported."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -290,7 +290,7 @@ def with_limit(run: Run, main: Callable[[], Any]) -> Any:
 
 @pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="descriptors cannot be passed here")
 def test_a_passed_descriptor_mid_stream_loses_nothing_around_it(run: Run) -> None:
-    """SEMANTICS, Sockets: A short read clears readiness only on a TCP stream socket."""
+    """Rule 15.7: a short read clears readiness only on a TCP stream socket."""
 
     async def main() -> None:
         ours, theirs = half_wrapped("Unix")
@@ -374,7 +374,7 @@ def test_connecting_to_a_missing_unix_socket(run: Run, tmp_path: pathlib.Path) -
 def test_an_address_that_the_system_cannot_take_leaves_the_socket_usable(
     run: Run, tmp_path: pathlib.Path
 ) -> None:
-    """Bad input: a bad address."""
+    """Rule 15.2: an address that the system cannot take."""
 
     async def main() -> None:
         with (
@@ -498,7 +498,7 @@ CLOSED = "this socket is closed; make a new one to connect again"
 
 @pytest.mark.parametrize("how", WAITING)
 def test_closing_wakes_who_waits_with_an_error(run: Run, how: str) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: closing wakes the tasks that wait."""
 
     async def main() -> None:
         sock, call, others = await prepared(how)
@@ -582,7 +582,7 @@ def test_closing_while_send_all_gives_way_is_an_error_for_it(run: Run) -> None:
     ids=["receive", "receive_into", "accept", "send", "send_all", "nothing", "send_eof", "connect"],
 )
 def test_a_closed_socket_can_do_nothing(run: Run, use: Callable[[Any], Any]) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: a closed socket."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -608,7 +608,7 @@ def test_a_closed_socket_can_do_nothing(run: Run, use: Callable[[Any], Any]) -> 
 def test_a_closed_socket_has_no_names_and_options(
     loop: giambio.EventLoop, use: Callable[[Any], Any]
 ) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: a closed socket."""
     sock = loop.wrap_socket(socket.socket())
     sock.close()
     with pytest.raises(giambio.ClosedResourceError, match=f"^{CLOSED}$"):
@@ -621,7 +621,7 @@ def test_a_closed_socket_has_no_names_and_options(
 
 @pytest.mark.parametrize("first", ["receive", "receive_into", "accept"])
 def test_a_second_reader_is_an_error_and_does_not_disturb_the_first(run: Run, first: str) -> None:
-    """Bad input: a second concurrent reader or writer."""
+    """Rule 15.16: a second reader."""
 
     async def main() -> None:
         sock, call, others = await prepared(first)
@@ -648,7 +648,7 @@ def test_a_second_reader_is_an_error_and_does_not_disturb_the_first(run: Run, fi
 
 @pytest.mark.parametrize("first", ["send", "send_all", "connect"])
 def test_a_second_writer_is_an_error_and_does_not_disturb_the_first(run: Run, first: str) -> None:
-    """Bad input: a second concurrent reader or writer."""
+    """Rule 15.16: a second writer."""
 
     async def main() -> None:
         sock, call, others = await prepared(first)
@@ -694,7 +694,7 @@ def test_one_reader_and_one_writer_are_welcome(run: Run) -> None:
 
 
 def test_a_socket_of_another_loop_is_an_error(run: Run) -> None:
-    """Bad input: a socket of another loop."""
+    """Rule 19.5: a socket of another loop."""
     other = giambio.EventLoop()
     sock, peer = map(other.wrap_socket, socket.socketpair())
 
@@ -711,7 +711,7 @@ def test_a_socket_of_another_loop_is_an_error(run: Run) -> None:
 
 
 def test_wrapping_twice_is_an_error(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Sockets: Wrapping one socket twice is an error."""
+    """Rule 15.14: wrapping one socket twice is an error."""
     plain = socket.socket()
     message = "this socket was wrapped already; use the AsyncSocket that you got the first time"
     with loop.wrap_socket(plain):
@@ -729,7 +729,7 @@ def test_only_a_socket_can_be_wrapped(loop: giambio.EventLoop, thing: Any) -> No
 
 
 def test_an_async_socket_cannot_be_wrapped(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Sockets: Wrapping one socket twice is an error."""
+    """Rule 15.14: wrapping one socket twice is an error."""
     with (
         loop.wrap_socket(socket.socket()) as sock,
         pytest.raises(TypeError, match=r"needs a socket.socket, not <giambio.AsyncSocket"),
@@ -751,7 +751,7 @@ def test_a_datagram_socket_cannot_be_wrapped(loop: giambio.EventLoop) -> None:
 
 
 def test_a_closed_socket_cannot_be_wrapped(loop: giambio.EventLoop) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: a closed socket."""
     plain = socket.socket()
     plain.close()
     with pytest.raises(ValueError, match="needs an open socket, and this one is closed"):
@@ -815,7 +815,7 @@ def test_a_wrong_argument_is_refused_at_the_call(
 
 @pytest.mark.parametrize("how", ["receive", "receive_into", "accept", "send"])
 def test_a_cancelled_operation_did_not_happen_and_can_be_done_again(run: Run, how: str) -> None:
-    """SEMANTICS, Cancellation: A cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         sock, call, others = await prepared(how)
@@ -851,7 +851,7 @@ def test_a_cancelled_operation_did_not_happen_and_can_be_done_again(run: Run, ho
 
 @pytest.mark.parametrize("how", ["receive", "accept"])
 def test_readiness_and_cancellation_in_one_turn_lose_nothing(run: Run, how: str) -> None:
-    """SEMANTICS, Cancellation: When a wake and a cancellation meet: it keeps its result or ..."""
+    """Rules 5.3, 5.5: it keeps its result or it did not happen."""
 
     async def main() -> None:
         sock, call, others = await prepared(how)
@@ -884,7 +884,7 @@ def test_readiness_and_cancellation_in_one_turn_lose_nothing(run: Run, how: str)
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_task_that_is_cancelled_with_its_bytes_is_told_at_the_next_checkpoint(run: Run) -> None:
-    """SEMANTICS, Cancellation: it keeps its result, and the *next* checkpoint raises."""
+    """Rules 5.3, 15.10: it keeps its result, and the next checkpoint raises."""
 
     async def main() -> None:
         (first, to_first), (second, to_second) = half_wrapped(), half_wrapped()
@@ -933,7 +933,7 @@ def test_a_connection_that_breaks_while_many_wait_breaks_that_one_only(run: Run)
 
 
 def test_a_receive_whose_bytes_another_one_takes_goes_on_waiting(run: Run) -> None:
-    """SEMANTICS, Sockets: Readiness is a hint: every operation tries, and loops to EAGAIN."""
+    """Rule 15.6: readiness is a hint: every operation tries, and loops to EAGAIN."""
 
     async def main() -> None:
         plain, theirs = socket.socketpair()
@@ -958,7 +958,7 @@ def test_a_receive_whose_bytes_another_one_takes_goes_on_waiting(run: Run) -> No
 
 
 def test_cancelled_receives_at_every_moment_lose_no_byte(run: Run) -> None:
-    """SEMANTICS, Cancellation: A cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     size = 20_000
 
     async def main() -> None:
@@ -1000,7 +1000,7 @@ def test_cancelled_receives_at_every_moment_lose_no_byte(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["receive", "send", "send_all", "accept", "send_eof", "connect"])
 def test_in_a_cancelled_scope_nothing_is_done_even_if_it_could_be(run: Run, how: str) -> None:
-    """SEMANTICS, Checkpoints: Each operation, in this order: a pending cancellation raises."""
+    """Rule 4.2: a pending cancellation raises, and nothing was done."""
 
     async def main() -> None:
         with listening() as listener, socket.create_connection(listener.getsockname()) as client:
@@ -1036,7 +1036,7 @@ def test_in_a_cancelled_scope_nothing_is_done_even_if_it_could_be(run: Run, how:
 
 
 def test_a_cancelled_connect_closes_the_socket(run: Run) -> None:
-    """SEMANTICS, Cancellation: with named exceptions that may have happened in part: connect."""
+    """Rule 5.8: `connect` may have happened in part, so the socket is closed."""
 
     async def main() -> None:
         sock, call, others = await prepared("connect")
@@ -1057,7 +1057,7 @@ HALF_SENT = r"an earlier send_all\(\) was cancelled when a part was sent.*receiv
 
 
 def test_after_a_half_sent_send_all_only_receiving_goes_on(run: Run) -> None:
-    """SEMANTICS, Cancellation: After a cancelled `send_all` that sent something ..."""
+    """Rule 5.9: after a cancelled `send_all` that sent something, sends raise."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -1077,7 +1077,7 @@ def test_after_a_half_sent_send_all_only_receiving_goes_on(run: Run) -> None:
 
 
 def test_a_cancelled_send_all_that_sent_nothing_did_not_happen(run: Run) -> None:
-    """SEMANTICS, Cancellation: A cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         ours, theirs = half_wrapped("Unix")
@@ -1096,7 +1096,7 @@ def test_a_cancelled_send_all_that_sent_nothing_did_not_happen(run: Run) -> None
 
 
 def test_send_all_cancelled_when_all_was_sent_keeps_its_success(run: Run) -> None:
-    """SEMANTICS, Cancellation: an operation that transferred something keeps its result."""
+    """Rule 5.3: an operation that transferred something keeps its result."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()
@@ -1136,7 +1136,7 @@ def test_closing_and_cancelling_in_one_turn_is_one_of_the_two(run: Run) -> None:
 
 
 def test_an_operation_is_awaited_once_and_warns_if_never(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: An operation object that was never awaited warns."""
+    """Rules 3.12, 3.13: awaited once, and a warning if never."""
 
     async def main() -> None:
         left, right = wrapped("Unix")
@@ -1178,7 +1178,7 @@ def test_a_full_connection_is_really_full() -> None:
 
 
 def test_after_a_cancelled_send_all_the_stream_cannot_be_ended_cleanly(run: Run) -> None:
-    """SEMANTICS, Cancellation: after a cancelled `send_all` further sends raise."""
+    """Rule 5.9: after a cancelled `send_all` further sends raise."""
 
     async def main() -> None:
         left, right = map(giambio.wrap_socket, socket.socketpair())

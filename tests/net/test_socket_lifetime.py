@@ -21,7 +21,7 @@ Run = Callable[..., Any]
 
 
 def test_a_dropped_socket_warns_once_with_its_place_and_is_closed(run: Run) -> None:
-    """SEMANTICS, Sockets: A dropped `AsyncSocket` is closed, and warned about once."""
+    """Rule 15.13: a dropped `AsyncSocket` is closed, and warned about once."""
 
     async def main() -> None:
         ours, theirs = connected()
@@ -42,7 +42,7 @@ def test_a_dropped_socket_warns_once_with_its_place_and_is_closed(run: Run) -> N
 
 
 def test_a_registered_socket_is_dropped_like_any_other(run: Run) -> None:
-    """SEMANTICS, Sockets: The driver holds no strong reference to a socket."""
+    """Rule 15.13: the driver holds no strong reference to a socket."""
 
     async def main() -> None:
         sock, theirs = half_wrapped()
@@ -82,7 +82,7 @@ def test_a_closed_socket_is_dropped_without_a_word(run: Run) -> None:
 
 
 def test_ten_thousand_dropped_and_reused_descriptors_never_mix_their_bytes(run: Run) -> None:
-    """SEMANTICS, Sockets: Readiness belongs to the socket object, never to the number."""
+    """Rule 15.4: readiness belongs to the socket object, never to the number."""
     rounds = 10_000
     numbers: set[int] = set()
 
@@ -109,7 +109,7 @@ def test_ten_thousand_dropped_and_reused_descriptors_never_mix_their_bytes(run: 
 
 
 def test_a_socket_outlives_its_loop_and_goes_on_in_its_next_run(driver: str) -> None:
-    """SEMANTICS, The loop: A loop may be started again after it has finished."""
+    """Rule 1.9: a loop may be started again after it has finished."""
     loop = giambio.EventLoop(driver=driver)
     plain, theirs = connected()
     sock = loop.wrap_socket(plain)
@@ -203,7 +203,7 @@ def test_sockets_in_cycles_are_closed_by_the_collector_while_others_are_served(r
 
 
 def test_a_plain_socket_closed_behind_our_back_never_reaches_another_connection(run: Run) -> None:
-    """SEMANTICS, Sockets: readiness belongs to the socket object, never to the number."""
+    """Rule 15.5: readiness belongs to the socket object, never to the number."""
 
     async def main() -> None:
         plain, _peer = socket.socketpair()

@@ -186,7 +186,7 @@ def test_connecting_to_a_numeric_address(run: Run, places: Places, family: int) 
 
 
 def test_nothing_is_held_back(run: Run, places: Places) -> None:
-    """Issue, TCP: `TCP_NODELAY` by default."""
+    """Rule 16.3: `TCP_NODELAY` by default."""
     _, (host, port) = places.good()
 
     async def main() -> None:
@@ -197,7 +197,7 @@ def test_nothing_is_held_back(run: Run, places: Places) -> None:
 
 
 def test_one_failure_is_raised_as_itself(run: Run, places: Places) -> None:
-    """DESIGN, Task managers: One failure is raised as itself."""
+    """Rules 8.3, 16.2: one failure is raised as itself."""
     _, (host, port) = places.refusing()
 
     async def main() -> None:
@@ -212,7 +212,7 @@ def test_one_failure_is_raised_as_itself(run: Run, places: Places) -> None:
 
 
 def test_a_dropped_connection_says_where_it_was_made(run: Run, places: Places) -> None:
-    """SEMANTICS, Sockets: warned about once with the place it was made."""
+    """Rule 15.13: warned about once with the place it was made."""
 
     async def main() -> None:
         for targets in ([places.good()], [places.refusing(), places.good()]):
@@ -229,7 +229,7 @@ def test_a_dropped_connection_says_where_it_was_made(run: Run, places: Places) -
 
 
 def test_the_families_take_turns(race: Race, places: Places) -> None:
-    """RFC 8305, section 4: interleaved families, and the best address first."""
+    """Rule 16.1: interleaved families, and the best address first (RFC 8305, section 4)."""
     six = [places.refusing(V6) for _ in range(4)]
     four = [places.refusing(V4) for _ in range(2)]
     race.begin(*six, *four)
@@ -248,7 +248,7 @@ def test_an_address_that_is_given_twice_is_tried_once(race: Race, places: Places
 
 @linux
 def test_each_address_gets_a_head_start(race: Race, places: Places) -> None:
-    """RFC 8305, section 5: staggered starts, 250 ms apart."""
+    """Rule 16.1: staggered starts, 250 ms apart (RFC 8305, section 5)."""
     targets = [places.silent(V6), places.silent(V4), places.good(V6)]
     race.begin(*targets)
     assert race.tried == targets[:1]
@@ -304,7 +304,7 @@ def test_the_failure_of_an_earlier_attempt_starts_the_next_as_well(
 
 @linux
 def test_losers_are_closed(race: Race, places: Places) -> None:
-    """Issue, TCP: first wins, losers closed."""
+    """Rule 16.1: first wins, losers closed."""
     before = open_descriptors()
     targets = [places.silent(), places.silent(), places.good()]
     made = open_descriptors() - before
@@ -346,7 +346,7 @@ def test_the_one_that_won_stays_when_the_next_would_have_too(race: Race, places:
 
 
 def test_if_all_refuse_the_error_is_a_refusal_too(run: Run, places: Places) -> None:
-    """Issue, TCP: all errors reported in a group."""
+    """Rule 16.2: all errors reported in a group."""
     targets = [places.refusing(), places.refusing(V6), places.refusing()]
 
     async def main() -> None:
@@ -368,7 +368,7 @@ def test_if_all_refuse_the_error_is_a_refusal_too(run: Run, places: Places) -> N
 
 
 def test_if_all_fail_in_different_ways_the_error_tells_them_all(run: Run, places: Places) -> None:
-    """Issue, TCP: all errors reported in a group."""
+    """Rule 16.2: all errors reported in a group."""
     refusing, unreachable = places.refusing(), (V4, ("255.255.255.255", 9))
 
     async def main() -> None:
@@ -388,7 +388,7 @@ def test_if_all_fail_in_different_ways_the_error_tells_them_all(run: Run, places
 
 
 def test_out_of_descriptors_is_one_of_the_failures(run: Run, places: Places) -> None:
-    """Done when: descriptor exhaustion."""
+    """Rule 15.18: running out of descriptors is one of the failures."""
     targets = [places.good(), places.good()]
 
     async def main() -> None:
@@ -474,7 +474,7 @@ def kinds(places: Places) -> dict[str, list[Target]]:
 def test_cancelled_at_any_moment_nothing_is_left_open(
     run: Run, places: Places, kind: str, delay: float
 ) -> None:
-    """Done when: cancellation in the middle of each operation."""
+    """Rule 5.5: cancelled at any moment, nothing is left open."""
     targets = kinds(places)[kind]
     before = open_descriptors()
 
@@ -543,7 +543,7 @@ def test_a_time_out_closes_everything(run: Run, places: Places) -> None:
 def test_bad_input_says_what_is_wrong(
     run: Run, args: Any, options: Any, error: type[Exception], message: str
 ) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         with pytest.raises(error, match=message):

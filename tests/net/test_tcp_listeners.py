@@ -54,7 +54,7 @@ def close_all(listeners: list[giambio.SocketListener]) -> None:
 
 
 def test_without_a_host_it_listens_on_all_addresses_with_one_port(run: Run) -> None:
-    """Issue, TCP: dual-stack, the same port also when it is 0."""
+    """Rule 16.4: dual-stack, the same port also when it is 0."""
 
     async def main() -> None:
         listeners = await open_listeners(0)
@@ -118,7 +118,7 @@ def test_addresses_that_this_machine_has_not_are_left_out(run: Run) -> None:
 def test_another_port_is_tried_if_the_first_is_taken_for_the_other_family(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Issue, TCP: the same port also when it is 0."""
+    """Rule 16.4: the same port also when it is 0."""
     taken: list[socket.socket] = []
     listen_at = socket.socket.bind
 
@@ -167,7 +167,7 @@ def test_a_port_that_is_taken_is_an_error_that_names_it(run: Run) -> None:
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 def test_connections_send_without_delay(run: Run, family: socket.AddressFamily) -> None:
-    """Issue, TCP: `TCP_NODELAY` by default."""
+    """Rule 16.3: `TCP_NODELAY` by default."""
 
     async def main() -> None:
         (listener,) = await open_listeners(0, host=LOOPBACK[family])
@@ -181,7 +181,7 @@ def test_connections_send_without_delay(run: Run, family: socket.AddressFamily) 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the option means something else")
 def test_a_server_can_be_started_again_at_once(run: Run) -> None:
-    """Issue, TCP: `SO_REUSEADDR`."""
+    """Rule 16.4: `SO_REUSEADDR`."""
 
     async def main() -> None:
         (listener,) = await open_listeners(0, host="127.0.0.1")
@@ -200,7 +200,7 @@ def test_a_server_can_be_started_again_at_once(run: Run) -> None:
 
 @pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="not here")
 def test_a_port_can_be_shared(run: Run) -> None:
-    """Issue, TCP: `SO_REUSEPORT`."""
+    """Rule 16.4: `SO_REUSEPORT`."""
 
     async def main() -> None:
         (first,) = await open_listeners(0, host="127.0.0.1", reuse_port=True)
@@ -229,7 +229,7 @@ def test_sharing_a_port_where_that_is_not_possible_says_so(
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 @pytest.mark.parametrize("backlog", [None, 3])
 def test_as_many_as_the_system_allows_may_wait(run: Run, backlog: int | None) -> None:
-    """Issue, TCP: backlog."""
+    """Rule 16.4: the backlog."""
     with open("/proc/sys/net/core/somaxconn") as file:
         highest = int(file.read())
 
@@ -258,7 +258,7 @@ def test_as_many_as_the_system_allows_may_wait(run: Run, backlog: int | None) ->
 def test_bad_input_says_what_is_wrong(
     run: Run, args: Any, options: Any, error: type[Exception], message: str
 ) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         with pytest.raises(error, match=message):
@@ -293,7 +293,7 @@ def test_a_socket_that_somebody_else_opened_can_be_used(run: Run) -> None:
 
 
 def test_cancelled_no_connection_is_taken(run: Run) -> None:
-    """SEMANTICS, Cancellation: A cancelled accept did not happen."""
+    """Rule 5.5: a cancelled accept did not happen."""
 
     async def main() -> None:
         (listener,) = await open_listeners(0, host="127.0.0.1")
@@ -355,7 +355,7 @@ def test_a_socket_that_does_not_listen_is_an_error_and_no_endless_loop(run: Run)
 
 
 def test_a_client_that_resets_before_it_is_accepted_is_no_error(run: Run) -> None:
-    """Done when: peer resets at each stage."""
+    """Rule 16.5: `ECONNABORTED`, for example."""
 
     async def main() -> None:
         (listener,) = await open_listeners(0, host="127.0.0.1")
@@ -393,7 +393,7 @@ class Counting:
 def test_out_of_descriptors_it_waits_without_spinning_and_goes_on(
     driver: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Issue, TCP: `accept` that survives `EMFILE` without spinning or dying."""
+    """Rules 16.5, 15.18: without spinning or dying."""
     caplog.set_level(logging.DEBUG, "giambio")
     clock = ManualClock()
     counting = Counting(monkeypatch)
@@ -423,7 +423,7 @@ def test_out_of_descriptors_it_waits_without_spinning_and_goes_on(
 
 @pytest.mark.parametrize("name", ["ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EPERM"])
 def test_it_survives(driver: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Issue, TCP: `accept` that survives `EMFILE`, `ENFILE` and `ECONNABORTED`."""
+    """Rule 16.5: `accept` that survives `EMFILE`, `ENFILE` and `ECONNABORTED`."""
     number = getattr(errno, name)
     Counting(monkeypatch, *[OSError(number, os.strerror(number)) for _ in range(3)])
     loop = giambio.EventLoop(driver=driver, clock=ManualClock())

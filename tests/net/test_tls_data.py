@@ -220,6 +220,8 @@ def test_tls_in_tls_in_tls(run: Run, certificates: Certificates) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("how", ["close", "async with", "with", "forgotten await", "close_now"])
 def test_closing_says_goodbye(run: Run, certificates: Certificates, version: str, how: str) -> None:
+    """Rule 16.10: it ends with a `close_notify`."""
+
     def talk(sock: ssl.SSLSocket) -> bytes:
         assert sock.recv(100) == b"hello"
         sock.sendall(b"welcome")
@@ -252,7 +254,7 @@ def test_closing_says_goodbye(run: Run, certificates: Certificates, version: str
 def test_cancelled_it_says_no_goodbye(
     run: Run, certificates: Certificates, version: str, how: str
 ) -> None:
-    """SEMANTICS, Cancellation: TLS skips `close_notify` when cancelled."""
+    """Rule 5.15: TLS skips `close_notify` when cancelled."""
 
     def talk(sock: ssl.SSLSocket) -> bytes:
         assert sock.recv(100) == b"hello"
@@ -281,7 +283,7 @@ def test_cancelled_it_says_no_goodbye(
 
 
 def test_a_connection_that_was_cut_off(run: Run, certificates: Certificates) -> None:
-    """What came before is received; then the end is an error, each time."""
+    """Rule 16.9: what came before is received; then the end is an error, each time."""
 
     async def main() -> None:
         client, server = await encrypted(certificates)
@@ -344,6 +346,8 @@ def test_the_other_side_says_goodbye_first(
 def test_closing_does_not_wait_for_the_other_side(
     run: Run, certificates: Certificates, version: str
 ) -> None:
+    """Rule 16.10: closing does not wait for the other side's."""
+
     async def main() -> None:
         client, server = await encrypted(certificates, version)
         await client.close()
@@ -440,7 +444,7 @@ def test_a_closing_can_be_awaited_once(run: Run, certificates: Certificates) -> 
 def test_a_goodbye_that_finds_no_room_waits_and_can_be_cancelled(
     run: Run, certificates: Certificates
 ) -> None:
-    """SEMANTICS, Cancellation: closed then, at once, and the next thing is the cancellation."""
+    """Rules 16.10, 5.14: closed at once, and the next thing is the cancellation."""
 
     async def main() -> None:
         left, right = giambio.memory_stream_pair(1000)
@@ -620,7 +624,7 @@ def test_what_had_come_before_the_end_of_our_direction_is_not_dropped(
 
 
 def test_ciphertext_is_kept_and_sent_first(run: Run, certificates: Certificates) -> None:
-    """SEMANTICS, Cancellation: TLS ciphertext already produced is kept and sent first."""
+    """Rule 5.10: TLS ciphertext already produced is kept and sent first."""
 
     async def main() -> None:
         left, right = giambio.memory_stream_pair(1000)
@@ -763,7 +767,7 @@ def test_receiving_sends_what_a_user_had_the_ssl_object_say(
 def test_a_cancelled_receive_does_not_lose_the_answer_that_it_was_sending(
     run: Run, certificates: Certificates
 ) -> None:
-    """SEMANTICS, Cancellation: TLS ciphertext already produced is kept and sent first."""
+    """Rule 5.10: TLS ciphertext already produced is kept and sent first."""
 
     async def main() -> None:
         left, right = giambio.memory_stream_pair(100)
@@ -1078,7 +1082,7 @@ def test_the_stream_below_is_closed_behind_its_back(run: Run, certificates: Cert
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_cancelled_at_any_moment_nothing_is_lost(certificates: Certificates, version: str) -> None:
-    """SEMANTICS, Cancellation: a cancelled receive, over a stream that lets one byte in at a time.
+    """Rule 5.5: a cancelled receive, over a stream that lets one byte in at a time.
 
     The buffer in memory is so small that a record comes in many pieces.
     """

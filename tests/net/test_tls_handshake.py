@@ -463,7 +463,7 @@ def test_cancelled_before_it_has_begun_nothing_has_happened(
 def test_cancelled_in_the_middle_the_stream_is_closed(
     run: Run, certificates: Certificates, server_side: bool
 ) -> None:
-    """SEMANTICS, Cancellation: a TLS handshake may have happened in part."""
+    """Rule 5.8: a TLS handshake may have happened in part."""
 
     async def main() -> None:
         ours, theirs = half_wrapped()

@@ -491,7 +491,7 @@ def test_renegotiating_goes_on_when_the_task_that_received_is_cancelled(
 def test_renegotiating_goes_on_when_the_task_that_sends_is_cancelled(
     run: Run, certificates: Certificates
 ) -> None:
-    """SEMANTICS, Cancellation: nothing of it was sent, so what follows can be."""
+    """Rule 5.9: nothing of it was sent, so what follows can be."""
 
     async def main() -> None:
         async with renegotiating(certificates, b"r\n") as (stream, process, below, receiving):

@@ -55,7 +55,7 @@ async def fill(sock: giambio.AsyncDatagramSocket) -> int:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_datagrams_arrive_whole_with_the_address_of_the_sender(run: Run, host: str) -> None:
-    """Issue: UDP, connected and not, `send_to`/`receive_from`."""
+    """Rule 16.11: UDP, connected and not, `send_to`/`receive_from`."""
     sizes = [0, 1, 100, 1400, 9000, 60_000]
 
     async def main() -> None:
@@ -80,7 +80,7 @@ def test_datagrams_arrive_whole_with_the_address_of_the_sender(run: Run, host: s
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_it_talks_with_a_plain_socket_in_another_process(run: Run, host: str) -> None:
-    """Done when: tests against the real thing."""
+    """Rule 16.11: a plain socket in another process."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     code = f"""
 import socket
@@ -188,7 +188,7 @@ def test_receiving_waits_for_a_datagram(run: Run) -> None:
 
 
 def test_a_short_datagram_does_not_hide_the_next(run: Run) -> None:
-    """SEMANTICS, Sockets: a short read clears readiness only on a TCP stream socket."""
+    """Rule 15.7: a short read clears readiness only on a TCP stream socket."""
 
     async def main() -> None:
         async with await giambio.open_udp(host="127.0.0.1") as sock:
@@ -224,7 +224,7 @@ def test_sending_waits_for_room(run: Run) -> None:
 
 
 def test_who_waits_for_room_stands_in_line(run: Run) -> None:
-    """SEMANTICS, Checkpoints: Release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> None:
         left, theirs = plain_unix_pair()
@@ -310,7 +310,7 @@ def test_a_full_receiver_of_an_unconnected_unix_socket_is_tried_again(
 
 
 def test_a_busy_socket_lets_others_run(run: Run) -> None:
-    """DESIGN, Checkpoints: a busy task cannot starve the others."""
+    """Rule 4.8: a busy task cannot starve the others."""
 
     async def spin(left: Any, right: Any) -> None:
         while True:
@@ -342,7 +342,7 @@ def nobody() -> tuple[str, int]:
 @linux
 @pytest.mark.parametrize("how", ["receive", "receive_from", "send"])
 def test_a_refusal_is_told_once_and_the_socket_goes_on(run: Run, how: str) -> None:
-    """Issue, UDP: ICMP errors surface."""
+    """Rule 16.12: ICMP errors surface."""
 
     async def main() -> None:
         async with await giambio.connect_udp(*nobody()) as sock:
@@ -389,7 +389,7 @@ def test_without_a_connection_nobody_is_told_of_a_refusal(run: Run) -> None:
 
 @pytest.mark.parametrize("how", ["receive", "receive_from"])
 def test_a_datagram_that_is_longer_than_the_room_for_it_is_an_error(run: Run, how: str) -> None:
-    """DESIGN: Nothing lost or swallowed: the system would cut it off and say nothing."""
+    """Rule 16.11: the system would cut it off and say nothing."""
 
     async def main() -> None:
         async with await giambio.open_udp(host="127.0.0.1") as sock:
@@ -434,7 +434,7 @@ def test_sending_without_an_address_is_an_error(run: Run) -> None:
 
 
 def test_cancelled_nothing_was_received(run: Run) -> None:
-    """SEMANTICS, Cancellation: A cancelled receive did not happen."""
+    """Rule 5.5: a cancelled receive did not happen."""
 
     async def main() -> None:
         left, right = unix_pair()
@@ -452,7 +452,7 @@ def test_cancelled_nothing_was_received(run: Run) -> None:
 
 
 def test_cancelled_nothing_was_sent_and_the_next_in_line_has_its_turn(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation leaks nothing."""
+    """Rule 5.6: a cancelled operation leaks nothing."""
 
     async def main() -> None:
         left, theirs = plain_unix_pair()
@@ -474,7 +474,7 @@ def test_cancelled_nothing_was_sent_and_the_next_in_line_has_its_turn(run: Run) 
 
 
 def test_closing_wakes_all_who_wait(run: Run) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: closing wakes the tasks that wait."""
 
     async def main() -> None:
         left, theirs = plain_unix_pair()
@@ -502,7 +502,7 @@ def test_closing_wakes_all_who_wait(run: Run) -> None:
     ids=["receive", "receive_from", "send", "send_to", "connect"],
 )
 def test_a_closed_socket_can_do_nothing(run: Run, use: Callable[[Any], Any]) -> None:
-    """Bad input: a closed socket."""
+    """Rule 15.17: a closed socket."""
 
     async def main() -> None:
         sock = await giambio.open_udp()
@@ -529,7 +529,7 @@ def test_two_cannot_receive_at_once(run: Run) -> None:
 
 
 def test_a_dropped_socket_is_closed_and_says_where_it_was_made(run: Run) -> None:
-    """SEMANTICS, Sockets: A dropped socket is closed and warned about once."""
+    """Rule 15.13: a dropped socket is closed and warned about once."""
 
     async def main() -> None:
         before = open_descriptors()
@@ -542,7 +542,7 @@ def test_a_dropped_socket_is_closed_and_says_where_it_was_made(run: Run) -> None
 
 
 def test_operations_that_are_never_awaited_warn(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: warns like a coroutine does."""
+    """Rule 3.13: warns like a coroutine does."""
 
     async def main() -> None:
         async with await giambio.open_udp() as sock:
@@ -626,7 +626,7 @@ def test_of_several_addresses_the_first_with_a_way_to_it_is_taken(run: Run) -> N
 
 
 def test_options_reach_the_system(run: Run) -> None:
-    """Issue, UDP: multicast and broadcast through setsockopt."""
+    """Rule 16.13: multicast and broadcast through setsockopt."""
 
     async def main() -> None:
         async with await giambio.open_udp() as sock:
@@ -640,7 +640,7 @@ def test_options_reach_the_system(run: Run) -> None:
 
 @linux
 def test_multicast_arrives_at_all_who_have_joined(run: Run) -> None:
-    """Issue, UDP: multicast through setsockopt."""
+    """Rule 16.13: multicast through setsockopt."""
     group = "239.1.2.3"
 
     async def main() -> None:
@@ -660,7 +660,7 @@ def test_multicast_arrives_at_all_who_have_joined(run: Run) -> None:
 
 
 def test_a_plain_socket_closed_behind_our_back_never_reaches_another(run: Run) -> None:
-    """SEMANTICS, Sockets: readiness belongs to the socket object, never to the number."""
+    """Rule 15.5: readiness belongs to the socket object, never to the number."""
 
     async def main() -> None:
         plain, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -700,7 +700,7 @@ def test_a_plain_socket_closed_behind_our_back_never_reaches_another(run: Run) -
 def test_a_bad_address_says_what_is_wrong(
     run: Run, address: Any, error: type[Exception], message: str
 ) -> None:
-    """DESIGN: Errors teach."""
+    """Rules 15.2, 19.1: the error names the mistake."""
 
     async def main() -> None:
         async with await giambio.open_udp() as sock:
@@ -755,7 +755,7 @@ def test_only_datagram_sockets_can_be_wrapped(run: Run) -> None:
 
 
 def test_sockets_of_another_loop_are_an_error(run: Run) -> None:
-    """Bad input: a socket of another loop."""
+    """Rule 19.5: a socket of another loop."""
     other = giambio.EventLoop()
     sock = other.start(giambio.open_udp)
 

@@ -78,7 +78,7 @@ def test_a_path_can_be_written_in_many_ways(run: Run, path: str, form: Any) -> N
 @linux
 @pytest.mark.parametrize("name", ["\0giambio-test", b"\0giambio-test"])
 def test_a_name_in_the_abstract_name_space(run: Run, name: Any) -> None:
-    """Issue, Unix sockets: abstract addresses."""
+    """Rule 16.14: abstract addresses."""
 
     async def main() -> None:
         for _ in range(2):
@@ -98,7 +98,7 @@ def test_a_name_in_the_abstract_name_space(run: Run, name: Any) -> None:
 
 
 def test_a_server_in_another_process(run: Run, path: str) -> None:
-    """Done when: real servers in separate processes."""
+    """Rule 16.14: a server in another process."""
     code = f"""
 import giambio
 async def handler(stream):
@@ -147,7 +147,7 @@ def test_connecting_to_nothing_names_the_path(run: Run, path: str) -> None:
 
 
 def test_cancelled_while_a_listener_has_no_room(run: Run, path: str) -> None:
-    """Done when: cancellation in the middle of each operation."""
+    """Rule 5.5: cancelled while a listener has no room."""
 
     async def main() -> None:
         with await giambio.open_unix_listener(path, backlog=0):
@@ -198,7 +198,7 @@ def test_nobody_can_connect_before_the_permissions_are_set(
 
 
 def test_what_a_dead_server_left_behind_gives_way(run: Run, path: str) -> None:
-    """Issue, Unix sockets: a stale socket file is handled."""
+    """Rule 16.14: a stale socket file is handled."""
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
         dead.listen()
@@ -301,7 +301,7 @@ def test_what_cannot_be_bound_leaves_nothing_behind(run: Run, tmp_path: pathlib.
 @pytest.mark.parametrize("call", [giambio.connect_unix, giambio.open_unix_listener])
 @pytest.mark.parametrize(("path", "error"), [(5, TypeError), ("", ValueError), (None, TypeError)])
 def test_a_bad_path_says_what_is_wrong(run: Run, call: Any, path: Any, error: Any) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         with pytest.raises(error, match=r"bad address .* for a Unix socket"):
@@ -313,7 +313,7 @@ def test_a_bad_path_says_what_is_wrong(run: Run, call: Any, path: Any, error: An
 def test_without_unix_sockets_it_says_so(
     run: Run, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error says so."""
 
     async def main() -> None:
         monkeypatch.delattr(socket, "AF_UNIX")  # only now: the loop itself needs a socket pair
@@ -356,7 +356,7 @@ def test_it_is_stopped_gracefully_as_well(run: Run, path: str) -> None:
 
 
 def test_a_pair_is_connected(run: Run) -> None:
-    """Issue: socket pairs."""
+    """A pair of Unix sockets is connected."""
 
     async def main() -> None:
         left, right = giambio.socketpair()
@@ -395,7 +395,7 @@ def is_other_end(reader: int, writer: int) -> bool:
 
 
 def test_descriptors_arrive_with_the_bytes(run: Run) -> None:
-    """Issue: passing file descriptors."""
+    """Rule 16.15: passing file descriptors."""
 
     async def main() -> None:
         left, right = giambio.socketpair()
@@ -415,7 +415,7 @@ def test_descriptors_arrive_with_the_bytes(run: Run) -> None:
 
 
 def test_they_go_to_another_process_and_back(run: Run) -> None:
-    """Done when: tests against the real thing."""
+    """Rule 16.15: to another process and back."""
     code = """
 import array, os, socket, sys
 sock = socket.socket(fileno=int(sys.argv[1]))
@@ -530,7 +530,7 @@ def test_an_ordinary_receive_loses_the_descriptors_but_leaks_none(run: Run) -> N
 
 @pytest.mark.parametrize("moment", range(6))
 def test_a_cancelled_receive_has_taken_no_descriptor(run: Run, moment: int) -> None:
-    """SEMANTICS, Cancellation: it loses nothing and leaks nothing."""
+    """Rules 5.5, 16.15: it loses nothing and leaks nothing."""
 
     async def main() -> None:
         left, right = giambio.socketpair()
@@ -553,7 +553,7 @@ def test_a_cancelled_receive_has_taken_no_descriptor(run: Run, moment: int) -> N
 
 
 def test_a_send_cancelled_half_way_breaks_sending(run: Run) -> None:
-    """SEMANTICS, Cancellation: further sends raise `BrokenResourceError`."""
+    """Rule 5.9: further sends raise `BrokenResourceError`."""
 
     async def main() -> None:
         ours, theirs = half_wrapped("Unix")
@@ -590,7 +590,7 @@ def test_a_send_cancelled_before_anything_was_sent_did_not_happen(run: Run) -> N
 
 @linux
 def test_more_descriptors_than_wanted_are_an_error_and_all_are_closed(run: Run) -> None:
-    """DESIGN: Nothing lost or leaked: the system would only set a flag."""
+    """Rule 16.15: the system would only set a flag."""
 
     async def main() -> None:
         left, right = giambio.socketpair()
@@ -613,7 +613,7 @@ def test_more_descriptors_than_wanted_are_an_error_and_all_are_closed(run: Run) 
 @linux
 @pytest.mark.parametrize("left_over", [0, 2])
 def test_out_of_descriptors_is_an_error_and_all_are_closed(run: Run, left_over: int) -> None:
-    """Done when: descriptor exhaustion."""
+    """Rule 15.18: it is an error, and all that came are closed."""
 
     async def main() -> None:
         left, right = giambio.socketpair()
@@ -673,7 +673,7 @@ def test_a_descriptor_that_is_not_open_is_an_error_and_nothing_was_sent(run: Run
 
 
 def test_a_closed_socket_and_a_busy_one(run: Run) -> None:
-    """Bad input: a closed socket, a second reader, a second writer."""
+    """Rules 15.16, 15.17: a closed socket, a second reader, a second writer."""
 
     async def main() -> None:
         ours, theirs = half_wrapped("Unix")
@@ -720,7 +720,7 @@ def test_a_closed_socket_and_a_busy_one(run: Run) -> None:
     ],
 )
 def test_bad_input_says_what_is_wrong(run: Run, call: Any, error: Any, message: str) -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         left, right = giambio.socketpair()

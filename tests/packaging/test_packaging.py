@@ -106,6 +106,7 @@ def test_all_extensions_there_means_compiled(fake: FakePackage) -> None:
 
 
 def test_a_pure_wheel_tells_the_reason_it_was_built_with(fake: FakePackage) -> None:
+    """Rule 20.8: the reason is told."""
     fake.add_built((), "no C compiler (gcc: command not found)")
     assert fake.select().stdout == "no C compiler (gcc: command not found)\n"
 
@@ -117,6 +118,7 @@ def test_extensions_of_another_python_only_means_pure(fake: FakePackage) -> None
 
 
 def test_a_mixture_is_refused(fake: FakePackage) -> None:
+    """Rule 20.7: a mixture is refused."""
     fake.add("one.py", "two.py", f"one{SUFFIX}")
     fake.add_built(("giambio.one", "giambio.two"))
     done = fake.select()
@@ -149,6 +151,7 @@ def test_a_source_tree_without_extensions_is_pure(fake: FakePackage) -> None:
 
 @pytest.mark.parametrize("newer", ["one.py", "one.pxd", "two.pyx"])
 def test_in_a_source_tree_a_stale_extension_is_an_error(fake: FakePackage, newer: str) -> None:
+    """Rule 20.11: an extension older than its source."""
     fake.add("one.py", "one.pxd", "two.py", "two.pyx", age=2)
     fake.add(f"one{SUFFIX}", f"two{SUFFIX}", age=1)
     assert fake.select().stdout == "\n"
@@ -174,6 +177,7 @@ def test_in_a_source_tree_a_new_module_asks_for_a_rebuild(fake: FakePackage) -> 
 
 
 def test_giambio_pure_loads_every_module_from_its_python_file() -> None:
+    """Rule 20.10: every module."""
     done = run_python(
         """
         import importlib.machinery, pkgutil, sys
@@ -254,6 +258,7 @@ def test_what_is_installed() -> None:
 
 
 def test_build_info_tells_what_runs() -> None:
+    """Rule 20.8: which build runs."""
     info = giambio.build_info()
     assert info.version == importlib.metadata.version("giambio")
     assert info.build in ("compiled", "pure")
@@ -268,6 +273,7 @@ def test_build_info_tells_what_runs() -> None:
 
 
 def test_build_info_names_the_worker_threads_that_are_alive() -> None:
+    """Rule 13.4: `build_info()` lists those that are alive."""
     end = threading.Event()
     ours = threading.Thread(target=end.wait, name="giambio-test")
     theirs = threading.Thread(target=end.wait, name="someone-else")
@@ -484,6 +490,7 @@ class TestBuilds:
         assert f", pure: {wheel.reason}, stand-in driver, " in info
 
     def test_a_compiler_that_is_missing(self, builder: Builder, project: Path) -> None:
+        """Rule 20.7: without a compiler the wheel is pure."""
         wheel = builder.wheel(project, CC="no-such-compiler")
         assert wheel.is_pure()
         assert wheel.reason == "no C compiler (no-such-compiler: command not found)"
@@ -492,6 +499,7 @@ class TestBuilds:
     def test_a_compiler_that_fails_on_one_file(
         self, builder: Builder, project: Path, tmp_path: Path
     ) -> None:
+        """Rule 20.7: if one extension fails, none is installed."""
         compiler = tmp_path / "compiler"
         compiler.write_text(
             "#!/bin/sh\n"
@@ -516,12 +524,14 @@ class TestBuilds:
     def test_extensions_can_be_required(
         self, builder: Builder, project: Path, variables: dict[str, str], reason: str
     ) -> None:
+        """Rule 20.9: a failure to compile is an error."""
         printed = builder.failure(project, GIAMBIO_REQUIRE_EXTENSIONS="1", **variables)
         assert f"GIAMBIO_REQUIRE_EXTENSIONS cannot be met: {reason}" in printed
 
     def test_extensions_can_be_declined_without_cython(
         self, builder: Builder, project: Path, tmp_path: Path
     ) -> None:
+        """Rule 20.9: `GIAMBIO_NO_EXTENSIONS=1`, also where Cython is broken."""
         write_files(tmp_path / "broken", {"Cython/__init__.py": "raise ImportError('no Cython')"})
         broken_cython = str(tmp_path / "broken")
         wheel = builder.wheel(project, GIAMBIO_NO_EXTENSIONS="1", PYTHONPATH=broken_cython)
@@ -543,6 +553,7 @@ class TestBuilds:
     def test_bad_source_fails_the_build_even_without_a_compiler(
         self, builder: Builder, project: Path
     ) -> None:
+        """Rule 20.9: an error in giambio's own source."""
         (project / "src/giambio/native.pyx").write_text("cdef nonsense(\n")
         printed = builder.failure(project, CC="/bin/false")
         assert "Cython.Compiler.Errors.CompileError" in printed

@@ -64,13 +64,13 @@ def differences(compiled: Report, pure: Report) -> dict[str, tuple[Any, Any]]:
 def test_the_compiled_build_has_no_public_name_that_the_pure_one_has_not(
     reports: tuple[Report, Report],
 ) -> None:
-    """SEMANTICS, Compiled and pure: the two builds have one interface."""
+    """Rule 20.1: the two builds have one interface."""
     compiled, pure = reports
     assert set(compiled["docstrings"]) - set(pure["docstrings"]) == set()
 
 
 def test_signatures_agree(reports: tuple[Report, Report]) -> None:
-    """SEMANTICS, Compiled and pure: `inspect.signature` agrees: names, kinds, defaults."""
+    """Rule 20.1: names, kinds and defaults of parameters agree."""
     compiled, pure = reports
     common = set(compiled["signatures"]) & set(pure["signatures"])
     assert set(giambio.__all__) & set(pure["signatures"]) <= common
@@ -81,7 +81,7 @@ def test_signatures_agree(reports: tuple[Report, Report]) -> None:
 
 
 def test_annotations_agree_where_both_have_them(reports: tuple[Report, Report]) -> None:
-    """SEMANTICS, Compiled and pure: `inspect.signature` agrees."""
+    """Rule 20.1: `inspect.signature` agrees."""
     compiled, pure = (
         {
             (name, parameter): annotation
@@ -95,7 +95,7 @@ def test_annotations_agree_where_both_have_them(reports: tuple[Report, Report]) 
 
 
 def test_docstrings_agree(reports: tuple[Report, Report]) -> None:
-    """SEMANTICS, Compiled and pure: docstrings agree."""
+    """Rule 20.1: docstrings agree."""
     compiled, pure = reports
     common = set(compiled["docstrings"]) & set(pure["docstrings"])
     of_compiled, of_pure = (
@@ -106,7 +106,7 @@ def test_docstrings_agree(reports: tuple[Report, Report]) -> None:
 
 @pytest.mark.parametrize("part", ["help", "objects", "numbers", "bytes", "calls"])
 def test_outcomes_agree(reports: tuple[Report, Report], part: str) -> None:
-    """SEMANTICS, Compiled and pure: the type of every error agrees, whatever is passed."""
+    """Rule 20.2: the type of every error agrees, whatever is passed."""
     compiled, pure = reports
     assert len(pure[part]) > 5
     assert differences(compiled[part], pure[part]) == {}
@@ -116,13 +116,13 @@ def test_outcomes_agree(reports: tuple[Report, Report], part: str) -> None:
 
 
 def test_every_public_name_has_a_docstring() -> None:
-    """SEMANTICS, Compiled and pure: docstrings."""
+    """Rule 21.5: every public name, and its methods."""
     missing = [name for name in giambio.__all__ if not getattr(giambio, name).__doc__]
     assert missing == []
 
 
 def test_every_public_callable_has_a_signature(here: Report) -> None:
-    """SEMANTICS, Compiled and pure: `inspect.signature`."""
+    """Rule 20.1: `inspect.signature`."""
     assert len(here["signatures"]) > 50
     unknown = {
         name: signature
@@ -133,7 +133,7 @@ def test_every_public_callable_has_a_signature(here: Report) -> None:
 
 
 def test_help_shows_every_public_name(here: Report) -> None:
-    """SEMANTICS, Compiled and pure: `help()`."""
+    """Rule 20.1: `help()` works."""
     assert set(here["help"].values()) == {"shown"}
 
 
@@ -205,7 +205,7 @@ def test_these_are_all_the_final_classes() -> None:
 
 @pytest.mark.parametrize("name", FINAL)
 def test_public_classes_are_final(here: Report, name: str) -> None:
-    """SEMANTICS, Compiled and pure: public classes are final."""
+    """Rule 20.4: public classes are final."""
     refusal = here["objects"][name]["subclass"]
     assert refusal.startswith("TypeError: type 'giambio.")
     assert refusal.endswith(f".{name}' is not an acceptable base type")
@@ -214,20 +214,20 @@ def test_public_classes_are_final(here: Report, name: str) -> None:
 @pytest.mark.parametrize("name", FINAL)
 @pytest.mark.parametrize("how", ["copy", "deepcopy", *(f"pickle {n}" for n in range(6))])
 def test_objects_of_public_classes_cannot_be_copied(here: Report, name: str, how: str) -> None:
-    """SEMANTICS, Compiled and pure: public classes are not picklable, nor copied that way."""
+    """Rule 20.4: public classes are not picklable, nor copied that way."""
     assert here["objects"][name][how] == f"TypeError: cannot pickle '{name}' object"
 
 
 @pytest.mark.parametrize("name", FINAL)
 def test_objects_of_public_classes_take_no_new_attributes(here: Report, name: str) -> None:
-    """SEMANTICS, Compiled and pure: public classes take no new attributes."""
+    """Rule 20.4: public classes take no new attributes."""
     assert here["objects"][name]["new attribute"] == "AttributeError"
     assert here["objects"][name]["__dict__"] == "AttributeError"
 
 
 @pytest.mark.parametrize("name", ["Task", "EventLoop"])
 def test_tasks_and_loops_can_be_hashed_and_referenced_weakly(here: Report, name: str) -> None:
-    """SEMANTICS, Parking: `Task` and `EventLoop` are hashable and can be weakly referenced."""
+    """Rule 3.18: `Task` and `EventLoop` are hashable and can be weakly referenced."""
     assert here["objects"][name]["hash"] == "returned None"
     assert here["objects"][name]["weakref"] == "returned True"
 
@@ -241,11 +241,11 @@ def test_what_a_scope_tells_cannot_be_set(here: Report, attribute: str) -> None:
 @pytest.mark.parametrize("name", ["sleep", "sleep_until", "move_on_after", "CancelScope"])
 @pytest.mark.parametrize("value", ["None", "bytes", "bytearray", "memoryview", "str"])
 def test_what_is_no_number_is_refused_by_name(here: Report, name: str, value: str) -> None:
-    """SEMANTICS, Compiled and pure: ``x: float`` in Cython turns 1 into 1.0, rejects None."""
+    """Rule 20.3: ``x: float`` in Cython turns 1 into 1.0, rejects None."""
     assert here["numbers"][f"{name}: {value}"].startswith(f"TypeError: {name}() needs a number")
 
 
 def test_numbers_are_not_converted(here: Report) -> None:
-    """SEMANTICS, Compiled and pure: ``x: float`` in Cython turns 1 into 1.0, rejects None."""
+    """Rule 20.3: ``x: float`` in Cython turns 1 into 1.0, rejects None."""
     assert here["numbers"]["CancelScope.deadline: 1"] == "returned 'int'"
     assert here["numbers"]["CancelScope.deadline: 1.0"] == "returned 'float'"

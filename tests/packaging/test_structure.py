@@ -137,7 +137,7 @@ def imported_by(node: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_point_downwards(name: str) -> None:
-    """DESIGN, The house: an arrow may only point down."""
+    """Rule 21.1: an arrow may only point down."""
     upwards = [
         imported
         for imported, within in imports(name)
@@ -150,14 +150,14 @@ def test_imports_point_downwards(name: str) -> None:
 
 
 def test_imports_inside_of_functions_are_listed_with_a_reason() -> None:
-    """DESIGN, The house: no import is hidden."""
+    """Rule 21.2: no import is hidden."""
     found = {(name, imported) for name in MODULES for imported, within in imports(name) if within}
     assert found == set(LAZY)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: str) -> None:
-    """Issue 6: the core imports neither AnyIO nor sniffio; it has no runtime dependency."""
+    """Rule 21.3: the core imports neither AnyIO nor sniffio; it has no runtime dependency."""
     of_others = {
         imported.split(".")[0]
         for node in ast.walk(tree(name))
@@ -179,7 +179,7 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
 
 
 def test_there_is_no_import_circle() -> None:
-    """DESIGN, The house: no import circle."""
+    """Rule 21.2: no import circle."""
     arrows = {
         name: {imported for imported, within in imports(name) if not within} - {name}
         for name in MODULES
@@ -195,7 +195,7 @@ def test_there_is_no_import_circle() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_opens_with_a_docstring(name: str) -> None:
-    """DESIGN, The house: a module is named after its concept, and says what it is."""
+    """Rule 21.4: a module is named after its concept, and says what it is."""
     docstring = ast.get_docstring(tree(name))
     assert docstring
     assert docstring.splitlines()[0].endswith((".", ":", "?", ","))
@@ -203,7 +203,7 @@ def test_every_module_opens_with_a_docstring(name: str) -> None:
 
 @pytest.mark.parametrize("name", compiled_modules())
 def test_a_compiled_module_has_no_coroutine(name: str) -> None:
-    """SEMANTICS, Compiled and pure: a compiled module contains no `async def`."""
+    """Rule 20.5: a compiled module contains no `async def`."""
     forbidden = ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await
     found = [
         f"line {node.lineno}: {ast.unparse(node)[:60]}"
@@ -227,7 +227,7 @@ def test_there_are_compiled_modules() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PACKAGE.rglob("*.pyx")))
 def test_a_native_module_has_a_python_twin_with_the_same_names(name: str) -> None:
-    """SEMANTICS, Compiled and pure: each `.pyx` has a Python twin of the same interface."""
+    """Rule 20.6: each `.pyx` has a Python twin of the same interface."""
     (native,) = PACKAGE.rglob(f"{name}.pyx")
     twin = module_name(native.with_suffix(".py"))
     assert twin in MODULES
@@ -270,7 +270,7 @@ HEAVY = ("asyncio", "concurrent.futures", "inspect", "logging", "ssl", "subproce
 
 
 def test_importing_giambio_imports_nothing_heavy() -> None:
-    """DESIGN, Speed we owe: `import giambio` is faster than `import asyncio`."""
+    """Rule 18.8: it is faster than `import asyncio`."""
     code = "import sys, giambio; print(*sys.modules)"
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)

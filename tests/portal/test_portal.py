@@ -357,7 +357,7 @@ def test_stop_refuses_calls_and_may_cancel_the_rest(driver: str) -> None:
 
 
 def test_a_loop_that_fails_comes_out_of_the_block(driver: str) -> None:
-    """The brief: the loop failing: no hang."""
+    """Rule 19.1: no hang when the loop fails."""
 
     def broken() -> None:
         raise KeyError("a callback")
@@ -423,7 +423,7 @@ def test_a_loop_that_cannot_start_says_so() -> None:
 
 
 def test_what_is_no_loop_says_so() -> None:
-    """DESIGN: Errors teach."""
+    """Rule 19.1: the error names the mistake."""
     with pytest.raises(TypeError, match=r"needs a giambio\.EventLoop, not 5"):
         giambio.start_blocking_portal(5)  # type: ignore[arg-type]
 
@@ -517,7 +517,7 @@ def test_its_repr_tells_whether_it_is_open(run: Run) -> None:
 
 
 def test_an_open_portal_is_no_deadlock_and_a_closed_one_hides_none(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no portal held."""
+    """Rule 11.12: an open portal."""
 
     async def main() -> str:
         async with giambio.BlockingPortal() as portal:
@@ -578,7 +578,7 @@ except KeyboardInterrupt:
     "use", ["portal.call(forever)", "portal.start_task_soon(forever)"], ids=["calling", "leaving"]
 )
 def test_ctrl_c_in_the_calling_thread_cancels_and_waits(driver: str, use: str) -> None:
-    """The brief: KeyboardInterrupt in the calling thread: no hang."""
+    """Rule 19.1: no hang after `KeyboardInterrupt` in the calling thread."""
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM.format(use=use), driver],
         stdout=subprocess.PIPE,

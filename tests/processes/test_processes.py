@@ -58,7 +58,7 @@ def test_the_exit_code(run: Run, code: int) -> None:
 
 @pytest.mark.usefixtures("watch")
 def test_a_program_killed_by_a_signal(run: Run) -> None:
-    """The issue: child killed."""
+    """Rule 13.12: child killed."""
 
     async def main() -> None:
         async with await giambio.open_process(SLEEP) as process:
@@ -141,7 +141,7 @@ def test_a_program_that_is_dropped_is_reaped(run: Run, watch: str) -> None:
 
 
 def test_200_programs_at_once(run: Run) -> None:
-    """The brief: 200 concurrent children."""
+    """Rule 13.11: 200 concurrent children."""
 
     async def child(number: int) -> int:
         code = f"import sys; sys.stdout.write(sys.stdin.read()); sys.exit({number % 100})"
@@ -161,7 +161,7 @@ def test_200_programs_at_once(run: Run) -> None:
 
 
 def test_no_thread_is_started(run: Run) -> None:
-    """SEMANTICS, Threads we start unasked: processes are not among the reasons."""
+    """Rule 13.1: processes are not among the reasons."""
 
     async def main() -> list[threading.Thread]:
         before = threading.enumerate()
@@ -173,7 +173,7 @@ def test_no_thread_is_started(run: Run) -> None:
 
 @pytest.mark.usefixtures("watch")
 def test_a_program_that_runs_is_no_deadlock_and_one_that_has_ended_hides_none(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no job in a process, no task parked on a descriptor."""
+    """Rule 11.6: a task that waits for a child process."""
     done = []
 
     async def main() -> None:
@@ -329,7 +329,7 @@ def test_an_exception_ends_the_program(run: Run) -> None:
 
 @pytest.mark.usefixtures("watch")
 def test_a_cancellation_ends_the_program(run: Run) -> None:
-    """The issue: cancellation that terminates."""
+    """Rule 13.11: a cancellation terminates it."""
     pids = []
 
     async def main() -> None:
@@ -347,7 +347,7 @@ def test_a_cancellation_ends_the_program(run: Run) -> None:
 @pytest.mark.usefixtures("watch")
 @pytest.mark.parametrize("timeout", [0, 0.05])
 def test_a_program_that_does_not_want_to_end_is_killed(run: Run, timeout: float) -> None:
-    """The issue: … and then kills (configurable)."""
+    """Rule 13.11: it waits a while, and then kills it."""
 
     async def main() -> None:
         with pytest.raises(KeyError):
@@ -508,7 +508,7 @@ def on_sigchld() -> Iterator[Callable[[Any], None]]:
 def test_a_sigchld_handler_of_the_programs_own_stays_and_works(
     run: Run, on_sigchld: Callable[[Any], None]
 ) -> None:
-    """The brief: a SIGCHLD handler of the user."""
+    """A SIGCHLD handler of the program's own goes on working."""
     seen: list[int] = []
 
     def handler(number: int, frame: object) -> None:
@@ -539,7 +539,7 @@ def reap_all(number: int, frame: object) -> None:
 def test_an_exit_code_that_somebody_else_took_is_an_error_and_no_guess(
     run: Run, on_sigchld: Callable[[Any], None], handler: Any
 ) -> None:
-    """The brief: SIGCHLD ignored → sensible."""
+    """Rule 13.12: SIGCHLD is ignored, for example."""
     on_sigchld(handler)
 
     async def main() -> None:
@@ -579,7 +579,7 @@ def test_talking_to_a_program(run: Run) -> None:
 
 
 def test_the_pipes_are_streams(run: Run) -> None:
-    """The issue: small interfaces that process pipes honour."""
+    """Rule 17.1: small interfaces that process pipes honour."""
 
     async def main() -> None:
         async with await giambio.open_process(
@@ -636,7 +636,7 @@ def test_a_cancelled_receive_has_received_nothing(run: Run) -> None:
 
 
 def test_a_cancelled_send_all_that_sent_a_part_breaks_the_stream(run: Run) -> None:
-    """SEMANTICS, Cancellation: further sends raise, receiving goes on."""
+    """Rule 5.9: further sends raise, receiving goes on."""
 
     async def main() -> None:
         async with await giambio.open_process(["cat"], stdin=PIPE, stdout=PIPE) as process:
@@ -816,7 +816,7 @@ def test_mistakes_are_explained(
 
 
 def test_its_operations_are_checkpoints(run: Run) -> None:
-    """SEMANTICS, Checkpoints: also those that need not wait."""
+    """Rule 4.1: also those that need not wait."""
 
     async def main() -> None:
         with assert_checkpoints():
@@ -865,7 +865,7 @@ def test_its_repr(run: Run) -> None:
 
 
 def test_without_descriptors_nothing_is_started_and_nothing_leaks(run: Run) -> None:
-    """The fault tests: out of descriptors, at each of the places where one is needed."""
+    """Rule 15.18: at each of the places where a descriptor is needed."""
     failures: set[int] = set()
 
     async def main() -> None:

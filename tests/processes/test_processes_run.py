@@ -69,7 +69,7 @@ def test_input(run: Run, data: Any) -> None:
 
 
 def test_64_mib_in_and_out_at_once(run: Run) -> None:
-    """The brief: feeding 64 MiB through cat both ways without deadlock."""
+    """64 MiB through `cat`, both ways, without a deadlock."""
     data = random.Random(1).randbytes(64 << 20)
 
     async def main() -> None:
@@ -212,7 +212,7 @@ def test_cancelled_a_program_that_does_not_want_to_end_is_killed(run: Run) -> No
 @pytest.mark.usefixtures("watch")
 @pytest.mark.parametrize("seed", [1, 2])
 def test_cancelled_at_any_moment_nothing_is_left(run: Run, seed: int) -> None:
-    """The fault tests: cancellation in the middle of each operation; no zombie, no leak."""
+    """Rules 13.11, 5.5: cancelled at any moment: no zombie, no leak."""
     chance = random.Random(seed)
 
     async def child(number: int) -> None:
@@ -236,7 +236,7 @@ def test_cancelled_at_any_moment_nothing_is_left(run: Run, seed: int) -> None:
 
 
 def test_killed_from_outside_while_it_is_fed(run: Run) -> None:
-    """The fault tests: child killed."""
+    """Rule 13.12: the child is killed while it is fed."""
 
     async def main() -> None:
         command = ["sh", "-c", "head -c 100000 > /dev/null; kill -KILL $$"]

@@ -66,7 +66,7 @@ def test_large_arguments_and_results(run: Run) -> None:
 
 
 def test_a_process_is_used_again(run: Run) -> None:
-    """The issue: with a reused pool."""
+    """Rule 13.10: a pool, whose processes are used again."""
 
     async def main() -> None:
         first, _ = await giambio.to_process(functions.count_calls)
@@ -121,7 +121,7 @@ def test_a_function_may_have_processes_of_its_own(run: Run) -> None:
 def test_waiting_for_a_process_is_no_deadlock_and_an_idle_one_hides_none(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SEMANTICS, Deadlocks: no job in a process."""
+    """Rule 11.6: a job in a process."""
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.1)
 
     async def main() -> None:
@@ -153,7 +153,7 @@ def test_it_is_a_checkpoint(run: Run) -> None:
 
 
 def test_an_exception_comes_with_its_traceback_there(run: Run) -> None:
-    """The brief: exceptions with remote traceback text."""
+    """The traceback there is told as text."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match="far away") as caught:
@@ -223,7 +223,7 @@ def not_found() -> None:
 def test_what_cannot_be_sent_is_refused_at_the_call(
     run: Run, function: Any, args: tuple[Any, ...]
 ) -> None:
-    """The brief: unpicklable → clear error."""
+    """Rule 19.1: an error at the call, not in the process."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match=r"must be found by its name in a module \(no lambda"):
@@ -270,6 +270,7 @@ def test_a_function_that_is_not_found_there_says_so(run: Run) -> None:
 
 
 def test_keywords_point_to_partial() -> None:
+    """Rule 13.13: of the function called in the process."""
     with pytest.raises(TypeError, match=r"to_process\(functools.partial\(int, base=...\), ...\)"):
         giambio.to_process(int, "1", base=2)  # type: ignore[arg-type]
 
@@ -314,7 +315,7 @@ def test_a_forgotten_await_warns(run: Run) -> None:
     ],
 )
 def test_a_process_that_dies_in_the_middle(run: Run, how: str, code: int, words: str) -> None:
-    """The fault tests: child killed."""
+    """Rule 13.12: the worker process is killed."""
 
     async def main() -> None:
         with pytest.raises(giambio.BrokenWorkerProcess, match=words) as caught:
@@ -391,7 +392,7 @@ def test_without_descriptors_nothing_is_started_and_nothing_leaks(run: Run) -> N
 
 
 def test_cancellation_kills_the_process(run: Run, tmp_path: Path) -> None:
-    """The issue: cancellation that kills."""
+    """Rule 13.10: cancellation that kills."""
     path = tmp_path / "pid"
 
     async def main() -> None:
@@ -409,7 +410,7 @@ def test_cancellation_kills_the_process(run: Run, tmp_path: Path) -> None:
 
 
 def test_also_one_that_lets_nobody_else_run(run: Run, tmp_path: Path) -> None:
-    """The brief: GIL-hostile children."""
+    """Rule 13.10: one that never releases the GIL."""
     path = tmp_path / "pid"
 
     async def main() -> None:
@@ -456,7 +457,7 @@ def test_cancelled_before_it_began_nothing_is_started(run: Run) -> None:
 
 @pytest.mark.parametrize("cancellable", [True, False])
 def test_cancelled_at_any_moment_nothing_is_left(run: Run, cancellable: bool) -> None:
-    """The fault tests: cancellation in the middle of each operation; no zombie, no leak."""
+    """Rules 13.10, 5.5: cancelled at any moment: no zombie, no leak."""
     chance = random.Random(3)
 
     async def child(number: int, limiter: giambio.CapacityLimiter) -> None:
@@ -508,7 +509,7 @@ def test_a_loop_that_is_interrupted_leaves_no_process(
 
 
 def test_they_end_with_the_loop_and_may_clean_up(run: Run, tmp_path: Path) -> None:
-    """The brief: workers are gone when the loop ends."""
+    """Rule 13.10: worker processes end with the loop."""
     path = tmp_path / "cleaned"
     pid = run(giambio.to_process, functions.touch_at_exit, str(path))
     assert not lives(pid)
@@ -535,7 +536,7 @@ def test_one_that_does_not_want_to_end_is_killed(
 def test_they_end_when_they_are_idle(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The brief: … or idle."""
+    """Rule 13.10: worker processes end when they have been idle."""
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.05)
     path = tmp_path / "cleaned"
 
@@ -570,7 +571,7 @@ def test_a_forked_child_leaves_its_parents_processes_alone(run: Run) -> None:
 
 
 def test_what_functions_print_does_not_disturb(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
-    """The brief: user prints do not corrupt the protocol."""
+    """Output of the functions does not disturb the protocol."""
 
     async def main() -> None:
         for _ in range(3):
@@ -645,7 +646,7 @@ negative, {}
 
 
 def test_functions_and_classes_of_the_main_module(tmp_path: Path) -> None:
-    """The brief: `__main__` functions work as multiprocessing's spawn does."""
+    """Functions of `__main__` work as multiprocessing's spawn has it."""
     done = run_program(tmp_path, GUARDED)
     assert (done.stdout, done.stderr) == (EXPECTED.format([]), "")
 
@@ -702,7 +703,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("end", ["os._exit(0)", "raise SystemExit(0)", "os.kill(os.getpid(), 2)"])
 def test_no_idle_process_outlives_the_program(tmp_path: Path, end: str) -> None:
-    """The brief: workers are gone at interpreter exit, however it comes."""
+    """Rule 13.10: none outlives the interpreter, however it exits."""
     program = ENDING.format(end=end)
     if end == "os._exit(0)":  # nobody can kill the busy one then; it ends after its call
         program = program.replace("time.sleep, 1000", "time.sleep, 0.5")

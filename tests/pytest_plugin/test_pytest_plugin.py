@@ -609,7 +609,7 @@ def test_fixtures_that_fail(project: Project) -> None:
 
 
 def test_fixtures_that_cannot_be_used_say_why(project: Project) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error says why."""
     result = project(
         """
         import giambio, pytest
@@ -894,7 +894,7 @@ def test_the_virtual_clock_is_a_fixture(project: Project) -> None:
 
 
 def test_a_deadlock_is_an_error_at_the_await(project: Project) -> None:
-    """SEMANTICS, Deadlocks: raised into the test, with the tree."""
+    """Rules 11.1, 11.2: raised into the test, with the tree."""
     result = project(
         """
         import giambio, pytest
@@ -943,7 +943,7 @@ RACE = """
 
 
 def test_a_seed_makes_the_schedule_random_and_is_told(project: Project) -> None:
-    """DESIGN, Determinism: the same seed gives the same run."""
+    """Rule 2.3: the same seed gives the same run."""
     one, again, other = (project(RACE, f"--giambio-seed={seed}") for seed in (1, 1, 2))
     for result in (one, again, other):
         result.assert_outcomes(failed=2)
@@ -1016,7 +1016,7 @@ def test_the_mark_and_the_configuration_choose_the_loop(project: Project) -> Non
 
 
 def test_a_mark_that_makes_no_sense_is_refused(project: Project) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error names the mistake."""
     result = project(
         """
         import pytest
@@ -1098,7 +1098,7 @@ def test_the_mark_is_registered_and_described(project: Project) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="a signal sent to oneself, as POSIX has")
 def test_ctrl_c_ends_the_session_and_cleans_up(project: Project) -> None:
-    """SEMANTICS, Ctrl-C: every `finally` runs."""
+    """Rule 12.4: every `finally` runs."""
     result = project(
         """
         import os, signal, sys, giambio, pytest

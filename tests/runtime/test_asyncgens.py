@@ -52,8 +52,7 @@ async def first_of(generator: AsyncGenerator[int, None]) -> int:
 
 
 def test_a_collected_generator_is_closed_by_the_loop_in_a_cancelled_scope(run: Run) -> None:
-    """SEMANTICS, Async generators: an unfinished generator that is collected is queued and
-    closed by the loop in a cancelled scope, with a `ResourceWarning` that names it."""
+    """Rules 14.1, 14.3: closed in a cancelled scope, with a `ResourceWarning` that names it."""
 
     async def main() -> list[str]:
         await first_of(numbers())
@@ -66,7 +65,7 @@ def test_a_collected_generator_is_closed_by_the_loop_in_a_cancelled_scope(run: R
 
 
 def test_a_generator_collected_in_the_last_step_is_closed_too(run: Run) -> None:
-    """SEMANTICS, Async generators: … is queued (thread-safely) and closed by the loop."""
+    """Rule 14.2: the last step of the run is not too late."""
 
     async def main() -> None:
         async for _ in numbers():
@@ -79,7 +78,7 @@ def test_a_generator_collected_in_the_last_step_is_closed_too(run: Run) -> None:
 
 
 def test_a_generator_may_be_collected_in_another_thread(run: Run) -> None:
-    """SEMANTICS, Async generators: … is queued (thread-safely)."""
+    """Rule 14.2: collected in another thread."""
 
     async def main() -> None:
         generators = [numbers()]
@@ -108,8 +107,7 @@ def test_the_generator_is_closed_also_when_warnings_are_errors(run: Run) -> None
 def test_generators_alive_at_the_end_are_closed_last_started_first_uncancelled(
     run: Run,
 ) -> None:
-    """SEMANTICS, Async generators: those alive when `main` ends are closed before `start`
-    returns, last started first, in an uncancelled scope."""
+    """Rule 14.4: closed before `start` returns, last started first, in an uncancelled scope."""
     alive = [numbers("a"), numbers("b"), numbers("never started"), numbers("c")]
 
     async def main() -> str:
@@ -176,7 +174,7 @@ def test_a_finished_or_closed_generator_is_left_in_peace(run: Run) -> None:
 def test_errors_of_closing_go_to_the_unraisablehook_and_the_others_are_closed(
     run: Run, unraisable: list[Any], error: BaseException
 ) -> None:
-    """SEMANTICS, Async generators: errors go to `sys.unraisablehook`."""
+    """Rule 14.5: errors go to `sys.unraisablehook`."""
 
     async def fails() -> AsyncGenerator[int, None]:
         try:
@@ -197,7 +195,7 @@ def test_errors_of_closing_go_to_the_unraisablehook_and_the_others_are_closed(
 
 
 def test_a_generator_that_will_not_close_is_reported(run: Run, unraisable: list[Any]) -> None:
-    """SEMANTICS, Async generators: errors go to `sys.unraisablehook`."""
+    """Rule 14.5: errors go to `sys.unraisablehook`."""
 
     async def stubborn() -> AsyncGenerator[int, None]:
         try:

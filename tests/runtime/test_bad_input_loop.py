@@ -31,7 +31,7 @@ def plain_generator() -> Generator[int, None, None]:
 def test_a_coroutine_instead_of_the_function_is_refused_and_closed(
     loop: giambio.EventLoop, entry: str
 ) -> None:
-    """Bad input: `loop.start(main())`."""
+    """Rule 19.3: `loop.start(main())`."""
     start = giambio.run if entry == "run" else getattr(loop, entry)
     coro = coroutine_function()
     what = "run" if entry == "run" else "start"
@@ -55,7 +55,7 @@ def test_what_is_no_function_is_refused(loop: giambio.EventLoop, wrong: Any) -> 
 def test_a_function_that_returns_nothing_awaitable_is_refused(
     loop: giambio.EventLoop, wrong: Any
 ) -> None:
-    """Bad input: `start` on a function that returns nothing awaitable."""
+    """Rule 19.4: a function that returns nothing awaitable."""
     with pytest.raises(TypeError, match=r"returned .*, which cannot be awaited; define it with"):
         loop.start(wrong)
 
@@ -72,7 +72,7 @@ def test_a_function_that_returns_nothing_awaitable_is_refused(
     ids=["function", "partial", "lambda", "operation", "operation's function"],
 )
 def test_whatever_returns_an_awaitable_is_accepted(loop: giambio.EventLoop, right: Any) -> None:
-    """SEMANTICS, Task managers: what is accepted is judged by what the call returned."""
+    """Rule 7.10: what is accepted is judged by what the call returned."""
     assert loop.start(right) in ((), None)
 
 
@@ -86,7 +86,7 @@ def test_wrong_arguments_are_pythons_own_error(loop: giambio.EventLoop) -> None:
 
 
 def test_starting_a_loop_inside_a_running_loop_is_refused(loop: giambio.EventLoop) -> None:
-    """Bad input: `start` inside a running loop."""
+    """Rule 19.3: `start` inside of a running loop."""
     starts: list[Callable[[], object]] = [
         lambda: giambio.run(coroutine_function),
         lambda: giambio.EventLoop().start(coroutine_function),
@@ -143,7 +143,7 @@ def test_starting_a_loop_that_runs_in_another_thread_is_refused(loop: giambio.Ev
 
 
 def test_a_closed_loop_refuses_everything(loop: giambio.EventLoop) -> None:
-    """Bad input: a closed loop."""
+    """Rule 19.3: a closed loop."""
     import socket
 
     loop.close()

@@ -91,7 +91,7 @@ RESTORED = ["handler restored True", "descriptor restored True"]
 
 
 def test_ctrl_c_in_a_wait_cancels_the_main_task(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: the first SIGINT cancels the main task."""
+    """Rule 12.4: the first SIGINT cancels the main task."""
     program = """
 async def main():
     try:
@@ -118,7 +118,7 @@ outcome(main)
 
 @pytest.mark.usefixtures("in_turn")
 def test_ctrl_c_cancels_the_tasks_of_the_main_task(driver: str) -> None:
-    """DESIGN, Ctrl-C: cancels the main task, lets every `finally` run."""
+    """Rule 12.4: cancels the main task, lets every `finally` run."""
     program = """
 async def child(number):
     try:
@@ -145,7 +145,7 @@ outcome(main)
 
 
 def test_ctrl_c_in_a_computation_is_noticed_at_the_next_checkpoint(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: the first SIGINT cancels the main task."""
+    """Rule 12.4: the first SIGINT cancels the main task."""
     program = """
 async def main():
     say("computing")
@@ -168,7 +168,7 @@ outcome(main)
 
 
 def test_a_second_ctrl_c_ends_a_computation(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: the second raises `KeyboardInterrupt` in the running user frame."""
+    """Rule 12.5: the second raises `KeyboardInterrupt` in the running user frame."""
     program = """
 def compute():
     say("computing")
@@ -200,7 +200,7 @@ outcome(main)
 
 
 def test_a_second_ctrl_c_ends_a_clean_up_that_waits(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: or, if giambio's code is running, between two steps."""
+    """Rule 12.5: between two steps, if giambio's code is running."""
     program = """
 async def main():
     try:
@@ -229,7 +229,7 @@ outcome(main)
 
 
 def test_a_second_ctrl_c_closes_children_first(driver: str) -> None:
-    """DESIGN, Ctrl-C: a second one does not wait; nothing warns, nothing stays open."""
+    """Rule 12.6: a second one does not wait; nothing warns, nothing stays open."""
     program = """
 async def child():
     with giambio.CancelScope(shield=True):
@@ -264,7 +264,7 @@ outcome(main)
 
 
 def test_a_spawn_that_waits_for_a_place_is_closed_quietly(driver: str) -> None:
-    """SEMANTICS, Task managers: what was given to a spawn that did not happen is closed."""
+    """Rules 9.7, 7.6: the coroutine of a spawn that did not happen is closed."""
     program = """
 async def never():
     pass
@@ -297,7 +297,7 @@ outcome(main)
 
 
 def test_start_ends_in_keyboard_interrupt_although_main_returned(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: `start` then always ends in `KeyboardInterrupt`."""
+    """Rule 12.7: `start` then always ends in `KeyboardInterrupt`."""
     program = """
 async def main():
     try:
@@ -316,7 +316,7 @@ outcome(main)
 
 
 def test_other_errors_are_the_context_of_the_keyboard_interrupt(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: other errors in its `__context__`."""
+    """Rule 12.7: other errors in its `__context__`."""
     program = """
 async def main():
     try:
@@ -335,8 +335,7 @@ outcome(main)
 
 
 def test_a_stop_signal_cancels_the_main_task_with_a_reason(driver: str) -> None:
-    """SEMANTICS, Ctrl-C: `stop_signals=(SIGTERM,)` cancels the main task in the same way, with
-    a reason; it returns normally if `main` does."""
+    """Rule 12.8: the signal's name is the reason; `start` returns normally if `main` does."""
     program = """
 async def main():
     try:
@@ -357,6 +356,7 @@ say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
 
 
 def test_a_main_task_that_lets_the_stop_signal_pass_was_cancelled(driver: str) -> None:
+    """Rule 12.9: `TaskCancelled`, and not silence."""
     program = """
 async def main():
     say("waiting")
@@ -391,7 +391,7 @@ outcome(main, stop_signals=(signal.SIGINT,))
 
 
 def test_the_handler_is_installed_only_over_pythons_default_one(run: Run) -> None:
-    """SEMANTICS, Ctrl-C: only over Python's default one."""
+    """Rule 12.2: only over Python's default one."""
     seen: list[int] = []
 
     def mine(number: int, frame: object) -> None:
@@ -413,7 +413,7 @@ def test_the_handler_is_installed_only_over_pythons_default_one(run: Run) -> Non
 
 
 def test_an_ignored_sigint_stays_ignored(run: Run) -> None:
-    """SEMANTICS, Ctrl-C: only over Python's default one."""
+    """Rule 12.2: only over Python's default one."""
 
     async def main() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -426,7 +426,7 @@ def test_an_ignored_sigint_stays_ignored(run: Run) -> None:
 
 
 def test_the_handler_is_restored(run: Run) -> None:
-    """SEMANTICS, Ctrl-C: and restored."""
+    """Rule 12.3: everything is restored."""
 
     async def main() -> None:
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
@@ -440,7 +440,7 @@ def test_the_handler_is_restored(run: Run) -> None:
 
 
 def test_the_wakeup_descriptor_of_another_library_is_restored(run: Run) -> None:
-    """SEMANTICS, Ctrl-C: and restored."""
+    """Rule 12.3: everything is restored."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
@@ -457,7 +457,7 @@ def test_the_wakeup_descriptor_of_another_library_is_restored(run: Run) -> None:
 
 
 def test_no_handler_outside_of_the_main_thread(run: Run) -> None:
-    """SEMANTICS, Ctrl-C: the handler is installed only in the main thread."""
+    """Rule 12.1: the handler is installed only in the main thread."""
     handlers: list[object] = []
 
     async def main() -> None:
@@ -508,7 +508,7 @@ def test_stop_signals_are_an_iterable_of_signals(run: Run, value: Any) -> None:
 
 
 def test_keyboard_interrupt_raised_by_a_task_leaves_as_itself(run: Run) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rule 8.5: one alone leaves as itself."""
 
     async def interrupting() -> None:
         raise KeyboardInterrupt("by hand")

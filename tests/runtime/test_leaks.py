@@ -60,7 +60,7 @@ print("held")
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc to see its memory")
 def test_memory_does_not_grow_with_the_number_of_spawns(driver: str) -> None:
-    """DESIGN, section 8: memory after 100 000 spawns (in a process of its own)."""
+    """Rule 7.24: memory after 100 000 spawns (in a process of its own)."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, driver], capture_output=True, text=True, check=False
     )
@@ -107,7 +107,7 @@ async def wait() -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_failure_in_a_task_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def main() -> None:
         for _ in range(3):
@@ -123,7 +123,7 @@ def test_a_failure_in_a_task_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_failure_of_the_main_task_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     with suppress(ValueError):
         run(fail)
@@ -132,7 +132,7 @@ def test_a_failure_of_the_main_task_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_failure_through_a_block_that_waits_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -147,7 +147,7 @@ def test_a_failure_through_a_block_that_waits_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_group_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def fail_at_once() -> None:
         thing = witness()
@@ -166,7 +166,7 @@ def test_a_group_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_joined_failure_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def join(task: giambio.Task[None]) -> None:
         with giambio.CancelScope(shield=True), suppress(ValueError):
@@ -186,7 +186,7 @@ def test_a_joined_failure_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_cancelled_task_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def main() -> giambio.Task[None]:
         async with giambio.TaskManager() as manager:
@@ -202,7 +202,7 @@ def test_a_cancelled_task_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_time_out_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def main() -> None:
         for _ in range(3):
@@ -216,7 +216,7 @@ def test_a_time_out_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_failed_operation_as_a_task_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     class Failing:
         def __await__(self) -> Iterator[Any]:
@@ -235,7 +235,7 @@ def test_a_failed_operation_as_a_task_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_failure_out_of_start_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def server(task_status: giambio.TaskStatus) -> None:
         await fail()
@@ -251,7 +251,7 @@ def test_a_failure_out_of_start_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_failed_threadsafe_spawn_keeps_no_frame(run: Run) -> None:
-    """The issue: no reference cycle keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle keeps a frame alive after an error."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -264,7 +264,7 @@ def test_a_failed_threadsafe_spawn_keeps_no_frame(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_tasks_die_with_their_last_reference(run: Run) -> None:
-    """The issue: live `Task` objects return to 0."""
+    """Rule 7.24: live `Task` objects return to 0."""
     tasks: list[weakref.ref[Any]] = []
 
     async def child(number: int) -> None:

@@ -34,6 +34,8 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can
 
 
 def test_start_returns_what_main_returned(loop: giambio.EventLoop) -> None:
+    """Rule 1.1: it returns what `main` returned."""
+
     async def main(a: int, b: int) -> int:
         await giambio.checkpoint()
         return a + b
@@ -42,6 +44,7 @@ def test_start_returns_what_main_returned(loop: giambio.EventLoop) -> None:
 
 
 def test_start_raises_what_main_raised(loop: giambio.EventLoop) -> None:
+    """Rule 1.1: it raises what `main` raised."""
     error = KeyError("main")
 
     async def main() -> None:
@@ -54,7 +57,7 @@ def test_start_raises_what_main_raised(loop: giambio.EventLoop) -> None:
 
 
 def test_a_loop_may_be_started_again_after_it_has_finished(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, The loop: a loop may be started again after it has finished."""
+    """Rule 1.9: a loop may be started again after it has finished."""
 
     async def succeeds(number: int) -> int:
         await giambio.sleep(0)
@@ -86,8 +89,7 @@ def test_a_run_begins_with_nothing_of_the_one_before(loop: giambio.EventLoop) ->
 
 
 def test_descriptors_are_opened_when_needed_and_released_after(driver: str) -> None:
-    """SEMANTICS, The loop: `EventLoop()` opens no descriptor before it is first needed;
-    `start` releases all it opened."""
+    """Rule 1.8: none is opened before it is first needed, and `start` releases all."""
     before = open_descriptors()
     loop = giambio.EventLoop(driver=driver)
     assert open_descriptors() == before
@@ -103,6 +105,7 @@ def test_descriptors_are_opened_when_needed_and_released_after(driver: str) -> N
 
 
 def test_descriptors_are_released_when_main_or_the_loop_fails(loop: giambio.EventLoop) -> None:
+    """Rule 1.8: also when the run fails."""
     before = open_descriptors()
 
     async def main() -> None:
@@ -151,6 +154,7 @@ def test_close_is_idempotent_and_final(loop: giambio.EventLoop) -> None:
 def test_an_exception_between_two_steps_closes_the_tasks_children_first(
     loop: giambio.EventLoop,
 ) -> None:
+    """Rule 12.6: children first."""
     closed: list[str] = []
 
     async def closes(name: str) -> None:
@@ -174,6 +178,38 @@ def test_an_exception_between_two_steps_closes_the_tasks_children_first(
     assert closed == ["child", "main"]
 
 
+def test_an_error_while_closing_an_interrupted_task_goes_to_the_unraisablehook(
+    loop: giambio.EventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 1.17: the interruption leaves `start`, the error is not dropped, all are closed."""
+    seen: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    error = ValueError("in the clean-up")
+    closed: list[str] = []
+
+    async def breaks_down() -> None:
+        try:
+            await giambio.sleep_forever()
+        finally:
+            raise error
+
+    async def main() -> None:
+        try:
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(breaks_down)
+                await turns(2)
+                loop.stop_between_steps(KeyboardInterrupt())
+                await giambio.sleep_forever()
+        finally:
+            closed.append("main")
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(main)
+    assert [problem.exc_value for problem in seen] == [error]
+    assert "breaks_down" in seen[0].object.name
+    assert closed == ["main"]
+
+
 # -- begin, turn, end --------------------------------------------------------------------
 
 
@@ -181,8 +217,7 @@ def test_an_exception_between_two_steps_closes_the_tasks_children_first(
 def test_a_loop_driven_turn_by_turn_is_paused_with_tasks_parked_and_finished(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, The loop: a test drives a loop turn by turn, pauses it with tasks parked,
-    and finishes it."""
+    """Rule 1.2: a test drives a loop turn by turn, pauses it with tasks parked, and finishes it."""
     waits = {name: Wait() for name in ("main", "child")}
     log: list[str] = []
 
@@ -216,8 +251,7 @@ def test_a_loop_driven_turn_by_turn_is_paused_with_tasks_parked_and_finished(
 def test_a_turn_runs_at_most_the_tasks_that_were_ready_at_its_start(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, The loop: a turn runs at most the tasks that were ready at its start,
-    then due timers, then polls the driver."""
+    """Rule 1.4: the tasks that were ready, then due timers, then the driver."""
     steps: list[int] = []
 
     async def main() -> None:
@@ -233,7 +267,7 @@ def test_a_turn_runs_at_most_the_tasks_that_were_ready_at_its_start(
 
 
 def test_callbacks_that_schedule_callbacks_do_not_hold_a_turn_up(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, The loop: a turn runs at most the tasks that were ready at its start."""
+    """Rule 1.4: a turn runs at most the tasks that were ready at its start."""
     calls: list[int] = []
 
     def again() -> None:
@@ -253,7 +287,7 @@ def test_callbacks_that_schedule_callbacks_do_not_hold_a_turn_up(loop: giambio.E
 
 
 def test_due_timers_are_told_after_the_ready_tasks(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, The loop: … then due timers."""
+    """Rule 1.4: timers come after the tasks that were ready."""
     log: list[str] = []
 
     async def main() -> None:
@@ -275,7 +309,7 @@ def test_due_timers_are_told_after_the_ready_tasks(loop: giambio.EventLoop) -> N
 def test_events_wait_for_a_few_steps_only_whoever_is_ready(
     run: Run, seconds: float, most: int
 ) -> None:
-    """The driver is not asked after every step, but before too many, or too long ones."""
+    """Rule 1.6: the driver is not asked after every step, but before too many, or too long ones."""
     clock = ManualClock()
     counted = 0
 
@@ -307,8 +341,7 @@ def test_turning_on_after_the_main_task_has_ended_does_not_wait(loop: giambio.Ev
 
 
 def test_waiting_may_be_done_in_another_thread(driver: str) -> None:
-    """SEMANTICS, The loop: `turn` separates waiting (`driver.wait(timeout)`, callable from
-    another thread) from delivering."""
+    """Rule 1.3: another thread may wait."""
     loop = giambio.EventLoop(driver=driver)
     reader, writer = os.pipe()
     waiters: list[int] = []
@@ -343,7 +376,7 @@ def test_waiting_may_be_done_in_another_thread(driver: str) -> None:
 def test_a_thread_that_waits_for_the_host_is_woken_by_a_threadsafe_call(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, The loop: guest mode can drive it: the host goes on while a thread waits."""
+    """Rules 1.3, 1.16: the host goes on while a thread waits, and a call wakes that."""
     task = loop.begin(giambio.sleep_forever)
     assert loop.run_ready() == float("inf")
     thread = threading.Thread(target=loop.driver_wait, args=(float("inf"),))
@@ -402,8 +435,7 @@ def test_closing_a_loop_that_runs_is_refused(loop: giambio.EventLoop) -> None:
 def test_current_loop_and_task_are_set_and_restored_around_each_turn(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, The loop: current loop and current task are thread-local from day one,
-    set and restored around each turn."""
+    """Rule 1.7: set and restored around each turn."""
 
     def no_loop_here() -> None:
         with pytest.raises(RuntimeError, match="no giambio loop runs in this thread"):
@@ -447,7 +479,7 @@ def test_a_callback_has_a_current_loop_and_no_current_task(loop: giambio.EventLo
 
 
 def test_two_threads_run_two_loops(driver: str) -> None:
-    """SEMANTICS, The loop: current loop and current task are thread-local."""
+    """Rule 1.7: one current loop in each thread."""
     together = threading.Barrier(2, timeout=20)
     seen: dict[str, list[bool]] = {"one": [], "two": []}
 
@@ -494,7 +526,7 @@ def test_a_thread_beside_the_loop_has_no_current_loop(run: Run) -> None:
 
 
 def test_callbacks_are_called_in_the_order_they_were_scheduled(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, The loop: no decision depends on set order, `id()` or hash."""
+    """Rule 2.2: no decision depends on set order, `id()` or hash."""
     order: list[int] = []
 
     async def main() -> None:
@@ -507,6 +539,7 @@ def test_callbacks_are_called_in_the_order_they_were_scheduled(loop: giambio.Eve
 
 
 def test_timers_fire_in_the_order_of_their_times_and_then_of_their_making() -> None:
+    """Rule 2.2: timers keep the order in which they were made."""
     order: list[str] = []
     loop = giambio.EventLoop(clock=ManualClock())
 
@@ -531,7 +564,7 @@ def test_a_callback_scheduled_before_start_is_called(loop: giambio.EventLoop) ->
 
 
 def test_a_handle_cancels_its_callback(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: callbacks and timers … return a cancellable handle."""
+    """Rule 1.15: callbacks and timers have a handle that cancels them."""
     called: list[str] = []
 
     async def main() -> None:
@@ -586,7 +619,7 @@ def test_a_cancelled_timer_is_forgotten_at_once(loop: giambio.EventLoop) -> None
 def test_an_exception_from_a_plain_callback_is_raised_into_the_main_task(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, The loop: an exception from a plain callback is raised into the main task."""
+    """Rule 1.12: an exception from a plain callback is raised into the main task."""
 
     async def main() -> str:
         loop.call_soon(lambda: 1 / 0)
@@ -638,7 +671,7 @@ def test_an_exception_from_a_callback_fails_the_managers_block_of_the_main_task(
 def test_an_exception_from_a_callback_that_comes_too_late_for_main_is_raised_by_start(
     loop: giambio.EventLoop,
 ) -> None:
-    """DESIGN, section 2: nothing is ever lost or printed and forgotten."""
+    """Rules 1.13, 8.10: nothing is ever lost or printed and forgotten."""
 
     async def main(result: str) -> str:
         loop.call_soon(lambda: 1 / 0)
@@ -659,6 +692,8 @@ def test_an_exception_from_a_callback_that_comes_too_late_for_main_is_raised_by_
 def test_an_exception_from_a_callback_and_one_of_main_are_raised_together(
     loop: giambio.EventLoop,
 ) -> None:
+    """Rule 1.13: as an `ExceptionGroup`."""
+
     async def main() -> None:
         loop.call_soon(lambda: 1 / 0)
         await giambio.cancel_shielded_checkpoint()
@@ -673,7 +708,7 @@ def test_an_exception_from_a_callback_and_one_of_main_are_raised_together(
 
 
 def test_a_threadsafe_call_wakes_a_loop_that_waits(run: Run) -> None:
-    """The loop sleeps in its driver without a deadline: only a real wake-up ends that."""
+    """Rule 1.16: it sleeps in its driver without a deadline; only a real wake-up ends that."""
 
     async def main() -> list[object]:
         loop = giambio.current_loop()
@@ -797,7 +832,7 @@ def test_a_cancel_from_another_thread_is_refused_and_told_how(run: Run) -> None:
 
 
 def test_a_loop_alone_runs_in_one_thread(run: Run) -> None:
-    """SEMANTICS, Threads: … run with `threading.active_count() == 1`."""
+    """Rule 13.2: one thread."""
     before = threading.enumerate()
 
     async def main() -> list[threading.Thread]:
@@ -811,7 +846,7 @@ def test_a_loop_alone_runs_in_one_thread(run: Run) -> None:
 
 
 def test_the_clock_can_be_replaced(run: Run) -> None:
-    """DESIGN, Determinism: the kernel takes time only from its clock."""
+    """Rule 2.1: the kernel takes time only from its clock."""
     clock = ManualClock(time=1000.0)
 
     async def main() -> tuple[float, float]:
@@ -830,7 +865,7 @@ def test_the_clock_can_be_replaced(run: Run) -> None:
 def test_a_clock_that_only_tells_another_time_ends_sleeps_and_time_outs_in_time(
     run: Run, offset: float
 ) -> None:
-    """DESIGN, Determinism: to wait for a deadline, too, goes by the clock's own time."""
+    """Rule 2.1: to wait for a deadline, too, goes by the clock's own time."""
 
     class Elsewhere(giambio.Clock):
         def now(self) -> float:
@@ -848,7 +883,7 @@ def test_a_clock_that_only_tells_another_time_ends_sleeps_and_time_outs_in_time(
 
 
 def test_a_sleep_ends_when_its_time_came_though_the_clock_was_set_back(run: Run) -> None:
-    """SEMANTICS, The loop: deadlines are compared with the clock once a turn."""
+    """Rules 1.5, 2.1: deadlines are compared with the clock once per turn."""
     clock = ManualClock()
 
     async def main() -> None:
@@ -864,7 +899,7 @@ def test_a_sleep_ends_when_its_time_came_though_the_clock_was_set_back(run: Run)
 
 
 def test_the_same_program_makes_the_same_run(run: Run) -> None:
-    """DESIGN, Determinism: the same seed gives the same run."""
+    """Rule 2.2: the same program makes the same run."""
 
     async def main() -> list[str]:
         log: list[str] = []
@@ -912,7 +947,7 @@ def in_child(what: Callable[[], object]) -> str:
 def test_a_child_forked_before_start_runs_the_loop_as_does_its_parent(
     loop: giambio.EventLoop,
 ) -> None:
-    """SEMANTICS, The loop: a child made by `fork` gets a fresh driver."""
+    """Rule 1.10: a child made by `fork` gets a fresh driver."""
 
     async def main() -> str:
         await giambio.sleep(0.001)
@@ -926,7 +961,7 @@ def test_a_child_forked_before_start_runs_the_loop_as_does_its_parent(
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_while_the_loop_runs_may_run_a_new_one(run: Run) -> None:
-    """SEMANTICS, The loop: … and never touches its parent's registrations."""
+    """Rule 1.10: it never touches its parent's registrations."""
 
     async def inner() -> str:
         reader, writer = os.pipe()
@@ -959,7 +994,7 @@ def test_a_child_forked_while_the_loop_runs_may_run_a_new_one(run: Run) -> None:
 def test_a_loop_that_ran_when_its_process_forked_is_a_clear_error_in_the_child(
     driver: str,
 ) -> None:
-    """SEMANTICS, The loop: if the loop was running, it gets a clear error."""
+    """Rule 1.11: if the loop was running, it gets a clear error."""
     reader, writer = os.pipe()
     parent = os.getpid()
     answer = ""
@@ -1002,7 +1037,7 @@ def test_a_loop_that_ran_when_its_process_forked_is_a_clear_error_in_the_child(
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_paused_loop_is_a_clear_error_in_a_forked_child(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, The loop: if the loop was running, it gets a clear error."""
+    """Rule 1.11: if the loop was running, it gets a clear error."""
     task = loop.begin(giambio.sleep, 0.001)
     loop.turn(0)
     for use in (loop.turn, loop.run_ready, lambda: loop.start(giambio.sleep, 0)):
@@ -1015,7 +1050,7 @@ def test_a_paused_loop_is_a_clear_error_in_a_forked_child(loop: giambio.EventLoo
 def test_no_wake_up_is_lost_when_many_threads_report_at_once(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SEMANTICS, Ctrl-C and signals: signals wake the loop through a socketpair; so do threads."""
+    """Rule 1.16: signals wake the loop through a socketpair; so do threads."""
     monkeypatch.setattr("giambio.threads.workers.IDLE_SECONDS", 0.05)
 
     async def main() -> int:

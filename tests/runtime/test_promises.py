@@ -58,7 +58,7 @@ assert not heard, heard
 
 
 def test_a_bare_host_is_connected_to_at_port_80(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DESIGN, The seed: A bare host means port 80."""
+    """Rule 15.3: a bare host means port 80."""
     asked: list[tuple[str, int]] = []
 
     def resolver(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
@@ -76,7 +76,7 @@ def test_a_bare_host_is_connected_to_at_port_80(run: Run, monkeypatch: pytest.Mo
 
 
 def test_only_a_task_manager_spawns() -> None:
-    """DESIGN, The seed: A TaskManager is the only way to spawn a task."""
+    """Rule 7.1: a TaskManager is the only way to spawn a task."""
     members: dict[str, Any] = {}
     for name in giambio.__all__:
         value = getattr(giambio, name)
@@ -99,7 +99,7 @@ def test_only_a_task_manager_spawns() -> None:
 
 
 def test_spawn_threadsafe_wakes_a_loop_that_already_waits(run: Run) -> None:
-    """DESIGN, The seed: `spawn_threadsafe` spawns from any thread, also when the loop waits."""
+    """Rule 7.22: `spawn_threadsafe` spawns from any thread, also when the loop waits."""
     futures: list[Future[None]] = []
 
     async def main() -> None:
@@ -127,7 +127,7 @@ def test_spawn_threadsafe_wakes_a_loop_that_already_waits(run: Run) -> None:
 
 
 def test_ten_thousand_connections_at_once(driver: str) -> None:
-    """DESIGN, The seed: One thread, one process, 10 000 open connections."""
+    """Rule 15.19: one thread, one process, 10 000 open connections."""
     resource = pytest.importorskip("resource", reason="this system has no descriptor limit to ask")
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 10_500:
         pytest.skip("ten thousand connections need more descriptors than this user may have")
@@ -140,7 +140,7 @@ def test_ten_thousand_connections_at_once(driver: str) -> None:
 
 
 def test_no_thread_and_no_process_is_started_unasked(driver: str) -> None:
-    """DESIGN, The seed: Threads and processes appear only when asked for by name."""
+    """Rule 13.1: threads and processes appear only when asked for by name."""
     command = [sys.executable, "-W", "error", "-c", ONE_PROCESS, driver]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -27,7 +27,7 @@ from support.seed_program import servers as servers  # a fixture
 def test_the_program_runs_verbatim_in_a_process_of_its_own(
     driver: str, servers: list[Server], tmp_path: pathlib.Path
 ) -> None:
-    """SEMANTICS, Sockets: The seed's program drops its sockets: it must run, warn, leak nothing."""
+    """Rule 15.13: the README's first program drops its sockets: it must run, warn, leak nothing."""
     program, runner = tmp_path / "seed.py", tmp_path / "runner.py"
     program.write_text(PROGRAM)
     runner.write_text(RUNNER)
@@ -47,7 +47,7 @@ def test_the_program_runs_verbatim_in_this_process(
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """SEMANTICS, Sockets: A dropped `AsyncSocket` is closed, and warned about once."""
+    """Rule 15.13: a dropped `AsyncSocket` is closed, and warned about once."""
     real = socket.getaddrinfo
 
     def redirected(host: str, *args: Any, **kwargs: Any) -> Any:
@@ -70,7 +70,7 @@ def test_the_program_runs_verbatim_in_this_process(
 def test_the_programs_tasks_return_what_the_servers_said(
     driver: str, servers: list[Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DESIGN, The seed: you'll always get the return values."""
+    """Rule 8.11: the program's return values are there."""
     real = socket.getaddrinfo
 
     def redirected(host: str, *args: Any, **kwargs: Any) -> Any:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def everything_is_restored() -> Iterator[None]:
-    """SEMANTICS: and restored."""
+    """Rule 12.3: all is as it was."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
     before = [signal.getsignal(number) for number in numbers]
     descriptor = signal.set_wakeup_fd(-1)
@@ -54,7 +54,7 @@ def test_a_signal_comes_to_the_task(run: Run) -> None:
 
 
 def test_it_wakes_a_loop_that_waits(run: Run) -> None:
-    """SEMANTICS, Ctrl-C and signals: signals wake the loop."""
+    """Rule 12.10: signals wake the loop."""
 
     async def main() -> None:
         with giambio.open_signal_receiver(signal.SIGUSR1) as received:
@@ -136,7 +136,7 @@ def test_a_real_time_signal_is_a_number(run: Run) -> None:
 
 
 def test_cancelled_no_signal_is_lost(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 12.11: a cancelled operation did not happen."""
 
     async def main() -> None:
         with giambio.open_signal_receiver(signal.SIGUSR1) as received:
@@ -168,7 +168,7 @@ def test_cancelled_in_the_turn_in_which_it_comes(run: Run) -> None:
 
 
 def test_iterating_gives_way(run: Run) -> None:
-    """SEMANTICS, Checkpoints: also when a signal has come already."""
+    """Rule 4.1: also when a signal has come already."""
 
     async def main() -> None:
         others = []
@@ -191,7 +191,7 @@ def test_iterating_gives_way(run: Run) -> None:
 
 
 def test_what_nobody_took_goes_where_it_would_have_gone(run: Run) -> None:
-    """As Trio does: signals pending at the end are delivered again."""
+    """Rule 12.11: as Trio does: signals pending at the end are delivered again."""
     seen: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
 
@@ -375,7 +375,7 @@ def test_two_tasks_cannot_wait_for_the_next_one(run: Run) -> None:
 
 
 def test_an_open_receiver_is_no_deadlock_and_a_closed_one_hides_none(run: Run) -> None:
-    """SEMANTICS, Deadlocks: no open signal receiver."""
+    """Rule 11.7: an open signal receiver."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -403,7 +403,7 @@ def test_an_open_receiver_is_no_deadlock_and_a_closed_one_hides_none(run: Run) -
 
 
 def test_it_takes_ctrl_c_over_and_gives_it_back(run: Run) -> None:
-    """The brief: SIGINT in a receiver takes over."""
+    """Rule 12.11: a receiver takes SIGINT over."""
     reasons: list[object] = []
 
     async def main() -> None:

@@ -127,7 +127,7 @@ def test_sending_nothing_sends_nothing(run: Run, connect: Open) -> None:
 def test_both_directions_at_once_with_pieces_of_any_size(
     run: Run, connect: Open, many: int
 ) -> None:
-    """SEMANTICS and DESIGN: one task may receive while another one sends."""
+    """Rule 15.16: one task may receive while another one sends."""
     there, back = random_bytes(many, 1), random_bytes(many, 2)
 
     async def send(stream: giambio.ByteStream, data: bytes, dice: random.Random) -> None:
@@ -158,6 +158,8 @@ def test_both_directions_at_once_with_pieces_of_any_size(
 
 
 def test_a_slow_reader_slows_the_sender_down(run: Run, connect: Open, many: int) -> None:
+    """Rule 17.10: backpressure."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             data = random_bytes(many)
@@ -270,6 +272,8 @@ def test_closing_with_bytes_unread_breaks_the_connection(
 
 
 def test_a_closed_stream_says_so(run: Run, connect: Open, kind: str) -> None:
+    """Rule 15.17: a closed stream."""
+
     async def main() -> None:
         async with connect() as (left, _):
             await left.close()
@@ -285,7 +289,7 @@ def test_a_closed_stream_says_so(run: Run, connect: Open, kind: str) -> None:
 
 
 def test_closing_need_not_be_awaited(run: Run, connect: Open) -> None:
-    """SEMANTICS, Cancellation: a forgotten `await` on `close` leaks nothing."""
+    """Rule 5.12: a forgotten `await` on `close` leaks nothing."""
 
     async def main() -> None:
         async with connect() as (left, right):
@@ -298,6 +302,8 @@ def test_closing_need_not_be_awaited(run: Run, connect: Open) -> None:
 
 
 def test_closing_gets_those_out_who_wait(run: Run, connect: Open, many: int) -> None:
+    """Rule 15.17: those that wait get out."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             closed = giambio.ClosedResourceError
@@ -312,7 +318,7 @@ def test_closing_gets_those_out_who_wait(run: Run, connect: Open, many: int) -> 
 
 
 def test_closing_in_a_cancelled_scope_closes_and_then_raises(run: Run, connect: Open) -> None:
-    """SEMANTICS, Cancellation: `close` releases first, also inside a cancelled scope."""
+    """Rule 5.13: `close` releases first, also inside a cancelled scope."""
 
     async def main() -> None:
         async with connect() as (left, right):
@@ -371,6 +377,8 @@ def test_a_block_whose_coroutine_is_closed_closes_at_once(run: Run, connect: Ope
 
 
 def test_a_second_receiver_is_refused(run: Run, connect: Open) -> None:
+    """Rule 15.16: a second receiver."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             first = await manager.spawn(right.receive())
@@ -384,6 +392,8 @@ def test_a_second_receiver_is_refused(run: Run, connect: Open) -> None:
 
 
 def test_a_second_sender_is_refused(run: Run, connect: Open, kind: str, many: int) -> None:
+    """Rule 15.16: a second sender."""
+
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
             await manager.spawn(left.send_all(bytes(many)))
@@ -403,7 +413,7 @@ def test_a_second_sender_is_refused(run: Run, connect: Open, kind: str, many: in
 
 
 def test_what_could_go_on_notices_cancellation_first(run: Run, connect: Open, kind: str) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> None:
         async with connect() as (left, right):
@@ -428,7 +438,7 @@ def test_what_could_go_on_notices_cancellation_first(run: Run, connect: Open, ki
 
 
 def test_one_who_always_can_go_on_lets_others_run(run: Run, connect: Open) -> None:
-    """SEMANTICS, Checkpoints: an empty budget yields."""
+    """Rule 4.3: an empty budget yields."""
 
     async def main() -> None:
         async with connect() as (left, right), giambio.TaskManager() as manager:
@@ -449,7 +459,7 @@ def test_one_who_always_can_go_on_lets_others_run(run: Run, connect: Open) -> No
 
 
 def test_a_cancelled_receive_loses_nothing(run: Run, connect: Open) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     dice = random.Random(7)
     data = random_bytes(20_000)
 
@@ -486,7 +496,7 @@ def test_a_cancelled_receive_loses_nothing(run: Run, connect: Open) -> None:
 def test_after_a_send_that_was_cut_short_no_other_follows(
     run: Run, connect: Open, kind: str
 ) -> None:
-    """SEMANTICS, Cancellation: after a cancelled `send_all` that sent something, sends raise."""
+    """Rule 5.9: after a cancelled `send_all` that sent something, sends raise."""
 
     async def main() -> None:
         async with connect() as (left, right):

@@ -63,7 +63,7 @@ def test_exactly_so_many_bytes(run: Run) -> None:
 
 
 def test_a_stream_that_ends_too_early(run: Run) -> None:
-    """The exception has what came, and the buffer still has it too."""
+    """Rule 17.9: the exception has what came, and the buffer still has it too."""
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"hel"))
@@ -125,6 +125,8 @@ def test_what_is_before_the_delimiter_may_be_as_long_as_allowed(run: Run, size: 
 
 @pytest.mark.parametrize("pieces", [(b"12345--rest",), (b"1", b"2345", b"-", b"-", b"rest")])
 def test_a_delimiter_that_comes_too_late(run: Run, pieces: tuple[bytes, ...]) -> None:
+    """Rule 17.9: the bytes stay in the buffer."""
+
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(*pieces))
         error = await raises(giambio.DelimiterNotFound, stream.receive_until, b"--", 4)
@@ -189,6 +191,8 @@ def test_lines_of_a_loop(run: Run) -> None:
 
 
 def test_a_line_that_is_too_long(run: Run) -> None:
+    """Rule 17.9: a line longer than its limit."""
+
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"12345\n"))
         await raises(giambio.DelimiterNotFound, stream.read_line, 4)
@@ -251,7 +255,7 @@ def test_whatever_is_asked_for_in_whatever_order_all_bytes_come(data: bytes, see
 
 @pytest.mark.parametrize("how", ["exactly", "until", "line", "receive"])
 def test_cancelled_it_loses_nothing(run: Run, how: str) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     data = b"".join(b"%06d\n" % number for number in range(1000))
     dice = random.Random(how)
 
@@ -345,7 +349,7 @@ def test_closed_it_gives_out_nothing_more(run: Run) -> None:
 
 
 def test_each_call_is_a_checkpoint_also_with_a_full_buffer(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rules 4.1, 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"first\nline\n:rest"))
@@ -366,7 +370,7 @@ def test_each_call_is_a_checkpoint_also_with_a_full_buffer(run: Run) -> None:
 
 
 def test_a_busy_reader_of_lines_lets_others_run(run: Run) -> None:
-    """SEMANTICS, Checkpoints: an empty budget yields."""
+    """Rule 4.3: an empty budget yields."""
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"\n" * 5000))

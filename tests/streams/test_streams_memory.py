@@ -70,7 +70,7 @@ def test_a_receiver_that_closes_breaks_a_one_way_stream(run: Run) -> None:
 
 
 def test_who_waits_for_nobody_is_noticed(run: Run) -> None:
-    """SEMANTICS, Deadlocks: nothing outside the loop could wake it."""
+    """Rule 11.1: nothing outside the loop could wake it."""
 
     async def main() -> None:
         left, _ = giambio.memory_stream_pair()

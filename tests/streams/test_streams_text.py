@@ -94,7 +94,7 @@ def test_what_is_no_text_is_an_error_or_replaced(run: Run) -> None:
 
 
 def test_a_cancelled_receive_keeps_half_a_character(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         left, right = giambio.memory_stream_pair()

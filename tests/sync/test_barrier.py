@@ -109,6 +109,8 @@ def test_a_block_begins_when_all_have_come_and_its_end_does_nothing(run: Run) ->
 
 
 def test_leaving_a_block_is_no_checkpoint(run: Run) -> None:
+    """Rule 4.13: neither is leaving the block of a barrier."""
+
     async def main() -> str:
         with giambio.CancelScope() as scope:
             async with giambio.Barrier(1):
@@ -122,7 +124,7 @@ def test_leaving_a_block_is_no_checkpoint(run: Run) -> None:
 
 
 def test_a_cancelled_waiter_leaves_and_the_others_wait_for_another_one(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen; the barrier is whole."""
+    """Rule 10.5: a cancelled operation did not happen; the barrier is whole."""
 
     async def main() -> list[int]:
         barrier = giambio.Barrier(3)
@@ -141,7 +143,7 @@ def test_a_cancelled_waiter_leaves_and_the_others_wait_for_another_one(run: Run)
 
 
 def test_passed_and_cancelled_at_once_it_has_passed(run: Run) -> None:
-    """SEMANTICS, Cancellation: the others went on because of it, so it keeps its result."""
+    """Rule 5.3: the others went on because of it, so it keeps its result."""
 
     async def main() -> list[int]:
         barrier = giambio.Barrier(2)
@@ -163,7 +165,7 @@ def test_passed_and_cancelled_at_once_it_has_passed(run: Run) -> None:
 
 
 def test_a_pending_cancellation_does_not_come(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> None:
         barrier = giambio.Barrier(2)
@@ -181,7 +183,7 @@ def test_a_pending_cancellation_does_not_come(run: Run) -> None:
 
 
 def test_a_wait_that_is_shielded_again_in_time_goes_on(run: Run) -> None:
-    """docs/design.md: a withdrawn interruption does not disturb."""
+    """Rule 3.8: a withdrawn cancellation does not disturb."""
 
     async def main() -> bool:
         barrier = giambio.Barrier(2)
@@ -339,7 +341,7 @@ def test_one_who_fails_can_tell_the_others_and_they_can_begin_anew(run: Run) -> 
 
 
 def test_sent_away_and_cancelled_at_once_it_is_cancelled(run: Run) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing raises."""
+    """Rule 5.4: one that transferred nothing raises."""
 
     async def main() -> bool:
         barrier = giambio.Barrier(2)
@@ -387,7 +389,7 @@ def test_a_barrier_for_nobody_is_refused(value: int) -> None:
 
 @pytest.mark.parametrize("how", ["abort", "reset"])
 def test_waking_from_another_thread_is_refused_while_tasks_wait(run: Run, how: str) -> None:
-    """Errors teach: the fix is in the message, and nobody was sent away."""
+    """Rule 10.10: the fix is in the message, and nobody was sent away."""
 
     async def main() -> None:
         barrier = giambio.Barrier(2)
@@ -406,7 +408,7 @@ def test_waking_from_another_thread_is_refused_while_tasks_wait(run: Run, how: s
 
 @pytest.mark.parametrize("parties", [2, 3])
 def test_tasks_of_two_loops_cannot_wait_for_each_other(driver: str, parties: int) -> None:
-    """Errors teach: an object of another loop; the last one is no exception."""
+    """Rule 10.10: an object of another loop; the last one is no exception."""
     barrier = giambio.Barrier(parties)
     first, second = (giambio.EventLoop(driver=driver) for _ in range(2))
     task = first.begin(wait, barrier)
@@ -460,7 +462,7 @@ def test_its_repr_tells_how_many_have_come(run: Run) -> None:
 
 
 def test_a_deadlock_names_the_barrier(run: Run) -> None:
-    """SEMANTICS, Deadlocks: the tree of who waits on what."""
+    """Rule 11.2: the tree says who waits on what."""
     with pytest.raises(
         giambio.DeadlockError, match=r"Barrier\.wait\(\) on <giambio\.Barrier 1 of 2 waiting>"
     ):

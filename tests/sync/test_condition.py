@@ -107,7 +107,7 @@ def test_a_notification_that_nobody_waits_for_is_gone(run: Run) -> None:
 
 
 def test_who_is_notified_stands_in_line_behind_those_who_wait_for_the_lock(run: Run) -> None:
-    """SEMANTICS, Checkpoints: nobody barges in."""
+    """Rule 4.11: nobody barges in."""
 
     async def main() -> list[str]:
         condition = giambio.Condition()
@@ -268,7 +268,7 @@ def test_who_waits_for_something_else_goes_to_the_end_of_the_line(run: Run) -> N
 
 
 def test_what_the_predicate_raises_comes_out_with_the_lock_held(run: Run) -> None:
-    """SEMANTICS, Outcomes: no frame of ours between the user's."""
+    """Rule 8.17: no frame of ours between the user's."""
 
     async def main() -> None:
         condition = giambio.Condition()
@@ -330,7 +330,7 @@ def test_a_predicate_that_releases_the_lock_is_an_error(run: Run) -> None:
 
 
 def test_cancelled_it_has_the_lock_again(run: Run) -> None:
-    """As in Trio and asyncio: the block around it will release it."""
+    """Rule 10.4: as in Trio and asyncio: the block around it will release it."""
 
     async def main() -> bool:
         condition = giambio.Condition()
@@ -430,7 +430,7 @@ def test_cancelled_while_it_waits_it_stands_in_line_for_the_lock(run: Run) -> No
 
 
 def test_a_cancelled_waiter_is_not_notified(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen; the next one is woken."""
+    """Rule 5.6: the next one is woken."""
 
     async def main() -> tuple[bool, bool]:
         condition = giambio.Condition()
@@ -447,7 +447,7 @@ def test_a_cancelled_waiter_is_not_notified(run: Run) -> None:
 
 @pytest.mark.parametrize("when", ["before it runs", "while it waits for the lock"])
 def test_notified_and_cancelled_at_once_counts_as_notified(run: Run, when: str) -> None:
-    """SEMANTICS, Cancellation: what was transferred is kept, and the next checkpoint raises."""
+    """Rule 10.3: notified counts, and the next checkpoint raises."""
 
     async def main() -> list[str]:
         condition = giambio.Condition()
@@ -478,7 +478,7 @@ def test_notified_and_cancelled_at_once_counts_as_notified(run: Run, when: str) 
 
 @pytest.mark.parametrize("when", ["while it waits for the lock", "before it runs"])
 def test_no_notification_is_lost_to_a_cancelled_task(run: Run, when: str) -> None:
-    """What was notified of an item takes it, cancelled or not; or the item would stay there."""
+    """Rule 10.3: a notified task takes its item, cancelled or not; or it would stay there."""
 
     async def main() -> None:
         condition = giambio.Condition()
@@ -535,7 +535,7 @@ def test_notified_in_vain_and_cancelled_it_is_cancelled_with_the_lock_held(run: 
 
 
 def test_a_pending_cancellation_does_not_even_look(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> list[object]:
         condition = giambio.Condition()
@@ -559,10 +559,10 @@ def test_a_pending_cancellation_does_not_even_look(run: Run) -> None:
 def test_a_wait_that_is_shielded_again_in_time_goes_on(
     run: Run, kind: str, contended: bool
 ) -> None:
-    """docs/design.md: a withdrawn interruption does not disturb.
+    """Rule 3.8: a withdrawn cancellation does not disturb.
 
-    If somebody else had the lock meanwhile, and may have notified others, the task goes back
-    to where it can look: `wait` returns, `wait_for` looks and waits on.
+    If somebody else had the lock meanwhile, and may have notified others, the task goes back to
+    where it can look: `wait` returns, `wait_for` looks and waits on.
     """
 
     async def main() -> None:
@@ -801,7 +801,7 @@ def test_cancelled_while_all_are_told_it_does_not_get_the_lock(run: Run) -> None
 
 @pytest.mark.parametrize("method", ["wait", "wait_for", "notify", "notify_all", "release"])
 def test_it_needs_the_lock(run: Run, method: str) -> None:
-    """Errors teach: the message names the call, the task, the lock's holder and the fix."""
+    """Rule 19.1: the message names the call, the task, the lock's holder and the fix."""
 
     async def main() -> str:
         condition = giambio.Condition()
@@ -871,7 +871,7 @@ def test_what_is_no_predicate_is_refused(run: Run) -> None:
 
 
 def test_tasks_of_another_loop_cannot_have_the_lock_of_those_who_wait(driver: str) -> None:
-    """Errors teach: nobody could wake tasks of another loop, in another thread, from there."""
+    """Rule 10.10: nobody could wake tasks of another loop, in another thread, from there."""
     condition = giambio.Condition()
 
     async def main() -> BaseException | None:
@@ -979,7 +979,7 @@ def test_a_lock_does_not_keep_its_conditions_alive(run: Run) -> None:
 
 @pytest.mark.parametrize("kind", ["wait", "wait_for"])
 def test_a_deadlock_names_the_condition(run: Run, kind: str) -> None:
-    """SEMANTICS, Deadlocks: the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
 
     async def main() -> None:
         condition = giambio.Condition()

@@ -33,7 +33,7 @@ def test_an_event_is_not_set_at_first_and_set_for_ever() -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_waiting_for_what_has_happened_goes_on_at_once(run: Run) -> None:
-    """DESIGN, Checkpoints: a ready operation costs no scheduler round trip."""
+    """Rule 4.5: a ready operation costs no scheduler round trip."""
 
     async def main() -> bool:
         event = giambio.Event()
@@ -104,7 +104,7 @@ def test_one_event_serves_one_loop_after_the_other(driver: str) -> None:
 
 
 def test_a_cancelled_wait_leaves_the_line(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.6: a cancelled operation did not happen."""
 
     async def main() -> None:
         event = giambio.Event()
@@ -119,7 +119,7 @@ def test_a_cancelled_wait_leaves_the_line(run: Run) -> None:
 
 
 def test_set_and_cancelled_at_once_is_cancelled(run: Run) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing (event) raises."""
+    """Rule 5.4: one that transferred nothing (event) raises."""
 
     async def main() -> tuple[bool, bool]:
         event = giambio.Event()
@@ -134,7 +134,7 @@ def test_set_and_cancelled_at_once_is_cancelled(run: Run) -> None:
 
 
 def test_a_pending_cancellation_is_raised_although_the_event_is_set(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> object:
         event = giambio.Event()
@@ -148,7 +148,7 @@ def test_a_pending_cancellation_is_raised_although_the_event_is_set(run: Run) ->
 
 
 def test_a_wait_that_is_shielded_again_in_time_goes_on(run: Run) -> None:
-    """docs/design.md: a withdrawn interruption does not disturb."""
+    """Rule 3.8: a withdrawn cancellation does not disturb."""
 
     async def main() -> bool:
         event = giambio.Event()
@@ -174,13 +174,13 @@ def test_a_wait_that_is_shielded_again_in_time_goes_on(run: Run) -> None:
 
 
 def test_an_event_is_no_truth_value() -> None:
-    """Errors teach: `if event:` would always be true."""
+    """Rule 19.1: `if event:` would always be true."""
     with pytest.raises(TypeError, match=r"neither true nor false; ask event\.is_set\(\)"):
         bool(giambio.Event())
 
 
 def test_setting_it_from_another_thread_is_refused_while_tasks_wait(run: Run) -> None:
-    """Errors teach: the fix is in the message."""
+    """Rule 10.10: the fix is in the message."""
 
     async def main() -> object:
         event = giambio.Event()
@@ -210,7 +210,7 @@ def test_setting_it_from_another_thread_is_harmless_while_nobody_waits(run: Run)
 
 
 def test_tasks_of_two_loops_cannot_wait_for_one_event(driver: str) -> None:
-    """Errors teach: an object of another loop."""
+    """Rules 10.10, 19.5: an object of another loop."""
     event = giambio.Event()
     first, second = (giambio.EventLoop(driver=driver) for _ in range(2))
     task = first.begin(wait_for, event)
@@ -279,7 +279,7 @@ def test_a_loop_that_is_stopped_leaves_nobody_in_the_line(run: Run) -> None:
 
 
 def test_a_deadlock_names_the_event(run: Run) -> None:
-    """SEMANTICS, Deadlocks: the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
     with pytest.raises(
         giambio.DeadlockError, match=r"Event\.wait\(\) on <giambio\.Event not set, 1 waiting>"
     ):

@@ -102,7 +102,7 @@ def test_the_block_gives_it_back_when_an_exception_leaves_it(run: Run, make: Mak
 
 @pytest.mark.usefixtures("in_turn")
 def test_what_is_free_is_taken_at_once(run: Run, make: Make) -> None:
-    """DESIGN, Checkpoints: a ready operation costs no scheduler round trip."""
+    """Rule 4.5: a ready operation costs no scheduler round trip."""
 
     async def main() -> bool:
         thing = make()
@@ -116,7 +116,7 @@ def test_what_is_free_is_taken_at_once(run: Run, make: Make) -> None:
 
 
 def test_who_takes_it_again_and_again_does_not_starve_the_others(run: Run, make: Make) -> None:
-    """DESIGN, Checkpoints: gives up the CPU when the task has used up its turn."""
+    """Rule 4.8: a task yields control when it has used up its budget."""
 
     async def main() -> None:
         thing = make()
@@ -172,7 +172,7 @@ def test_only_one_has_it_at_a_time(run: Run, make: Make) -> None:
 
 
 def test_they_get_it_in_the_order_they_came(run: Run, make: Make) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter."""
+    """Rule 4.11: release hands over to the first waiter."""
 
     async def main() -> list[str]:
         thing = make()
@@ -191,7 +191,7 @@ def test_they_get_it_in_the_order_they_came(run: Run, make: Make) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_those_who_come_again_and_again_take_turns(run: Run, make: Make) -> None:
-    """SEMANTICS, Checkpoints: nobody barges in, not even the one who has just released it."""
+    """Rule 4.11: nobody barges in, not even the one who has just released it."""
 
     async def main() -> str:
         thing = make()
@@ -210,7 +210,7 @@ def test_those_who_come_again_and_again_take_turns(run: Run, make: Make) -> None
 
 
 def test_releasing_hands_it_over_and_nobody_barges_in(run: Run, make: Make) -> None:
-    """SEMANTICS, Checkpoints: nobody barges in."""
+    """Rule 4.11: nobody barges in."""
 
     async def main() -> None:
         thing = make()
@@ -280,7 +280,7 @@ def test_one_release_wakes_one(run: Run, make: Make) -> None:
 
 
 def test_a_cancelled_acquire_leaves_the_line_at_once(run: Run, make: Make) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.6: a cancelled operation did not happen."""
 
     async def main() -> None:
         thing = make()
@@ -322,7 +322,7 @@ def test_cancelled_before_it_was_released_it_is_passed_over(run: Run, make: Make
 
 
 def test_granted_and_cancelled_at_once_it_is_kept(run: Run, make: Make) -> None:
-    """SEMANTICS, Cancellation: a permit is kept, and the next checkpoint raises."""
+    """Rule 5.3: a permit is kept, and the next checkpoint raises."""
 
     async def main() -> None:
         thing = make()
@@ -349,7 +349,7 @@ def test_granted_and_cancelled_at_once_it_is_kept(run: Run, make: Make) -> None:
 
 
 def test_a_pending_cancellation_takes_nothing(run: Run, make: Make) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> bool:
         thing = make()
@@ -363,7 +363,7 @@ def test_a_pending_cancellation_takes_nothing(run: Run, make: Make) -> None:
 
 
 def test_leaving_a_block_is_no_checkpoint(run: Run, make: Make) -> None:
-    """Leaving cannot fail through cancellation, nor give way."""
+    """Rule 4.13: leaving cannot fail through cancellation, nor give way."""
 
     async def main() -> str:
         thing = make()
@@ -392,7 +392,7 @@ def test_a_time_out_ends_the_wait(run: Run, make: Make) -> None:
 
 
 def test_an_acquire_that_is_shielded_again_in_time_goes_on(run: Run, make: Make) -> None:
-    """docs/design.md: a withdrawn interruption does not disturb."""
+    """Rule 3.8: a withdrawn cancellation does not disturb."""
 
     async def main() -> bool:
         thing = make()
@@ -442,7 +442,7 @@ NOT_HELD = "but does not hold the Lock (nobody holds it); acquire it first, best
 def test_releasing_what_one_does_not_have_is_an_error(
     run: Run, name: str, error: type[Exception], message: str
 ) -> None:
-    """Errors teach: all but a plain semaphore know who has what, or how much there is."""
+    """Rule 19.1: all but a plain semaphore know who has what, or how much there is."""
 
     async def careless() -> None:
         thing = MAKERS[name]()
@@ -460,7 +460,7 @@ def test_releasing_what_one_does_not_have_is_an_error(
 
 @pytest.mark.parametrize("name", ["Lock", "Condition", "CapacityLimiter"])
 def test_who_has_it_already_does_not_wait_for_itself(run: Run, name: str) -> None:
-    """Errors teach: no hang."""
+    """Rule 19.1: no hang."""
 
     async def main() -> None:
         thing = MAKERS[name]()
@@ -494,7 +494,7 @@ def test_it_is_not_told_its_loop(make: Make) -> None:
 
 
 def test_a_forgotten_await_is_a_warning_and_takes_nothing(run: Run, make: Make) -> None:
-    """SEMANTICS, Compiled and pure: an operation that was never awaited warns."""
+    """Rule 3.13: an operation that was never awaited warns."""
 
     async def main() -> bool:
         thing = make()
@@ -508,7 +508,7 @@ def test_a_forgotten_await_is_a_warning_and_takes_nothing(run: Run, make: Make) 
 
 
 def test_tasks_of_two_loops_cannot_wait_for_one_object(driver: str, make: Make) -> None:
-    """Errors teach: an object of another loop."""
+    """Rules 10.10, 19.5: an object of another loop."""
     thing = make()
     enough = giambio.Event()
     first, second = (giambio.EventLoop(driver=driver) for _ in range(2))
@@ -606,7 +606,7 @@ def test_what_was_used_keeps_no_task_alive(run: Run, make: Make) -> None:
 
 
 def test_a_deadlock_names_what_is_waited_for(run: Run, make: Make) -> None:
-    """SEMANTICS, Deadlocks: the tree of who waits on what."""
+    """Rule 11.2: the tree of who waits on what."""
 
     async def main() -> None:
         thing = make()
@@ -626,7 +626,7 @@ def test_a_deadlock_names_what_is_waited_for(run: Run, make: Make) -> None:
 
 
 def test_awaiting_one_acquire_twice_is_an_error(run: Run, make: Make) -> None:
-    """SEMANTICS, Compiled and pure: awaiting an operation twice is an error."""
+    """Rule 3.12: awaiting an operation twice is an error."""
 
     async def main() -> object:
         thing = make()

@@ -121,7 +121,7 @@ def test_shrinking_waits_until_enough_have_come_back(run: Run) -> None:
 
 
 def test_a_token_that_comes_back_goes_to_who_waits(run: Run) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter."""
+    """Rule 4.11: release hands over to the first waiter."""
 
     async def main() -> None:
         limiter = giambio.CapacityLimiter(2)
@@ -200,7 +200,7 @@ def test_a_cancelled_wait_forgets_its_borrower(run: Run) -> None:
 
 
 def test_one_borrower_cannot_have_two_tokens_nor_wait_for_two(run: Run) -> None:
-    """Errors teach: the message shows the way out."""
+    """Rule 19.1: the message shows the way out."""
 
     async def main() -> list[str]:
         limiter = giambio.CapacityLimiter(1)
@@ -288,7 +288,7 @@ def test_what_was_not_borrowed_cannot_be_given_back() -> None:
 
 @pytest.mark.parametrize("how", ["release", "grow"])
 def test_waking_from_another_thread_is_refused_while_tasks_wait(run: Run, how: str) -> None:
-    """Errors teach: the fix is in the message, and nothing has changed."""
+    """Rule 10.10: the fix is in the message, and nothing has changed."""
 
     async def main() -> None:
         limiter = giambio.CapacityLimiter(1)

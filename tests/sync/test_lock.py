@@ -63,7 +63,7 @@ def test_after_the_hand_over_the_next_one_is_the_owner(run: Run) -> None:
 
 
 def test_only_the_owner_may_release_it(run: Run) -> None:
-    """Errors teach: the message names both tasks."""
+    """Rule 19.1: the message names both tasks."""
 
     async def thief(lock: giambio.Lock) -> str:
         with pytest.raises(RuntimeError) as caught:
@@ -145,7 +145,7 @@ def test_many_locks_are_released_in_any_order(run: Run) -> None:
 
 
 def test_a_lock_of_another_loops_task_is_no_reason_to_wait(driver: str) -> None:
-    """Errors teach: an object of another loop; its owner could never hand it over."""
+    """Rules 19.5, 10.10: its owner could never hand it over."""
     lock = giambio.Lock()
 
     async def hold() -> None:
@@ -172,7 +172,7 @@ def test_a_lock_of_another_loops_task_is_no_reason_to_wait(driver: str) -> None:
 
 
 def test_a_task_that_returns_with_a_lock_fails(run: Run) -> None:
-    """Issue, A task abandons a lock: exiting while holding one is an error that names both."""
+    """Rule 10.1: exiting while holding one is an error that names both."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -192,7 +192,7 @@ def test_the_main_task_may_not_keep_one_either(run: Run) -> None:
 
 
 def test_a_failure_says_that_the_task_held_a_lock(run: Run) -> None:
-    """The failure is what counts; the lock is noted on it."""
+    """Rule 10.1: the failure is what counts; the lock is noted on it."""
 
     async def fail(lock: giambio.Lock) -> None:
         await lock.acquire()
@@ -214,7 +214,7 @@ def test_a_failure_says_that_the_task_held_a_lock(run: Run) -> None:
 
 
 def test_a_cancelled_task_that_held_a_lock_fails(run: Run) -> None:
-    """To be cancelled is no excuse: what the lock protects may be half done."""
+    """Rule 10.1: to be cancelled is no excuse: what the lock protects may be half done."""
 
     async def hold(lock: giambio.Lock) -> None:
         await lock.acquire()
@@ -254,7 +254,7 @@ def test_two_locks_are_both_named_in_the_order_they_were_taken(run: Run) -> None
 
 
 def test_who_waits_for_an_abandoned_lock_is_told(run: Run) -> None:
-    """Everybody gets a `BrokenResourceError`, those who wait and those who come later."""
+    """Rule 10.2: a `BrokenResourceError` for those who wait and those who come later."""
 
     async def main() -> None:
         lock = giambio.Lock()

@@ -156,7 +156,7 @@ def test_many_producers_and_consumers_get_everything_through(run: Run, make: Any
 
 @every_queue
 def test_nobody_takes_away_what_was_handed_to_a_waiting_getter(run: Run, make: Any) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> None:
         queue = make()
@@ -176,7 +176,7 @@ def test_nobody_takes_away_what_was_handed_to_a_waiting_getter(run: Run, make: A
 
 @every_queue
 def test_nobody_takes_the_room_that_a_waiting_putter_was_given(run: Run, make: Any) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> None:
         queue = make(1)
@@ -216,7 +216,7 @@ def test_those_who_wait_get_their_turns_in_order(run: Run, make: Any) -> None:
 
 @every_queue
 def test_a_cancelled_put_or_get_did_not_happen(run: Run, make: Any) -> None:
-    """SEMANTICS, Cancellation: a cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
 
     async def main() -> None:
         queue = make(1)
@@ -243,8 +243,7 @@ def test_a_cancelled_put_or_get_did_not_happen(run: Run, make: Any) -> None:
 
 @every_queue
 def test_what_was_handed_over_is_kept_when_a_cancellation_comes_too(run: Run, make: Any) -> None:
-    """SEMANTICS, Cancellation: an operation that transferred something keeps its result, and
-    the *next* checkpoint raises."""
+    """Rule 5.3: it keeps its result, and the next checkpoint raises."""
 
     async def take(queue: Any, got: list[str]) -> None:
         got.append(await queue.get())
@@ -296,7 +295,7 @@ def test_a_getter_that_is_cancelled_first_leaves_the_item_to_the_next(run: Run, 
 
 @every_queue
 def test_of_many_getters_one_may_be_cancelled_after_the_items_came(run: Run, make: Any) -> None:
-    """SEMANTICS, Cancellation: an operation that transferred something keeps its result."""
+    """Rule 5.3: an operation that transferred something keeps its result."""
 
     async def get(queue: Any, got: list[int]) -> None:
         got.append(await queue.get())
@@ -337,7 +336,7 @@ def test_emptying_a_queue_lets_all_in_who_wait(run: Run, make: Any) -> None:
 
 @every_queue
 def test_a_getter_closed_from_outside_gives_back_what_it_was_handed(run: Run, make: Any) -> None:
-    """SEMANTICS, Cancellation: nothing is lost, not even when the loop is torn down."""
+    """Rule 5.7: nothing is lost, not even when the loop is torn down."""
     queue = make()
 
     async def main() -> None:
@@ -419,7 +418,7 @@ def test_closing_ends_those_who_wait(run: Run, make: Any) -> None:
 
 @pytest.mark.parametrize("how", ["close", "await close", "await aclose", "with", "async with"])
 def test_a_queue_can_be_closed_in_five_ways(run: Run, how: str) -> None:
-    """SEMANTICS, Cancellation: `close()` is idempotent; leaving a `with` block closes at once."""
+    """Rules 5.11, 5.14: closing is idempotent; leaving a `with` block closes at once."""
 
     async def close(queue: Any) -> None:
         if how == "close":
@@ -665,7 +664,7 @@ def test_an_item_that_cannot_be_compared_is_the_problem_of_who_put_it(run: Run) 
 
 
 def test_an_error_of_comparing_shows_the_users_frames_only(run: Run) -> None:
-    """SEMANTICS, Outcomes: tracebacks contain no frame of ours between the user's."""
+    """Rule 8.17: tracebacks contain no frame of ours between the user's."""
 
     async def main() -> None:
         queue: giambio.PriorityQueue[Ranked] = giambio.PriorityQueue()
@@ -733,7 +732,7 @@ def test_maxsize_may_be_larger_than_any_list() -> None:
 
 @every_queue
 def test_operations_that_were_never_awaited_warn_and_do_nothing(run: Run, make: Any) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+    """Rule 3.13: an operation object that was never awaited warns."""
 
     async def main() -> None:
         queue = make()
@@ -753,7 +752,7 @@ def test_operations_that_were_never_awaited_warn_and_do_nothing(run: Run, make: 
 
 
 def test_an_operation_cannot_be_awaited_twice(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: awaiting an operation twice is an error."""
+    """Rule 3.12: awaiting an operation twice is an error."""
 
     async def main() -> None:
         queue: giambio.Queue[int] = giambio.Queue()
@@ -873,7 +872,7 @@ def test_a_queue_describes_itself(run: Run, make: Any) -> None:
 
 @pytest.mark.parametrize("operation", ["put", "get", "join"])
 def test_a_deadlock_names_the_queue(run: Run, operation: str) -> None:
-    """SEMANTICS, Deadlocks: `DeadlockError` with the tree of who waits on what."""
+    """Rule 11.2: `DeadlockError` with the tree of who waits on what."""
 
     async def main() -> None:
         queue: giambio.PriorityQueue[int] = giambio.PriorityQueue(1)
@@ -912,7 +911,7 @@ def test_a_queue_works_outside_of_a_loop_and_in_one_after_another(run: Run, make
 def test_in_a_crowd_nothing_is_lost_or_doubled(
     run: Run, make: Any, maxsize: int, seed: int
 ) -> None:
-    """Putters and getters that are cancelled at random; what each one did is accounted for."""
+    """Rule 10.9: cancelled at random; what each task did is accounted for."""
     dice = random.Random(seed)
     put: list[tuple[int, int]] = []
     got: list[tuple[int, int]] = []

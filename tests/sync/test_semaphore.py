@@ -60,7 +60,7 @@ def test_without_a_maximum_it_can_be_released_beyond_its_first_value() -> None:
 
 
 def test_with_a_maximum_it_cannot() -> None:
-    """Errors teach: released more often than acquired."""
+    """Rule 19.1: released more often than acquired."""
     semaphore = giambio.Semaphore(1, max_value=2)
     assert semaphore.max_value == 2
     semaphore.release()
@@ -198,7 +198,7 @@ def test_the_largest_number_of_permits_is_no_exception() -> None:
 
 
 def test_a_release_from_another_thread_is_refused_while_tasks_wait(run: Run) -> None:
-    """Errors teach: the fix is in the message, and nothing was released."""
+    """Rule 10.10: the fix is in the message, and nothing was released."""
 
     async def main() -> None:
         semaphore = giambio.Semaphore(0)

@@ -46,7 +46,7 @@ def flat(exc: BaseException) -> list[BaseException]:
 
 
 def test_a_cancelled_task_cancels_its_block_children_and_body(run: Run) -> None:
-    """SEMANTICS, Outcomes: only cancellations leave as one."""
+    """Rule 8.7: only cancellations leave as one."""
     cancelled: list[str] = []
 
     async def wait(name: str) -> None:
@@ -77,7 +77,7 @@ def test_a_cancelled_task_cancels_its_block_children_and_body(run: Run) -> None:
 def test_clean_ups_that_fail_when_it_is_cancelled_come_out_in_one_group(
     run: Run, levels: int
 ) -> None:
-    """SEMANTICS, Outcomes: real failures drop cancellations; a group passes as it is."""
+    """Rule 8.6: real failures drop cancellations; a group passes as it is."""
     errors = [ValueError(n) for n in range(5)]
 
     async def nest(levels: int) -> None:
@@ -101,7 +101,7 @@ def test_clean_ups_that_fail_when_it_is_cancelled_come_out_in_one_group(
 
 
 def test_a_failure_in_the_outer_block_ends_the_inner_one_that_joins(run: Run) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rule 8.3: one real failure leaves the block as itself."""
 
     async def main() -> None:
         async with giambio.TaskManager() as outer:
@@ -115,7 +115,7 @@ def test_a_failure_in_the_outer_block_ends_the_inner_one_that_joins(run: Run) ->
 
 
 def test_a_child_that_fails_while_a_cancelled_body_cleans_up(run: Run) -> None:
-    """SEMANTICS, Outcomes: real failures drop `CancelledError`s."""
+    """Rule 8.6: real failures drop `CancelledError`s."""
 
     async def runner() -> None:
         async with giambio.TaskManager() as manager:
@@ -163,7 +163,7 @@ def test_a_cancelled_body_without_children_is_cancelled(run: Run) -> None:
 def test_a_body_that_breaks_down_when_a_child_has_failed(
     run: Run, kind: type[BaseException]
 ) -> None:
-    """SEMANTICS, Outcomes: several as a group, of the kind that holds them all."""
+    """Rule 8.4: several as a group, of the kind that holds them all."""
     child, body = ZeroDivisionError("child"), kind("body")
 
     async def main() -> None:
@@ -181,7 +181,7 @@ def test_a_body_that_breaks_down_when_a_child_has_failed(
 def test_a_child_that_ends_the_program_while_the_body_breaks_down(
     run: Run, kind: type[BaseException]
 ) -> None:
-    """SEMANTICS, Outcomes: a `BaseExceptionGroup` with `KeyboardInterrupt` among them."""
+    """Rule 8.5: a `BaseExceptionGroup` with `KeyboardInterrupt` among them."""
     child, body = kind("child"), TypeError("body")
 
     async def main() -> None:
@@ -195,7 +195,7 @@ def test_a_child_that_ends_the_program_while_the_body_breaks_down(
 
 
 def test_tasks_that_keep_spawning_can_be_cancelled(run: Run) -> None:
-    """DESIGN, Task managers: the first failure cancels all, also those that multiply."""
+    """Rule 8.1: the first failure cancels all, also those that multiply."""
     heads = 0
 
     async def hydra(manager: giambio.TaskManager) -> None:
@@ -221,7 +221,7 @@ def test_tasks_that_keep_spawning_can_be_cancelled(run: Run) -> None:
 
 
 def test_a_context_manager_inside_that_raises_when_it_is_left(run: Run) -> None:
-    """SEMANTICS, Outcomes: the body's own failure counts beside the child's."""
+    """Rule 8.2: the body's own failure counts beside the child's."""
 
     @asynccontextmanager
     async def database() -> AsyncIterator[None]:
@@ -241,7 +241,7 @@ def test_a_context_manager_inside_that_raises_when_it_is_left(run: Run) -> None:
 
 
 def test_a_caught_failure_leaves_the_task_uncancelled(run: Run) -> None:
-    """DESIGN, Cancellation: a manager's cancellation ends with its block."""
+    """Rule 5.2: a manager's cancellation ends with its block."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="x"):
@@ -254,7 +254,7 @@ def test_a_caught_failure_leaves_the_task_uncancelled(run: Run) -> None:
 
 
 def test_after_the_inner_block_has_failed_the_outer_one_is_still_cancelled(run: Run) -> None:
-    """DESIGN, Cancellation: level-triggered, until the scope is left."""
+    """Rule 5.1: level-triggered, until the scope is left."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match="outer"):
@@ -272,7 +272,7 @@ def test_after_the_inner_block_has_failed_the_outer_one_is_still_cancelled(run: 
 
 
 def test_a_failure_that_is_caught_does_not_eat_a_cancellation_beside_it(run: Run) -> None:
-    """DESIGN, Cancellation: level-triggered, so it cannot get lost."""
+    """Rule 5.1: level-triggered, so it cannot get lost."""
     reached: list[str] = []
 
     async def inner(started: giambio.Event) -> None:
@@ -315,7 +315,7 @@ def test_no_time_limit_is_infinity(run: Run) -> None:
 
 
 def test_a_deadline_in_the_past_ends_the_first_checkpoint(run: Run) -> None:
-    """SEMANTICS, The loop: entering a scope whose deadline has passed cancels it at once."""
+    """Rule 6.3: entering a scope whose deadline has passed cancels it at once."""
 
     async def main() -> None:
         for operation in (lambda: giambio.sleep(0), giambio.checkpoint, giambio.sleep_forever):
@@ -349,7 +349,7 @@ def test_the_task_that_waits_sees_the_cancellation_before_the_time_out(run: Run)
 
 
 def test_a_time_out_is_caused_by_the_cancellation_and_keeps_what_was_handled(run: Run) -> None:
-    """Issue 3, Exceptions: `__context__` and `__cause__` right."""
+    """Rules 6.7, 8.18: the cancellation is the cause, and what was handled the context."""
 
     async def main() -> None:
         with giambio.fail_after(0.01):
@@ -367,7 +367,7 @@ def test_a_time_out_is_caused_by_the_cancellation_and_keeps_what_was_handled(run
 
 
 def test_a_clean_up_that_fails_after_a_time_out_is_raised_as_itself(run: Run) -> None:
-    """DESIGN, Cancellation: only what reaches the end of the block is a time-out."""
+    """Rule 6.7: only a cancellation that reaches the end of the block is a timeout."""
 
     async def crash() -> None:
         try:
@@ -386,7 +386,7 @@ def test_a_clean_up_that_fails_after_a_time_out_is_raised_as_itself(run: Run) ->
 
 
 def test_a_clean_up_that_fails_in_several_steps_keeps_the_whole_story(run: Run) -> None:
-    """Issue 3, Exceptions: `__context__` and `__cause__` right."""
+    """Rule 8.18: `__context__` and `__cause__` right."""
 
     async def main() -> None:
         with giambio.fail_after(0.01):
@@ -426,7 +426,7 @@ def test_a_time_out_inside_of_a_task_does_not_cancel_the_task(run: Run) -> None:
 
 
 def test_nested_time_outs_that_pass_while_the_loop_is_busy_end_at_the_outer_one(run: Run) -> None:
-    """SEMANTICS, Cancellation: when both are cancelled, the outer one catches."""
+    """Rule 6.1: when both are cancelled, the outer one catches."""
     clock = ManualClock()
 
     async def main() -> None:
@@ -450,7 +450,7 @@ def test_a_time_out_inside_that_was_caught_leaves_the_outer_one_in_force(run: Ru
 
 
 def test_a_clean_up_with_a_time_limit_of_its_own(run: Run) -> None:
-    """DESIGN, Cancellation: level-triggered: cleaning up takes a shield."""
+    """Rule 6.4: level-triggered: cleaning up takes a shield."""
 
     async def main() -> None:
         with pytest.raises(TimeoutError) as outer, giambio.fail_after(0.01):
@@ -469,7 +469,7 @@ def test_a_clean_up_with_a_time_limit_of_its_own(run: Run) -> None:
 
 
 def test_a_swallowed_cancellation_stays_in_force_inside_of_a_later_time_out(run: Run) -> None:
-    """DESIGN, Cancellation: a cancelled scope makes every checkpoint inside it raise."""
+    """Rule 5.1: a cancelled scope makes every checkpoint inside it raise."""
 
     async def child() -> str:
         with pytest.raises(giambio.CancelledError):
@@ -491,7 +491,7 @@ def test_a_swallowed_cancellation_stays_in_force_inside_of_a_later_time_out(run:
 
 
 def test_the_deadline_of_a_scope_that_is_over_may_be_set_and_does_nothing(run: Run) -> None:
-    """SEMANTICS, Cancellation: a cancelled scope stays cancelled."""
+    """Rule 6.8: a cancelled scope stays cancelled."""
 
     async def main() -> None:
         with giambio.move_on_after(60) as left:
@@ -509,7 +509,7 @@ def test_the_deadline_of_a_scope_that_is_over_may_be_set_and_does_nothing(run: R
 
 
 def test_a_time_out_around_a_block_whose_child_breaks_down(run: Run) -> None:
-    """SEMANTICS, Outcomes: real failures drop `CancelledError`s."""
+    """Rule 8.6: real failures drop `CancelledError`s."""
     error = ZeroDivisionError("clean-up")
 
     async def main() -> None:

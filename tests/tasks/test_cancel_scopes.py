@@ -33,7 +33,7 @@ async def is_cancelled() -> bool:
 
 
 def test_cancellation_is_level_triggered(run: Run) -> None:
-    """DESIGN, Cancellation: every checkpoint inside raises until the scope is left."""
+    """Rule 5.1: every checkpoint inside raises until the scope is left."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -51,6 +51,8 @@ def test_cancellation_is_level_triggered(run: Run) -> None:
 
 
 def test_a_cancelled_scope_catches_what_reaches_its_end(run: Run) -> None:
+    """Rule 5.2: it ends where its scope ends."""
+
     async def main() -> None:
         with giambio.CancelScope() as scope:
             scope.cancel()
@@ -87,7 +89,7 @@ def test_a_scope_that_is_not_cancelled_catches_nothing(run: Run) -> None:
 
 
 def test_cancelling_the_inner_scope_leaves_the_outer_one_alone(run: Run) -> None:
-    """DESIGN, Cancellation: scopes nest."""
+    """Rule 6.1: scopes nest."""
 
     async def main() -> None:
         with giambio.CancelScope() as outer:
@@ -102,7 +104,7 @@ def test_cancelling_the_inner_scope_leaves_the_outer_one_alone(run: Run) -> None
 
 
 def test_when_both_are_cancelled_the_outer_one_catches(run: Run) -> None:
-    """DESIGN, Cancellation: scopes nest."""
+    """Rule 6.1: scopes nest."""
 
     async def main() -> None:
         with giambio.CancelScope() as outer:
@@ -162,7 +164,7 @@ def test_a_scope_cancelled_before_it_is_entered(run: Run) -> None:
 
 
 def test_the_reason_of_the_innermost_cancelled_scope_is_told(run: Run) -> None:
-    """DESIGN, Cancellation: scopes carry a reason."""
+    """Rule 5.20: scopes carry a reason."""
 
     async def main() -> None:
         reason = object()
@@ -190,7 +192,7 @@ def test_without_a_reason() -> None:
 
 
 def test_cleaning_up_may_wait_in_a_shield(run: Run) -> None:
-    """DESIGN, Cancellation: scopes can shield."""
+    """Rule 6.4: scopes can shield."""
 
     async def main() -> None:
         cleaned = []
@@ -245,7 +247,7 @@ def test_the_shield_reaches_tasks_inside(run: Run) -> None:
 
 
 def test_lifting_the_shield_lets_the_cancellation_in(run: Run) -> None:
-    """SEMANTICS, Cancellation: `shield` can be changed while tasks wait inside."""
+    """Rule 6.5: `shield` can be changed while tasks wait inside."""
 
     async def main() -> None:
         inner = giambio.CancelScope(shield=True)
@@ -267,7 +269,7 @@ def test_lifting_the_shield_lets_the_cancellation_in(run: Run) -> None:
 
 
 def test_shielding_before_the_cancellation_arrives_withdraws_it(run: Run) -> None:
-    """SEMANTICS, Parking: the kernel can withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> str:
         inner = giambio.CancelScope()
@@ -288,7 +290,7 @@ def test_shielding_before_the_cancellation_arrives_withdraws_it(run: Run) -> Non
 
 
 def test_shielding_and_lifting_again_in_one_turn(run: Run) -> None:
-    """SEMANTICS, Cancellation: `shield` can be changed while tasks wait inside."""
+    """Rule 6.5: `shield` can be changed while tasks wait inside."""
 
     async def main() -> None:
         inner = giambio.CancelScope()
@@ -321,7 +323,7 @@ def test_a_shield_is_true_or_false(value: Any) -> None:
 
 
 def test_a_deadline_cancels(run: Run) -> None:
-    """DESIGN, Cancellation: scopes have deadlines."""
+    """Rule 6.2: scopes have deadlines."""
 
     async def main() -> None:
         start = giambio.current_time()
@@ -335,7 +337,7 @@ def test_a_deadline_cancels(run: Run) -> None:
 
 
 def test_entering_a_scope_whose_deadline_has_passed_cancels_at_once(run: Run) -> None:
-    """SEMANTICS, The loop: entering a scope whose deadline has passed cancels it at once."""
+    """Rule 6.3: entering a scope whose deadline has passed cancels it at once."""
 
     async def main() -> None:
         for deadline in (giambio.current_time(), giambio.current_time() - 1, -inf):
@@ -358,7 +360,7 @@ def test_setting_a_deadline_that_has_passed_cancels_at_once(run: Run) -> None:
 
 
 def test_an_earlier_deadline_can_be_set_while_a_task_waits(run: Run) -> None:
-    """SEMANTICS, Cancellation: `deadline` can be changed while tasks wait inside."""
+    """Rule 6.5: `deadline` can be changed while tasks wait inside."""
 
     async def main() -> None:
         scope = giambio.CancelScope(deadline=giambio.current_time() + 3600)
@@ -376,7 +378,7 @@ def test_an_earlier_deadline_can_be_set_while_a_task_waits(run: Run) -> None:
 
 
 def test_a_later_deadline_can_be_set_while_a_task_waits(run: Run) -> None:
-    """SEMANTICS, Cancellation: `deadline` can be changed while tasks wait inside."""
+    """Rule 6.5: `deadline` can be changed while tasks wait inside."""
 
     async def main() -> None:
         now = giambio.current_time()
@@ -429,7 +431,7 @@ def test_a_deadline_is_a_number(value: Any, kind: type[Exception]) -> None:
 
 
 def test_a_timeout_in_a_timeout(run: Run) -> None:
-    """DESIGN, Cancellation: scopes nest; the earlier deadline wins wherever it is."""
+    """Rule 6.2: scopes nest; the earlier deadline wins wherever it is."""
 
     async def main() -> None:
         with giambio.move_on_after(3600) as outer, giambio.move_on_after(0.001) as inner:
@@ -469,7 +471,7 @@ def test_move_on_in_time(run: Run) -> None:
 
 
 def test_fail_raises_timeout_error(run: Run) -> None:
-    """DESIGN, section 3: `fail_after` raises TimeoutError."""
+    """Rule 6.7: `fail_after` raises TimeoutError."""
 
     async def main() -> None:
         with (
@@ -561,7 +563,7 @@ def test_the_families_shield(run: Run, make: Callable[..., Any]) -> None:
 
 
 def test_the_effective_deadline(run: Run) -> None:
-    """SEMANTICS, Cancellation: the effective deadline is -inf inside a cancelled scope."""
+    """Rule 6.6: the effective deadline is -inf inside a cancelled scope."""
 
     async def main() -> None:
         assert giambio.current_effective_deadline() == inf
@@ -603,7 +605,7 @@ def test_the_effective_deadline_outside_of_a_task() -> None:
 
 
 def test_a_scope_is_used_once(run: Run) -> None:
-    """SEMANTICS, Cancellation: scopes are single-use."""
+    """Rule 6.8: scopes are single-use."""
 
     async def main() -> None:
         scope = giambio.CancelScope()
@@ -616,7 +618,7 @@ def test_a_scope_is_used_once(run: Run) -> None:
 
 
 def test_leaving_out_of_order_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them out of order is an error."""
+    """Rule 6.9: leaving them out of order is an error."""
 
     async def main() -> None:
         outer, inner = giambio.CancelScope(), giambio.CancelScope()
@@ -632,7 +634,7 @@ def test_leaving_out_of_order_is_an_error(run: Run) -> None:
 
 
 def test_leaving_before_entering_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them before entering is an error."""
+    """Rule 6.10: leaving them before entering is an error."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="is left, but was not entered"):
@@ -652,7 +654,7 @@ def test_leaving_twice_is_an_error(run: Run) -> None:
 
 
 def test_leaving_in_another_task_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them in another task is an error."""
+    """Rule 6.11: leaving them in another task is an error."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -668,7 +670,7 @@ def test_leaving_in_another_task_is_an_error(run: Run) -> None:
 
 
 def test_a_scope_across_the_yield_of_a_generator_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them out of order is an error."""
+    """Rule 6.9: leaving them out of order is an error."""
 
     def generator() -> Iterator[int]:
         with giambio.CancelScope():
@@ -685,7 +687,7 @@ def test_a_scope_across_the_yield_of_a_generator_is_an_error(run: Run) -> None:
 
 
 def test_async_with_says_with(run: Run) -> None:
-    """SEMANTICS, Cancellation: `async with` on a scope says: use `with`."""
+    """Rule 6.13: `async with` on a scope says: use `with`."""
 
     async def main() -> None:
         with pytest.raises(TypeError, match="entered with `with`, not `async with`"):
@@ -701,7 +703,7 @@ def test_entering_outside_of_a_task_is_an_error() -> None:
 
 
 def test_cancel_from_another_thread_is_an_error(run: Run) -> None:
-    """DESIGN, Errors teach: and what to use instead."""
+    """Rule 6.15: the error says what to use instead."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -737,7 +739,7 @@ def test_cancel_by_way_of_the_loop_from_another_thread(run: Run) -> None:
 
 
 def test_a_scope_is_final_weakly_referenced_and_not_picklable() -> None:
-    """SEMANTICS, Compiled and pure: public classes are final, not picklable."""
+    """Rule 20.4: final and not picklable."""
     scope = giambio.CancelScope()
     assert weakref.ref(scope)() is scope
     with pytest.raises(AttributeError):
@@ -815,7 +817,7 @@ def test_a_mixed_group_keeps_cancellations_that_come_from_further_out(run: Run) 
 
 
 def test_task_cancel_is_level_triggered_and_idempotent(run: Run) -> None:
-    """SEMANTICS, Cancellation: `task.cancel(reason=None)`: level-triggered, idempotent."""
+    """Rule 5.16: `task.cancel(reason=None)`: level-triggered, idempotent."""
 
     async def child() -> list[object]:
         reasons: list[object] = []
@@ -840,7 +842,7 @@ def test_task_cancel_is_level_triggered_and_idempotent(run: Run) -> None:
 
 
 def test_swallowing_the_cancellation_is_a_normal_result(run: Run) -> None:
-    """SEMANTICS, Cancellation: swallowing the cancellation and returning is a normal result."""
+    """Rule 5.18: swallowing the cancellation and returning is a normal result."""
 
     async def child() -> str:
         with suppress(giambio.CancelledError):
@@ -898,7 +900,7 @@ def test_a_cancelled_main_task_says_so(run: Run) -> None:
 
 
 def test_cancelling_in_the_turn_in_which_a_timer_fires(run: Run) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing (sleep) raises."""
+    """Rule 5.4: one that transferred nothing (sleep) raises."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -922,7 +924,7 @@ def test_manager_cancel_carries_its_reason(run: Run) -> None:
 
 
 def test_the_scope_of_a_manager_can_have_a_deadline_and_a_shield(run: Run) -> None:
-    """SEMANTICS, Cancellation: `shield` and `deadline` can be changed while tasks wait."""
+    """Rule 6.5: `shield` and `deadline` can be changed while tasks wait."""
 
     async def main() -> None:
         with giambio.CancelScope() as outer:
@@ -960,7 +962,7 @@ def test_a_coroutine_closed_by_hand_leaves_its_scopes(run: Run) -> None:
 
 
 def test_what_a_scope_caught_is_forgotten(run: Run) -> None:
-    """DESIGN, section 8: leaks."""
+    """Rule 8.19: the caught cancellation is not kept."""
 
     class Big:
         pass

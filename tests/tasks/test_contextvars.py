@@ -33,7 +33,7 @@ def test_main_runs_in_a_copy_of_the_starters_context(run: Run) -> None:
 
 
 def test_a_task_gets_a_copy_of_its_spawners_context_as_it_was_at_the_call(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` copies the spawner's context at the call."""
+    """Rule 7.11: `spawn` copies the spawner's context at the call."""
 
     async def child() -> str:
         seen = var.get()
@@ -58,7 +58,7 @@ def test_a_task_gets_a_copy_of_its_spawners_context_as_it_was_at_the_call(run: R
 
 
 def test_the_very_context_can_be_given(run: Run) -> None:
-    """SEMANTICS, Task managers: `context=` uses that very context."""
+    """Rule 7.12: `context=` uses that very context."""
 
     async def child(value: str) -> str:
         seen = var.get()
@@ -148,7 +148,7 @@ def test_the_context_is_kept_when_an_exception_is_thrown_in(run: Run) -> None:
 
 
 def test_callbacks_and_timers_run_in_a_copy_of_the_callers_context(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: callbacks and timers carry a context."""
+    """Rule 1.14: callbacks and timers carry a context."""
     seen: list[str] = []
 
     def callback() -> None:
@@ -172,7 +172,7 @@ def test_callbacks_and_timers_run_in_a_copy_of_the_callers_context(loop: giambio
 
 
 def test_a_callback_runs_in_the_very_context_it_was_given(loop: giambio.EventLoop) -> None:
-    """SEMANTICS, Parking: callbacks and timers carry a context."""
+    """Rule 1.14: callbacks and timers carry a context."""
     context = contextvars.Context()
 
     async def main() -> None:

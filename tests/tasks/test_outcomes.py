@@ -51,7 +51,7 @@ def depth(exc: BaseException) -> int:
 
 
 def test_one_failure_is_raised_as_itself(run: Run) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rule 8.3: one real failure leaves the block as itself."""
     error = ValueError("the one")
 
     async def main() -> None:
@@ -65,7 +65,7 @@ def test_one_failure_is_raised_as_itself(run: Run) -> None:
 
 
 def test_several_failures_are_a_group(run: Run) -> None:
-    """SEMANTICS, Outcomes: several as an `ExceptionGroup`."""
+    """Rule 8.4: several as an `ExceptionGroup`."""
     first, second = ValueError("first"), KeyError("second")
 
     async def main() -> None:
@@ -81,7 +81,7 @@ def test_several_failures_are_a_group(run: Run) -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_a_group_with_a_base_exception_is_a_base_group(run: Run, kind: type[BaseException]) -> None:
-    """SEMANTICS, Outcomes: a `BaseExceptionGroup` with `KeyboardInterrupt` or `SystemExit`."""
+    """Rule 8.5: a `BaseExceptionGroup` with `KeyboardInterrupt` or `SystemExit`."""
     first, second = ValueError("first"), kind()
 
     async def main() -> None:
@@ -97,7 +97,7 @@ def test_a_group_with_a_base_exception_is_a_base_group(run: Run, kind: type[Base
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_a_single_base_exception_is_raised_as_itself(run: Run, kind: type[BaseException]) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rule 8.5: one real failure leaves the block as itself."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -109,7 +109,7 @@ def test_a_single_base_exception_is_raised_as_itself(run: Run, kind: type[BaseEx
 
 
 def test_strict_groups_a_single_failure(run: Run) -> None:
-    """DESIGN: `TaskManager(strict=True)` always groups."""
+    """Rule 8.9: `TaskManager(strict=True)` always groups."""
     error = ValueError("the one")
 
     async def main() -> None:
@@ -134,7 +134,7 @@ def test_strict_groups_a_failure_of_the_body(run: Run) -> None:
 
 
 def test_strict_none_inherits_from_run(run: Run) -> None:
-    """SEMANTICS, Outcomes: `strict=None` inherits from `run(strict=…)`."""
+    """Rule 8.9: `strict=None` inherits from `run(strict=…)`."""
 
     async def main(strict: bool | None) -> None:
         async with giambio.TaskManager(strict=strict) as manager:
@@ -151,7 +151,7 @@ def test_strict_none_inherits_from_run(run: Run) -> None:
 
 
 def test_except_star_catches_both(run: Run) -> None:
-    """DESIGN: `except*` catches both."""
+    """Rule 8.4: `except*` catches both."""
 
     async def main(*errors: BaseException) -> list[BaseException]:
         caught: list[BaseException] = []
@@ -169,7 +169,7 @@ def test_except_star_catches_both(run: Run) -> None:
 
 
 def test_the_body_counts_as_a_child(run: Run) -> None:
-    """SEMANTICS, Outcomes: the body of the block counts as a child."""
+    """Rule 8.2: the body of the block counts as a child."""
     body, child = ValueError("body"), KeyError("child")
 
     async def main() -> None:
@@ -184,7 +184,7 @@ def test_the_body_counts_as_a_child(run: Run) -> None:
 
 
 def test_a_failing_body_alone_is_raised_as_itself(run: Run) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rule 8.3: one real failure leaves the block as itself."""
     body = ValueError("body")
 
     async def main() -> None:
@@ -200,7 +200,7 @@ def test_a_failing_body_alone_is_raised_as_itself(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_failures_in_the_same_turn_are_both_kept(run: Run) -> None:
-    """DESIGN: nothing is ever lost."""
+    """Rule 8.10: nothing is ever lost."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -216,7 +216,7 @@ def test_failures_in_the_same_turn_are_both_kept(run: Run) -> None:
 
 
 def test_real_failures_drop_cancellations(run: Run) -> None:
-    """SEMANTICS, Outcomes: real failures drop `CancelledError`s."""
+    """Rule 8.6: real failures drop `CancelledError`s."""
     error = ValueError("real")
 
     async def main() -> None:
@@ -234,7 +234,7 @@ def test_real_failures_drop_cancellations(run: Run) -> None:
 
 
 def test_real_failures_drop_cancellations_in_a_group_of_the_body(run: Run) -> None:
-    """SEMANTICS, Outcomes: real failures drop `CancelledError`s."""
+    """Rule 8.6: real failures drop `CancelledError`s."""
     error = ValueError("real")
 
     async def main() -> None:
@@ -251,7 +251,7 @@ def test_real_failures_drop_cancellations_in_a_group_of_the_body(run: Run) -> No
 
 
 def test_real_failures_drop_cancellations_in_a_group_of_a_child(run: Run) -> None:
-    """SEMANTICS, Outcomes: real failures drop `CancelledError`s."""
+    """Rule 8.6: real failures drop `CancelledError`s."""
     error = ValueError("real")
 
     async def child() -> None:
@@ -272,7 +272,7 @@ def test_real_failures_drop_cancellations_in_a_group_of_a_child(run: Run) -> Non
 
 
 def test_a_group_of_cancellations_is_a_cancellation(run: Run) -> None:
-    """SEMANTICS, Parking: everything recognises cancellation through one predicate."""
+    """Rule 3.11: everything recognises cancellation through one predicate."""
 
     async def child() -> None:
         try:
@@ -291,7 +291,7 @@ def test_a_group_of_cancellations_is_a_cancellation(run: Run) -> None:
 
 
 def test_only_cancellations_leave_as_one(run: Run) -> None:
-    """SEMANTICS, Outcomes: only cancellations leave as one."""
+    """Rule 8.7: only cancellations leave as one."""
 
     async def main() -> None:
         seen: list[BaseException] = []
@@ -313,7 +313,7 @@ def test_only_cancellations_leave_as_one(run: Run) -> None:
 
 
 def test_cancelled_children_cancel_the_block_that_only_joins(run: Run) -> None:
-    """SEMANTICS, Outcomes: only cancellations leave as one."""
+    """Rule 8.7: only cancellations leave as one."""
 
     async def main() -> None:
         reached = []
@@ -330,7 +330,7 @@ def test_cancelled_children_cancel_the_block_that_only_joins(run: Run) -> None:
 def test_children_that_finish_although_cancelled_from_outside_end_the_block_normally(
     run: Run,
 ) -> None:
-    """SEMANTICS, Cancellation: swallowing the cancellation is a normal result."""
+    """Rule 5.18: swallowing the cancellation is a normal result."""
 
     async def stubborn() -> str:
         with suppress(giambio.CancelledError):
@@ -362,7 +362,7 @@ def test_a_child_cancelled_by_itself_fails_nobody(run: Run) -> None:
 
 
 def test_a_stray_cancellation_becomes_a_runtime_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: a `CancelledError` where no scope was cancelled."""
+    """Rule 5.19: a `CancelledError` where no scope was cancelled."""
     stray = giambio.CancelledError("by hand")
 
     async def main() -> None:
@@ -375,7 +375,7 @@ def test_a_stray_cancellation_becomes_a_runtime_error(run: Run) -> None:
 
 
 def test_a_stray_cancellation_of_the_main_task_becomes_a_runtime_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: a `CancelledError` where no scope was cancelled."""
+    """Rule 5.19: a `CancelledError` where no scope was cancelled."""
 
     async def main() -> None:
         raise giambio.CancelledError
@@ -385,7 +385,7 @@ def test_a_stray_cancellation_of_the_main_task_becomes_a_runtime_error(run: Run)
 
 
 def test_a_cancellation_kept_and_raised_later_becomes_a_runtime_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: a `CancelledError` where no scope was cancelled."""
+    """Rule 5.19: a `CancelledError` where no scope was cancelled."""
 
     async def child() -> None:
         kept: list[BaseException] = []
@@ -407,7 +407,7 @@ def test_a_cancellation_kept_and_raised_later_becomes_a_runtime_error(run: Run) 
 
 
 def test_a_stray_cancellation_in_the_body_does_not_end_at_the_block(run: Run) -> None:
-    """SEMANTICS, Cancellation: a `CancelledError` where no scope was cancelled."""
+    """Rule 5.19: a `CancelledError` where no scope was cancelled."""
 
     async def main() -> None:
         tasks = []
@@ -426,7 +426,7 @@ def test_a_stray_cancellation_in_the_body_does_not_end_at_the_block(run: Run) ->
 
 
 def test_a_failure_that_arrives_by_two_ways_is_reported_once(run: Run) -> None:
-    """DESIGN: its own, and a sibling that joined it, is reported once."""
+    """Rule 8.8: by itself and by a sibling that joined it."""
     error = ValueError("once")
 
     async def main() -> None:
@@ -442,7 +442,7 @@ def test_a_failure_that_arrives_by_two_ways_is_reported_once(run: Run) -> None:
 
 
 def test_duplicates_are_found_at_any_depth_of_groups(run: Run) -> None:
-    """SEMANTICS, Outcomes: duplicates are found by identity at any depth of groups."""
+    """Rule 8.8: duplicates are found by identity at any depth of groups."""
     error, other = ValueError("once"), KeyError("other")
 
     async def wrap(task: giambio.Task[Any]) -> None:
@@ -469,7 +469,7 @@ def test_duplicates_are_found_at_any_depth_of_groups(run: Run) -> None:
 
 
 def test_a_group_of_nothing_but_duplicates_is_dropped(run: Run) -> None:
-    """SEMANTICS, Outcomes: duplicates are found by identity at any depth of groups."""
+    """Rule 8.8: duplicates are found by identity at any depth of groups."""
     error = ValueError("once")
 
     async def wrap(task: giambio.Task[Any]) -> None:
@@ -489,7 +489,7 @@ def test_a_group_of_nothing_but_duplicates_is_dropped(run: Run) -> None:
 
 
 def test_groups_may_be_nested_deeper_than_python_calls_go(run: Run) -> None:
-    """DESIGN: nothing is ever lost, also not for a `RecursionError` of ours."""
+    """Rule 8.10: nothing is ever lost, also not for a `RecursionError` of ours."""
 
     async def descend(depth: int) -> None:
         if depth == 0:
@@ -508,7 +508,7 @@ def test_groups_may_be_nested_deeper_than_python_calls_go(run: Run) -> None:
 
 
 def test_equal_errors_are_no_duplicates(run: Run) -> None:
-    """SEMANTICS, Outcomes: duplicates are found by identity."""
+    """Rule 8.8: duplicates are found by identity."""
 
     class Equal(Exception):
         def __eq__(self, other: object) -> bool:
@@ -531,7 +531,7 @@ def test_equal_errors_are_no_duplicates(run: Run) -> None:
 
 
 def test_joining_a_failed_task_raises_its_own_exception(run: Run) -> None:
-    """SEMANTICS, Outcomes: or raise the task's own exception."""
+    """Rule 8.11: joining raises the task's own exception."""
     error = ValueError("own")
 
     async def main() -> None:
@@ -558,7 +558,7 @@ def test_joining_a_failed_task_raises_its_own_exception(run: Run) -> None:
 
 
 def test_observing_a_failure_does_not_handle_it(run: Run) -> None:
-    """SEMANTICS, Outcomes: observing a failure by joining does not handle it."""
+    """Rule 8.15: observing a failure by joining does not handle it."""
 
     async def main() -> str:
         try:
@@ -574,7 +574,7 @@ def test_observing_a_failure_does_not_handle_it(run: Run) -> None:
 
 
 def test_joining_a_cancelled_task_raises_an_ordinary_exception(run: Run) -> None:
-    """SEMANTICS, Outcomes: or `TaskCancelled` (an ordinary exception) when it was cancelled."""
+    """Rule 8.13: `TaskCancelled`, an ordinary exception."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -591,7 +591,7 @@ def test_joining_a_cancelled_task_raises_an_ordinary_exception(run: Run) -> None
 
 
 def test_asking_an_unfinished_task(run: Run) -> None:
-    """SEMANTICS, Outcomes: or `TaskNotFinished` from `result()` before the end."""
+    """Rule 8.14: `TaskNotFinished` before the end."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -604,8 +604,23 @@ def test_asking_an_unfinished_task(run: Run) -> None:
     run(main)
 
 
+def test_only_a_cancellation_escapes_except_exception() -> None:
+    """Rule 19.7: all other errors of giambio's are ordinary ones, with one base."""
+    errors = [
+        value
+        for value in map(giambio.__dict__.get, giambio.__all__)
+        if isinstance(value, type) and issubclass(value, BaseException)
+    ]
+    assert len(errors) > 10
+    assert [error for error in errors if not issubclass(error, giambio.GiambioError)] == [
+        giambio.CancelledError
+    ]
+    assert issubclass(giambio.GiambioError, Exception)
+    assert not issubclass(giambio.CancelledError, Exception)
+
+
 def test_awaiting_oneself_is_an_error(run: Run) -> None:
-    """SEMANTICS, Outcomes: awaiting oneself is an error."""
+    """Rule 8.16: awaiting oneself is an error."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -634,7 +649,7 @@ def test_many_may_join_one_task(run: Run) -> None:
 
 
 def test_cancelling_a_joiner_does_not_cancel_the_task(run: Run) -> None:
-    """SEMANTICS, Cancellation: cancelling a joiner never cancels the task."""
+    """Rule 5.17: cancelling a joiner never cancels the task."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -651,7 +666,7 @@ def test_cancelling_a_joiner_does_not_cancel_the_task(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_joiner_cancelled_in_the_turn_in_which_the_task_ends_is_cancelled(run: Run) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing (join, …) raises."""
+    """Rule 5.4: one that transferred nothing (join, …) raises."""
 
     async def main() -> None:
         results: list[object] = []
@@ -679,7 +694,7 @@ def test_a_joiner_cancelled_in_the_turn_in_which_the_task_ends_is_cancelled(run:
 
 
 def test_the_traceback_is_restored_each_time(run: Run) -> None:
-    """SEMANTICS, Outcomes: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
     error = ValueError("x")
 
     async def main() -> None:
@@ -704,7 +719,7 @@ def test_the_traceback_is_restored_each_time(run: Run) -> None:
 
 
 def test_joiners_leave_no_trace_in_what_leaves_the_block(run: Run) -> None:
-    """SEMANTICS, Outcomes: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
 
     async def join(task: giambio.Task[Any]) -> None:
         with suppress(ValueError):
@@ -723,7 +738,7 @@ def test_joiners_leave_no_trace_in_what_leaves_the_block(run: Run) -> None:
 
 
 def test_joiners_leave_no_trace_in_a_group(run: Run) -> None:
-    """SEMANTICS, Outcomes: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
 
     async def main() -> None:
         async with giambio.TaskManager(strict=True) as manager:
@@ -738,7 +753,7 @@ def test_joiners_leave_no_trace_in_a_group(run: Run) -> None:
 
 
 def test_result_restores_the_traceback_each_time(run: Run) -> None:
-    """SEMANTICS, Outcomes: with its original traceback restored each time."""
+    """Rule 8.12: the original traceback is restored each time."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match="x"):
@@ -772,7 +787,7 @@ async def fail_with_cause() -> None:
 
 
 def test_a_failure_does_not_get_the_bodys_cancellation_as_context(run: Run) -> None:
-    """SEMANTICS, Outcomes: a failure leaves the block as itself."""
+    """Rule 8.18: a failure leaves the block as itself."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -787,7 +802,7 @@ def test_a_failure_does_not_get_the_bodys_cancellation_as_context(run: Run) -> N
 
 @pytest.mark.parametrize("waiting", [True, False])
 def test_a_failure_keeps_its_own_context(run: Run, waiting: bool) -> None:
-    """SEMANTICS, Outcomes: a failure leaves the block as itself."""
+    """Rule 8.18: a failure leaves the block as itself."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -804,7 +819,7 @@ def test_a_failure_keeps_its_own_context(run: Run, waiting: bool) -> None:
 def test_a_failure_keeps_its_own_context_when_the_block_is_in_an_except_clause(
     run: Run, waiting: bool
 ) -> None:
-    """SEMANTICS, Outcomes: a failure leaves the block as itself."""
+    """Rule 8.18: a failure leaves the block as itself."""
 
     async def main() -> None:
         try:
@@ -821,7 +836,7 @@ def test_a_failure_keeps_its_own_context_when_the_block_is_in_an_except_clause(
 
 
 def test_a_joiner_in_an_except_clause_does_not_change_the_context(run: Run) -> None:
-    """SEMANTICS, Outcomes: a failure leaves the block as itself."""
+    """Rule 8.18: a failure leaves the block as itself."""
 
     async def join(task: giambio.Task[Any]) -> None:
         try:
@@ -883,7 +898,7 @@ def test_an_error_raised_while_the_body_is_cancelled_keeps_its_context(run: Run)
 
 
 def test_nested_managers_pass_one_failure_on_as_itself(run: Run) -> None:
-    """SEMANTICS, Outcomes: one real failure leaves the block as itself."""
+    """Rule 8.3: one real failure leaves the block as itself."""
     error = ValueError("deep")
 
     async def nest(levels: int) -> None:
@@ -902,7 +917,7 @@ def test_nested_managers_pass_one_failure_on_as_itself(run: Run) -> None:
 
 
 def test_an_exception_of_a_callback_while_the_main_task_joins_fails_the_block(run: Run) -> None:
-    """SEMANTICS, The loop: an exception from a plain callback is raised into the main task."""
+    """Rule 1.12: an exception from a plain callback is raised into the main task."""
 
     def broken() -> None:
         raise KeyError("callback")

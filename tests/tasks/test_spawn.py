@@ -99,7 +99,7 @@ Spawn = Callable[..., Awaitable[giambio.Task[Any]]]
 def test_what_is_accepted(
     run: Run, spawn: Spawn, make: Callable[[], tuple[Any, ...]], result: object
 ) -> None:
-    """SEMANTICS, Task managers: what is accepted is judged by what the call returned."""
+    """Rule 7.10: what is accepted is judged by what the call returned."""
 
     async def main() -> object:
         async with giambio.TaskManager() as manager:
@@ -110,7 +110,7 @@ def test_what_is_accepted(
 
 
 def test_a_method_of_a_socket_is_accepted(run: Run, spawn: Spawn) -> None:
-    """SEMANTICS, Task managers: any callable that returned an awaitable (`sock.send_all`)."""
+    """Rule 7.10: any callable that returned an awaitable (`sock.send_all`)."""
 
     async def main() -> bytes:
         left, right = map(giambio.wrap_socket, socket.socketpair())
@@ -137,7 +137,7 @@ def test_a_task_can_be_spawned_to_be_awaited_elsewhere(run: Run, spawn: Spawn) -
 
 @pytest.mark.parametrize("value", [None, 5, "fetch", [], object])
 def test_what_cannot_be_awaited_is_refused(run: Run, spawn: Spawn, value: Any) -> None:
-    """Bad input: spawn of what is not awaitable."""
+    """Rules 7.10, 19.1: the error names the object."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -149,7 +149,7 @@ def test_what_cannot_be_awaited_is_refused(run: Run, spawn: Spawn, value: Any) -
 
 
 def test_a_sync_function_is_refused_with_advice(run: Run, spawn: Spawn) -> None:
-    """DESIGN, Errors teach: `manager.spawn(fetch)` on a sync function."""
+    """Rule 19.4: `manager.spawn(fetch)` on a sync function."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -190,7 +190,7 @@ def test_what_the_call_raises_comes_out_of_spawn(run: Run, spawn: Spawn) -> None
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_running_coroutine_is_refused(run: Run, spawn: Spawn) -> None:
-    """Bad input: spawn of a coroutine already running."""
+    """Rule 19.1: a coroutine that runs already."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -205,7 +205,7 @@ def test_a_running_coroutine_is_refused(run: Run, spawn: Spawn) -> None:
 
 
 def test_a_coroutine_cannot_spawn_itself(run: Run, spawn: Spawn) -> None:
-    """Bad input: spawn of a coroutine already running."""
+    """Rule 19.1: a coroutine that runs already."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -235,7 +235,7 @@ def test_a_finished_coroutine_is_refused(run: Run, spawn: Spawn) -> None:
 def test_a_coroutine_that_waits_for_its_first_step_cannot_be_two_tasks(
     run: Run, spawn: Spawn
 ) -> None:
-    """Bad input: spawn of a coroutine already running (here: about to)."""
+    """Rule 19.1: a coroutine that is about to run."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -262,7 +262,7 @@ def test_arguments_beside_a_coroutine_are_refused_and_it_is_closed(run: Run, spa
 def test_a_name_that_is_no_string_is_refused_and_the_coroutine_closed(
     run: Run, spawn: Spawn, name: Any
 ) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.2: the coroutine is closed."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -286,7 +286,7 @@ def test_a_wrong_context_is_refused_and_the_coroutine_closed(run: Run, spawn: Sp
 
 
 def test_before_the_block_was_entered(run: Run, spawn: Spawn) -> None:
-    """SEMANTICS, Task managers: spawning before the block was entered closes the coroutine."""
+    """Rule 7.9: spawning before the block was entered closes the coroutine."""
 
     async def main() -> None:
         coro = add(1)
@@ -298,7 +298,7 @@ def test_before_the_block_was_entered(run: Run, spawn: Spawn) -> None:
 
 
 def test_after_the_block_was_left(run: Run, spawn: Spawn) -> None:
-    """SEMANTICS, Task managers: spawning after it was left closes the coroutine."""
+    """Rule 7.9: spawning after it was left closes the coroutine."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -324,7 +324,7 @@ def test_after_the_loop_has_ended() -> None:
 
 
 def test_an_operation_that_is_refused_does_not_warn_as_well(run: Run, spawn: Spawn) -> None:
-    """SEMANTICS, Task managers: an error that closes what was given."""
+    """Rules 7.9, 19.2: the refused operation does not warn as well."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="not entered"):
@@ -370,7 +370,7 @@ def test_spawn_outside_of_a_task_says_so() -> None:
 
 
 def test_a_forgotten_spawn_warns_and_closes_what_it_was_given(run: Run) -> None:
-    """SEMANTICS, Task managers: forgotten, it warns like any coroutine and closes."""
+    """Rule 7.5: forgotten, it warns like any coroutine and closes."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -384,7 +384,7 @@ def test_a_forgotten_spawn_warns_and_closes_what_it_was_given(run: Run) -> None:
 
 
 def test_a_forgotten_spawn_of_an_operation_warns_once(run: Run) -> None:
-    """SEMANTICS, Task managers: forgotten, it closes what it was given."""
+    """Rule 7.5: forgotten, it closes what it was given."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -399,7 +399,7 @@ def test_a_forgotten_spawn_of_an_operation_warns_once(run: Run) -> None:
 
 
 def test_a_forgotten_spawn_does_not_call_the_function(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` does its work when awaited."""
+    """Rule 7.5: `spawn` does its work when awaited."""
 
     async def main() -> None:
         calls = []
@@ -418,7 +418,7 @@ def test_a_forgotten_spawn_does_not_call_the_function(run: Run) -> None:
 
 
 def test_a_cancelled_spawn_spawns_nothing_and_closes(run: Run) -> None:
-    """SEMANTICS, Task managers: cancelled, likewise."""
+    """Rule 7.6: nothing is spawned, and the coroutine is closed."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -434,7 +434,7 @@ def test_a_cancelled_spawn_spawns_nothing_and_closes(run: Run) -> None:
 
 
 def test_a_cancelled_spawn_of_an_operation_does_not_warn(run: Run) -> None:
-    """SEMANTICS, Task managers: cancelled, it closes what it was given."""
+    """Rule 7.6: cancelled, it closes what it was given."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -447,7 +447,7 @@ def test_a_cancelled_spawn_of_an_operation_does_not_warn(run: Run) -> None:
 
 
 def test_start_soon_spawns_in_a_cancelled_scope(run: Run) -> None:
-    """SEMANTICS, Task managers: `start_soon` enqueues at once; it is no checkpoint."""
+    """Rule 7.7: `start_soon` enqueues at once; it is no checkpoint."""
 
     async def main() -> int:
         async with giambio.TaskManager() as manager:
@@ -472,7 +472,7 @@ def test_start_soon_works_in_a_plain_callback(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_start_soon_enqueues_at_once(run: Run) -> None:
-    """SEMANTICS, Task managers: `start_soon` enqueues at once."""
+    """Rule 7.7: `start_soon` enqueues at once."""
 
     async def main() -> None:
         order: list[str] = []
@@ -490,7 +490,7 @@ def test_start_soon_enqueues_at_once(run: Run) -> None:
 
 
 def test_a_spawn_is_awaited_once(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: awaiting it twice is an error."""
+    """Rule 3.12: awaiting it twice is an error."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -512,7 +512,7 @@ async def read() -> str:
 
 
 def test_the_context_is_copied_at_the_call(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` copies the spawner's context at the call."""
+    """Rule 7.11: `spawn` copies the spawner's context at the call."""
 
     async def main() -> str:
         async with giambio.TaskManager() as manager:
@@ -538,7 +538,7 @@ def test_a_child_does_not_change_its_spawners_context(run: Run, spawn: Spawn) ->
 
 
 def test_context_uses_that_very_context(run: Run, spawn: Spawn) -> None:
-    """SEMANTICS, Task managers: `context=` uses that very context."""
+    """Rule 7.12: `context=` uses that very context."""
 
     async def change() -> str:
         before = variable.get()
@@ -646,6 +646,8 @@ def test_a_function_of_the_users_names_the_operation_that_it_returns(
 
 
 def test_a_task_lets_go_of_an_operation_when_it_ends(run: Run, spawn: Spawn) -> None:
+    """Rule 3.15: it lets go of the operation."""
+
     async def main() -> None:
         event = giambio.Event()
         reference = weakref.ref(event)
@@ -665,6 +667,7 @@ def test_a_task_lets_go_of_an_operation_when_it_ends(run: Run, spawn: Spawn) -> 
 def test_a_task_lets_go_of_an_operation_when_its_loop_is_interrupted(
     run: Run, spawn: Spawn
 ) -> None:
+    """Rule 3.15: it lets go of the operation."""
     tasks: list[giambio.Task[Any]] = []
     references: list[weakref.ref[giambio.Event]] = []
 
@@ -699,7 +702,7 @@ def test_an_operation_that_was_awaited_is_refused(run: Run, spawn: Spawn) -> Non
 
 
 def test_an_operation_that_runs_as_a_task_can_fail(run: Run, spawn: Spawn) -> None:
-    """What it raises has no frame of the runtime's, and none of the user's either."""
+    """Rules 3.15, 8.17: its error has no frame of the runtime's, and none of the user's."""
 
     async def main() -> BaseException | None:
         ours, theirs = socket.socketpair()
@@ -722,6 +725,8 @@ def test_an_operation_that_runs_as_a_task_can_fail(run: Run, spawn: Spawn) -> No
 def test_an_operation_that_runs_as_a_task_can_be_cancelled(
     run: Run, spawn: Spawn, begun: bool
 ) -> None:
+    """Rule 3.15: such a task can be cancelled."""
+
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             task = await spawn(manager, giambio.sleep_forever)
@@ -737,7 +742,7 @@ def test_an_operation_that_runs_as_a_task_can_be_cancelled(
 
 
 def test_limit_counts_running_children(run: Run) -> None:
-    """SEMANTICS, Task managers: `limit=n` counts running children."""
+    """Rule 7.13: `limit=n` counts running children."""
 
     async def main() -> int:
         running = peak = 0
@@ -761,7 +766,7 @@ def test_limit_counts_running_children(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_limit_is_first_come_first_served(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` waits for a place, first come first served."""
+    """Rule 7.13: `spawn` waits for a place, first come first served."""
 
     async def main() -> list[int]:
         order: list[int] = []
@@ -785,7 +790,7 @@ def test_limit_is_first_come_first_served(run: Run) -> None:
 
 
 def test_nobody_barges_in_when_a_place_is_free(run: Run) -> None:
-    """SEMANTICS, Checkpoints: release hands over to the first waiter; nobody barges in."""
+    """Rule 4.11: release hands over to the first waiter; nobody barges in."""
 
     async def main() -> list[str]:
         order: list[str] = []
@@ -814,7 +819,7 @@ def test_nobody_barges_in_when_a_place_is_free(run: Run) -> None:
 
 
 def test_start_soon_raises_when_full_and_closes(run: Run) -> None:
-    """SEMANTICS, Task managers: `start_soon` raises `WouldBlock` when full."""
+    """Rule 7.14: `start_soon` raises `WouldBlock` when full."""
 
     async def main() -> None:
         async with giambio.TaskManager(limit=2) as manager:
@@ -858,7 +863,7 @@ def test_a_cancelled_waiter_gives_its_turn_to_the_next(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_waiter_cancelled_when_its_place_was_promised_passes_it_on(run: Run) -> None:
-    """SEMANTICS, Cancellation: when a wake and a cancellation meet."""
+    """Rule 5.6: its place goes to the next in line."""
 
     async def main() -> list[str]:
         order: list[str] = []
@@ -887,7 +892,7 @@ def test_a_waiter_cancelled_when_its_place_was_promised_passes_it_on(run: Run) -
 
 
 def test_a_cancelled_waiter_closes_its_coroutine(run: Run) -> None:
-    """SEMANTICS, Task managers: cancelled, likewise."""
+    """Rule 7.6: nothing is spawned, and the coroutine is closed."""
 
     async def main() -> None:
         async with giambio.TaskManager(limit=1) as manager:
@@ -904,7 +909,7 @@ def test_a_cancelled_waiter_closes_its_coroutine(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_a_waiter_shielded_before_the_cancellation_arrived_waits_on(run: Run) -> None:
-    """SEMANTICS, Cancellation: `shield` can be changed while tasks wait inside."""
+    """Rules 6.5, 3.8: the shield went up before the cancellation arrived."""
 
     async def main() -> int:
         results = []

@@ -33,6 +33,8 @@ async def fail(error: BaseException) -> None:
 
 
 def test_start_returns_what_was_given_to_started(run: Run) -> None:
+    """Rule 7.16: it returns what was given to `started`."""
+
     async def main() -> int:
         async with giambio.TaskManager() as manager:
             return await manager.start(server, 8080)
@@ -103,7 +105,7 @@ def test_the_name_is_the_one_given(run: Run) -> None:
 
 
 def test_a_failure_before_started_comes_out_of_start(run: Run) -> None:
-    """SEMANTICS, Task managers: its failure comes out of `start`, not of the block."""
+    """Rule 7.18: its failure comes out of `start`, not of the block."""
 
     async def child(task_status: Status) -> None:
         await giambio.checkpoint()
@@ -120,6 +122,8 @@ def test_a_failure_before_started_comes_out_of_start(run: Run) -> None:
 
 
 def test_a_failure_after_started_comes_out_of_the_block(run: Run) -> None:
+    """Rule 7.18: a failure after `started()` is the block's."""
+
     async def child(task_status: Status) -> None:
         task_status.started()
         await giambio.checkpoint()
@@ -151,7 +155,7 @@ def test_a_failure_in_the_very_step_of_started_comes_out_of_the_block(run: Run) 
 
 
 def test_ending_without_started_is_an_error(run: Run) -> None:
-    """SEMANTICS, Task managers: ending without `started()` is a `RuntimeError`."""
+    """Rule 7.19: ending without `started()` is a `RuntimeError`."""
 
     async def child(task_status: Status) -> None:
         await giambio.checkpoint()
@@ -166,7 +170,7 @@ def test_ending_without_started_is_an_error(run: Run) -> None:
 
 
 def test_started_twice_is_an_error(run: Run) -> None:
-    """SEMANTICS, Task managers: calling it twice is a `RuntimeError`."""
+    """Rule 7.19: calling it twice is a `RuntimeError`."""
 
     async def child(task_status: Status) -> None:
         task_status.started()
@@ -197,7 +201,7 @@ def test_started_after_the_end_is_an_error(run: Run) -> None:
 
 
 def test_the_child_is_in_the_callers_scopes_until_started(run: Run) -> None:
-    """SEMANTICS, Task managers: until `started()` it is cancelled with the caller's scopes."""
+    """Rule 7.17: until `started()` it is cancelled with the caller's scopes."""
 
     async def main() -> None:
         seen: list[object] = []
@@ -221,6 +225,8 @@ def test_the_child_is_in_the_callers_scopes_until_started(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_after_started_the_callers_scopes_do_not_reach_the_child(run: Run) -> None:
+    """Rule 7.17: afterwards the caller's scopes do not reach it."""
+
     async def main() -> str:
         async with giambio.TaskManager() as manager:
             with giambio.CancelScope() as scope:
@@ -234,7 +240,7 @@ def test_after_started_the_callers_scopes_do_not_reach_the_child(run: Run) -> No
 
 @pytest.mark.parametrize("inside", [False, True], ids=["directly", "inside of a scope"])
 def test_cancelling_the_callers_task_cancels_the_child(run: Run, inside: bool) -> None:
-    """The child was there before the caller's own scope, which is made when it is cancelled."""
+    """Rule 7.17: the child was there before the caller's own scope, which a cancellation makes."""
 
     async def main() -> None:
         told: list[str] = []
@@ -265,7 +271,7 @@ def test_cancelling_the_callers_task_cancels_the_child(run: Run, inside: bool) -
 
 
 def test_a_cancelled_caller_joins_the_child_first(run: Run) -> None:
-    """SEMANTICS, Task managers: cancelling the caller joins the child first."""
+    """Rule 7.20: cancelling the caller joins the child first."""
 
     async def main() -> None:
         order: list[str] = []
@@ -290,7 +296,7 @@ def test_a_cancelled_caller_joins_the_child_first(run: Run) -> None:
 
 
 def test_a_child_that_fails_when_the_caller_is_cancelled_fails_start(run: Run) -> None:
-    """SEMANTICS, Task managers: its failure comes out of `start`."""
+    """Rule 7.18: its failure comes out of `start`."""
 
     async def child(task_status: Status) -> None:
         try:
@@ -307,7 +313,7 @@ def test_a_child_that_fails_when_the_caller_is_cancelled_fails_start(run: Run) -
 
 
 def test_a_child_that_reports_although_it_was_cancelled_is_kept(run: Run) -> None:
-    """SEMANTICS, Cancellation: an operation that transferred something keeps its result."""
+    """Rule 5.3: an operation that transferred something keeps its result."""
 
     async def child(task_status: Status) -> str:
         try:
@@ -346,7 +352,7 @@ def test_a_child_that_swallows_the_cancellation_and_ends_is_an_error(run: Run) -
 
 
 def test_start_in_a_cancelled_scope_starts_nothing(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> None:
         calls = []
@@ -365,7 +371,7 @@ def test_start_in_a_cancelled_scope_starts_nothing(run: Run) -> None:
 
 
 def test_a_child_cancelled_by_itself_is_no_cancellation_of_the_caller(run: Run) -> None:
-    """SEMANTICS, Outcomes: `TaskCancelled` (an ordinary exception) when it was cancelled."""
+    """Rule 8.13: `TaskCancelled` (an ordinary exception) when it was cancelled."""
 
     async def child(task_status: Status) -> None:
         giambio.current_task().cancel()
@@ -401,7 +407,7 @@ def test_start_from_another_task_than_the_host(run: Run) -> None:
 
 
 def test_started_when_the_block_was_left_meanwhile_is_an_error(run: Run) -> None:
-    """SEMANTICS, Task managers: spawning after it was left is an error."""
+    """Rule 7.9: spawning after it was left is an error."""
     problems: list[BaseException] = []
     begun = giambio.Event()
     left = giambio.Event()
@@ -506,7 +512,7 @@ def test_start_of_a_coroutine_is_refused_and_closes_it(run: Run) -> None:
 
 
 def test_a_name_that_is_no_string_is_refused(run: Run) -> None:
-    """DESIGN, Errors teach."""
+    """Rule 19.1: the error names the mistake."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -517,7 +523,7 @@ def test_a_name_that_is_no_string_is_refused(run: Run) -> None:
 
 
 def test_start_of_a_sync_function_names_it(run: Run) -> None:
-    """DESIGN, Errors teach: a clear exception that names the mistake."""
+    """Rule 19.4: a clear exception that names the mistake."""
 
     def not_async(task_status: Status) -> int:
         return 5
@@ -543,6 +549,8 @@ def test_a_function_without_task_status_says_so(run: Run) -> None:
 
 
 def test_partials_and_keyword_arguments(run: Run) -> None:
+    """Rule 7.16: `task_status` is passed by keyword."""
+
     async def child(a: int, *, b: int, task_status: Status) -> None:
         task_status.started((a, b))
 
@@ -575,8 +583,25 @@ def test_a_forgotten_start_warns(run: Run) -> None:
     run(main)
 
 
+def test_start_does_not_wait_for_a_place(run: Run) -> None:
+    """Rule 7.15: the limit is for `spawn`; a server in a full manager reports at once."""
+
+    async def main() -> list[str]:
+        async with giambio.TaskManager(limit=1) as manager:
+            full = manager.start_soon(giambio.sleep_forever)
+            assert await manager.start(server, 8080) == 8080
+            with pytest.raises(giambio.WouldBlock):
+                manager.start_soon(giambio.checkpoint)
+            assert not full.done()
+            (task,) = set(manager.children) - {full}
+            full.cancel()
+            return [await task]
+
+    assert run(main) == ["served"]
+
+
 def test_the_error_of_a_callback_reaches_a_caller_that_waits_in_start(run: Run) -> None:
-    """SEMANTICS, The loop: an exception from a plain callback is raised into the main task."""
+    """Rule 1.12: an exception from a plain callback is raised into the main task."""
 
     def broken() -> None:
         raise KeyError("callback")

@@ -137,7 +137,7 @@ def test_cancelling_a_task_from_another_thread_is_refused_and_changes_nothing(ru
 
 
 def test_tasks_are_hashable_and_equal_only_to_themselves(run: Run) -> None:
-    """SEMANTICS, Parking: `Task` and `EventLoop` are hashable and can be weakly referenced."""
+    """Rule 3.18: `Task` and `EventLoop` are hashable and can be weakly referenced."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -151,14 +151,14 @@ def test_tasks_are_hashable_and_equal_only_to_themselves(run: Run) -> None:
 
 
 def test_loops_are_hashable_and_can_be_weakly_referenced() -> None:
-    """SEMANTICS, Parking: `Task` and `EventLoop` are hashable and can be weakly referenced."""
+    """Rule 3.18: `Task` and `EventLoop` are hashable and can be weakly referenced."""
     loop = giambio.EventLoop()
     assert {loop: 1}[loop] == 1
     assert weakref.ref(loop)() is loop
 
 
 def test_a_task_is_final_and_sealed(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: final, not picklable, and take no new attributes."""
+    """Rule 20.4: final, not picklable, and take no new attributes."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -228,7 +228,7 @@ def test_a_task_outlives_its_loop(run: Run) -> None:
 
 
 def test_a_join_is_awaited_once(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: awaiting it twice is an error."""
+    """Rule 3.12: awaiting it twice is an error."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -241,7 +241,7 @@ def test_a_join_is_awaited_once(run: Run) -> None:
 
 
 def test_a_forgotten_join_warns(run: Run) -> None:
-    """SEMANTICS, Compiled and pure: an operation object that was never awaited warns."""
+    """Rule 3.13: an operation object that was never awaited warns."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -253,7 +253,7 @@ def test_a_forgotten_join_warns(run: Run) -> None:
 
 
 def test_joining_in_a_cancelled_scope_raises_although_the_task_is_done(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a pending cancellation raises and nothing was done."""
+    """Rule 4.2: a pending cancellation raises and nothing was done."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -269,7 +269,7 @@ def test_joining_in_a_cancelled_scope_raises_although_the_task_is_done(run: Run)
 
 @pytest.mark.usefixtures("in_turn")
 def test_joining_a_task_that_is_done_does_not_give_way(run: Run) -> None:
-    """SEMANTICS, Checkpoints: a ready operation costs no trip through the scheduler."""
+    """Rule 4.5: a ready operation costs no trip through the scheduler."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -285,7 +285,7 @@ def test_joining_a_task_that_is_done_does_not_give_way(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_joiners_are_served_in_order(run: Run) -> None:
-    """SEMANTICS, The loop: waiters keep insertion order."""
+    """Rule 2.2: waiters keep the order in which they came."""
 
     async def main() -> None:
         order: list[int] = []
@@ -324,5 +324,5 @@ def test_tasks_that_join_each_other_can_be_cancelled(run: Run) -> None:
 
 @pytest.mark.parametrize("word", ["name", "done", "result", "exception", "cancelled", "cancel"])
 def test_the_vocabulary_is_asyncios(word: str) -> None:
-    """DESIGN, section 3: a `Task` speaks asyncio's vocabulary."""
+    """Rule 7.28: a `Task` speaks asyncio's vocabulary."""
     assert getattr(giambio.Task, word).__doc__

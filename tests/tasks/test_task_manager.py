@@ -25,7 +25,7 @@ async def fail(error: BaseException) -> None:
 
 
 def test_the_block_joins_every_child(run: Run) -> None:
-    """DESIGN: leaving the block joins every child."""
+    """Rule 7.2: leaving the block joins every child."""
 
     gate = giambio.Event()
 
@@ -45,7 +45,7 @@ def test_the_block_joins_every_child(run: Run) -> None:
 
 
 def test_the_block_joins_children_spawned_while_it_joins(run: Run) -> None:
-    """DESIGN: including those spawned while joining."""
+    """Rule 7.2: including those spawned while joining."""
     ended: list[int] = []
 
     async def generation(manager: giambio.TaskManager, left: int) -> None:
@@ -64,7 +64,7 @@ def test_the_block_joins_children_spawned_while_it_joins(run: Run) -> None:
 
 
 def test_a_child_of_a_child_that_spawns_in_its_last_step_is_joined(run: Run) -> None:
-    """DESIGN: a task spawned in the last step of the last child is joined too."""
+    """Rule 7.2: a task spawned in the last step of the last child is joined too."""
 
     async def main() -> int:
         async with giambio.TaskManager() as manager:
@@ -81,7 +81,7 @@ def test_a_child_of_a_child_that_spawns_in_its_last_step_is_joined(run: Run) -> 
 
 
 def test_any_task_may_spawn_while_the_block_is_open(run: Run) -> None:
-    """DESIGN: spawn works from any task as long as the block has not been left."""
+    """Rule 7.3: spawn works from any task as long as the block has not been left."""
 
     async def main() -> list[int]:
         results: list[giambio.Task[int]] = []
@@ -101,7 +101,7 @@ def test_any_task_may_spawn_while_the_block_is_open(run: Run) -> None:
 
 
 def test_a_block_that_only_joins_is_still_open(run: Run) -> None:
-    """SEMANTICS, Task managers: "Left" means that `__aexit__` has returned."""
+    """Rule 7.3: "Left" means that `__aexit__` has returned."""
 
     async def main() -> int:
         body_ended = []
@@ -123,7 +123,7 @@ def test_a_block_that_only_joins_is_still_open(run: Run) -> None:
 
 
 def test_spawn_gives_the_task_at_once(run: Run) -> None:
-    """DESIGN: returns the Task without waiting for it."""
+    """Rule 7.4: returns the Task without waiting for it."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -142,7 +142,7 @@ def test_spawn_gives_the_task_at_once(run: Run) -> None:
 
 
 def test_three_ways_to_the_return_value(run: Run) -> None:
-    """DESIGN: `task.result()`, `await task`, `await task.join()`."""
+    """Rule 8.11: `task.result()`, `await task`, `await task.join()`."""
 
     async def main() -> tuple[int, int, int, int]:
         async with giambio.TaskManager() as manager:
@@ -180,7 +180,7 @@ def test_a_return_value_that_is_an_exception_is_returned(run: Run) -> None:
 
 
 def test_the_first_failure_cancels_the_siblings(run: Run) -> None:
-    """DESIGN: the first failure cancels the siblings, and is raised from the block."""
+    """Rule 8.1: the first failure cancels the siblings, and is raised from the block."""
 
     async def main() -> None:
         with pytest.raises(ValueError, match=r"^the one$"):
@@ -220,7 +220,7 @@ def test_a_failure_of_the_body_cancels_the_children(run: Run) -> None:
 
 
 def test_the_failure_is_raised_only_when_the_siblings_have_ended(run: Run) -> None:
-    """DESIGN: cancels the siblings, waits for them."""
+    """Rule 8.1: cancels the siblings, waits for them."""
 
     async def main() -> None:
         cleaned = []
@@ -243,7 +243,7 @@ def test_the_failure_is_raised_only_when_the_siblings_have_ended(run: Run) -> No
 
 
 def test_leaving_yields_once_although_nothing_was_spawned(run: Run) -> None:
-    """SEMANTICS, Checkpoints: leaving a `TaskManager` always yields once."""
+    """Rule 4.12: leaving a `TaskManager` always yields once."""
 
     async def main() -> None:
         order: list[str] = []
@@ -257,7 +257,7 @@ def test_leaving_yields_once_although_nothing_was_spawned(run: Run) -> None:
 
 
 def test_leaving_yields_once_although_all_have_ended(run: Run) -> None:
-    """SEMANTICS, Checkpoints: leaving a `TaskManager` always yields once."""
+    """Rule 4.12: leaving a `TaskManager` always yields once."""
 
     async def main() -> None:
         order: list[str] = []
@@ -271,7 +271,7 @@ def test_leaving_yields_once_although_all_have_ended(run: Run) -> None:
 
 
 def test_leaving_yields_once_when_the_body_failed(run: Run) -> None:
-    """SEMANTICS, Checkpoints: leaving a `TaskManager` always yields once."""
+    """Rule 4.12: leaving a `TaskManager` always yields once."""
 
     async def main() -> None:
         order: list[str] = []
@@ -286,7 +286,7 @@ def test_leaving_yields_once_when_the_body_failed(run: Run) -> None:
 
 
 def test_leaving_in_a_cancelled_scope_yields_and_raises_nothing_by_itself(run: Run) -> None:
-    """SEMANTICS, Checkpoints: leaving yields once, also in a cancelled scope."""
+    """Rule 4.12: also in a cancelled scope, and it raises nothing by itself."""
 
     async def main() -> None:
         order: list[str] = []
@@ -302,6 +302,8 @@ def test_leaving_in_a_cancelled_scope_yields_and_raises_nothing_by_itself(run: R
 
 
 def test_entering_is_no_checkpoint(run: Run) -> None:
+    """Rule 4.13: entering a manager is no checkpoint."""
+
     async def main() -> None:
         order: list[str] = []
         with giambio.CancelScope() as scope:
@@ -316,7 +318,7 @@ def test_entering_is_no_checkpoint(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_nothing_is_kept_of_finished_tasks(run: Run) -> None:
-    """DESIGN: a manager keeps no reference to finished tasks."""
+    """Rule 7.24: a manager keeps no reference to finished tasks."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -334,7 +336,7 @@ def test_nothing_is_kept_of_finished_tasks(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_nothing_is_kept_of_a_cancelled_task(run: Run) -> None:
-    """DESIGN: a manager keeps no reference to finished tasks."""
+    """Rule 7.24: a manager keeps no reference to finished tasks."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -352,7 +354,7 @@ def test_nothing_is_kept_of_a_cancelled_task(run: Run) -> None:
 
 @pytest.mark.usefixtures("in_turn")
 def test_children_are_kept_in_the_order_they_were_spawned(run: Run) -> None:
-    """SEMANTICS, The loop: children keep insertion order."""
+    """Rule 2.2: children keep the order in which they were spawned."""
 
     async def main() -> None:
         order: list[int] = []
@@ -402,6 +404,8 @@ def test_cancelling_a_manager_does_not_reach_outside(run: Run) -> None:
 
 
 def test_cancelling_reaches_managers_within(run: Run) -> None:
+    """Rule 6.1: managers nest like scopes."""
+
     async def main() -> None:
         tasks: list[giambio.Task[Any]] = []
 
@@ -422,7 +426,7 @@ def test_cancelling_reaches_managers_within(run: Run) -> None:
 
 
 def test_a_spawned_task_runs_to_its_first_checkpoint_in_a_cancelled_manager(run: Run) -> None:
-    """SEMANTICS, Task managers: a spawned task always runs to its first checkpoint."""
+    """Rule 7.8: a spawned task always runs to its first checkpoint."""
 
     async def main() -> None:
         steps: list[str] = []
@@ -442,7 +446,7 @@ def test_a_spawned_task_runs_to_its_first_checkpoint_in_a_cancelled_manager(run:
 
 
 def test_a_task_cancelled_before_its_first_step_runs_to_its_first_checkpoint(run: Run) -> None:
-    """SEMANTICS, Task managers: a spawned task always runs to its first checkpoint."""
+    """Rule 7.8: a spawned task always runs to its first checkpoint."""
 
     async def main() -> None:
         steps: list[str] = []
@@ -514,7 +518,7 @@ def test_a_manager_of_another_loop_refuses(run: Run) -> None:
 
 
 def test_a_manager_given_its_loop_works(loop: giambio.EventLoop) -> None:
-    """DESIGN, section 2: `TaskManager(loop)`."""
+    """Rule 7.1: `TaskManager(loop)`."""
 
     async def main() -> int:
         async with giambio.TaskManager(loop) as manager:
@@ -548,7 +552,7 @@ def test_repr_tells_the_state(run: Run) -> None:
 
 
 def test_an_async_generator_with_a_manager_joins_its_tasks_when_it_is_closed(run: Run) -> None:
-    """DESIGN: leaving the block joins every child; so also when `aclose` ends the block."""
+    """Rule 7.27: leaving the block joins every child; so also when `aclose` ends the block."""
 
     async def main() -> None:
         tasks = []
@@ -582,7 +586,7 @@ def test_two_managers_side_by_side_in_one_task(run: Run) -> None:
 
 
 def test_leaving_the_outer_block_before_the_inner_one_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them out of order is an error."""
+    """Rule 6.9: leaving them out of order is an error."""
 
     async def main() -> None:
         outer, inner = giambio.TaskManager(), giambio.TaskManager()
@@ -598,7 +602,7 @@ def test_leaving_the_outer_block_before_the_inner_one_is_an_error(run: Run) -> N
 
 
 def test_leaving_in_another_task_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving in another task is an error."""
+    """Rule 6.11: leaving in another task is an error."""
 
     async def leave(manager: giambio.TaskManager) -> None:
         with pytest.raises(RuntimeError, match=r"entered in task .* and is left in another"):
@@ -620,7 +624,7 @@ def test_leaving_without_entering_is_an_error(run: Run) -> None:
 
 
 def test_a_manager_takes_no_new_attributes_and_no_pickling() -> None:
-    """SEMANTICS, Compiled and pure: public classes take no new attributes."""
+    """Rule 20.4: public classes take no new attributes."""
     import pickle
 
     manager = giambio.TaskManager()
@@ -633,7 +637,7 @@ def test_a_manager_takes_no_new_attributes_and_no_pickling() -> None:
 
 
 def test_a_scope_left_open_inside_is_an_error_and_the_tasks_are_joined(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving scopes out of order is an error."""
+    """Rule 6.9: leaving scopes out of order is an error."""
 
     async def main() -> tuple[bool, bool]:
         scope = giambio.CancelScope()
@@ -653,7 +657,7 @@ def test_a_scope_left_open_inside_is_an_error_and_the_tasks_are_joined(run: Run)
 
 
 def test_a_shield_that_goes_up_behind_a_cancellation_makes_it_no_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: a scope was cancelled, and the task was told."""
+    """Rule 5.19: a scope was cancelled, and the task was told, so it is no stray one."""
 
     async def main() -> bool:
         with giambio.CancelScope() as outer, giambio.CancelScope() as inner:

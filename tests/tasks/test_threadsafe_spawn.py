@@ -57,7 +57,7 @@ async def in_thread_meanwhile(function: Callable[[], object]) -> Any:
 
 
 def test_the_future_gets_the_result(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn_threadsafe` returns a `concurrent.futures.Future`."""
+    """Rule 7.22: `spawn_threadsafe` returns a `concurrent.futures.Future`."""
 
     async def main() -> object:
         async with giambio.TaskManager() as manager:
@@ -69,6 +69,8 @@ def test_the_future_gets_the_result(run: Run) -> None:
 
 
 def test_it_wakes_a_loop_that_waits_for_nothing(run: Run) -> None:
+    """Rule 7.22: it wakes a loop that waits."""
+
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             stop = await manager.spawn(giambio.sleep_forever)
@@ -86,7 +88,7 @@ def test_it_wakes_a_loop_that_waits_for_nothing(run: Run) -> None:
 
 
 def test_it_works_from_the_loops_own_thread(run: Run) -> None:
-    """SEMANTICS, Task managers: from any thread."""
+    """Rule 7.22: from any thread."""
 
     async def main() -> object:
         async with giambio.TaskManager() as manager:
@@ -114,7 +116,7 @@ def test_the_block_joins_what_was_spawned_from_a_thread(run: Run) -> None:
 
 
 def test_a_failure_is_the_futures_and_the_blocks(run: Run) -> None:
-    """SEMANTICS, Outcomes: observing a failure does not handle it."""
+    """Rule 8.15: observing a failure does not handle it."""
     error = ValueError("x")
     futures: list[Future[None]] = []
 
@@ -134,7 +136,7 @@ def test_a_failure_is_the_futures_and_the_blocks(run: Run) -> None:
 
 
 def test_a_cancelled_task_is_an_ordinary_exception(run: Run) -> None:
-    """SEMANTICS, Outcomes: `TaskCancelled` (an ordinary exception) when it was cancelled."""
+    """Rule 8.13: `TaskCancelled` (an ordinary exception) when it was cancelled."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -238,7 +240,7 @@ def test_before_the_block_was_entered_it_raises_in_the_calling_thread() -> None:
 
 
 def test_a_closed_manager_raises_in_the_calling_thread(run: Run) -> None:
-    """SEMANTICS, Task managers: on a closed manager it raises in the calling thread."""
+    """Rule 7.23: on a closed manager it raises in the calling thread."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -253,7 +255,7 @@ def test_a_closed_manager_raises_in_the_calling_thread(run: Run) -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_an_ended_loop_raises_in_the_calling_thread(driver: str, closed: bool) -> None:
-    """SEMANTICS, Task managers: on a closed loop it raises in the calling thread."""
+    """Rule 7.23: on a closed loop it raises in the calling thread."""
     managers: list[giambio.TaskManager] = []
 
     class Boom(BaseException):
@@ -304,7 +306,7 @@ def test_a_loop_that_is_interrupted_settles_the_futures(driver: str) -> None:
 
 
 def test_what_was_handed_in_while_the_block_was_open_is_joined(run: Run) -> None:
-    """DESIGN: the block joins every child; "left" means that `__aexit__` has returned."""
+    """Rules 7.22, 7.3: a task handed in while the block was open is joined."""
 
     async def main() -> Future[int]:
         async with giambio.TaskManager() as manager:
@@ -336,7 +338,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 
 def test_the_context_is_the_calling_threads(run: Run) -> None:
-    """SEMANTICS, Task managers: `spawn` copies the spawner's context at the call."""
+    """Rule 7.11: `spawn` copies the spawner's context at the call."""
 
     async def read() -> str:
         return variable.get()
@@ -357,7 +359,7 @@ def test_the_context_is_the_calling_threads(run: Run) -> None:
 
 
 def test_no_refused_coroutine_warns(run: Run) -> None:
-    """SEMANTICS, Task managers: an error that closes the coroutine."""
+    """Rules 7.9, 19.2: the refused coroutine is closed."""
 
     async def main() -> None:
         async with giambio.TaskManager(limit=1) as manager:

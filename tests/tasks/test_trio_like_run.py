@@ -46,7 +46,7 @@ async def fail_at_once(error: BaseException) -> None:
 
 
 def test_a_cancellation_is_not_delivered_after_its_scope_was_left(run: Run) -> None:
-    """SEMANTICS, Cancellation: until the scope is left."""
+    """Rule 5.2: until the scope is left."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -89,7 +89,7 @@ def test_a_shield_set_before_entering_counts(run: Run) -> None:
 
 
 def test_a_scope_that_another_task_is_in_cannot_be_entered(run: Run) -> None:
-    """SEMANTICS, Cancellation: scopes are single-use."""
+    """Rule 6.8: scopes are single-use."""
 
     async def enter(scope: giambio.CancelScope) -> None:
         with scope:
@@ -108,7 +108,7 @@ def test_a_scope_that_another_task_is_in_cannot_be_entered(run: Run) -> None:
 
 
 def test_tasks_inside_of_misnested_scopes_can_still_be_cancelled(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them out of order is an error, and nothing leaks."""
+    """Rule 6.9: leaving them out of order is an error, and nothing leaks."""
 
     async def child() -> None:
         with giambio.CancelScope():
@@ -130,7 +130,7 @@ def test_tasks_inside_of_misnested_scopes_can_still_be_cancelled(run: Run) -> No
 
 
 def test_leaving_a_managers_scope_by_hand_is_an_error_and_the_tasks_are_joined(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving them out of order is an error, and nothing leaks."""
+    """Rule 6.9: leaving them out of order is an error, and nothing leaks."""
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="belongs to a TaskManager"):
@@ -146,7 +146,7 @@ def test_leaving_a_managers_scope_by_hand_is_an_error_and_the_tasks_are_joined(r
 
 
 def test_a_checkpoint_notices_a_deadline_that_passes_meanwhile(driver: str) -> None:
-    """SEMANTICS, The loop: a turn runs the ready tasks, then due timers."""
+    """Rule 1.4: a turn runs the ready tasks, then due timers."""
     clock = ManualClock(jumps=False)
 
     async def main() -> None:
@@ -203,7 +203,7 @@ def test_managers_and_tasks_may_be_nested_deep(run: Run) -> None:
 
 
 def test_a_deadline_that_is_set_again_and_again_leaves_no_timers_behind(run: Run) -> None:
-    """DESIGN, section 8: leak tests."""
+    """Rule 6.5: the old timers do not pile up."""
 
     async def main() -> None:
         now = giambio.current_time()
@@ -218,7 +218,7 @@ def test_a_deadline_that_is_set_again_and_again_leaves_no_timers_behind(run: Run
 
 
 def test_a_group_without_a_cancellation_passes_a_cancelled_scope_untouched(run: Run) -> None:
-    """SEMANTICS, Outcomes: only cancellations are taken out of a group."""
+    """Rule 6.14: only cancellations are taken out of a group."""
     group = ExceptionGroup("test", [RuntimeError(1), RuntimeError(2)])
 
     async def main() -> None:
@@ -242,7 +242,7 @@ async def note_when_ended(ended: list[str]) -> None:
 
 
 def test_a_task_that_ends_in_an_open_manager_fails_and_leaves_no_task_behind(run: Run) -> None:
-    """DESIGN, section 1: tasks cannot leak."""
+    """Rule 7.25: tasks cannot leak."""
     ended: list[str] = []
 
     async def child(inner: giambio.TaskManager) -> None:
@@ -261,7 +261,7 @@ def test_a_task_that_ends_in_an_open_manager_fails_and_leaves_no_task_behind(run
 def test_a_main_task_that_ends_in_an_open_manager_fails_and_leaves_no_task_behind(
     run: Run,
 ) -> None:
-    """DESIGN, section 1: tasks cannot leak."""
+    """Rule 7.25: tasks cannot leak."""
     ended: list[str] = []
 
     async def main() -> None:
@@ -275,7 +275,7 @@ def test_a_main_task_that_ends_in_an_open_manager_fails_and_leaves_no_task_behin
 
 
 def test_what_left_over_tasks_raise_is_not_lost(run: Run) -> None:
-    """DESIGN, Task managers: nothing is ever lost."""
+    """Rules 7.25, 8.10: an error of a left-over task is not lost."""
 
     async def breaks_down() -> None:
         try:
@@ -300,7 +300,7 @@ def test_what_left_over_tasks_raise_is_not_lost(run: Run) -> None:
 
 
 def test_a_task_that_ends_in_an_open_manager_while_it_starts(run: Run) -> None:
-    """SEMANTICS, Task managers: its failure comes out of `start`, not of the block."""
+    """Rule 7.18: its failure comes out of `start`, not of the block."""
     ended: list[str] = []
 
     async def server(task_status: Any) -> None:
@@ -318,7 +318,7 @@ def test_a_task_that_ends_in_an_open_manager_while_it_starts(run: Run) -> None:
 
 
 def test_a_failing_task_says_which_blocks_it_has_left_open(run: Run) -> None:
-    """DESIGN, Errors teach: nothing is swallowed."""
+    """Rule 7.26: nothing is swallowed."""
 
     async def child() -> None:
         giambio.CancelScope().__enter__()
@@ -335,7 +335,7 @@ def test_a_failing_task_says_which_blocks_it_has_left_open(run: Run) -> None:
 
 
 def test_a_task_that_ends_in_an_open_scope_fails_and_stops_its_timer(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving scopes in the wrong way is an error."""
+    """Rule 6.12: leaving scopes in the wrong way is an error."""
 
     async def child(scope: giambio.CancelScope) -> None:
         scope.__enter__()
@@ -391,7 +391,7 @@ def test_a_cancelled_task_with_an_unfinished_generator_is_cancelled(run: Run) ->
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_tasks_of_an_abandoned_generator_are_joined(run: Run, alone: bool) -> None:
-    """DESIGN, section 1: tasks cannot leak, also if the manager's block is never left."""
+    """Rule 7.27: tasks cannot leak, also if the manager's block is never left."""
     ended: list[str] = []
 
     async def child() -> None:
@@ -421,7 +421,7 @@ async def with_a_task_inside(ended: list[str]) -> AsyncIterator[None]:
 
 
 def test_a_manager_that_is_carried_out_of_its_task_is_an_error(run: Run) -> None:
-    """SEMANTICS, Cancellation: leaving in another task is an error."""
+    """Rule 6.11: leaving in another task is an error."""
     ended: list[str] = []
 
     async def main() -> None:
@@ -461,7 +461,7 @@ def test_each_task_handles_its_own_exception(run: Run) -> None:
 
 
 def test_an_error_thrown_in_and_suppressed_leaves_the_handled_one(run: Run) -> None:
-    """Issue 3, Exceptions: `__context__` right."""
+    """Rule 8.18: `__context__` right."""
 
     async def child(wait: Wait) -> None:
         try:
@@ -484,7 +484,7 @@ def test_an_error_thrown_in_and_suppressed_leaves_the_handled_one(run: Run) -> N
 
 
 def test_an_error_thrown_in_gets_the_handled_one_as_context(run: Run) -> None:
-    """Issue 3, Exceptions: `__context__` right."""
+    """Rule 8.18: `__context__` right."""
 
     async def child(wait: Wait) -> None:
         try:
@@ -505,7 +505,7 @@ def test_an_error_thrown_in_gets_the_handled_one_as_context(run: Run) -> None:
 
 
 def test_a_group_of_body_and_child_has_no_context(run: Run) -> None:
-    """Issue 3, Exceptions: `__context__` right."""
+    """Rule 8.18: `__context__` right."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -533,7 +533,7 @@ def test_stop_iteration_of_the_body_is_a_failure_as_any(run: Run) -> None:
 
 
 def test_stop_async_iteration_of_a_child_ends_an_async_for(run: Run) -> None:
-    """SEMANTICS, Outcomes: one failure leaves the block as itself."""
+    """Rule 8.3: one failure leaves the block as itself."""
 
     class Zip:
         """Steps several async iterators at once."""
@@ -564,7 +564,7 @@ def test_stop_async_iteration_of_a_child_ends_an_async_for(run: Run) -> None:
 
 
 def test_an_async_function_written_in_c_can_be_run_and_spawned(run: Run) -> None:
-    """SEMANTICS, Task managers: what is accepted is judged by what the call returned."""
+    """Rule 7.10: what is accepted is judged by what the call returned."""
 
     async def numbers() -> AsyncIterator[int]:
         await giambio.checkpoint()
@@ -583,7 +583,7 @@ def test_an_async_function_written_in_c_can_be_run_and_spawned(run: Run) -> None
 
 
 def test_a_foreign_await_in_the_body_cancels_the_children(run: Run) -> None:
-    """SEMANTICS, Parking: a `TypeError` that names the foreign object at that `await`."""
+    """Rule 3.2: a `TypeError` that names the foreign object at that `await`."""
 
     class Foreign:
         def __await__(self) -> Iterator[str]:
@@ -606,7 +606,7 @@ def test_a_foreign_await_in_the_body_cancels_the_children(run: Run) -> None:
 def test_a_nested_failure_is_grouped_as_the_inner_manager_says(
     run: Run, strict: bool | None
 ) -> None:
-    """SEMANTICS, Outcomes: `strict`."""
+    """Rule 8.9: `strict`."""
 
     async def main() -> None:
         with pytest.raises(ExceptionGroup) as caught:
@@ -629,7 +629,7 @@ def test_a_nested_failure_is_grouped_as_the_inner_manager_says(
 def test_a_failure_out_of_start_is_not_grouped_by_start(
     run: Run, run_strict: bool, manager_strict: bool | None, after_started: bool
 ) -> None:
-    """SEMANTICS, Task managers: its failure comes out of `start`, as it is."""
+    """Rule 7.18: its failure comes out of `start`, as it is."""
     error = ValueError("x")
 
     async def server(task_status: Any) -> None:
@@ -649,7 +649,7 @@ def test_a_failure_out_of_start_is_not_grouped_by_start(
 
 
 def test_a_failure_out_of_start_keeps_its_cause_and_context(run: Run) -> None:
-    """Issue 3, Exceptions: `__context__` and `__cause__` right."""
+    """Rule 8.18: `__context__` and `__cause__` right."""
 
     async def server(task_status: Any) -> None:
         error = ValueError("x")
@@ -725,7 +725,7 @@ async def fail_in_gather() -> None:
 
 @pytest.mark.usefixtures("garbage_is_kept")
 def test_ordinary_use_makes_no_cyclic_garbage(loop: giambio.EventLoop) -> None:
-    """Issue 3, Exceptions: no reference cycle that keeps a frame alive after an error."""
+    """Rule 8.19: no reference cycle that keeps a frame alive after an error."""
 
     async def main() -> None:
         for use in (
@@ -750,7 +750,7 @@ def test_ordinary_use_makes_no_cyclic_garbage(loop: giambio.EventLoop) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_managers_end_frees_it_at_once(run: Run) -> None:
-    """DESIGN, Task managers: a manager keeps nothing, and nothing keeps it."""
+    """Rule 7.24: a manager keeps nothing, and nothing keeps it."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -764,7 +764,7 @@ def test_a_managers_end_frees_it_at_once(run: Run) -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_the_locals_of_a_cancelled_task_are_freed_with_it(run: Run) -> None:
-    """Issue 3, Exceptions: no reference cycle that keeps a frame alive."""
+    """Rule 8.19: no reference cycle that keeps a frame alive."""
     freed: list[str] = []
 
     class Local:
@@ -785,7 +785,7 @@ def test_the_locals_of_a_cancelled_task_are_freed_with_it(run: Run) -> None:
 
 
 def test_nothing_warns_when_a_coroutine_is_refused_in_a_left_manager(run: Run) -> None:
-    """SEMANTICS, Task managers: an error that closes the coroutine."""
+    """Rules 7.9, 19.2: the refused coroutine is closed."""
 
     async def must_not_run() -> None:
         raise AssertionError("must not run")
@@ -806,7 +806,7 @@ def test_nothing_warns_when_a_coroutine_is_refused_in_a_left_manager(run: Run) -
 
 
 def test_the_main_task_is_the_root_of_all(run: Run) -> None:
-    """Issue 3, Task managers: a task has a root and a parent."""
+    """Rule 7.21: a task has a root and a parent."""
 
     async def grandchild() -> None:
         task = giambio.current_task()
@@ -830,7 +830,7 @@ def test_the_main_task_is_the_root_of_all(run: Run) -> None:
 
 
 def test_the_parent_of_a_starting_task_is_the_one_that_waits_for_it(run: Run) -> None:
-    """Issue 3, Task managers: the starter until `started()`, then the manager's host."""
+    """Rule 7.21: the starter until `started()`, then the manager's host."""
     parents = []
 
     async def server(task_status: Any) -> None:

@@ -42,6 +42,7 @@ def clock(request: pytest.FixtureRequest) -> Any:
 
 
 def test_it_waits_until_all_others_wait(run: Callable[..., Any], clock: Any) -> None:
+    """Rule 18.6: every other task waits."""
     steps: list[str] = []
 
     async def worker(event: giambio.Event) -> None:
@@ -151,7 +152,7 @@ def test_those_with_the_shortest_cushion_go_on_first(run: Callable[..., Any], cl
 
 
 def test_it_can_be_cancelled(run: Callable[..., Any], clock: Any) -> None:
-    """SEMANTICS, Checkpoints: each notices a cancellation."""
+    """Rule 4.1: each notices a cancellation."""
 
     async def main() -> None:
         with giambio.CancelScope() as scope:
@@ -169,7 +170,7 @@ def test_it_can_be_cancelled(run: Callable[..., Any], clock: Any) -> None:
 
 
 def test_told_and_cancelled_at_once_it_is_cancelled(run: Callable[..., Any]) -> None:
-    """SEMANTICS, Cancellation: one that transferred nothing raises."""
+    """Rule 5.4: one that transferred nothing raises."""
     tasks: list[giambio.Task[None]] = []
 
     async def waiter() -> None:
@@ -187,7 +188,7 @@ def test_told_and_cancelled_at_once_it_is_cancelled(run: Callable[..., Any]) -> 
 
 
 def test_it_works_in_a_loop_that_is_driven_by_turns(driver: str, clock: Any) -> None:
-    """SEMANTICS, The loop: a test drives a loop turn by turn."""
+    """Rule 1.2: a test drives a loop turn by turn."""
 
     async def main() -> str:
         async with giambio.TaskManager() as manager:
@@ -309,7 +310,7 @@ Function = Callable[[], Awaitable[Any]]
 
 @pytest.mark.parametrize("function", CHECKPOINTS)
 def test_checkpoints_are_found(run: Callable[..., Any], function: Function) -> None:
-    """DESIGN, Checkpoints: one notices cancellation, and gives way only when it must."""
+    """Rule 18.7: checkpoints are found."""
 
     async def main() -> None:
         with assert_checkpoints():
@@ -346,6 +347,8 @@ def test_giving_way_alone_is_no_checkpoint(run: Callable[..., Any], function: Fu
 def test_where_there_is_no_checkpoint_none_is_found(
     run: Callable[..., Any], function: Function
 ) -> None:
+    """Rule 18.7: where there is none, none is found."""
+
     async def main() -> None:
         with assert_no_checkpoints():
             await function()
@@ -636,7 +639,7 @@ async def traced() -> tuple[str, ...]:
 def test_the_same_seed_gives_the_same_run_and_another_one_another(
     run: Callable[..., Any],
 ) -> None:
-    """DESIGN, Determinism: the same seed gives the same run."""
+    """Rule 2.3: the same seed gives the same run."""
     first = explore(traced, seeds=20)
     assert explore(traced, seeds=20) == first
     assert len(set(first)) == 20

@@ -30,7 +30,7 @@ def real_seconds(run: Callable[..., Any], main: Any, clock: VirtualClock) -> flo
 
 
 def test_a_day_of_sleep_takes_no_time(run: Callable[..., Any]) -> None:
-    """DESIGN, Determinism: the kernel takes time only from its clock."""
+    """Rules 2.5, 2.1: a day of sleep takes no time."""
 
     async def main() -> None:
         await giambio.sleep(86400)
@@ -41,7 +41,7 @@ def test_a_day_of_sleep_takes_no_time(run: Callable[..., Any]) -> None:
 
 
 def test_everybody_wakes_at_his_own_time(run: Callable[..., Any]) -> None:
-    """Time jumps from deadline to deadline, not beyond one."""
+    """Rule 2.5: time jumps from deadline to deadline, not beyond one."""
     woken: list[tuple[str, float]] = []
 
     async def sleeper(name: str, naps: list[float]) -> None:
@@ -138,7 +138,7 @@ def test_what_can_be_received_comes_before_a_time_out(run: Callable[..., Any]) -
 
 
 def test_a_loop_driven_by_turns_jumps_as_well(loop: giambio.EventLoop, driver: str) -> None:
-    """SEMANTICS, The loop: a test drives a loop turn by turn."""
+    """Rules 1.2, 2.5: also when the loop is driven by turns."""
     clock = VirtualClock()
     by_turns = giambio.EventLoop(driver=driver, clock=clock)
     task = by_turns.begin(giambio.sleep, 50)
@@ -160,7 +160,7 @@ def test_a_loop_driven_by_turns_jumps_as_well(loop: giambio.EventLoop, driver: s
 
 
 def test_a_deadlock_is_noticed_in_spite_of_it(run: Callable[..., Any]) -> None:
-    """SEMANTICS, Deadlocks: with a virtual clock no armed timer is left either."""
+    """Rule 11.19: with a virtual clock no armed timer is left either."""
 
     async def main() -> None:
         await giambio.sleep(10)
@@ -411,6 +411,6 @@ def test_bad_input_is_refused(
 
 
 def test_it_is_final() -> None:
-    """SEMANTICS, Compiled and pure: public classes are final."""
+    """Rule 20.4: public classes are final."""
     with pytest.raises(TypeError, match="not an acceptable base type"):
         type("Mine", (VirtualClock,), {})

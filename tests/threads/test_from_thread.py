@@ -109,7 +109,7 @@ def test_what_it_raises_is_raised_in_the_thread(run: Run) -> None:
 
 
 def test_what_it_raises_goes_on_to_the_task_with_one_frame_of_ours(run: Run) -> None:
-    """SEMANTICS, Outcomes: no frame of ours between the user's, but for the call they wrote."""
+    """Rule 8.17: no frame of ours between the user's, but for the call they wrote."""
 
     async def visit() -> None:
         raise ValueError("in the loop")
@@ -202,7 +202,7 @@ def test_it_is_called_although_the_task_was_cancelled(run: Run, gate: Gate) -> N
 
 
 def test_it_runs_in_the_scopes_of_the_task(run: Run) -> None:
-    """The issue: in the scope of the task that called `to_thread`."""
+    """Rule 13.9: in the scope of the task that called `to_thread`."""
 
     async def main() -> None:
         with giambio.fail_after(1000):
@@ -332,7 +332,7 @@ def test_a_visit_begun_in_a_cancelled_task_runs_to_its_first_checkpoint(
 
 
 def test_a_visit_that_is_cancelled_alone_is_an_ordinary_exception(run: Run) -> None:
-    """SEMANTICS, Outcomes: never `CancelledError`, as if the joiner were cancelled."""
+    """Rule 8.13: not `CancelledError`, as if the joiner were cancelled."""
 
     async def visit() -> None:
         giambio.current_task().cancel()
@@ -481,7 +481,7 @@ def interrupted_while(
 
 
 def test_a_loop_that_ends_during_a_visit_says_so(loop: giambio.EventLoop) -> None:
-    """The brief: if the loop ends meanwhile, RunFinishedError, never a hang."""
+    """Rule 19.1: if the loop ends meanwhile, `RunFinishedError`, never a hang."""
     begun: list[bool] = []
     outcomes: list[object] = []
 

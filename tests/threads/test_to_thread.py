@@ -49,7 +49,7 @@ def test_every_kind_of_result_arrives_as_it_is(run: Run, result: object) -> None
 
 
 def test_the_function_runs_in_a_named_daemon_thread(run: Run) -> None:
-    """SEMANTICS, Threads: named `giambio-…`, daemons."""
+    """Rule 13.4: named `giambio-…`, daemons."""
     thread = run(giambio.to_thread, threading.current_thread)
     assert thread is not threading.main_thread()
     assert thread.name.startswith("giambio-worker-")
@@ -80,7 +80,7 @@ def test_several_functions_run_at_once(run: Run) -> None:
 
 
 def test_one_call_after_the_other_uses_one_thread(run: Run) -> None:
-    """The issue: a thread cache."""
+    """Rule 13.5: a thread cache."""
 
     async def main() -> None:
         first = await giambio.to_thread(threading.get_ident)
@@ -99,7 +99,7 @@ def test_threads_are_shared_by_loops(driver: str) -> None:
 
 
 def test_to_thread_is_asked_for_by_name(run: Run) -> None:
-    """SEMANTICS, Threads: `threads=False` is about those that nobody asked for."""
+    """Rule 13.7: `threads=False` is about those that nobody asked for."""
     assert run(giambio.to_thread, int, threads=False) == 0
 
 
@@ -145,7 +145,7 @@ def fail() -> None:
 
 
 def test_an_exception_is_raised_at_the_await_without_a_frame_of_ours(run: Run) -> None:
-    """SEMANTICS, Outcomes: no frame of ours between the user's."""
+    """Rule 8.17: no frame of ours between the user's."""
 
     async def main() -> list[str]:
         with pytest.raises(ValueError, match="in the thread") as caught:
@@ -176,7 +176,7 @@ def test_a_stop_iteration_cannot_be_raised_at_an_await(run: Run) -> None:
 
 
 def test_keywords_point_to_partial(run: Run) -> None:
-    """DESIGN, The API by example: other keywords point to `functools.partial`."""
+    """Rule 13.13: other keywords point to `functools.partial`."""
 
     async def main() -> None:
         message = r"write to_thread\(functools.partial\(sorted, reverse=...\), ...\)"
@@ -332,7 +332,7 @@ def test_a_call_waits_for_a_token_first_come_first_served(run: Run, gate: Gate) 
 
 
 def test_cancelled_while_waiting_for_a_token_nothing_is_called(run: Run, gate: Gate) -> None:
-    """SEMANTICS, Cancellation: A cancelled operation did not happen."""
+    """Rule 5.5: a cancelled operation did not happen."""
     called: list[int] = []
 
     async def main() -> None:
@@ -354,7 +354,7 @@ def test_cancelled_while_waiting_for_a_token_nothing_is_called(run: Run, gate: G
 
 
 def test_cancelled_in_the_turn_in_which_the_token_comes(run: Run) -> None:
-    """SEMANTICS, Checkpoints: release hands over; the token must not get lost."""
+    """Rule 4.11: release hands over; the token must not get lost."""
     called: list[int] = []
 
     async def main() -> None:
@@ -392,7 +392,7 @@ def test_cancelled_before_it_began_nothing_is_called(run: Run, gate: Gate) -> No
 def test_cancelled_meanwhile_the_result_is_kept_and_the_next_checkpoint_raises(
     run: Run, gate: Gate
 ) -> None:
-    """SEMANTICS, Cancellation: transferred something, keeps its result."""
+    """Rules 13.8, 5.3: it keeps its result, and the next checkpoint raises."""
     got: list[object] = []
 
     async def child() -> None:
@@ -484,7 +484,7 @@ def test_the_error_of_an_abandoned_thread_is_dropped(run: Run, gate: Gate) -> No
 def test_a_cancellation_taken_back_before_delivery_leaves_the_call_alone(
     run: Run, gate: Gate
 ) -> None:
-    """SEMANTICS, Parking: withdraw it before delivery."""
+    """Rule 3.8: it can be withdrawn before delivery."""
 
     async def main() -> None:
         outer, inner = giambio.CancelScope(), giambio.CancelScope()
@@ -509,7 +509,7 @@ def test_a_cancellation_taken_back_before_delivery_leaves_the_call_alone(
 
 @pytest.mark.parametrize("abandon", [False, True])
 def test_cancelled_at_any_moment_nothing_is_lost(run: Run, abandon: bool) -> None:
-    """SEMANTICS, Cancellation: either it did not happen, or there is a result."""
+    """Rules 5.5, 13.8: either it did not happen, or there is a result."""
     chance = random.Random(7)
     rounds = 400
 
@@ -641,7 +641,7 @@ def test_the_token_of_an_abandoned_thread_comes_back_when_the_loop_ends(
 
 
 def test_idle_threads_go_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SEMANTICS, Threads: gone when idle."""
+    """Rule 13.5: gone when idle."""
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.02)
     monkeypatch.setattr(workers, "workers", workers.Workers())
     thread = run(giambio.to_thread, threading.current_thread)
@@ -707,7 +707,7 @@ def test_a_failure_keeps_no_frame_alive(run: Run) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_workers_of_its_own(run: Run, gate: Gate) -> None:
-    """The brief: fork while workers exist, idle ones and busy ones."""
+    """Rule 13.5: a fork while workers exist, idle ones and busy ones."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
@@ -775,7 +775,7 @@ giambio.run(main, driver=sys.argv[1])
 
 
 def test_a_thread_never_keeps_the_interpreter_from_exiting(driver: str) -> None:
-    """SEMANTICS, Threads: never delaying interpreter exit."""
+    """Rule 13.6: it never delays the interpreter's exit."""
     before = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM, driver],
@@ -791,7 +791,7 @@ def test_a_thread_never_keeps_the_interpreter_from_exiting(driver: str) -> None:
 def test_waiting_for_a_thread_is_no_deadlock_and_an_idle_one_hides_none(
     run: Run, gate: Gate
 ) -> None:
-    """SEMANTICS, Deadlocks: no job in a thread, no live thread but idle workers."""
+    """Rules 11.6, 11.11: an idle thread hides none."""
 
     async def main() -> None:
         async with giambio.TaskManager() as manager:
