@@ -143,6 +143,7 @@ class Run:
             checks = {
                 "lint: ruff": self.ruff,
                 "lint: mypy --strict": self.mypy,
+                "lint: lines of code": self.count_lines,
                 "types: mypy": self.mypy_tests,
                 "types: pyright": self.pyright_tests,
                 "types: stubtest": self.stubtest,
@@ -257,6 +258,9 @@ class Run:
         job.run([*mypy, ".ci"], cwd=self.sources, env=environment())
         benchmarks = ["run.py", "profile_row.py", "check_instructions.py"]
         job.run([*mypy, *benchmarks], cwd=self.sources / "benchmarks", env=environment())
+
+    def count_lines(self, job: Job) -> None:
+        job.run([self.tool("python"), ".ci/count_lines.py"], cwd=self.sources, env=environment())
 
     def stubs(self) -> list[Path]:
         return sorted((self.sources / "src").rglob("*.pyi"))
