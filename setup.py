@@ -35,6 +35,8 @@ from setuptools.errors import BaseError, CCompilerError, CompileError
 
 SOURCES = "src"
 PACKAGE = f"{SOURCES}/giambio"
+#: Included before each translated module, so that its tracebacks name files that exist.
+TRACEBACK_PATHS = f"{PACKAGE}/_build/traceback_paths.h"
 DIRECTIVES = {
     "language_level": 3,
     "annotation_typing": False,
@@ -74,6 +76,11 @@ class Build(build):
     def run(self) -> None:
         super().run()
         names = tuple(extension.name for extension in self.distribution.ext_modules or ())
+        sources = rules["extension_sources"](PACKAGE)
+        for source in map(sources.__getitem__, names):
+            # Tracebacks show lines of the native modules too; the Python twins have others.
+            if source.endswith(".pyx"):
+                shutil.copy(source, Path(self.build_lib, os.path.relpath(source, SOURCES)))
         Path(self.build_lib, "giambio", "_build", "_built.py").write_text(
             '"""Written by setup.py when this giambio was built, for `selection.py`."""\n\n'
             f"EXTENSIONS: tuple[str, ...] = {names!r}\n"
@@ -108,6 +115,7 @@ class BuildExtensions(build_ext):
         c_files = {extension.name: extension.sources for extension in translated}
         for extension in self.extensions:
             extension.sources = c_files[extension.name]
+            check_tracebacks(Path(extension.sources[0]))
 
     def build_extensions(self) -> None:
         os.environ["LC_ALL"] = "C"  # `failure_of` reads the compiler's messages
@@ -133,9 +141,13 @@ class BuildExtensions(build_ext):
             raise CompileError(f"no C compiler ({failure})")
 
     def build_extension(self, extension: Extension) -> None:
+        if self.compiler.compiler_type == "msvc":
+            extension.extra_compile_args = [f"/FI{TRACEBACK_PATHS}"]
+        else:
+            extension.extra_compile_args = ["-include", TRACEBACK_PATHS]
         # Python's own flags ask for debug information, which takes a third of the time.
         if self.compiler.compiler_type == "unix" and "CFLAGS" not in os.environ:
-            extension.extra_compile_args = ["-O2", "-g0"]
+            extension.extra_compile_args += ["-O2", "-g0"]
         super().build_extension(extension)
 
     def give_up(self, reason: str) -> None:
@@ -146,6 +158,17 @@ class BuildExtensions(build_ext):
         self.extensions = []
         self.distribution.ext_modules = []
         self.get_finalized_command("build").reason = reason
+
+
+def check_tracebacks(c_file: Path) -> None:
+    """Make sure that Cython still makes its tracebacks with the function that we replace.
+
+    Raises:
+        CompileError: it does not. Then `TRACEBACK_PATHS` has to be adapted to this Cython.
+    """
+    text = c_file.read_text(encoding="utf-8")
+    if "__Pyx_AddTraceback(" in text and "PyCode_NewEmpty(filename, " not in text:
+        raise CompileError(f"{c_file.name}: {TRACEBACK_PATHS} does not fit this version of Cython")
 
 
 def failure_of(compilation: Callable[[], object]) -> str:

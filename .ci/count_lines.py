@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "giambio"
 #: What runs, and what only declares types.
 CODE = (".py", ".pyx")
 DECLARATIONS = (".pyi", ".pxd")
+HEADING = "package"
 
 IGNORED = {tokenize.COMMENT, tokenize.NL}
 LAYOUT = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -60,9 +61,9 @@ def count_packages(package: Path) -> dict[str, Counter[str]]:
 def table(counts: dict[str, Counter[str]]) -> str:
     """Lay the counts out: a line for each package, and the total."""
     rows = counts | {"total": sum(counts.values(), Counter[str]())}
-    width = max(map(len, rows))
+    width = max(map(len, [*rows, HEADING]))
     suffixes = CODE + DECLARATIONS
-    header = ["package".ljust(width), *(f"{suffix:>6}" for suffix in suffixes), "code".rjust(7)]
+    header = [HEADING.ljust(width), *(f"{suffix:>6}" for suffix in suffixes), "code".rjust(7)]
     lines = ["".join(header)]
     for name, counted in rows.items():
         code = sum(counted[suffix] for suffix in CODE)

@@ -245,13 +245,17 @@ def test_an_extension_without_a_python_twin_is_refused(tmp_path: Path) -> None:
 def test_what_is_installed() -> None:
     names = {file.as_posix() for file in importlib.metadata.files("giambio") or ()}
     suffixes = {Path(name).suffix for name in names}
-    assert suffixes.isdisjoint({".c", ".h", ".pyx", ".pxd"})
+    assert suffixes.isdisjoint({".c", ".h", ".pxd"})
     assert "giambio/py.typed" in names
     extensions = runpy.run_path(str(Path(giambio.__path__[0], "_build", "_built.py")))["EXTENSIONS"]
     for name in extensions:
         path = name.replace(".", "/")
         assert {f"{path}.py", path + sysconfig.get_config_var("EXT_SUFFIX")} <= names
     assert (".so" in suffixes or ".pyd" in suffixes) == bool(extensions)
+    # Their tracebacks name them. What is not compiled would only lie about.
+    native = {name.removesuffix(".pyx").replace("/", ".") for name in names if ".pyx" in name}
+    assert native <= set(extensions)
+    assert bool(native) == bool(extensions)
 
 
 # --- build_info --------------------------------------------------------------------------
@@ -325,6 +329,7 @@ STAND_IN = {
         selection.select()
         from giambio._build.selection import build_info
         """,
+    "src/giambio/_build/__init__.py": "",
     "src/giambio/drivers.py": """
         def default_name() -> str:
             return "stand-in"
@@ -354,7 +359,8 @@ def project(tmp_path: Path) -> Path:
     """A copy of the files which build giambio, around a small stand-in for the package."""
     folder = tmp_path / "project"
     write_files(folder, STAND_IN)
-    for name in (*BUILD_FILES, "src/giambio/_build/selection.py", "src/giambio/py.typed"):
+    package = ("_build/selection.py", "_build/traceback_paths.h", "py.typed")
+    for name in (*BUILD_FILES, *(f"src/giambio/{name}" for name in package)):
         shutil.copy(CHECKOUT / name, folder / name)
     return folder
 
@@ -462,8 +468,9 @@ class TestBuilds:
         assert f"-{python}-{python}-" in wheel.file.name
         assert wheel.names == {
             "giambio/__init__.py",
-            "giambio/_build/selection.py",
+            "giambio/_build/__init__.py",
             "giambio/_build/_built.py",
+            "giambio/_build/selection.py",
             "giambio/drivers.py",
             "giambio/inner/__init__.py",
             "giambio/inner/first.py",
@@ -471,6 +478,7 @@ class TestBuilds:
             "giambio/inner/second.py",
             f"giambio/inner/second{ending}",
             "giambio/native.py",
+            "giambio/native.pyx",
             f"giambio/native{ending}",
             "giambio/py.typed",
             "giambio/stub.pyi",
@@ -481,6 +489,22 @@ class TestBuilds:
         assert wheel.run(show).startswith(f"extension {version}, compiled, stand-in driver, ")
         pure = f"twin {version}, pure: GIAMBIO_PURE is set, stand-in driver, "
         assert wheel.run(show, GIAMBIO_PURE="1").startswith(pure)
+
+    def test_a_cython_whose_tracebacks_are_made_in_another_way(
+        self, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is an error of the build: otherwise nobody notices that files cannot be found."""
+        setuptools_errors = pytest.importorskip("setuptools.errors")
+        monkeypatch.chdir(project)
+        check = runpy.run_path("setup.py", run_name="setup")["check_tracebacks"]
+        translated = tmp_path / "native.c"
+        translated.write_text("__Pyx_AddTraceback(); PyCode_NewEmpty(filename, funcname, line);")
+        check(translated)
+        translated.write_text("no function, no traceback")
+        check(translated)
+        translated.write_text("__Pyx_AddTraceback(); PyCode_NewShiny(filename, funcname, line);")
+        with pytest.raises(setuptools_errors.CompileError, match="does not fit this version"):
+            check(translated)
 
     def test_a_compiler_that_does_not_work(self, builder: Builder, project: Path) -> None:
         wheel = builder.wheel(project, CC="/bin/false")
