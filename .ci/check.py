@@ -144,6 +144,7 @@ class Run:
                 "lint: ruff": self.ruff,
                 "lint: mypy --strict": self.mypy,
                 "lint: lines of code": self.count_lines,
+                "lint: changelog": self.changelog,
                 "types: mypy": self.mypy_tests,
                 "types: pyright": self.pyright_tests,
                 "types: stubtest": self.stubtest,
@@ -261,6 +262,10 @@ class Run:
 
     def count_lines(self, job: Job) -> None:
         job.run([self.tool("python"), ".ci/count_lines.py"], cwd=self.sources, env=environment())
+
+    def changelog(self, job: Job) -> None:
+        draft = ["-m", "towncrier", "build", "--draft", "--version", "next"]
+        job.run([self.tool("python"), *draft], cwd=self.sources, env=environment())
 
     def stubs(self) -> list[Path]:
         return sorted((self.sources / "src").rglob("*.pyi"))

@@ -610,8 +610,8 @@ class TestBuilds:
             tar.extraction_filter = getattr(tarfile, "data_filter", None)
             tar.extractall(tmp_path)
         unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
-        folders = ("benchmarks", "docs", "examples", "src", "tests")
-        files = {*BUILD_FILES, "CHANGELOG.md"}
+        folders = ("benchmarks", "changelog.d", "docs", "examples", "src", "tests")
+        files = {*BUILD_FILES, "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
         wanted = {path for path in before if path.parts[0] in folders or str(path) in files}
         assert wanted - files_below(unpacked) == set()
         assert list((unpacked / "src").rglob("*.c")) == []
