@@ -34,6 +34,11 @@ DOCUMENTS = [
     CHECKOUT / "CHANGELOG.md",
     *sorted(CHECKOUT.glob("docs/*.md")),
 ]
+#: Their blocks are not marked in this way; see test_contributing.py.
+FOR_CONTRIBUTORS = [
+    *(CHECKOUT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
+    *sorted(CHECKOUT.glob("changelog.d/*.md")),
+]
 FOR_ANYIO = "a test file for AnyIO's plugin"
 TEST_FILES = ("a test file", "a test file, giambio_mode = auto", FOR_ANYIO)
 SECONDS = 30
@@ -284,14 +289,14 @@ def test_windows_has_the_same_two_commands() -> None:
     assert windows.code.splitlines() == expected
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS + FOR_CONTRIBUTORS, ids=lambda path: path.name)
 def test_links_lead_to_files_that_exist(document: Path) -> None:
     links = re.findall(r"\[[^\]]*\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8"))
     local = [link for link in links if not re.match(r"https?:", link)]
     assert [link for link in local if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS + FOR_CONTRIBUTORS, ids=lambda path: path.name)
 def test_lines_are_no_longer_than_a_hundred_characters(document: Path) -> None:
     text = FENCED.sub("", document.read_text(encoding="utf-8"))
     lines = [line for line in text.splitlines() if not line.startswith("|")]  # tables cannot break
