@@ -148,6 +148,7 @@ class Run:
                 "types: mypy": self.mypy_tests,
                 "types: pyright": self.pyright_tests,
                 "types: stubtest": self.stubtest,
+                "types: in editors": self.editors,
             }
             for name, check in checks.items():
                 self.jobs.start(pool, name, partial(self.after, installed, check))
@@ -296,6 +297,10 @@ class Run:
         pure = ["--ignore-missing-stub", "--ignore-unused-allowlist"]
         pure += ["--allowlist", f"{self.typing_tests()}/stubtest-allowlist-pure.txt"]
         job.run([*stubtest, *pure], cwd=self.outside, env=environment(GIAMBIO_PURE="1"))
+
+    def editors(self, job: Job) -> None:
+        """Hover over each public name in the engines that editors use."""
+        job.run([self.tool("python"), ".ci/check_editors.py"], cwd=self.outside, env=environment())
 
 
 def main() -> int:

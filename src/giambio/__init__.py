@@ -10,13 +10,10 @@ from giambio._build import selection as _selection
 _selection.select()
 
 from giambio._build.selection import build_info
-from giambio.channels.broadcast import Broadcast, BroadcastStatistics, Subscription
-from giambio.channels.channel import (
-    ChannelStatistics,
-    ReceiveChannel,
-    SendChannel,
-    open_channel,
-)
+from giambio.channels.broadcast import Broadcast, Subscription
+from giambio.channels.broadcast_state import BroadcastStatistics
+from giambio.channels.channel import ReceiveChannel, SendChannel, open_channel
+from giambio.channels.channel_state import ChannelStatistics
 from giambio.channels.watch import Watch, Watcher, WatchStatistics
 from giambio.combinators.as_completed import as_completed
 from giambio.combinators.gather import gather

@@ -1,7 +1,7 @@
 import contextvars
 from collections.abc import Callable
 from math import inf
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVarTuple, Unpack
 
 from giambio.drivers.driver import Driver
 from giambio.kernel.basetask import BaseTask, Park
@@ -32,27 +32,27 @@ class Kernel:
     def call_soon(
         self,
         callback: Callable[[*_Ts], object],
-        *args: *_Ts,
+        *args: Unpack[_Ts],
         context: contextvars.Context | None = None,
     ) -> Handle: ...
     def call_at(
         self,
         when: float,
         callback: Callable[[*_Ts], object],
-        *args: *_Ts,
+        *args: Unpack[_Ts],
         context: contextvars.Context | None = None,
     ) -> Handle: ...
     def call_later(
         self,
         delay: float,
         callback: Callable[[*_Ts], object],
-        *args: *_Ts,
+        *args: Unpack[_Ts],
         context: contextvars.Context | None = None,
     ) -> Handle: ...
     def call_soon_threadsafe(
         self,
         callback: Callable[[*_Ts], object],
-        *args: *_Ts,
+        *args: Unpack[_Ts],
         context: contextvars.Context | None = None,
     ) -> Handle: ...
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
 from giambio.errors import RunFinishedError, is_cancellation
@@ -142,7 +142,7 @@ class BlockingPortal:
 
     # -- from other threads ----------------------------------------------------------------
 
-    def call(self, function: Callable[[*Ts], Any], *args: *Ts) -> Any:
+    def call(self, function: Callable[[*Ts], Any], *args: Unpack[Ts]) -> Any:
         """Run an async function in the loop, and wait for what it returns.
 
         Parameters:
@@ -178,7 +178,7 @@ class BlockingPortal:
         finally:
             del future
 
-    def start_task_soon(self, function: Callable[[*Ts], Any], *args: *Ts) -> Future[Any]:
+    def start_task_soon(self, function: Callable[[*Ts], Any], *args: Unpack[Ts]) -> Future[Any]:
         """Run an async function in the loop, without waiting for it.
 
         Parameters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine
-from typing import Any, Never, TypeVar, TypeVarTuple
+from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.operation import current_kernel
 from giambio.processes import worker
@@ -22,7 +22,7 @@ Ts = TypeVarTuple("Ts")
 
 def to_process(
     function: Callable[[*Ts], T],
-    *args: *Ts,
+    *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     cancellable: bool = True,
     **keywords: Never,

@@ -15,7 +15,7 @@ import typing
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
 from giambio.arguments import check_number
@@ -136,7 +136,7 @@ class EventLoop(Kernel):
     def start(
         self,
         main: Callable[[*Ts], Awaitable[T]],
-        *args: *Ts,
+        *args: Unpack[Ts],
         stop_signals: Iterable[int] = (),
     ) -> T:
         """Run an async function until it is done.
@@ -206,7 +206,7 @@ class EventLoop(Kernel):
         finally:
             del problem, task, interrupts
 
-    def begin(self, main: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> Task[T]:
+    def begin(self, main: Callable[[*Ts], Awaitable[T]], *args: Unpack[Ts]) -> Task[T]:
         """Set the loop up and make the main task, without running it.
 
         For driving a loop turn by turn: `begin`, `turn` until the task is
@@ -499,7 +499,7 @@ def slow_step_or_default(seconds: float | None) -> float | None:
 
 def run(
     main: Callable[[*Ts], Awaitable[T]],
-    *args: *Ts,
+    *args: Unpack[Ts],
     driver: str | None = None,
     clock: Any = None,
     strict: bool = False,

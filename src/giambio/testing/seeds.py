@@ -7,7 +7,7 @@ seed the order is random, and the same seed gives the same order again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.coroutines import discard
 from giambio.kernel.introspect import is_awaitable
@@ -21,7 +21,7 @@ Ts = TypeVarTuple("Ts")
 
 def explore(
     main: Callable[[*Ts], Awaitable[T]],
-    *args: *Ts,
+    *args: Unpack[Ts],
     seeds: int | Iterable[int] = 100,
     clock: Callable[[], Any] | None = None,
     driver: str | None = None,

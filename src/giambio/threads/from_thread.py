@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
 from giambio.kernel import current
@@ -43,7 +43,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
     __slots__ = ()
 
     @staticmethod
-    def run(function: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+    def run(function: Callable[[*Ts], Awaitable[T]], *args: Unpack[Ts]) -> T:
         """Run an async function in the loop that the thread works for, and wait for it.
 
         Parameters:
@@ -84,7 +84,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             del visit
 
     @staticmethod
-    def run_sync(function: Callable[[*Ts], T], *args: *Ts) -> T:
+    def run_sync(function: Callable[[*Ts], T], *args: Unpack[Ts]) -> T:
         """Call an ordinary function in the loop that the thread works for, and wait for it.
 
         For what may only be touched there: most objects of giambio are not

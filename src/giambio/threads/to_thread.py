@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, Never, TypeVar, TypeVarTuple
+from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.sync.limiter import CapacityLimiter
@@ -23,7 +23,7 @@ DEFAULT_THREADS = 40
 
 def to_thread(
     function: Callable[[*Ts], T],
-    *args: *Ts,
+    *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
     **keywords: Never,
