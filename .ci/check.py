@@ -42,6 +42,9 @@ OLDER_ANYIO_TESTS = (
     *("streams/test_memory", "streams/test_tls"),
 )
 COUNT_SECONDS = 900
+#: From this version of Python on, measuring coverage costs next to nothing (sys.monitoring), and
+#: there is no trace function, which tests would notice.
+CHEAP_COVERAGE = (3, 12, 0)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -199,7 +202,24 @@ class Run:
         tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
         # `.ci/run` has installed the programs, so no test is skipped for want of one.
         variables = environment(GIAMBIO_TEST_PROGRAMS="required")
-        job.run([env.python, *tests], cwd=self.outside, env=variables, timeout=TEST_SECONDS)
+        if env.build == "pure" and env.version.version >= CHEAP_COVERAGE:
+            self.cover(env, tests, variables, job)
+        else:
+            job.run([env.python, *tests], cwd=self.outside, env=variables, timeout=TEST_SECONDS)
+
+    def cover(
+        self, env: Environment, tests: list[str], variables: dict[str, str], job: Job
+    ) -> None:
+        """Run the tests, and tell how much of each package they reach."""
+        install = [env.python, "-m", "pip", "install", "-q", "coverage>=7.7"]
+        job.run(install, cwd=self.folder, env=environment())
+        coverage = partial(job.run, cwd=self.outside, timeout=TEST_SECONDS)
+        variables |= {"COVERAGE_CORE": "sysmon", "COVERAGE_FILE": str(env.folder / "coverage")}
+        command = [env.python, "-m", "coverage"]
+        coverage([*command, "run", "--source=giambio", *tests], env=variables)
+        report = str(env.folder / "coverage.json")
+        coverage([*command, "json", "-q", "-o", report], env=variables)
+        coverage([env.python, ".ci/coverage_table.py", report], env=variables)
 
     def docs(self, built: Environment, job: Job) -> None:
         create = [built.version.path, "-m", "venv", str(self.folder / "docs")]
