@@ -1,14 +1,12 @@
-"""`gather`: all of them, and then the results in order."""
+"""`gather`: run several awaitables concurrently and return their results in order."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.base import Together
-from giambio.combinators.given import Given
+from giambio.combinators.base import Collector, Together
 from giambio.combinators.targets import check_given
 from giambio.kernel.operation import Operation
-from giambio.kernel.task import Task
 
 __all__ = ["gather"]
 
@@ -55,29 +53,13 @@ def gather(*targets: Any, return_exceptions: bool = False) -> Operation:
     return Together(Gathering(targets, return_exceptions))
 
 
-class Gathering(Given):
+class Gathering(Collector):
     """The tasks of one `gather`."""
 
-    __slots__ = ("_numbers", "_results")
+    __slots__ = ()
 
-    _called = "gather()"
-    _one = "gather()"
+    _called = _one = "gather()"
     _reason = "another task of gather() has failed"
 
     def __init__(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        self.prepare_given(targets, return_exceptions)
-        self._numbers: dict[Task, int] = {}
-        self._results: list[Any] = []
-
-    def began(self, task: Task, number: int) -> None:
-        """See `Given.began`."""
-        self._numbers[task] = number
-        self._results.append(None)
-
-    def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`."""
-        self._results[self._numbers.pop(task)] = result
-
-    def results(self) -> list[Any]:
-        """See `Collector.results`."""
-        return self._results
+        self.prepare_collector(targets, return_exceptions)

@@ -1,4 +1,4 @@
-"""`map_concurrent`: one function for many items, and the results in the items' order."""
+"""`map_concurrent`: call an async function for each item, and return the results in order."""
 
 from __future__ import annotations
 
@@ -60,29 +60,17 @@ def map_concurrent(
 class Mapping(BoundedCollector):
     """The tasks of one `map_concurrent`."""
 
-    __slots__ = ("_numbers", "_results")
+    __slots__ = ()
 
-    _called = "map_concurrent()"
-    _one = "map_concurrent()"
+    _called = _one = "map_concurrent()"
     _reason = "another task of map_concurrent() has failed"
 
     def __init__(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
-        self.prepare_feeding(function, items, limit, return_exceptions)
-        self._numbers: dict[Task, int] = {}
-        self._results: list[Any] = []
-
-    def began(self, task: Task) -> None:
-        """See `BoundedCollector.began`."""
-        self._numbers[task] = len(self._results)
-        self._results.append(None)
+        self.prepare_bounded(function, items, limit, return_exceptions)
 
     def take(self, task: Task, result: object) -> None:
         """See `Collector.take`."""
-        self._results[self._numbers.pop(task)] = result
+        BoundedCollector.take(self, task, result)
         self.give_place()
-
-    def results(self) -> list[Any]:
-        """See `Collector.results`."""
-        return self._results

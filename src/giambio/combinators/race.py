@@ -1,11 +1,10 @@
-"""`race`: the first one to end decides, and the others are cancelled."""
+"""`race`: return the result of the first task to end, and cancel the others."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.base import Together
-from giambio.combinators.given import Given
+from giambio.combinators.base import Collector, Together
 from giambio.combinators.targets import check_given
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
@@ -55,19 +54,21 @@ def race(*targets: Any) -> Operation:
     return Together(Racing(targets))
 
 
-class Racing(Given):
+class Racing(Collector):
     """The tasks of one `race`."""
 
     __slots__ = ("_result", "_won")
 
-    _called = "race()"
-    _one = "race()"
+    _called = _one = "race()"
     _reason = "another task of race() has failed"
 
     def __init__(self, targets: tuple[Any, ...]) -> None:
-        self.prepare_given(targets, False)
+        self.prepare_collector(targets, False)
         self._won = False
         self._result: Any = None
+
+    def began(self, task: Task) -> None:
+        """See `Collector.began`: there will be one result only."""
 
     def take(self, task: Task, result: object) -> None:
         """See `Collector.take`: only the first one counts."""
@@ -76,8 +77,8 @@ class Racing(Given):
             self._result = result
             self._cancel_all("another one has won the race")
 
-    def results(self) -> Any:
-        """See `Collector.results`."""
+    def outcome(self) -> Any:
+        """See `Collector.outcome`."""
         return self._result
 
     def _conclude(
@@ -85,4 +86,4 @@ class Racing(Given):
     ) -> Any:
         """See `TaskGroup._conclude`: the losers were cancelled, but there is a result."""
         self._cancelled = not self._won
-        return Given._conclude(self, host, body, cancelled, caught)
+        return Collector._conclude(self, host, body, cancelled, caught)

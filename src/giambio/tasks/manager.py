@@ -75,7 +75,7 @@ class TaskManager(TaskGroup):
         if loop is not None and not isinstance(loop, Kernel):
             raise TypeError(f"TaskManager(loop) needs an EventLoop, not {loop!r}")
         self._prepare(loop, strict)
-        self._limit = 0 if limit is None else check_limit("TaskManager", limit)
+        self._limit = 0 if limit is None else check_limit("TaskManager()", limit)
         # Spawns that wait for a place, and places promised to those woken.
         self._waiting: deque[Spawn] | None = None
         self._places = 0

@@ -12,6 +12,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
 from giambio.kernel import constants, current
 from giambio.kernel.kernel import Kernel
@@ -386,16 +387,10 @@ class Leaving(Operation):
             task._pending = task._cancelled_from_outside()
 
 
-def check_limit(what: str, limit: Any) -> int:
-    """How many tasks may run at once; 0 for any number.
+def check_limit(what: str, limit: int) -> int:
+    """Return `limit`, or the largest number there is room for.
 
     Raises:
-        TypeError, ValueError: it is no number of tasks.
+        TypeError, ValueError: it is not a number of tasks.
     """
-    if limit is None:
-        return 0
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"{what}(limit=) needs a whole number or None, not {limit!r}")
-    if limit < 1:
-        raise ValueError(f"{what}(limit=) needs a number from 1 up, not {limit!r}")
-    return min(limit, sys.maxsize)
+    return check_int(what, "limit", min(limit, sys.maxsize) if is_int(limit) else limit, 1)
