@@ -430,7 +430,9 @@ def test_one_that_was_cancelled_alone_has_no_result(run: Run) -> None:
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_an_error(limit: int) -> None:
-    with pytest.raises(ValueError, match=r"map_concurrent\(\) needs a number from 1 up for limit, not"):
+    with pytest.raises(
+        ValueError, match=r"map_concurrent\(\) needs a number from 1 up for limit, not"
+    ):
         giambio.map_concurrent(double, [1], limit=limit)
 
 

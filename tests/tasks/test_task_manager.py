@@ -497,7 +497,7 @@ def test_a_limit_is_a_whole_number(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_limit_is_positive(value: int) -> None:
-    with pytest.raises(ValueError, match=r"TaskManager\(\) needs a number from 1 up for limit, not"):
+    with pytest.raises(ValueError, match=r"TaskManager\(\) needs a number from 1 up for limit"):
         giambio.TaskManager(limit=value)
 
 

@@ -81,7 +81,7 @@ class Results(BoundedCollector):
 
     __slots__ = ("_values", "_waiters")
 
-    _called = _one = "as_completed()"
+    _label = _a_label = "as_completed()"
     _reason = "another task of as_completed() has failed"
 
     def __init__(

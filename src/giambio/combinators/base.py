@@ -51,7 +51,7 @@ class Collector(TaskGroup):
         """Make coroutines of the targets, before the block is open."""
         targets = self._targets
         self._targets = ()
-        self._coros = coroutines_of(self._called, targets)
+        self._coros = coroutines_of(self._label, targets)
 
     def begin(self) -> None:
         """Start the tasks: the block is open."""
@@ -131,10 +131,10 @@ class Collector(TaskGroup):
         if host._pending:
             return Failure(host._interruption())
         # A shield went up behind the cancellation.
-        return Failure(TaskCancelled(f"{self._called} has no result, its tasks were cancelled"))
+        return Failure(TaskCancelled(f"{self._label} has no result, its tasks were cancelled"))
 
     def __repr__(self) -> str:
-        return f"<giambio.{self._called}, {len(self._children)} running>"
+        return f"<giambio.{self._label}, {len(self._children)} running>"
 
 
 class Together(Leaving):
@@ -148,7 +148,7 @@ class Together(Leaving):
     @property
     def what(self) -> str:  # type: ignore[override]
         """The operation's name in messages."""
-        return self._collector._called
+        return self._collector._label
 
     def __init__(self, collector: Collector) -> None:
         self.prepare_leaving(collector, None, True)

@@ -29,8 +29,8 @@ class BoundedCollector(Collector):
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
         """See `TaskGroup._prepare`."""
-        check_items(self._called, items)
-        self._limit = 0 if limit is None else check_limit(self._called, limit)
+        check_items(self._label, items)
+        self._limit = 0 if limit is None else check_limit(self._label, limit)
         self.prepare_collector((), return_exceptions)
         self._function = function
         self._items = items
@@ -43,7 +43,7 @@ class BoundedCollector(Collector):
         """See `Collector.begin`."""
         items = self._items
         self._items = None
-        self._feeder = self.add(feed(self, items), f"items of {self._called}")
+        self._feeder = self.add(feed(self, items), f"items of {self._label}")
 
     # -- for the feeder ---------------------------------------------------------------
 
@@ -53,7 +53,7 @@ class BoundedCollector(Collector):
 
     def start(self, item: Any) -> None:
         """Start the task for an item."""
-        coro = to_coroutine(self._called, self._function, (item,))
+        coro = to_coroutine(self._label, self._function, (item,))
         self._taken += 1
         self.began(self.add(coro))
 

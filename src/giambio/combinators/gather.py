@@ -58,7 +58,7 @@ class Gathering(Collector):
 
     __slots__ = ()
 
-    _called = _one = "gather()"
+    _label = _a_label = "gather()"
     _reason = "another task of gather() has failed"
 
     def __init__(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:

@@ -62,7 +62,7 @@ class Mapping(BoundedCollector):
 
     __slots__ = ()
 
-    _called = _one = "map_concurrent()"
+    _label = _a_label = "map_concurrent()"
     _reason = "another task of map_concurrent() has failed"
 
     def __init__(

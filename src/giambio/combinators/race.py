@@ -59,7 +59,7 @@ class Racing(Collector):
 
     __slots__ = ("_result", "_won")
 
-    _called = _one = "race()"
+    _label = _a_label = "race()"
     _reason = "another task of race() has failed"
 
     def __init__(self, targets: tuple[Any, ...]) -> None:
