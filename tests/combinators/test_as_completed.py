@@ -1,4 +1,4 @@
-"""`as_completed`: results as they come, and a block that is left in order by any way."""
+"""`as_completed`: results as they come, and every way to leave the block."""
 
 from __future__ import annotations
 

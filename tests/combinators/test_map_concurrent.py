@@ -1,4 +1,4 @@
-"""`map_concurrent`: the results in the items' order; no more at a time than the limit."""
+"""`map_concurrent`: results in the items' order, and the limit of tasks at once."""
 
 from __future__ import annotations
 

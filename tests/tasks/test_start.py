@@ -1,4 +1,4 @@
-"""`manager.start`: a task that says when it is ready."""
+"""`manager.start`: a task that reports when it is ready."""
 
 from __future__ import annotations
 

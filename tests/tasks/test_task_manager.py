@@ -1,4 +1,4 @@
-"""The block of a task manager: who is joined, who may spawn, how it ends."""
+"""`TaskManager`: joining, limits, and the end of its block."""
 
 from __future__ import annotations
 

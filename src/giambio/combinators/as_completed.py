@@ -30,36 +30,36 @@ EXAMPLE = (
 def as_completed(
     fn: Any, items: Any = None, *, limit: int | None = None, return_exceptions: bool = False
 ) -> Results:
-    """Call an async function for each item, several at a time, and get the results as they come.
+    """Call an async function for each item, several at once, and get the results as they come.
 
     Parameters:
         fn: an async function of one item.
         items: an iterable or an async iterable. The next item is taken when there is a
             place for its task. An async generator is closed if it is not used up.
         limit: how many tasks may run at once; no limit by default. Results that were not
-            taken yet count too, so whoever is slow to take them slows the tasks down.
-        return_exceptions: True hands an exception that the function raises out like a
-            result, and goes on. A cancellation is never handed out, nor is
-            `KeyboardInterrupt` and the like, nor what `items` raises, nor what is raised
-            when all are being cancelled.
+            taken yet count too: a slow consumer slows the tasks down (backpressure).
+        return_exceptions: True yields an exception of the function like a result, and
+            goes on. Cancellations are never yielded, nor `KeyboardInterrupt` and the
+            like, nor exceptions of `items`, nor those that are raised while all tasks are
+            being cancelled.
 
     Returns:
-        A block, to be entered with ``async with`` and iterated over inside. In it all
-        has begun; leaving it, by any way, cancels and joins what still runs, and drops
-        results that were not taken.
+        A block, to be entered with ``async with`` and iterated over inside. Entering it
+        starts the tasks; leaving it, however, cancels and joins those that still run, and
+        drops the results that were not taken.
 
     Raises:
         TypeError: `fn` is not an async function, or `items` cannot be iterated over.
         TypeError, ValueError: `limit` is not a number of tasks.
-        BaseException: on leaving: what the function, `items` or the body raised; the
-            others are cancelled first, and joined, and the body is cancelled too. Several
+        BaseException: on leaving: the failure of the function, `items` or the body; the
+            tasks and the body are cancelled first, and the tasks joined. Several
             failures are raised as an `ExceptionGroup`, as by a `TaskManager`.
-        TaskCancelled: on leaving: one of the tasks was cancelled by itself.
+        TaskCancelled: on leaving: one of the tasks was cancelled alone.
         CancelledError: the caller is in a cancelled scope.
 
-    Entering is no checkpoint. Waiting for the next result is one; cancelled, no result is lost.
-    Leaving always gives way once. The tasks are below the caller's, inside its
-    scopes. Several tasks may iterate, and each result goes to one of them.
+    Entering is not a checkpoint. Waiting for the next result is one; cancelled, it loses
+    no result. Leaving always yields control once. The tasks are children of the calling
+    task, inside its scopes. Several tasks may iterate; each result goes to one of them.
 
     Example:
         >>> import giambio

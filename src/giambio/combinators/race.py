@@ -13,30 +13,31 @@ __all__ = ["race"]
 
 
 def race(*targets: Any) -> Operation:
-    """Run several things beside each other until the first one has ended.
+    """Run several awaitables concurrently until the first one has ended.
 
     Parameters:
         targets: awaitables, async functions (called without arguments), or Tasks. A Task
-            is joined; it is not cancelled, also when it loses.
+            is joined, and not cancelled when it loses.
 
     Returns:
-        Awaited: the result of the one that ended first.
+        Awaited: the result of the target that ended first.
 
     Raises:
-        ValueError: there is none.
-        TypeError: one can be neither awaited nor called, or what it returned cannot be
-            awaited. Then none was started.
-        RuntimeError: a coroutine was given that runs already, or one was given twice, or
-            the task that waits here.
-        BaseException: what the first one raised, or what another one raised before it
-            was cancelled or while it cleaned up; several as an `ExceptionGroup`.
-        TaskCancelled: the first one was cancelled by itself, or is a Task that was.
-        CancelledError: the caller is in a cancelled scope, and none had a result.
+        ValueError: there are no targets.
+        TypeError: a target can be neither awaited nor called, or its result cannot be
+            awaited. Then nothing was started.
+        RuntimeError: a coroutine runs already or was given twice, or a target is the
+            calling task.
+        BaseException: the failure of the first target, or of another one before it was
+            cancelled or while it cleaned up; several as an `ExceptionGroup`.
+        TaskCancelled: the first target was cancelled alone, or is a Task that was.
+        CancelledError: the caller is in a cancelled scope, and there was no result.
 
-    A checkpoint that gives way. The others are cancelled, and joined before it ends; a
-    result that one of them has all the same is dropped. If the caller is cancelled when
-    the first one has ended, its result is returned and the next checkpoint raises. If it
-    is cancelled before it began, or is never awaited, the coroutines are closed.
+    A checkpoint that always yields control. The losers are cancelled, and joined before
+    it ends; a result that one of them returns nevertheless is dropped. If the caller is
+    cancelled after the first target has ended, its result is returned and the next
+    checkpoint raises. If it is cancelled before it began, or never awaited, the
+    coroutines are closed.
 
     Example:
         >>> import giambio
