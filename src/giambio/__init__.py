@@ -62,16 +62,16 @@ from giambio.sync.limiter import CapacityLimiter, CapacityLimiterStatistics
 from giambio.sync.lock import Lock, LockStatistics
 from giambio.sync.queue import LifoQueue, PriorityQueue, Queue, QueueStatistics
 from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
-from giambio.tasks.cancel import (
-    CancelScope,
+from giambio.tasks.cancel import CancelScope
+from giambio.tasks.manager import TaskManager
+from giambio.tasks.task_status import TaskStatus
+from giambio.tasks.timeouts import (
     current_effective_deadline,
     fail_after,
     fail_at,
     move_on_after,
     move_on_at,
 )
-from giambio.tasks.manager import TaskManager
-from giambio.tasks.task_status import TaskStatus
 
 if _TYPE_CHECKING:
     from giambio.files.backends import FileRoute

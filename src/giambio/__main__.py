@@ -1,4 +1,4 @@
-"""``python -m giambio``: which build runs (``info``), and a program that shows it (``demo``)."""
+"""The command line, ``python -m giambio``: ``info`` about the build, and a ``demo``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Parameters:
-        arguments: without the program's name; those of the process by default.
+        arguments: the arguments, without the program's name; by default those of the process.
 
     Returns:
         The exit code.
@@ -25,25 +25,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads on, as in `info | head -1`; Python would complain at exit.
+        # The reader has gone, as in `info | head -1`; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Run the command; return the exit code."""
     if options.command == "info":
         print_info()
         return 0
-    # Imported here, so that `info` works whatever may be wrong with the demo.
+    # Imported here, so that `info` works even if the demo is broken.
     from giambio.demo.show import show
 
     return show(options.connections, options.driver)
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may stand on the command line."""
+    """Return the parser of the command line."""
     top = argparse.ArgumentParser(
         prog="python -m giambio",
         description="giambio, an asynchronous runtime for Python.",
@@ -81,19 +81,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def positive(text: str) -> int:
-    """A number of connections, for argparse."""
+    """Parse a number of connections."""
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
 
 
 def drivers() -> list[str]:
-    """The drivers that this system has, the best one first."""
+    """Return the drivers that this system has, the best one first."""
     return list(dict.fromkeys([giambio.build_info().driver, "selectors"]))
 
 
 def print_info() -> None:
-    """Print what runs here, one fact per line."""
+    """Print the facts about this installation, one per line."""
     info = giambio.build_info()
     build = f"{info.build}: {info.reason}" if info.reason else info.build
     facts = {

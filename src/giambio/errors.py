@@ -1,4 +1,4 @@
-"""The errors of giambio, in one place, because every room raises them.
+"""The exceptions of giambio, in one module because every package raises them.
 
 All are `GiambioError`s but one: `CancelledError` is a `BaseException`, so that
 ``except Exception`` in user code cannot swallow a cancellation by accident.
@@ -30,10 +30,10 @@ __all__ = [
 
 
 class CancelledError(BaseException):
-    """Raised at a checkpoint inside a cancelled scope; let it pass.
+    """Raised at each checkpoint inside a cancelled scope; do not swallow it.
 
-    Clean up in ``finally`` and let it go on: the scope that was cancelled
-    catches it. ``reason`` is what was given to ``cancel(reason)``, or ``None``.
+    Clean up in ``finally`` and let it pass: the cancelled scope catches it.
+    ``reason`` is the argument of ``cancel(reason)``, or ``None``.
 
     Example:
         >>> str(CancelledError("shutting down"))
@@ -49,7 +49,7 @@ class CancelledError(BaseException):
 
 
 class GiambioError(Exception):
-    """The base of giambio's ordinary errors.
+    """Base class of giambio's exceptions, except `CancelledError`.
 
     Example:
         >>> issubclass(ClosedResourceError, GiambioError)
@@ -60,8 +60,8 @@ class GiambioError(Exception):
 class TaskCancelled(GiambioError):
     """Raised by joining a task that was cancelled.
 
-    It is an ordinary exception and not `CancelledError`, which would look as
-    if the task that joins had been cancelled itself.
+    It is an ordinary exception and not a `CancelledError`, which would look as
+    if the joining task had been cancelled itself.
 
     Example:
         >>> issubclass(TaskCancelled, CancelledError)
@@ -79,7 +79,7 @@ class TaskNotFinished(GiambioError):
 
 
 class RunFinishedError(GiambioError, RuntimeError):
-    """Raised when something is handed to a loop or a manager that has ended.
+    """Raised when a loop or a task manager is used after its end.
 
     Example:
         >>> issubclass(RunFinishedError, RuntimeError)
@@ -88,7 +88,7 @@ class RunFinishedError(GiambioError, RuntimeError):
 
 
 class WouldBlock(GiambioError):
-    """Raised by an operation that may not wait, when it would have to.
+    """Raised by a non-blocking operation that would have to wait.
 
     Example:
         >>> issubclass(WouldBlock, GiambioError)
@@ -97,10 +97,10 @@ class WouldBlock(GiambioError):
 
 
 class DeadlockError(GiambioError):
-    """Raised into the main task when every task waits for another one.
+    """Raised in the main task when every task waits for another one.
 
-    Its message shows the tree of tasks: where each one stands in the user's code,
-    and what it waits for.
+    Its message shows the task tree: for each task its place in the user's code, and
+    the object that it waits for.
 
     Example:
         >>> issubclass(DeadlockError, GiambioError)
@@ -118,10 +118,10 @@ class BusyResourceError(GiambioError):
 
 
 class BrokenWorkerProcess(GiambioError):
-    """Raised when the process that `to_process` calls a function in ends in the middle of it.
+    """Raised when a worker process of `to_process` ends while it runs a function.
 
-    ``returncode`` is its exit code; minus the number of the signal that killed it; None if
-    somebody else has taken it.
+    ``returncode`` is its exit code, or minus the number of the signal that killed it; None
+    if another part of the program has reaped it.
 
     Example:
         >>> BrokenWorkerProcess("worker process 7 was killed by SIGSEGV", -11).returncode
@@ -137,7 +137,7 @@ class BrokenWorkerProcess(GiambioError):
 
 
 class ClosedResourceError(GiambioError):
-    """Raised when a resource is used that this side has closed.
+    """Raised when a resource is used after this side has closed it.
 
     Example:
         >>> issubclass(ClosedResourceError, GiambioError)
@@ -146,7 +146,7 @@ class ClosedResourceError(GiambioError):
 
 
 class EndOfStream(GiambioError, EOFError):
-    """Raised when there is nothing more to come, where a value says nothing about that.
+    """Raised when a stream has ended, by operations that cannot return an empty value.
 
     Example:
         >>> issubclass(EndOfStream, EOFError)
@@ -155,9 +155,9 @@ class EndOfStream(GiambioError, EOFError):
 
 
 class IncompleteRead(EndOfStream):
-    """Raised when a stream has ended in the middle of what was to be received.
+    """Raised when a stream ends before all requested bytes have arrived.
 
-    ``partial`` holds the bytes that came. They also stay where they are, so that
+    ``partial`` holds the bytes that did. They also stay in the buffer, so that
     ``receive()`` still returns them.
 
     Example:
@@ -174,9 +174,9 @@ class IncompleteRead(EndOfStream):
 
 
 class DelimiterNotFound(GiambioError):
-    """Raised when a delimiter has not come within the size that was allowed.
+    """Raised when no delimiter is found within the maximum size.
 
-    Nothing is lost: the bytes stay where they are.
+    Nothing is lost: the bytes stay in the buffer.
 
     Example:
         >>> issubclass(DelimiterNotFound, GiambioError)
@@ -185,10 +185,10 @@ class DelimiterNotFound(GiambioError):
 
 
 class BrokenResourceError(GiambioError, ConnectionError):
-    """Raised when the other side broke the connection.
+    """Raised when the other side has broken the connection.
 
-    It is a `ConnectionError` too, and its ``__cause__`` is the `OSError` that
-    the operating system reported, where there was one.
+    It is a `ConnectionError` too; its ``__cause__`` is the `OSError` of the operating
+    system, if there was one.
 
     Example:
         >>> issubclass(BrokenResourceError, ConnectionError)
@@ -197,10 +197,10 @@ class BrokenResourceError(GiambioError, ConnectionError):
 
 
 def is_cancellation(exc: BaseException) -> bool:
-    """Tell whether an exception is a cancellation: the one predicate for it.
+    """Whether an exception is a cancellation: the only test for it.
 
     Parameters:
-        exc: the exception to judge.
+        exc: the exception to test.
 
     Returns:
         True for `CancelledError`, and for a group made of nothing else.
@@ -211,7 +211,7 @@ def is_cancellation(exc: BaseException) -> bool:
     """
     if not isinstance(exc, BaseExceptionGroup):
         return isinstance(exc, CancelledError)
-    inside = list(exc.exceptions)  # no recursion: groups may be nested deeper than Python goes
+    inside = list(exc.exceptions)  # no recursion: groups may be nested deeper than Python's limit
     for inner in inside:
         if isinstance(inner, BaseExceptionGroup):
             inside.extend(inner.exceptions)
@@ -221,14 +221,14 @@ def is_cancellation(exc: BaseException) -> bool:
 
 
 def without_cancellations(exc: BaseException) -> BaseException | None:
-    """What is left of an exception when cancellations are taken out of it.
+    """Return an exception without the cancellations in it.
 
     Parameters:
         exc: any exception, also a group.
 
     Returns:
-        The exception itself if it holds no cancellation, a smaller group if
-        it holds some, None if it holds nothing else.
+        The exception itself if there is no cancellation in it, a smaller group if
+        there are some, None if there is nothing else.
 
     Example:
         >>> without_cancellations(CancelledError()) is None
@@ -241,13 +241,13 @@ def without_cancellations(exc: BaseException) -> BaseException | None:
 
 
 def throwable(exc: BaseException) -> BaseException:
-    """What can be raised at an await: there Python takes a `StopIteration` for the result.
+    """Return an exception that can be raised at an await, where `StopIteration` means a result.
 
     Parameters:
-        exc: the exception that is to be raised.
+        exc: the exception to raise.
 
     Returns:
-        The exception itself; a `RuntimeError` with it as the cause, if it is a `StopIteration`.
+        The exception itself; for a `StopIteration`, a `RuntimeError` that it is the cause of.
 
     Example:
         >>> throwable(StopIteration())

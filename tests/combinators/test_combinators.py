@@ -1,7 +1,7 @@
-"""What `gather`, `race`, `map_concurrent` and `as_completed` have in common.
+"""The common behaviour of `gather`, `race`, `map_concurrent` and `as_completed`.
 
-However one of them ends, what it started has ended before; failures are those of a
-`TaskManager`; and in a traceback there is nothing between the user's frames.
+However one of them ends, its tasks have ended before; failures are raised as by a
+`TaskManager`; and tracebacks have no frames between the user's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`gather`: the results in order; what may be given, and what becomes of it."""
+"""`gather`: results in order, valid and invalid targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`map_concurrent`: the results in the items' order; no more at a time than the limit."""
+"""`map_concurrent`: results in the items' order, and the limit of tasks at once."""
 
 from __future__ import annotations
 
@@ -430,13 +430,15 @@ def test_one_that_was_cancelled_alone_has_no_result(run: Run) -> None:
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_an_error(limit: int) -> None:
-    with pytest.raises(ValueError, match=r"map_concurrent\(limit=\) needs a number from 1 up"):
+    with pytest.raises(
+        ValueError, match=r"map_concurrent\(\) needs a number from 1 up for limit, not"
+    ):
         giambio.map_concurrent(double, [1], limit=limit)
 
 
 @pytest.mark.parametrize("limit", [1.5, "2", True, [1]])
 def test_a_limit_that_is_no_whole_number_is_an_error(limit: Any) -> None:
-    with pytest.raises(TypeError, match=r"map_concurrent\(limit=\) needs a whole number"):
+    with pytest.raises(TypeError, match=r"map_concurrent\(\) needs a whole number for limit, not"):
         giambio.map_concurrent(double, [1], limit=limit)
 
 

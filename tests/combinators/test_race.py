@@ -1,4 +1,4 @@
-"""`race`: the first one to end decides; the others are cancelled and joined."""
+"""`race`: the first task to end decides; the others are cancelled and joined."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`python -m giambio`: the demo and what it says about this installation.
+"""`python -m giambio`: the demo, and `info` about the installation.
 
-Each test runs it as a user does, in a process of its own, warnings being errors.
+Each test runs it as a user does, in a process of its own, with warnings as errors.
 """
 
 from __future__ import annotations

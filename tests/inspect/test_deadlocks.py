@@ -1,7 +1,7 @@
-"""Deadlocks (section 11 of the rules): an error with a tree, and never a false alarm.
+"""Deadlock detection (section 11 of the rules): an error with a tree, and never a false alarm.
 
-A deadlock is looked for when nothing has happened for a twentieth of a second; so the tests of what
-must keep it quiet let several times that pass before they wake the task.
+The loop looks for a deadlock when nothing has happened for a twentieth of a second. So tests
+against false alarms let several times that pass before they wake the task.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A step that holds the loop is logged while it does: `EventLoop(slow_step=)`."""
+"""The watchdog: `EventLoop(slow_step=)` logs a step that blocks the loop while it does."""
 
 from __future__ import annotations
 

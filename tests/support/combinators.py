@@ -1,4 +1,4 @@
-"""What the tests of `gather`, `race`, `map_concurrent` and `as_completed` share."""
+"""Helpers for the tests of `gather`, `race`, `map_concurrent` and `as_completed`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Behaviours that CPython's tests of task groups and timeouts check, and no other test of ours.
+"""Behaviours of task groups and timeouts that only CPython's tests of asyncio check.
 
-Which test of theirs is which of ours is in docs/tested-like/tasks.md.
+docs/tested-like/tasks.md maps their tests to ours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cancel scopes: what they reach, when, and how they may be used."""
+"""Cancel scopes: their reach, deadlines and shields, and misuse of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a block ends: which exceptions leave it, in what shape, and what joining says."""
+"""Outcomes: the exceptions that leave a block, their groups, and the errors of joining."""
 
 from __future__ import annotations
 

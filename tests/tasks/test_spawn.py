@@ -1,4 +1,4 @@
-"""What can be spawned, what is refused, and what becomes of a coroutine then."""
+"""`spawn` and `start_soon`: valid targets, rejected ones, and the coroutines of those."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manager.start`: a task that says when it is ready."""
+"""`manager.start`: a task that reports when it is ready."""
 
 from __future__ import annotations
 
@@ -593,7 +593,7 @@ def test_start_does_not_wait_for_a_place(run: Run) -> None:
             with pytest.raises(giambio.WouldBlock):
                 manager.start_soon(giambio.checkpoint)
             assert not full.done()
-            (task,) = set(manager.children) - {full}
+            (task,) = set(manager._children) - {full}
             full.cancel()
             return [await task]
 

@@ -1,7 +1,7 @@
-"""Task managers in programs that Hypothesis invents: trees of tasks that end in every way.
+"""Task managers in random programs by Hypothesis: trees of tasks that end in every way.
 
-A block ends only when its tasks have, each failure comes out of it exactly once, each result is
-there, and cancelling reaches everybody: under random schedules and random cancellation.
+A block ends only when its tasks have; it raises each failure exactly once; each result is there;
+cancelling reaches every task: under random schedules and random cancellation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Cancel scopes in programs that Hypothesis invents: blocks in blocks, in tasks in tasks.
+"""Cancel scopes in random programs by Hypothesis: nested blocks in nested tasks.
 
-No cancellation is forgotten and none is invented, however scopes are cancelled, expire, and are
-shielded and not shielded any more: under random schedules.
+No cancellation is lost and none is made up, however scopes are cancelled, time out, and are
+shielded and unshielded: under random schedules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The vocabulary of a `Task`."""
+"""`Task`: its methods and properties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The block of a task manager: who is joined, who may spawn, how it ends."""
+"""`TaskManager`: joining, limits, and the end of its block."""
 
 from __future__ import annotations
 
@@ -491,13 +491,13 @@ def test_a_plain_with_says_async_with(run: Run) -> None:
 
 @pytest.mark.parametrize("value", ["3", 2.0, True])
 def test_a_limit_is_a_whole_number(value: Any) -> None:
-    with pytest.raises(TypeError, match=r"limit=\) needs a whole number or None, not"):
+    with pytest.raises(TypeError, match=r"TaskManager\(\) needs a whole number for limit, not"):
         giambio.TaskManager(limit=value)
 
 
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_limit_is_positive(value: int) -> None:
-    with pytest.raises(ValueError, match=r"limit=\) needs a number from 1 up, not"):
+    with pytest.raises(ValueError, match=r"TaskManager\(\) needs a number from 1 up for limit"):
         giambio.TaskManager(limit=value)
 
 

@@ -1,6 +1,6 @@
-"""Behaviours that Trio's tests of its run loop check, and that no other test of ours does.
+"""Behaviours of the run loop that only Trio's tests check.
 
-Which test of theirs is which of ours is in docs/tested-like/tasks.md.
+docs/tested-like/tasks.md maps their tests to ours.
 """
 
 from __future__ import annotations

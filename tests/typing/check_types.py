@@ -117,7 +117,7 @@ async def spawning_badly(manager: giambio.TaskManager) -> None:
     manager.spawn_threadsafe(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     manager.spawn(fetch, "host", 80).result()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     giambio.TaskManager(limit="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    with manager:  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+    with manager:  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
         pass
 
 
@@ -199,7 +199,7 @@ async def scopes() -> float:
     giambio.CancelScope(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     giambio.CancelScope(deadline=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     giambio.move_on_after("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    async with giambio.CancelScope():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
+    async with giambio.CancelScope():  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
         pass
     return giambio.current_effective_deadline()
 

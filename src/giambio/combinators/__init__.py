@@ -1,1 +1,1 @@
-"""Helpers that run several tasks and end when all of them have: `gather` and its like."""
+"""Running several tasks at once: `gather`, `race`, `map_concurrent`, `as_completed`."""

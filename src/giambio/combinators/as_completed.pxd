@@ -1,6 +1,5 @@
 from giambio.tasks.task_group cimport TaskGroup, Leaving
 from giambio.combinators.bounded cimport BoundedCollector
-from giambio.combinators.base cimport Collector
 from giambio.kernel cimport constants
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.task cimport Task
@@ -10,8 +9,9 @@ cimport cython
 
 cdef class Results(BoundedCollector):
     cdef object _values
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
 
+    cdef object began(self, Task task)
     @cython.locals(first=QueuedOperation)
     cdef object take(self, Task task, object result)
     cdef object take_value(self)

@@ -1,7 +1,7 @@
-"""`as_completed`: one function for many items, and the results as they come.
+"""`as_completed`: call an async function for each item, and get the results as they come.
 
-It is a block. An async generator that somebody stops iterating over could not cancel
-and join what it had started; a block can, by whatever way it is left.
+It is a block, because a block can cancel and join its tasks, however it is left. An async
+generator that nobody iterates over to its end could not.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ EXAMPLE = (
 def as_completed(
     fn: Any, items: Any = None, *, limit: int | None = None, return_exceptions: bool = False
 ) -> Results:
-    """Call an async function for each item, several at a time, and get the results as they come.
+    """Call an async function for each item, several at once, and get the results as they come.
 
     Parameters:
         fn: an async function of one item.
         items: an iterable or an async iterable. The next item is taken when there is a
             place for its task. An async generator is closed if it is not used up.
         limit: how many tasks may run at once; no limit by default. Results that were not
-            taken yet count too, so whoever is slow to take them slows the tasks down.
-        return_exceptions: True hands an exception that the function raises out like a
-            result, and goes on. A cancellation is never handed out, nor is
-            `KeyboardInterrupt` and the like, nor what `items` raises, nor what is raised
-            when all are being cancelled.
+            taken yet count too: a slow consumer slows the tasks down (backpressure).
+        return_exceptions: True yields an exception of the function like a result, and
+            goes on. Cancellations are never yielded, nor `KeyboardInterrupt` and the
+            like, nor exceptions of `items`, nor those that are raised while all tasks are
+            being cancelled.
 
     Returns:
-        A block, to be entered with ``async with`` and iterated over inside. In it all
-        has begun; leaving it, by any way, cancels and joins what still runs, and drops
-        results that were not taken.
+        A block, to be entered with ``async with`` and iterated over inside. Entering it
+        starts the tasks; leaving it, however, cancels and joins those that still run, and
+        drops the results that were not taken.
 
     Raises:
         TypeError: `fn` is not an async function, or `items` cannot be iterated over.
         TypeError, ValueError: `limit` is not a number of tasks.
-        BaseException: on leaving: what the function, `items` or the body raised; the
-            others are cancelled first, and joined, and the body is cancelled too. Several
+        BaseException: on leaving: the failure of the function, `items` or the body; the
+            tasks and the body are cancelled first, and the tasks joined. Several
             failures are raised as an `ExceptionGroup`, as by a `TaskManager`.
-        TaskCancelled: on leaving: one of the tasks was cancelled by itself.
+        TaskCancelled: on leaving: one of the tasks was cancelled alone.
         CancelledError: the caller is in a cancelled scope.
 
-    Entering is no checkpoint. QueuedOperation for the next result is one; cancelled, no result is
-    lost. Leaving always gives way once. The tasks are below the caller's, inside its
-    scopes. Several tasks may iterate, and each result goes to one of them.
+    Entering is not a checkpoint. Waiting for the next result is one; cancelled, it loses
+    no result. Leaving always yields control once. The tasks are children of the calling
+    task, inside its scopes. Several tasks may iterate; each result goes to one of them.
 
     Example:
         >>> import giambio
@@ -79,19 +79,18 @@ def as_completed(
 class Results(BoundedCollector):
     """The tasks of one `as_completed`, and their results that were not taken yet."""
 
-    __slots__ = ("_line", "_values")
+    __slots__ = ("_values", "_waiters")
 
-    _called = "as_completed()"
-    _one = "as_completed()"
+    _label = _a_label = "as_completed()"
     _reason = "another task of as_completed() has failed"
 
     def __init__(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
-        self.prepare_feeding(function, items, limit, return_exceptions)
+        self.prepare_bounded(function, items, limit, return_exceptions)
         self._values: deque[Any] = deque()
-        # Who waits for a result. If there is somebody, there is no value.
-        self._line = WaitQueue()
+        # The tasks that wait for a result: only while there is none.
+        self._waiters = WaitQueue()
 
     # -- iterating ---------------------------------------------------------------------
 
@@ -103,10 +102,13 @@ class Results(BoundedCollector):
     def __anext__(self) -> Operation:
         return Next(self.__aiter__())
 
+    def began(self, task: Task) -> None:
+        """See `Collector.began`: the results have no order to keep."""
+
     def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`: it goes to who waits longest."""
+        """See `Collector.take`: the task that waits longest gets it."""
         while True:
-            first = self._line.pop()
+            first = self._waiters.pop()
             if first is None:
                 self._values.append(result)
                 return
@@ -115,17 +117,17 @@ class Results(BoundedCollector):
                 return
 
     def take_value(self) -> Any:
-        """The result that has waited longest."""
+        """Take the oldest result."""
         value = self._values.popleft()
         self.give_place()
         return value
 
     def is_left(self) -> bool:
-        """Tell whether the body of the block has ended."""
+        """Whether the body of the block has ended."""
         return self._state == constants.LEFT or self._leaving is not None
 
     def is_over(self) -> bool:
-        """Tell whether there will be no further result."""
+        """Whether there will be no further result."""
         return not self._children and not self._values
 
     # -- the block ---------------------------------------------------------------------
@@ -138,26 +140,26 @@ class Results(BoundedCollector):
     def _pass_place_on(self) -> None:
         """See `TaskGroup._pass_place_on`; with the last task the iteration ends."""
         if not self._children:
-            self._line.wake_all()
+            self._waiters.wake_all()
         TaskGroup._pass_place_on(self)
 
     def _begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
-        """See `TaskGroup._begin_leaving`: what still runs is not wanted any more."""
+        """See `TaskGroup._begin_leaving`: tasks that still run are cancelled."""
         TaskGroup._begin_leaving(self, leaving, body)
         if self._children:
             self._cancel_all("the block of as_completed() was left")
         self._values.clear()
-        self._line.wake_all()
+        self._waiters.wake_all()
 
     def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """See `TaskGroup._conclude`."""
+        """See `TaskGroup._conclude`: it ends as a block does, not as an await with a result."""
         return TaskGroup._conclude(self, host, body, cancelled, caught)
 
 
 class Next(QueuedOperation):
-    """The wait for one result."""
+    """Waits for one result."""
 
     __slots__ = ("_results",)
 
@@ -168,7 +170,7 @@ class Next(QueuedOperation):
         self._results = results
 
     def attempt(self) -> bool:
-        """Done when there is one, or none will come."""
+        """Done when there is a result, or none will come."""
         results = self._results
         if results.is_left():
             return self.fail(
@@ -181,7 +183,7 @@ class Next(QueuedOperation):
             return True
         if results.is_over():
             return self.fail(StopAsyncIteration())
-        return self.wait_in(results._line)
+        return self.wait_in(results._waiters)
 
     def subject(self) -> object:
         """See `Park.subject`."""

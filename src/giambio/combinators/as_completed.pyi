@@ -4,7 +4,6 @@ from typing import Any, Generic, Literal, Self, TypeVar, final, overload
 
 from giambio.combinators.bounded import BoundedCollector
 from giambio.kernel.operation import Operation
-from giambio.kernel.wait_queue import QueuedOperation
 
 __all__ = ["Results", "as_completed"]
 
@@ -35,7 +34,7 @@ class Results(BoundedCollector, Generic[_T_co]):
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None: ...
     def __aenter__(self) -> Operation[Self]: ...
-    # A bool, because it may swallow a cancellation: what follows the block runs.
+    # A bool, because it may catch a cancellation: then the code after the block runs.
     def __aexit__(
         self,
         exc_type: type[BaseException] | None,
@@ -44,10 +43,3 @@ class Results(BoundedCollector, Generic[_T_co]):
     ) -> Awaitable[bool]: ...
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Operation[_T_co]: ...
-
-    # What the runtime asks.
-    def _pass_place_on(self) -> None: ...
-
-@final
-class Next(QueuedOperation):
-    def __init__(self, results: Results[Any]) -> None: ...

@@ -8,14 +8,20 @@ cimport cython
 cdef class Collector(TaskGroup):
     cdef bint _return_exceptions
     cdef object _context
+    cdef tuple _targets
+    cdef list _coros
+    cdef list _results
+    cdef dict _numbers
 
-    cdef object prepare_collector(self, object return_exceptions)
+    cdef object prepare_collector(self, tuple targets, object return_exceptions)
     cdef object prepare_tasks(self)
+    @cython.locals(coros=list)
     cdef object begin(self)
     cdef object give_up(self)
     cdef Task add(self, object coro, object name=*)
+    cdef object began(self, Task task)
     cdef object take(self, Task task, object result)
-    cdef object results(self)
+    cdef object outcome(self)
     cdef object _settle(self, Task task)
     cdef bint may_return(self, Task task) except -1
     cdef object settle_without_result(self, Task task)

@@ -1,8 +1,8 @@
-"""An await that is a block of tasks: what `gather` and its like have in common.
+"""Awaiting a block of tasks: the common part of `gather`, `race`, `map_concurrent`, `as_completed`.
 
-It is an operation and no coroutine, so no frame of ours stands between the user's
-await and the tasks that run below it. A task is a child of the task that awaits,
-inside of its scopes. However the await ends, all its tasks have ended before.
+The awaitable is an operation and not a coroutine, so no frame of giambio stands between the
+user's await and the tasks below it. The tasks are children of the awaiting task, inside its
+scopes, and all of them have ended before the await does, however it ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from giambio._build.sealed import final
 from giambio.errors import TaskCancelled, is_cancellation, without_cancellations
+from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.reraise import Failure, unchained
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.tracebacks import user_part
@@ -22,39 +23,70 @@ from giambio.tasks.task_group import Leaving, TaskGroup
 
 __all__ = ["Collector", "Together"]
 
+Coro = Coroutine[Any, Any, Any]
+
 
 class Collector(TaskGroup):
-    """A block that wants the results of its tasks."""
+    """A group of tasks whose results are collected, in the order in which the tasks started.
 
-    __slots__ = ("_context", "_return_exceptions")
+    It runs the targets that it is given: awaitables, async functions, Tasks. All of them are
+    made coroutines before the first one runs, so a mistake in one is found while nothing has
+    happened yet.
+    """
 
-    def prepare_collector(self, return_exceptions: bool) -> None:
+    __slots__ = ("_context", "_coros", "_numbers", "_results", "_return_exceptions", "_targets")
+
+    def prepare_collector(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
         """See `TaskGroup._prepare`."""
         self._prepare(None, None)
         self._return_exceptions = bool(return_exceptions)
         self._context = copy_context()
+        self._targets = targets
+        self._coros: list[Coro] = []
+        # The results in order, and the position of each task that still runs.
+        self._results: list[Any] = []
+        self._numbers: dict[Task, int] = {}
 
     def prepare_tasks(self) -> None:
-        """Look at what was given before the block is open; it may fail, and then closes it."""
+        """Make coroutines of the targets, before the block is open."""
+        targets = self._targets
+        self._targets = ()
+        self._coros = coroutines_of(self._label, targets)
 
     def begin(self) -> None:
-        """The block is open: start the tasks."""
-        raise NotImplementedError
+        """Start the tasks: the block is open."""
+        coros = self._coros
+        self._coros = []
+        for coro in coros:
+            self.began(self.add(coro))
 
     def give_up(self) -> None:
-        """It will not begin: close what was given."""
+        """Close the targets: the block will not be opened."""
+        targets = self._targets
+        self._targets = ()
+        for target in targets:
+            discard(target)
 
-    def add(self, coro: Coroutine[Any, Any, Any], name: str | None = None) -> Task:
-        """Start a task, in a copy of the context in which the helper was called."""
+    def add(self, coro: Coro, name: str | None = None) -> Task:
+        """Start a task, in a copy of the context in which the combinator was called."""
         return self._launch(coro, name, self._context.copy())
 
-    def take(self, task: Task, result: object) -> None:
-        """A task has this result."""
-        raise NotImplementedError
+    # -- results -----------------------------------------------------------------------
 
-    def results(self) -> Any:
-        """What the await returns when all have a result."""
-        raise NotImplementedError
+    def began(self, task: Task) -> None:
+        """Reserve a place for the result of a task that was started."""
+        self._numbers[task] = len(self._results)
+        self._results.append(None)
+
+    def take(self, task: Task, result: object) -> None:
+        """Keep the result of a task that has ended."""
+        self._results[self._numbers.pop(task)] = result
+
+    def outcome(self) -> Any:
+        """Return the result of the await, when all tasks have one."""
+        return self._results
+
+    # -- how a task has ended ----------------------------------------------------------
 
     def _settle(self, task: Task) -> None:
         """See `TaskGroup._settle`."""
@@ -66,9 +98,9 @@ class Collector(TaskGroup):
             self.settle_without_result(task)
 
     def may_return(self, task: Task) -> bool:
-        """Tell whether how a task has ended can be returned instead of raised.
+        """Whether a task's exception can be returned instead of raised.
 
-        What it raises because all are being cancelled cannot: nobody will see the results.
+        One that it raises because all are being cancelled cannot: nobody will see the results.
         """
         cancelled = self._scope is not None and self._scope._effective
         if task.cancelled():
@@ -81,7 +113,7 @@ class Collector(TaskGroup):
         )
 
     def settle_without_result(self, task: Task) -> None:
-        """A task was cancelled with the others, or else has failed."""
+        """Note the end of a task that was cancelled with the others, or else has failed."""
         if task.cancelled() and self._scope is not None and self._scope._effective:
             self._cancelled = True
             return
@@ -95,25 +127,28 @@ class Collector(TaskGroup):
     ) -> Any:
         """See `TaskGroup._conclude`; there are results, unless tasks were cancelled."""
         if not self._cancelled:
-            return self.results()
+            return self.outcome()
         if host._pending:
             return Failure(host._interruption())
         # A shield went up behind the cancellation.
-        return Failure(TaskCancelled(f"{self._called} has no result, its tasks were cancelled"))
+        return Failure(TaskCancelled(f"{self._label} has no result, its tasks were cancelled"))
 
     def __repr__(self) -> str:
-        return f"<giambio.{self._called}, {len(self._children)} running>"
+        return f"<giambio.{self._label}, {len(self._children)} running>"
 
 
 class Together(Leaving):
-    """The await. Until it has begun it can be cancelled, and then has done nothing."""
+    """The await of a `Collector`: opens its block, and leaves it when all tasks have ended.
+
+    It can be cancelled until it has begun, and then has done nothing.
+    """
 
     __slots__ = ("_collector", "_opened")
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return self._collector._called
+        """The operation's name in messages."""
+        return self._collector._label
 
     def __init__(self, collector: Collector) -> None:
         self.prepare_leaving(collector, None, True)
@@ -163,10 +198,40 @@ class Together(Leaving):
 final(Together)
 
 
-def chain(exc: BaseException) -> None:
-    """What is being handled where `exc` will be raised becomes its context, if it has none.
+def coroutines_of(what: str, targets: tuple[Any, ...]) -> list[Coro]:
+    """Make a coroutine of each target.
 
-    Python does so when it throws into a coroutine, but drops what context there was (and,
+    Raises:
+        TypeError, RuntimeError: one cannot run; then all are closed.
+        BaseException: calling a function raised it.
+    """
+    coros: list[Coro] = []
+    try:
+        for target in targets:
+            if target is current_task():
+                raise RuntimeError(
+                    f"{what} was given the task that awaits it, which would never end"
+                )
+            coro = to_coroutine(what, target, ())
+            if isinstance(target, Task):
+                coro.__qualname__ = f"join of {target.name}"  # type: ignore[attr-defined]
+            coros.append(coro)
+        if len(set(coros)) < len(coros):
+            raise RuntimeError(
+                f"{what} was given the same coroutine twice, and each can run only once; "
+                "give async functions, or spawn a Task and give that"
+            )
+    except BaseException:
+        for unused in (*coros, *targets[len(coros) :]):
+            discard(unused)
+        raise
+    return coros
+
+
+def chain(exc: BaseException) -> None:
+    """Make the exception being handled the context of `exc`, if it has none.
+
+    Python does so when it throws into a coroutine, but drops the context there was (and,
     in version 3.11, frames of the traceback).
     """
     handled = sys.exc_info()[1]

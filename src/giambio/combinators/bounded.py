@@ -1,7 +1,7 @@
-"""A task for each of many items, a limited number of them at a time.
+"""A task for each item, a limited number at once: for `as_completed` and `map_concurrent`.
 
-What `as_completed` and `map_concurrent` have in common. The items are taken by a task
-of its own (see `pulling`), which waits for a place before it takes one.
+A task of its own takes the items (see `feeder`), and waits for a free place before each one.
+That is the backpressure: an endless iterator is read no faster than its items are worked off.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from giambio._build.sealed import final
 from giambio.combinators.base import Collector
-from giambio.combinators.feeder import pull
+from giambio.combinators.feeder import feed
 from giambio.combinators.targets import check_items
 from giambio.kernel.coroutines import to_coroutine
 from giambio.kernel.operation import Operation
@@ -21,21 +21,21 @@ __all__ = ["BoundedCollector"]
 
 
 class BoundedCollector(Collector):
-    """A block of tasks that run one function for one item each."""
+    """A group of tasks that call one function, each with an item of its own."""
 
-    __slots__ = ("_function", "_items", "_limit", "_place", "_puller", "_taken")
+    __slots__ = ("_feeder", "_function", "_items", "_limit", "_place", "_taken")
 
-    def prepare_feeding(
+    def prepare_bounded(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
         """See `TaskGroup._prepare`."""
-        check_items(self._called, items)
-        self._limit = check_limit(self._called[:-2], limit)
-        self.prepare_collector(return_exceptions)
+        check_items(self._label, items)
+        self._limit = 0 if limit is None else check_limit(self._label, limit)
+        self.prepare_collector((), return_exceptions)
         self._function = function
         self._items = items
-        self._puller: Task | None = None
-        # Places that are taken, and the operation that waits for one.
+        self._feeder: Task | None = None
+        # The number of places taken, and the operation that waits for one.
         self._taken = 0
         self._place: Place | None = None
 
@@ -43,68 +43,65 @@ class BoundedCollector(Collector):
         """See `Collector.begin`."""
         items = self._items
         self._items = None
-        self._puller = self.add(pull(self, items), f"items of {self._called}")
+        self._feeder = self.add(feed(self, items), f"items of {self._label}")
 
-    # -- what the puller asks ------------------------------------------------------------
+    # -- for the feeder ---------------------------------------------------------------
 
     def place(self) -> Operation:
-        """Wait until there is a place for one more task."""
+        """Wait for a free place, for one more task."""
         return Place(self)
 
-    def feed(self, item: Any) -> None:
+    def start(self, item: Any) -> None:
         """Start the task for an item."""
-        coro = to_coroutine(self._called, self._function, (item,))
+        coro = to_coroutine(self._label, self._function, (item,))
         self._taken += 1
         self.began(self.add(coro))
-
-    def began(self, task: Task) -> None:
-        """A task has been started."""
 
     # -- places -------------------------------------------------------------------------
 
     def has_place(self) -> bool:
-        """Tell whether one more task may be started."""
+        """Whether one more task may be started."""
         return self._limit == 0 or self._taken < self._limit
 
     def give_place(self) -> None:
-        """A place is free."""
+        """Release a place."""
         self._taken -= 1
         if self._place is not None:
             self._place._ready()
 
     def _settle(self, task: Task) -> None:
         """See `TaskGroup._settle`; an error of the items themselves is never a result."""
-        if task is not self._puller:
+        if task is not self._feeder:
             Collector._settle(self, task)
             return
-        self._puller = None
+        self._feeder = None
         if task._failed() or task.cancelled():
             self.settle_without_result(task)
 
 
 class Place(Operation):
-    """The wait for a place; only one task waits, the puller."""
+    """Waits for a free place; only one task does, the feeder."""
 
-    __slots__ = ("_feeding",)
+    __slots__ = ("_collector",)
 
     what = "a place within the limit"
 
-    def __init__(self, feeding: BoundedCollector) -> None:
+    def __init__(self, collector: BoundedCollector) -> None:
         self.prepare(None)
-        self._feeding = feeding
+        self._collector = collector
 
     def attempt(self) -> bool:
         """Done when there is one."""
-        feeding = self._feeding
-        if feeding.has_place():
-            feeding._place = None
+        collector = self._collector
+        if collector.has_place():
+            collector._place = None
             return True
-        feeding._place = self
+        collector._place = self
         return False
 
     def abort(self) -> bool:
         """See `Park.abort`."""
-        self._feeding._place = None
+        self._collector._place = None
         return True
 
     def internal(self) -> bool:
@@ -113,7 +110,7 @@ class Place(Operation):
 
     def subject(self) -> object:
         """See `Park.subject`."""
-        return self._feeding
+        return self._collector
 
 
 final(Place)

@@ -1,7 +1,6 @@
-"""Takes item by item from what the user has given, as soon as there is a place for it.
+"""The task that takes items from an iterable, each as soon as there is a place for its task.
 
-It runs as a task beside those that the items are for, and it is interpreted: user
-code runs below it, and `async for` is wanted.
+It is interpreted: user code runs below it, and it needs `async for`.
 """
 
 from __future__ import annotations
@@ -10,28 +9,28 @@ import types
 from collections.abc import AsyncIterable
 from typing import Any
 
-__all__ = ["pull"]
+__all__ = ["feed"]
 
 
-async def pull(feeding: Any, items: Any) -> None:
-    """Start a task for each item; take none before there is a place for its task."""
+async def feed(collector: Any, items: Any) -> None:
+    """Start a task for each item; take no item before there is a place for its task."""
     if hasattr(type(items), "__aiter__"):
-        await pull_async(feeding, items)
+        await feed_async(collector, items)
         return
-    await feeding.place()
+    await collector.place()
     for item in items:
-        feeding.feed(item)
-        await feeding.place()
+        collector.start(item)
+        await collector.place()
 
 
-async def pull_async(feeding: Any, items: AsyncIterable[Any]) -> None:
+async def feed_async(collector: Any, items: AsyncIterable[Any]) -> None:
     """The same from an async iterable."""
     iterator = aiter(items)
     try:
-        await feeding.place()
+        await collector.place()
         async for item in iterator:
-            feeding.feed(item)
-            await feeding.place()
+            collector.start(item)
+            await collector.place()
     finally:
         # Nobody else could: the iterator was made here, or the generator was handed over.
         if iterator is not items or isinstance(iterator, types.AsyncGeneratorType):

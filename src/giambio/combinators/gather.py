@@ -1,46 +1,44 @@
-"""`gather`: all of them, and then the results in order."""
+"""`gather`: run several awaitables concurrently and return their results in order."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.base import Together
-from giambio.combinators.given import Given
+from giambio.combinators.base import Collector, Together
 from giambio.combinators.targets import check_given
 from giambio.kernel.operation import Operation
-from giambio.kernel.task import Task
 
 __all__ = ["gather"]
 
 
 def gather(*targets: Any, return_exceptions: bool = False) -> Operation:
-    """Run several things beside each other, and wait until all have ended.
+    """Run several awaitables concurrently, and wait for all results.
 
     Parameters:
         targets: awaitables, async functions (called without arguments), or Tasks. A Task
-            is joined; it is not cancelled, whatever happens here.
-        return_exceptions: True puts an exception that one of them raises into its place
-            among the results, and lets the others go on. A cancellation is never
-            returned, nor is `KeyboardInterrupt` and the like, nor what is raised when
-            all of them are being cancelled.
+            is joined, and never cancelled from here.
+        return_exceptions: True returns the exception of a target in place of its result,
+            and lets the others go on. Cancellations are never returned, nor
+            `KeyboardInterrupt` and the like, nor exceptions that are raised while all
+            targets are being cancelled.
 
     Returns:
-        Awaited: a list of their results, in the order in which they were given.
+        Awaited: a list of the results, in the order of the targets.
 
     Raises:
-        TypeError: one can be neither awaited nor called, or what it returned cannot be
-            awaited. Then none was started.
-        RuntimeError: a coroutine was given that runs already, or one was given twice, or
-            the task that waits here.
-        BaseException: what one of them raised; the others are cancelled first, and
+        TypeError: a target can be neither awaited nor called, or its result cannot be
+            awaited. Then nothing was started.
+        RuntimeError: a coroutine runs already or was given twice, or a target is the
+            calling task.
+        BaseException: the failure of a target; the others are cancelled first, and
             joined. Several failures are raised as an `ExceptionGroup`, as by a
             `TaskManager`.
-        TaskCancelled: one was cancelled by itself, or a Task that was given.
+        TaskCancelled: a target was cancelled alone, or a given Task was.
         CancelledError: the caller is in a cancelled scope.
 
-    A checkpoint that gives way. They are tasks below the caller's, inside its scopes.
-    Cancelled, they are cancelled and joined. If it is cancelled before it began, or is
-    never awaited, the coroutines are closed.
+    A checkpoint that always yields control. The targets run in children of the calling
+    task, inside its scopes; a cancellation cancels and joins them. If it is cancelled
+    before it began, or never awaited, the coroutines are closed.
 
     Example:
         >>> import giambio
@@ -55,29 +53,13 @@ def gather(*targets: Any, return_exceptions: bool = False) -> Operation:
     return Together(Gathering(targets, return_exceptions))
 
 
-class Gathering(Given):
+class Gathering(Collector):
     """The tasks of one `gather`."""
 
-    __slots__ = ("_numbers", "_results")
+    __slots__ = ()
 
-    _called = "gather()"
-    _one = "gather()"
+    _label = _a_label = "gather()"
     _reason = "another task of gather() has failed"
 
     def __init__(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        self.prepare_given(targets, return_exceptions)
-        self._numbers: dict[Task, int] = {}
-        self._results: list[Any] = []
-
-    def began(self, task: Task, number: int) -> None:
-        """See `Given.began`."""
-        self._numbers[task] = number
-        self._results.append(None)
-
-    def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`."""
-        self._results[self._numbers.pop(task)] = result
-
-    def results(self) -> list[Any]:
-        """See `Collector.results`."""
-        return self._results
+        self.prepare_collector(targets, return_exceptions)

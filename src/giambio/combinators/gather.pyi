@@ -1,132 +1,88 @@
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import Literal, TypeAlias, TypeVar, overload
 
-from giambio.combinators.given import Given
 from giambio.kernel.operation import Operation
 
 __all__ = ["gather"]
 
 _T = TypeVar("_T")
-_T1 = TypeVar("_T1")
-_T2 = TypeVar("_T2")
-_T3 = TypeVar("_T3")
-_T4 = TypeVar("_T4")
-_T5 = TypeVar("_T5")
-_T6 = TypeVar("_T6")
-_Target: TypeAlias = Awaitable[_T] | Callable[[], Awaitable[_T]]
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
+_E = TypeVar("_E")
+_F = TypeVar("_F")
+_To: TypeAlias = Awaitable[_T] | Callable[[], Awaitable[_T]]
+_Or: TypeAlias = _T | Exception
+_No: TypeAlias = Literal[False]
 
 # Up to six are typed one by one, as a tuple, as typeshed does for asyncio: no type says "a
 # list of these". It is always a list. With a plain `bool` the overloads overlap.
 @overload
 def gather(  # type: ignore[overload-overlap]
-    a: _Target[_T1], /, *, return_exceptions: Literal[False] = False
-) -> Operation[tuple[_T1]]: ...
+    a: _To[_A], /, *, return_exceptions: _No = False
+) -> Operation[tuple[_A]]: ...
 @overload
 def gather(  # type: ignore[overload-overlap]
-    a: _Target[_T1], b: _Target[_T2], /, *, return_exceptions: Literal[False] = False
-) -> Operation[tuple[_T1, _T2]]: ...
+    a: _To[_A], b: _To[_B], /, *, return_exceptions: _No = False
+) -> Operation[tuple[_A, _B]]: ...
 @overload
 def gather(  # type: ignore[overload-overlap]
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
+    a: _To[_A], b: _To[_B], c: _To[_C], /, *, return_exceptions: _No = False
+) -> Operation[tuple[_A, _B, _C]]: ...
+@overload
+def gather(  # type: ignore[overload-overlap]
+    a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], /, *, return_exceptions: _No = False
+) -> Operation[tuple[_A, _B, _C, _D]]: ...
+@overload
+def gather(  # type: ignore[overload-overlap]
+    a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], e: _To[_E], /, *, return_exceptions: _No = False
+) -> Operation[tuple[_A, _B, _C, _D, _E]]: ...
+@overload
+def gather(  # type: ignore[overload-overlap]
+    a: _To[_A],
+    b: _To[_B],
+    c: _To[_C],
+    d: _To[_D],
+    e: _To[_E],
+    f: _To[_F],
     /,
     *,
-    return_exceptions: Literal[False] = False,
-) -> Operation[tuple[_T1, _T2, _T3]]: ...
+    return_exceptions: _No = False,
+) -> Operation[tuple[_A, _B, _C, _D, _E, _F]]: ...
 @overload
 def gather(  # type: ignore[overload-overlap]
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
-    /,
-    *,
-    return_exceptions: Literal[False] = False,
-) -> Operation[tuple[_T1, _T2, _T3, _T4]]: ...
-@overload
-def gather(  # type: ignore[overload-overlap]
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
-    e: _Target[_T5],
-    /,
-    *,
-    return_exceptions: Literal[False] = False,
-) -> Operation[tuple[_T1, _T2, _T3, _T4, _T5]]: ...
-@overload
-def gather(  # type: ignore[overload-overlap]
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
-    e: _Target[_T5],
-    f: _Target[_T6],
-    /,
-    *,
-    return_exceptions: Literal[False] = False,
-) -> Operation[tuple[_T1, _T2, _T3, _T4, _T5, _T6]]: ...
-@overload
-def gather(  # type: ignore[overload-overlap]
-    *targets: _Target[_T], return_exceptions: Literal[False] = False
+    *targets: _To[_T], return_exceptions: _No = False
 ) -> Operation[list[_T]]: ...
 @overload
-def gather(a: _Target[_T1], /, *, return_exceptions: bool) -> Operation[tuple[_T1 | Exception]]: ...
+def gather(a: _To[_A], /, *, return_exceptions: bool) -> Operation[tuple[_Or[_A]]]: ...
 @overload
 def gather(
-    a: _Target[_T1], b: _Target[_T2], /, *, return_exceptions: bool
-) -> Operation[tuple[_T1 | Exception, _T2 | Exception]]: ...
+    a: _To[_A], b: _To[_B], /, *, return_exceptions: bool
+) -> Operation[tuple[_Or[_A], _Or[_B]]]: ...
 @overload
 def gather(
-    a: _Target[_T1], b: _Target[_T2], c: _Target[_T3], /, *, return_exceptions: bool
-) -> Operation[tuple[_T1 | Exception, _T2 | Exception, _T3 | Exception]]: ...
+    a: _To[_A], b: _To[_B], c: _To[_C], /, *, return_exceptions: bool
+) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C]]]: ...
 @overload
 def gather(
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
+    a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], /, *, return_exceptions: bool
+) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D]]]: ...
+@overload
+def gather(
+    a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], e: _To[_E], /, *, return_exceptions: bool
+) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D], _Or[_E]]]: ...
+@overload
+def gather(
+    a: _To[_A],
+    b: _To[_B],
+    c: _To[_C],
+    d: _To[_D],
+    e: _To[_E],
+    f: _To[_F],
     /,
     *,
     return_exceptions: bool,
-) -> Operation[tuple[_T1 | Exception, _T2 | Exception, _T3 | Exception, _T4 | Exception]]: ...
+) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D], _Or[_E], _Or[_F]]]: ...
 @overload
-def gather(
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
-    e: _Target[_T5],
-    /,
-    *,
-    return_exceptions: bool,
-) -> Operation[
-    tuple[_T1 | Exception, _T2 | Exception, _T3 | Exception, _T4 | Exception, _T5 | Exception]
-]: ...
-@overload
-def gather(
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
-    e: _Target[_T5],
-    f: _Target[_T6],
-    /,
-    *,
-    return_exceptions: bool,
-) -> Operation[
-    tuple[
-        _T1 | Exception,
-        _T2 | Exception,
-        _T3 | Exception,
-        _T4 | Exception,
-        _T5 | Exception,
-        _T6 | Exception,
-    ]
-]: ...
-@overload
-def gather(*targets: _Target[_T], return_exceptions: bool) -> Operation[list[_T | Exception]]: ...
-
-class Gathering(Given):
-    def __init__(self, targets: tuple[Any, ...], return_exceptions: bool) -> None: ...
+def gather(*targets: _To[_T], return_exceptions: bool) -> Operation[list[_Or[_T]]]: ...

@@ -1,4 +1,4 @@
-"""`map_concurrent`: one function for many items, and the results in the items' order."""
+"""`map_concurrent`: call an async function for each item, and return the results in order."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ __all__ = ["map_concurrent"]
 def map_concurrent(
     fn: Any, items: Any, *, limit: int | None = None, return_exceptions: bool = False
 ) -> Operation:
-    """Call an async function for each item, several at a time; the results keep the order.
+    """Call an async function for each item, several at once, and return the results in order.
 
     Parameters:
         fn: an async function of one item.
         items: an iterable or an async iterable. The next item is taken when there is a
             place for its task. An async generator is closed if it is not used up.
-        limit: how many tasks may run at once; no limit by default, so that there is a
-            task for each item.
-        return_exceptions: True puts an exception that the function raises into its place
-            among the results, and goes on. A cancellation is never returned, nor is
-            `KeyboardInterrupt` and the like, nor what `items` raises, nor what is raised
-            when all are being cancelled.
+        limit: how many tasks may run at once; by default there is a task for each item.
+        return_exceptions: True returns an exception of the function in place of its
+            result, and goes on. Cancellations are never returned, nor `KeyboardInterrupt`
+            and the like, nor exceptions of `items`, nor those that are raised while all
+            tasks are being cancelled.
 
     Returns:
         Awaited: a list of the results, in the order of the items.
@@ -35,14 +34,14 @@ def map_concurrent(
     Raises:
         TypeError: `fn` is not an async function, or `items` cannot be iterated over.
         TypeError, ValueError: `limit` is not a number of tasks.
-        BaseException: what the function or `items` raised; the tasks are cancelled
+        BaseException: the failure of the function or of `items`; the tasks are cancelled
             first, and joined. Several failures are raised as an `ExceptionGroup`, as by a
             `TaskManager`.
-        TaskCancelled: one of the tasks was cancelled by itself.
+        TaskCancelled: one of the tasks was cancelled alone.
         CancelledError: the caller is in a cancelled scope.
 
-    A checkpoint that gives way. The tasks are below the caller's, inside its scopes.
-    Cancelled, they are cancelled and joined.
+    A checkpoint that always yields control. The tasks are children of the calling task,
+    inside its scopes; a cancellation cancels and joins them.
 
     Example:
         >>> import giambio
@@ -60,29 +59,17 @@ def map_concurrent(
 class Mapping(BoundedCollector):
     """The tasks of one `map_concurrent`."""
 
-    __slots__ = ("_numbers", "_results")
+    __slots__ = ()
 
-    _called = "map_concurrent()"
-    _one = "map_concurrent()"
+    _label = _a_label = "map_concurrent()"
     _reason = "another task of map_concurrent() has failed"
 
     def __init__(
         self, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
-        self.prepare_feeding(function, items, limit, return_exceptions)
-        self._numbers: dict[Task, int] = {}
-        self._results: list[Any] = []
-
-    def began(self, task: Task) -> None:
-        """See `BoundedCollector.began`."""
-        self._numbers[task] = len(self._results)
-        self._results.append(None)
+        self.prepare_bounded(function, items, limit, return_exceptions)
 
     def take(self, task: Task, result: object) -> None:
         """See `Collector.take`."""
-        self._results[self._numbers.pop(task)] = result
+        BoundedCollector.take(self, task, result)
         self.give_place()
-
-    def results(self) -> list[Any]:
-        """See `Collector.results`."""
-        return self._results

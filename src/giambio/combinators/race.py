@@ -1,11 +1,10 @@
-"""`race`: the first one to end decides, and the others are cancelled."""
+"""`race`: return the result of the first task to end, and cancel the others."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from giambio.combinators.base import Together
-from giambio.combinators.given import Given
+from giambio.combinators.base import Collector, Together
 from giambio.combinators.targets import check_given
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
@@ -14,30 +13,31 @@ __all__ = ["race"]
 
 
 def race(*targets: Any) -> Operation:
-    """Run several things beside each other until the first one has ended.
+    """Run several awaitables concurrently until the first one has ended.
 
     Parameters:
         targets: awaitables, async functions (called without arguments), or Tasks. A Task
-            is joined; it is not cancelled, also when it loses.
+            is joined, and not cancelled when it loses.
 
     Returns:
-        Awaited: the result of the one that ended first.
+        Awaited: the result of the target that ended first.
 
     Raises:
-        ValueError: there is none.
-        TypeError: one can be neither awaited nor called, or what it returned cannot be
-            awaited. Then none was started.
-        RuntimeError: a coroutine was given that runs already, or one was given twice, or
-            the task that waits here.
-        BaseException: what the first one raised, or what another one raised before it
-            was cancelled or while it cleaned up; several as an `ExceptionGroup`.
-        TaskCancelled: the first one was cancelled by itself, or is a Task that was.
-        CancelledError: the caller is in a cancelled scope, and none had a result.
+        ValueError: there are no targets.
+        TypeError: a target can be neither awaited nor called, or its result cannot be
+            awaited. Then nothing was started.
+        RuntimeError: a coroutine runs already or was given twice, or a target is the
+            calling task.
+        BaseException: the failure of the first target, or of another one before it was
+            cancelled or while it cleaned up; several as an `ExceptionGroup`.
+        TaskCancelled: the first target was cancelled alone, or is a Task that was.
+        CancelledError: the caller is in a cancelled scope, and there was no result.
 
-    A checkpoint that gives way. The others are cancelled, and joined before it ends; a
-    result that one of them has all the same is dropped. If the caller is cancelled when
-    the first one has ended, its result is returned and the next checkpoint raises. If it
-    is cancelled before it began, or is never awaited, the coroutines are closed.
+    A checkpoint that always yields control. The losers are cancelled, and joined before
+    it ends; a result that one of them returns nevertheless is dropped. If the caller is
+    cancelled after the first target has ended, its result is returned and the next
+    checkpoint raises. If it is cancelled before it began, or never awaited, the
+    coroutines are closed.
 
     Example:
         >>> import giambio
@@ -55,19 +55,21 @@ def race(*targets: Any) -> Operation:
     return Together(Racing(targets))
 
 
-class Racing(Given):
+class Racing(Collector):
     """The tasks of one `race`."""
 
     __slots__ = ("_result", "_won")
 
-    _called = "race()"
-    _one = "race()"
+    _label = _a_label = "race()"
     _reason = "another task of race() has failed"
 
     def __init__(self, targets: tuple[Any, ...]) -> None:
-        self.prepare_given(targets, False)
+        self.prepare_collector(targets, False)
         self._won = False
         self._result: Any = None
+
+    def began(self, task: Task) -> None:
+        """See `Collector.began`: there will be one result only."""
 
     def take(self, task: Task, result: object) -> None:
         """See `Collector.take`: only the first one counts."""
@@ -76,8 +78,8 @@ class Racing(Given):
             self._result = result
             self._cancel_all("another one has won the race")
 
-    def results(self) -> Any:
-        """See `Collector.results`."""
+    def outcome(self) -> Any:
+        """See `Collector.outcome`."""
         return self._result
 
     def _conclude(
@@ -85,4 +87,4 @@ class Racing(Given):
     ) -> Any:
         """See `TaskGroup._conclude`: the losers were cancelled, but there is a result."""
         self._cancelled = not self._won
-        return Given._conclude(self, host, body, cancelled, caught)
+        return Collector._conclude(self, host, body, cancelled, caught)

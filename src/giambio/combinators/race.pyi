@@ -1,46 +1,34 @@
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import TypeAlias, TypeVar, overload
 
-from giambio.combinators.given import Given
 from giambio.kernel.operation import Operation
 
 __all__ = ["race"]
 
 _T = TypeVar("_T")
-_T1 = TypeVar("_T1")
-_T2 = TypeVar("_T2")
-_T3 = TypeVar("_T3")
-_T4 = TypeVar("_T4")
-_T5 = TypeVar("_T5")
-_T6 = TypeVar("_T6")
-_Target: TypeAlias = Awaitable[_T] | Callable[[], Awaitable[_T]]
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
+_E = TypeVar("_E")
+_F = TypeVar("_F")
+_To: TypeAlias = Awaitable[_T] | Callable[[], Awaitable[_T]]
 
 @overload
-def race(a: _Target[_T1], /) -> Operation[_T1]: ...
+def race(a: _To[_A], /) -> Operation[_A]: ...
 @overload
-def race(a: _Target[_T1], b: _Target[_T2], /) -> Operation[_T1 | _T2]: ...
+def race(a: _To[_A], b: _To[_B], /) -> Operation[_A | _B]: ...
 @overload
-def race(a: _Target[_T1], b: _Target[_T2], c: _Target[_T3], /) -> Operation[_T1 | _T2 | _T3]: ...
+def race(a: _To[_A], b: _To[_B], c: _To[_C], /) -> Operation[_A | _B | _C]: ...
 @overload
-def race(
-    a: _Target[_T1], b: _Target[_T2], c: _Target[_T3], d: _Target[_T4], /
-) -> Operation[_T1 | _T2 | _T3 | _T4]: ...
+def race(a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], /) -> Operation[_A | _B | _C | _D]: ...
 @overload
 def race(
-    a: _Target[_T1], b: _Target[_T2], c: _Target[_T3], d: _Target[_T4], e: _Target[_T5], /
-) -> Operation[_T1 | _T2 | _T3 | _T4 | _T5]: ...
+    a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], e: _To[_E], /
+) -> Operation[_A | _B | _C | _D | _E]: ...
 @overload
 def race(
-    a: _Target[_T1],
-    b: _Target[_T2],
-    c: _Target[_T3],
-    d: _Target[_T4],
-    e: _Target[_T5],
-    f: _Target[_T6],
-    /,
-) -> Operation[_T1 | _T2 | _T3 | _T4 | _T5 | _T6]: ...
+    a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], e: _To[_E], f: _To[_F], /
+) -> Operation[_A | _B | _C | _D | _E | _F]: ...
 @overload
-def race(*targets: _Target[_T]) -> Operation[_T]: ...
-
-class Racing(Given):
-    def __init__(self, targets: tuple[Any, ...]) -> None: ...
+def race(*targets: _To[_T]) -> Operation[_T]: ...

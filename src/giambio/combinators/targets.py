@@ -1,6 +1,6 @@
-"""What a user gives to `gather` and its like: mistakes are found at the call, and explained.
+"""Checks of the targets and items that users pass: a mistake is an error at the call.
 
-Whatever is refused is closed, so that a coroutine does not warn a second time.
+Rejected coroutines are closed, so that they do not warn a second time.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["check_function", "check_given", "check_items"]
 
 
 def check_given(what: str, targets: tuple[Any, ...]) -> None:
-    """Raise if one can be neither awaited nor called.
+    """Raise unless each target can be awaited or called.
 
     Raises:
-        TypeError: it says which.
+        TypeError: one cannot.
     """
     for target in targets:
         if not callable(target) and not is_awaitable(target):
@@ -31,10 +31,10 @@ def check_given(what: str, targets: tuple[Any, ...]) -> None:
 
 
 def check_function(what: str, function: Any, example: str) -> None:
-    """Raise if it is not something to call with an item.
+    """Raise unless `function` can be called with an item.
 
     Raises:
-        TypeError: it shows an example.
+        TypeError: it cannot; the message shows an example.
     """
     if not callable(function) or is_awaitable(function):
         discard_all(function)  # asyncio's form: as_completed([fetch(url), ...])
@@ -45,10 +45,10 @@ def check_function(what: str, function: Any, example: str) -> None:
 
 
 def check_items(what: str, items: Any) -> None:
-    """Raise if there is nothing to iterate over.
+    """Raise unless `items` can be iterated over.
 
     Raises:
-        TypeError: it says what is wrong with it.
+        TypeError: it cannot.
     """
     if any(hasattr(type(items), name) for name in ("__aiter__", "__iter__", "__getitem__")):
         return
@@ -58,7 +58,7 @@ def check_items(what: str, items: Any) -> None:
 
 
 def discard_all(given: object) -> None:
-    """Close what will not run, also in a list that was given by mistake."""
+    """Close coroutines that will not run, also in a list passed by mistake."""
     for target in given if isinstance(given, list | tuple | set | frozenset) else (given,):
         if isinstance(target, types.CoroutineType) or is_awaitable(target):
             discard(target)

@@ -1,8 +1,8 @@
 """The clients of the demo: a process of its own, with a descriptor limit of its own.
 
 It opens all connections, waits until the server has counted them, sends a
-payload on each, compares what comes back, and closes them when it is told to.
-So there is a moment at which every one of them is open.
+payload on each, compares the echo, and closes them on request.
+So there is a moment at which all of them are open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import giambio
 from giambio.demo.control import Control
 from giambio.demo.system import describe, local_addresses, raise_descriptor_limit
 
-#: How many connections are being opened at a time: less than any backlog.
+#: The number of connections being opened at once: less than any backlog.
 OPENING = 100
 ROUNDS = 3
 SOURCES = 8
@@ -25,7 +25,7 @@ STEPS = 100
 
 
 class Clients:
-    """All the connections, and what became of them."""
+    """All connections, and their outcome."""
 
     def __init__(self, control: Control, server: tuple[str, int], count: int) -> None:
         self._control = control
@@ -38,12 +38,12 @@ class Clients:
         self._problem: str | None = None
 
     async def run(self) -> None:
-        """Open, echo, close; each when all are done with the step before."""
+        """Open, echo, close: each step when all connections have finished the one before."""
         try:
             async with giambio.TaskManager(limit=OPENING) as manager:
                 for number in range(self._count):
                     if self._problem is not None:
-                        break  # a limit was hit: go on with those that are open
+                        break  # a limit was hit: continue with the open ones
                     await manager.spawn(self._open, number)
             await self._control.send(state="opened", count=len(self._socks))
             await self._control.receive()
@@ -65,7 +65,7 @@ class Clients:
                 sock.close()
 
     async def _open(self, number: int) -> None:
-        """Connect, and see that the server serves: a handshake alone proves nothing."""
+        """Connect, and exchange a payload: a handshake alone does not prove service."""
         try:
             sock = giambio.wrap_socket(socket.socket())
         except OSError as exc:
@@ -85,6 +85,7 @@ class Clients:
         await self._report("open", len(self._socks))
 
     async def _echo(self, number: int, sock: giambio.AsyncSocket) -> None:
+        """Exchange payloads on one connection, several times."""
         try:
             for turn in range(1, ROUNDS + 1):
                 await self._exchange(number, turn, sock)
@@ -95,10 +96,10 @@ class Clients:
         await self._report("echo", self._echoed)
 
     async def _exchange(self, number: int, turn: int, sock: giambio.AsyncSocket) -> None:
-        """Send a payload that no other connection sends, and compare what comes back.
+        """Send a payload that no other connection sends, and compare the echo.
 
         Raises:
-            OSError: the connection broke, or something else came back.
+            OSError: the connection broke, or the echo was wrong.
         """
         expected = payload(number, turn)
         await sock.send_all(expected)
@@ -120,13 +121,13 @@ class Clients:
 
 
 def payload(number: int, turn: int) -> bytes:
-    """What a connection sends: it begins with its number, and no two are equal."""
+    """Return a unique payload, which begins with the number of its connection."""
     seed = number.to_bytes(8, "big") + turn.to_bytes(8, "big")
     return seed + hashlib.shake_128(seed).digest(112)
 
 
 async def run_clients(control: tuple[str, int], server: tuple[str, int], count: int) -> None:
-    """The whole process."""
+    """Run the clients."""
     line = giambio.wrap_socket(socket.socket())
     with Control(line) as end:
         await line.connect(control)
@@ -155,7 +156,7 @@ def main() -> int:
             driver=options.driver,
         )
     except (KeyboardInterrupt, giambio.BrokenResourceError):
-        return 1  # the parent is gone, or has been told to go as well
+        return 1  # the parent is gone, or was interrupted as well
     return 0
 
 

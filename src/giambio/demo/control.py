@@ -1,7 +1,7 @@
-"""The line on which the two processes of the demo agree what comes next.
+"""The control connection: the two processes of the demo agree on the next step.
 
-It is a TCP connection on the loopback that carries one JSON object per line: a
-pipe would do on Unix, but cannot be waited for on Windows.
+It is a TCP connection on the loopback with one JSON object per line: a pipe would do
+on Unix, but Windows cannot wait for one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Control"]
 
 
 class Control:
-    """One end of the line; use it as ``with Control(sock) as control:``."""
+    """One end of the control connection: ``with Control(sock) as control: ...``"""
 
     def __init__(self, sock: giambio.AsyncSocket) -> None:
         self._sock = sock
@@ -36,14 +36,14 @@ class Control:
         self._sock.close()
 
     async def send(self, **message: Any) -> None:
-        """Send a message; any number of tasks may.
+        """Send a message; several tasks may at once.
 
         Raises:
             BrokenResourceError: the other process is gone.
         """
         self._outgoing += json.dumps(message).encode() + b"\n"
         if self._sending:
-            return  # whoever is sending now sends this as well
+            return  # the task that is sending now sends this as well
         self._sending = True
         try:
             while self._outgoing:

@@ -1,10 +1,9 @@
-"""Many connections at once, seen from the server, which is this very process.
+"""Many connections at once: the server's side, in this process.
 
-The clients are a process of their own (`clients`), because a demo that serves
-itself would show neither what one thread can do nor what a connection costs.
-The two agree on each step, and so the numbers mean what they say: the peak is
-taken when every connection is open, the memory too, and the rate without the
-time that opening takes.
+The clients are a process of their own (`clients`), because a demo that serves itself
+would show neither the capacity of one thread nor the cost of a connection. The two
+agree on each step, so the figures are exact: peak and memory are taken while all
+connections are open, and the rate excludes the time of opening them.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ SECONDS_TO_END = 5.0
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """The figures, and the problem if there was one."""
 
     connections: int
     echoed: int = 0
@@ -45,12 +44,12 @@ class Outcome:
     problem: str | None = None
 
     def succeeded(self) -> bool:
-        """Tell whether all went as it should."""
+        """Whether every connection was served."""
         wanted = (self.connections, self.connections, 1)
         return self.problem is None and (self.echoed, self.peak, self.threads) == wanted
 
     def lines(self) -> Iterator[str]:
-        """What to print at the end."""
+        """Yield the lines to print at the end."""
         threads = f"{self.threads} thread" + ("" if self.threads == 1 else "s")
         yield f"{self.echoed}/{self.connections} echoed, peak {self.peak} open, {threads}"
         if self.messages:
@@ -63,10 +62,10 @@ class Outcome:
 
 
 async def hold_crowd(connections: int, driver: str | None, output: TextIO) -> Outcome:
-    """Serve so many connections at the same time.
+    """Serve a number of connections at once.
 
     Parameters:
-        connections: how many.
+        connections: the number.
         driver: the driver of the clients; the server's is that of this loop.
         output: where to show the progress.
     """
@@ -95,10 +94,10 @@ async def serve(server: EchoServer, task_status: giambio.TaskStatus) -> None:
 async def meet_clients(
     port: int, server: EchoServer, driver: str | None, outcome: Outcome, output: TextIO
 ) -> None:
-    """Start the clients and go through the steps with them.
+    """Start the clients, and go through the steps with them.
 
     Raises:
-        OSError: they could not be started, or ended too early.
+        OSError: the clients could not be started, or ended too early.
     """
     gc.collect()
     memory_before = memory_in_use()
@@ -121,10 +120,10 @@ async def meet_clients(
 
 @contextmanager
 def child_process(module: str, options: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process like this one, which does not outlive the block.
+    """Run a module in a Python process like this one, which does not outlive the block.
 
-    It has a process group of its own: Ctrl-C is for this process, which ends
-    the other one in its own good time.
+    It has a process group of its own: Ctrl-C reaches this process only, which then
+    terminates the other one.
     """
     command = [sys.executable, *[f"-W{option}" for option in sys.warnoptions], "-m", module]
     for option, value in options.items():
@@ -148,7 +147,7 @@ async def accept_control(listener: giambio.AsyncSocket, child: subprocess.Popen[
     """Wait for the clients to report.
 
     Raises:
-        BrokenResourceError: they ended instead.
+        BrokenResourceError: they have ended instead.
     """
     while child.poll() is None:
         with giambio.move_on_after(0.1):

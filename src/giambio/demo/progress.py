@@ -1,7 +1,6 @@
-"""How far the work has got: a bar on a terminal, a few plain lines elsewhere.
+"""Progress: a bar on a terminal, a few plain lines elsewhere.
 
-A log file full of control characters helps nobody, and neither does a silent
-terminal.
+A log file full of control characters helps nobody, nor does a silent terminal.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ class Progress:
     """The progress of one phase.
 
     Parameters:
-        what: what is counted, such as ``"open"``.
-        total: how much there is to do.
+        what: the unit, such as ``"open"``.
+        total: the final count.
         stream: where to draw.
     """
 
@@ -35,7 +34,7 @@ class Progress:
         self._shown = -1
 
     def show(self, count: int) -> None:
-        """Tell that so much is done."""
+        """Show a new count."""
         if self._bar:
             if monotonic() >= self._next_frame or count >= self._total:
                 self._next_frame = monotonic() + SECONDS_BETWEEN_FRAMES
@@ -45,7 +44,7 @@ class Progress:
             self._write_line(count)
 
     def end(self, count: int) -> None:
-        """The phase is over; it may have ended early."""
+        """End the phase, which may be early."""
         if self._bar:
             self._draw(count)
             self._stream.write("\n")

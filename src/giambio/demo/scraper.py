@@ -1,7 +1,7 @@
 """The first program ever written for giambio, with three servers to run it against.
 
-The servers are on the loopback, and each takes a moment before it greets, as a
-server far away would. Two tasks that wait at the same time wait only once.
+The servers are on the loopback, and each waits a moment before it greets, as a
+distant server would. Two tasks that wait at the same time wait only once.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ NAMES = ["example.com", "some-domain.tld", "other-site.net"]
 SECONDS_BEFORE_GREETING = 0.1
 TASKS = 2
 
-#: Where the names lead to, in place of a resolver.
+#: The addresses of the names, in place of a resolver.
 Sites = dict[str, tuple[str, int]]
 
 
 async def show_scraper(output: TextIO) -> None:
-    """Scrape concurrently and one by one, and print what came back and how fast."""
+    """Scrape concurrently and one by one, and print the greetings and the times."""
     async with greeting_servers() as sites:
         began = perf_counter()
         async with giambio.TaskManager() as manager:
@@ -49,7 +49,7 @@ async def show_scraper(output: TextIO) -> None:
 
 
 async def io_bound_task(sites: Sites) -> list[bytes]:
-    """Ask one site after the other."""
+    """Read the greetings of all sites, one after the other."""
     res = []
     for name in NAMES:
         with giambio.wrap_socket(socket.socket()) as sock:
@@ -60,7 +60,7 @@ async def io_bound_task(sites: Sites) -> list[bytes]:
 
 @asynccontextmanager
 async def greeting_servers() -> AsyncIterator[Sites]:
-    """Three servers, each on an address of its own if the system has as many."""
+    """Run three servers, each on an address of its own if the system has as many."""
     addresses = local_addresses(2, len(NAMES))
     sites: Sites = {}
     async with giambio.TaskManager() as manager:
@@ -72,7 +72,7 @@ async def greeting_servers() -> AsyncIterator[Sites]:
 
 
 async def greeting_server(name: str, address: str, task_status: giambio.TaskStatus) -> None:
-    """Greet whoever connects, after a moment."""
+    """Greet each client, after a moment."""
     listener = giambio.wrap_socket(socket.create_server((address, 0)))
     async with listener, giambio.TaskManager() as manager:
         task_status.started(listener.getsockname())
@@ -81,7 +81,7 @@ async def greeting_server(name: str, address: str, task_status: giambio.TaskStat
 
 
 async def greet(name: str, sock: giambio.AsyncSocket, address: Any) -> None:
-    """One connection."""
+    """Serve one connection."""
     with sock:
         await giambio.sleep(SECONDS_BEFORE_GREETING)
         await sock.send_all(f"hello from {name}".encode())

@@ -1,7 +1,7 @@
-"""The echo server of the demo: one thread of one process, and it counts.
+"""The echo server of the demo: one thread of one process, which counts its connections.
 
-It is written as anybody would write it; the numbers in the demo's last lines
-are those of its plain `receive` and `send_all`.
+It is written as any server would be; the figures in the demo's last lines are those of
+its plain `receive` and `send_all`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["EchoServer"]
 
 
 class EchoServer:
-    """Echoes what it receives, on each connection until its end.
+    """Echoes all received data, on each connection until its end.
 
-    `open` is the number of connections now, `peak` the most there were at any
-    one time, `problem` what kept it from taking more.
+    `open` is the number of open connections, `peak` the most at any one time,
+    `problem` the error that kept it from accepting more.
     """
 
     def __init__(self) -> None:
@@ -27,20 +27,20 @@ class EchoServer:
         self.problem: str | None = None
 
     async def serve(self, listener: giambio.AsyncSocket) -> None:
-        """Take connections until cancelled, or until the system gives no more."""
+        """Accept connections until cancelled, or until the system has no more."""
         async with listener, giambio.TaskManager() as manager:
             while True:
                 try:
                     sock, address = await listener.accept()
                 except OSError as exc:
                     self.problem = describe(exc, "the server")
-                    # Whoever is still in the backlog learns that nobody will come.
+                    # Clients in the backlog learn that they will not be served.
                     await listener.close()
                     return
                 manager.start_soon(self.echo, sock, address)
 
     async def echo(self, sock: giambio.AsyncSocket, address: Any) -> None:
-        """One connection."""
+        """Serve one connection."""
         self.open += 1
         self.peak = max(self.peak, self.open)
         try:
@@ -48,6 +48,6 @@ class EchoServer:
                 while data := await sock.receive():
                     await sock.send_all(data)
         except giambio.BrokenResourceError:
-            pass  # this client is gone; the others are served on
+            pass  # this client is gone; the others are still served
         finally:
             self.open -= 1

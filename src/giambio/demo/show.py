@@ -1,4 +1,4 @@
-"""The demo from its first line to its exit code."""
+"""The demo, from start to exit code."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def show(connections: int, driver: str | None = None) -> int:
     """Run the demo.
 
     Parameters:
-        connections: how many are to be open at the same time.
+        connections: the number to open at once.
         driver: the name of the driver to use; the best one by default.
 
     Returns:
-        The exit code: 0 if all went as it should, 1 if a limit was hit, and as
-        shells have it after a signal.
+        The exit code: 0 if every connection was served, 1 if a limit was hit, and
+        that of a shell after a signal.
 
     Raises:
-        BrokenPipeError: nobody reads what it writes.
+        BrokenPipeError: nobody reads the output.
     """
     try:
         return giambio.run(
@@ -38,14 +38,14 @@ def show(connections: int, driver: str | None = None) -> int:
     except giambio.TaskCancelled:
         return 128 + signal.SIGTERM
     except BrokenPipeError:
-        raise  # no limit: nobody reads on
+        raise  # not a limit: the reader has gone
     except OSError as exc:
         sys.stderr.write(f"limit hit: {describe(exc, 'the demo')}\n")
         return 1
 
 
 async def demo(connections: int, driver: str | None, output: TextIO) -> int:
-    """The demo's main task; returns the exit code."""
+    """Run the demo; return the exit code."""
     output.write(f"{headline(driver)}\n\nThree servers, each a little slow, and two scrapers:\n")
     await show_scraper(output)
     output.write(f"\n{connections} connections at once to an echo server in this process:\n")
@@ -58,7 +58,7 @@ async def demo(connections: int, driver: str | None, output: TextIO) -> int:
 
 
 def headline(driver: str | None) -> str:
-    """Which build and which driver run."""
+    """Return a line that names the build, the driver and the system."""
     info = giambio.build_info()
     build = f"{info.build}: {info.reason}" if info.reason else info.build
     return (

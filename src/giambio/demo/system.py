@@ -1,7 +1,7 @@
-"""What the system allows and measures: descriptors, loopback addresses, memory.
+"""Limits and figures of the system: descriptors, loopback addresses, memory.
 
-Ten thousand connections are more than many systems grant a process by default,
-so the demo asks for more, and can say which limit it was when that fails.
+Ten thousand connections are more than many systems grant a process by default.
+So the demo raises the limit, and names it when that fails.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ __all__ = [
     "raise_descriptor_limit",
 ]
 
-#: Descriptors that a process needs besides its connections.
+#: The descriptors that a process needs besides its connections.
 SPARE = 64
 
 
 def raise_descriptor_limit(connections: int) -> None:
-    """Allow this process so many connections, as far as the system lets us.
+    """Raise the limit of descriptors for a number of connections, as far as allowed.
 
-    The soft limit may be raised up to the hard one by anybody, the hard one
-    only by root. Nothing is raised here: whether it was enough will show.
+    Any process may raise the soft limit up to the hard one, only root the hard one.
+    No exception is raised here: a limit that is too low will show.
     """
     if resource is None:
         return
@@ -49,10 +49,10 @@ def raise_descriptor_limit(connections: int) -> None:
 
 
 def describe(exc: OSError, side: str) -> str:
-    """Say which limit an error means, with its numbers.
+    """Return a text that names the limit behind an error, with its numbers.
 
     Parameters:
-        exc: what a socket operation raised.
+        exc: the error of a socket operation.
         side: the process it happened in, such as ``"the server"``.
     """
     if exc.errno == errno.EMFILE:
@@ -71,17 +71,17 @@ def describe(exc: OSError, side: str) -> str:
 
 
 def local_addresses(first: int, count: int) -> list[str]:
-    """Loopback addresses that can be used here: 127.0.0.first and those that follow.
+    """Return usable loopback addresses: 127.0.0.first and the following ones.
 
-    Linux has all of 127.0.0.0/8, macOS only 127.0.0.1, so there may be fewer
-    than asked for, but never none.
+    Linux has all of 127.0.0.0/8, macOS only 127.0.0.1. So there may be fewer than
+    `count`, but always one.
     """
     candidates = [f"127.0.0.{number}" for number in range(first, first + count)]
     return [address for address in candidates if can_bind(address)] or ["127.0.0.1"]
 
 
 def can_bind(address: str) -> bool:
-    """Tell whether an address belongs to this machine."""
+    """Whether an address belongs to this machine."""
     with socket.socket() as sock:
         try:
             sock.bind((address, 0))
@@ -91,9 +91,9 @@ def can_bind(address: str) -> bool:
 
 
 def memory_in_use() -> int | None:
-    """The memory of this process in bytes, or None where that cannot be told.
+    """Return the memory of this process in bytes, or None where that is unknown.
 
-    On Linux what it uses now, on other Unixes the most that it has used.
+    On Linux the memory in use now, on other Unixes the maximum so far.
     """
     if sys.platform == "linux":
         with open("/proc/self/statm", encoding="ascii") as file:

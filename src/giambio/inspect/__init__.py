@@ -1,1 +1,1 @@
-"""Looking at a running program: the task tree, deadlocks, slow steps."""
+"""Inspection of a running program: the task tree, deadlock detection, the watchdog."""

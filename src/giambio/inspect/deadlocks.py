@@ -1,9 +1,9 @@
-"""Deadlocks: when every task waits for another one, nobody will ever go on.
+"""Deadlock detection: every task waits for another one, so none will ever go on.
 
-The loop asks here when nothing has happened for a while and no timer will. A
-false alarm would kill a healthy program. So everything that might still wake a
-task counts, also what giambio cannot see but Python can: another thread, or a
-signal handler of the program's own.
+The loop asks the detector when nothing has happened for a while and no timer is set. A
+false alarm would kill a healthy program. So everything that might still wake a task
+counts, also things that giambio cannot see but Python can: another thread, or a signal
+handler of the program.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from giambio.threads.workers import idle_workers
 
 __all__ = ["DeadlockDetector"]
 
-#: What `look` answers if only a new event can change anything.
-NOT_BEFORE_SOMETHING_HAPPENS = -1.0
+#: The answer of `look` when only a new event can change the situation.
+NOT_BEFORE_AN_EVENT = -1.0
 
-#: A thread may end without a word, so where only threads speak against a deadlock it is
-#: looked at again: after so many seconds, and then ever less often.
+#: A thread may end without notice. So when only threads rule out a deadlock, the detector
+#: looks again: after these seconds at first, then ever less often.
 FIRST_LOOK_AT_THREADS = 0.1
 LAST_LOOK_AT_THREADS = 5.0
 
-#: When to look whether the main task could do anything about a deadlock: it may wait in what
-#: cannot be interrupted, such as `TaskManager.start` for a task behind a shield.
+#: Seconds until the detector checks that raising in the main task has helped. That task may be
+#: in a wait that cannot be interrupted, such as `TaskManager.start` of a shielded task.
 SECOND_LOOK = 0.1
 
 
 class DeadlockDetector:
-    """Looks for a deadlock in one run of a loop, and raises it."""
+    """Looks for a deadlock in one run of a loop, and raises `DeadlockError`."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -47,18 +47,18 @@ class DeadlockDetector:
         """See `Idle.watch_for_deadlock`."""
         kernel = self._kernel
         if kernel._external > 0 or any_waits_outside(kernel) or program_handles_signals():
-            return NOT_BEFORE_SOMETHING_HAPPENS
+            return NOT_BEFORE_AN_EVENT
         if other_threads_live():
             self._threads_again = min(2 * self._threads_again, LAST_LOOK_AT_THREADS)
             return self._threads_again
-        gc.collect()  # a finalizer may close a channel, and that wakes somebody
+        gc.collect()  # a finalizer may close a channel, which wakes a task
         if kernel._has_work():
-            return NOT_BEFORE_SOMETHING_HAPPENS
+            return NOT_BEFORE_AN_EVENT
         self._raise()
         return SECOND_LOOK
 
     def _raise(self) -> None:
-        """Into the main task first; when that did not help, out of the loop."""
+        """Raise in the main task; if that did not help, out of the loop."""
         kernel = self._kernel
         main = kernel._main
         error = DeadlockError(
@@ -74,7 +74,7 @@ class DeadlockDetector:
 
 
 def any_waits_outside(kernel: Kernel) -> bool:
-    """Tell whether a task waits for something that is no other task."""
+    """Whether a task waits for anything but another task."""
     tasks = list(kernel._roots())
     for task in tasks:
         if task._parked is None or not task._parked.internal():
@@ -84,15 +84,15 @@ def any_waits_outside(kernel: Kernel) -> bool:
 
 
 def other_threads_live() -> bool:
-    """Tell whether there is a thread that may do something: not this one, none of ours at rest.
+    """Whether a thread may do something, besides this one and idle ones of giambio.
 
-    Asked of the interpreter, because `threading` does not know them all.
+    The interpreter is asked, because `threading` does not know all threads.
     """
     return len(sys._current_frames()) - 1 - idle_workers() - watchdogs_running() > 0
 
 
 def program_handles_signals() -> bool:
-    """Tell whether the program has signal handlers of its own, which may wake a task."""
+    """Whether the program has signal handlers of its own, which may wake a task."""
     if threading.current_thread() is not threading.main_thread():
         return False
     for number in signal.valid_signals():

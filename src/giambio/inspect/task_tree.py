@@ -1,7 +1,7 @@
-"""The tree of tasks: who runs below whom, where each one stands, and what it waits for.
+"""The task tree: for each task its parent, its place in the user's code, and what it waits for.
 
-It is made on demand from what the tasks know anyway, so it costs nothing until
-somebody looks. The deadlock report is the same tree.
+It is made on demand from data that the tasks have anyway, so it costs nothing until it
+is asked for. The deadlock report is the same tree.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FrameInfo", "TaskInfo", "format_task_tree", "task_tree", "tree_of"]
 
 
 class FrameInfo(NamedTuple):
-    """A place in the user's code, as a `TaskInfo` has them in its ``frames``.
+    """A line of the user's code: an item of `TaskInfo.frames`.
 
     Example:
         >>> import giambio
@@ -35,10 +35,11 @@ class FrameInfo(NamedTuple):
 
 
 class TaskInfo(NamedTuple):
-    """What `task_tree` tells of one task, and of those below it.
+    """A task in the tree that `task_tree` returns, with its children.
 
     `state` is ``"running"``, ``"ready"`` (it waits for its turn) or ``"waiting"``;
-    then `waits_for` says for what. `frames` are the user's, the outermost first.
+    then `waits_for` names the object of the wait. `frames` are those of the user's
+    code, the outermost first.
 
     Example:
         >>> import giambio
@@ -57,11 +58,11 @@ class TaskInfo(NamedTuple):
 
 
 def task_tree() -> tuple[TaskInfo, ...]:
-    """The tasks of the running loop, as a tree.
+    """Return the tasks of the running loop, as a tree.
 
     Returns:
-        The main task with all that run below it; and, at the end of a run, the tasks
-        that close async generators.
+        The main task with its children, at all depths; at the end of a run also the
+        tasks that close async generators.
 
     Raises:
         RuntimeError: no loop runs in this thread.
@@ -84,13 +85,13 @@ def task_tree() -> tuple[TaskInfo, ...]:
 
 
 def tree_of(kernel: Kernel) -> tuple[TaskInfo, ...]:
-    """The tree of a loop that this thread runs."""
+    """Return the task tree of a loop of this thread."""
     running = kernel._running
     return tuple(describe(task, running) for task in kernel._roots())
 
 
 def describe(root: Task, running: object) -> TaskInfo:
-    """One task and all below it; without recursion, because trees may be deep."""
+    """Describe a task and all below it; without recursion, because trees may be deep."""
     order = [root]
     for task in order:
         order.extend(children_of(task))
@@ -104,13 +105,13 @@ def describe(root: Task, running: object) -> TaskInfo:
 
 
 def children_of(task: Task) -> Iterator[Task]:
-    """The tasks that a task waits for in its managers, in the order they were spawned."""
+    """Yield the children of a task, in the order they were spawned."""
     for supervisor in task._supervisors or ():
         yield from supervisor._children
 
 
 def state_of(task: Task, running: object) -> tuple[str, str]:
-    """What a task does, and what it waits for."""
+    """Return the state of a task, and what it waits for."""
     if task is running:
         return "running", ""
     park = task._parked
@@ -122,7 +123,7 @@ def state_of(task: Task, running: object) -> tuple[str, str]:
 
 
 def user_frames(task: Task, running: bool) -> Iterator[FrameInfo]:
-    """Where a task stands, the outermost frame first, without frames of ours."""
+    """Yield the frames of a task, the outermost first, without giambio's own."""
     for frame in stack_of(task.coro) if running else suspended(task.coro):
         if not is_ours(frame.f_globals.get("__name__")):
             code = frame.f_code
@@ -130,7 +131,7 @@ def user_frames(task: Task, running: bool) -> Iterator[FrameInfo]:
 
 
 def stack_of(coro: Any) -> list[types.FrameType]:
-    """The frames of the task that runs in this thread, the outermost first."""
+    """Return the frames of the task that runs in this thread, the outermost first."""
     outermost = getattr(coro, "cr_frame", None)
     frames: list[types.FrameType] = []
     frame: types.FrameType | None = sys._getframe(1)
@@ -143,21 +144,21 @@ def stack_of(coro: Any) -> list[types.FrameType]:
 
 
 def suspended(coro: Any) -> Iterator[types.FrameType]:
-    """The frames of a coroutine that is not running, the outermost first."""
+    """Yield the frames of a coroutine that is not running, the outermost first."""
     for frame, _ in chain_of(coro):
         if frame is not None:
             yield frame
 
 
 def innermost(coro: Any) -> Any:
-    """What a coroutine that is not running awaits in the end: an operation, mostly."""
+    """Return the last object in the chain of awaits of a coroutine: an operation, mostly."""
     for _, awaited in chain_of(coro):
         coro = awaited
     return coro
 
 
 def chain_of(awaited: Any) -> Iterator[tuple[types.FrameType | None, Any]]:
-    """What awaits what, the outermost first: the frame, if it has one, and the object."""
+    """Yield the chain of awaits, the outermost first: a frame, if there is one, and the object."""
     while awaited is not None:
         here = awaited
         frame: types.FrameType | None = None
@@ -173,9 +174,9 @@ def chain_of(awaited: Any) -> Iterator[tuple[types.FrameType | None, Any]]:
 
 
 def behind(awaited: Any) -> Any:
-    """What a helper object of Python's own awaits, such as that of `__anext__`.
+    """Return the object that a helper object of Python awaits, such as that of `__anext__`.
 
-    They do not say, but the garbage collector knows what they refer to.
+    It has no attribute for it, but the garbage collector knows its references.
     """
     if type(awaited).__name__ in ("async_generator_asend", "async_generator_athrow"):
         kind: Any = types.AsyncGeneratorType
@@ -187,10 +188,10 @@ def behind(awaited: Any) -> Any:
 
 
 def format_task_tree(tree: Iterable[TaskInfo] | None = None) -> str:
-    """The tree of tasks as text, for a terminal or a log.
+    """Format the task tree as text, for a terminal or a log.
 
     Parameters:
-        tree: what `task_tree` returned; by default that of the running loop, now.
+        tree: the result of `task_tree`; by default that of the running loop, now.
 
     Raises:
         RuntimeError: without `tree`, and no loop runs in this thread.
@@ -215,7 +216,7 @@ def format_task_tree(tree: Iterable[TaskInfo] | None = None) -> str:
 
 
 def add_lines(lines: list[str], root: TaskInfo) -> None:
-    """Draw a tree; without recursion, because it may be deep."""
+    """Draw a task and all below it; without recursion, because trees may be deep."""
     todo = [(root, "", "")]
     while todo:
         task, first, rest = todo.pop()

@@ -1,8 +1,8 @@
-"""Which step holds the loop: told while it does, so that it can be found.
+"""The watchdog (``slow_step=``): logs a step that blocks the loop, while it does.
 
-A step that computes or blocks stops every other task, and afterwards nothing
-shows where it was. So a thread watches the loop, only when asked for, and looks
-at the frames of the loop's thread while the step goes on.
+A step that computes or blocks stops all other tasks, and afterwards nothing shows where
+it was. So a thread watches the loop, on request only, and looks at the frames of the
+loop's thread while the step goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from giambio.kernel.tracebacks import is_ours
 
 __all__ = ["Watchdog", "watchdogs_running"]
 
-#: The threads of all watchdogs of the process, which do nothing for anybody.
+#: The watchdogs of the process: their threads wake no task.
 running: set[Watchdog] = set()
 
 
@@ -34,14 +34,14 @@ class Watchdog(Hook):
         self._kernel = kernel
         self._seconds = seconds
         self._loop_thread = threading.get_ident()
-        # (the task, when its step began), or None between two steps: replaced as a whole,
-        # so that the other thread never sees one half of it.
+        # (the task, the time its step began), or None between two steps: replaced as a whole,
+        # so that the other thread never sees half of it.
         self._step: tuple[Any, float] | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="giambio-watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         running.add(self)
         self._thread.start()
         self._kernel.add_hook(self)
@@ -62,17 +62,17 @@ class Watchdog(Hook):
         self._step = None
 
     def _watch(self) -> None:
-        told = None
+        logged = None
         while not self._stopped.wait(self._seconds / 2):
             step = self._step
-            if step is not None and step is not told and monotonic() - step[1] > self._seconds:
-                told = step
-                self._tell(*step)
+            if step is not None and step is not logged and monotonic() - step[1] > self._seconds:
+                logged = step
+                self._log(*step)
 
-    def _tell(self, task: Any, since: float) -> None:
+    def _log(self, task: Any, since: float) -> None:
         place = self._place()
         if self._step is None:
-            return  # it has just ended, and the place is somebody else's
+            return  # it has just ended, and the place is that of another step
         import logging
 
         logging.getLogger("giambio").warning(
@@ -84,7 +84,7 @@ class Watchdog(Hook):
         )
 
     def _place(self) -> str:
-        """Where the loop's thread is in the user's code."""
+        """Return the place of the loop's thread in the user's code."""
         frame = sys._current_frames().get(self._loop_thread)
         while frame is not None and is_ours(frame.f_globals.get("__name__")):
             frame = frame.f_back
@@ -94,5 +94,5 @@ class Watchdog(Hook):
 
 
 def watchdogs_running() -> int:
-    """How many threads of watchdogs there are."""
+    """Return the number of threads of watchdogs."""
     return len(running)

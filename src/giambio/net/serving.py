@@ -30,9 +30,10 @@ from giambio.net.listeners import BACKLOG, SocketListener, open_tcp_listeners
 from giambio.net.socket import AsyncSocket
 from giambio.streams.abc import Listener
 from giambio.sync.event import Event
-from giambio.tasks.cancel import CancelScope, fail_after
+from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
 from giambio.tasks.task_status import TaskStatus
+from giambio.tasks.timeouts import fail_after
 
 __all__ = ["serve_listeners", "serve_tcp"]
 

@@ -18,8 +18,8 @@ from giambio.net.attempts import no_attempt_left
 from giambio.net.resolver import getaddrinfo, numeric_address
 from giambio.net.socket import AsyncSocket, wrap_socket
 from giambio.sync.event import Event
-from giambio.tasks.cancel import move_on_after
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.timeouts import move_on_after
 
 if TYPE_CHECKING:
     import ssl

@@ -1,1 +1,1 @@
-"""Structured concurrency: cancel scopes, task managers, what a group of tasks raises."""
+"""Structured concurrency: task managers, cancel scopes, timeouts, groups of exceptions."""

@@ -37,7 +37,7 @@ cdef class CancelScope(Scope):
     @cython.locals(task=Task, parent=CancelScope)
     cpdef bint _leave(self, bint cancelled) except -1
     @cython.locals(task=Task)
-    cpdef object _settle_told(self, object exc)
+    cpdef object _report_swallowed(self, object exc)
     @cython.locals(scope=CancelScope)
     cdef object _cut_out(self, Task task)
     cdef bint _visible_from_outside(self) noexcept
@@ -77,8 +77,3 @@ cpdef Task new_task(
     Supervisor supervisor,
     object name,
 )
-
-cdef CancelScope failing(CancelScope scope)
-
-@cython.locals(scope=CancelScope)
-cdef object earliest_deadline(CancelScope innermost)

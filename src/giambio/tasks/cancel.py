@@ -1,11 +1,10 @@
-"""Cancellation: scopes, as in Trio.
+"""Cancel scopes, as in Trio: cancellation is level-triggered and follows the tree of scopes.
 
 A cancelled scope makes every checkpoint inside it raise `CancelledError`, again
-and again, until the scope is left. Scopes form a tree: each knows the scope
-around it, a task's outermost one hangs below its manager's. No scope knows
-what is inside it, so entering one costs next to nothing; only `spread`, when
-something is cancelled or shielded, walks through the tasks inside and brings
-their flags up to date.
+and again, until the scope is left. Each scope knows its parent; the outermost one of
+a task hangs below the scope of its manager. No scope knows its children, so entering
+one costs next to nothing. Only when a scope is cancelled or shielded, `spread` walks
+through the tasks inside and updates their flags.
 """
 
 from __future__ import annotations
@@ -15,24 +14,20 @@ from collections.abc import Coroutine
 from contextvars import Context
 from math import inf
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Never, NoReturn
 
 from giambio._build.sealed import final
 from giambio.arguments import check_number
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
 from giambio.kernel import current
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves
 
 __all__ = [
     "CancelScope",
-    "current_effective_deadline",
-    "fail_after",
-    "fail_at",
-    "move_on_after",
-    "move_on_at",
+    "new_scope",
+    "new_task",
 ]
 
 
@@ -40,16 +35,15 @@ class CancelScope(Scope):
     """A block that can be cancelled: ``with CancelScope() as scope: ...``
 
     Parameters:
-        deadline: the time, in seconds of the loop's clock, at which it cancels
-            itself; infinity by default.
-        shield: True keeps cancellations of the scopes around it out.
+        deadline: the time on the loop's clock, in seconds, at which the scope
+            cancels itself; infinity by default.
+        shield: True protects the block from cancellations of the scopes around it.
 
-    A cancelled scope catches the `CancelledError` that reaches its end, and
-    says so in `cancelled_caught`.
+    A cancelled scope catches the `CancelledError` that reaches the end of its block,
+    and sets `cancelled_caught`.
 
     Raises:
-        TypeError, ValueError: the deadline is not a time, or `shield` neither True
-            nor False.
+        TypeError, ValueError: the deadline is not a time, or `shield` not a bool.
 
     Entering and leaving are no checkpoints. A scope is used once.
 
@@ -85,7 +79,7 @@ class CancelScope(Scope):
         self._prepare(deadline, shield)
 
     def _prepare(self, deadline: float, shield: bool) -> None:
-        """The constructor's work, as a method that costs nothing when compiled."""
+        """Initialize: a method, because compiled it costs less than `__init__`."""
         if not isinstance(shield, bool):
             raise no_shield(shield)
         self._deadline = deadline
@@ -100,7 +94,7 @@ class CancelScope(Scope):
         self._expired = False
         self._fails = False
         self._misused = False
-        # Whether it is a manager's, which enters and leaves it itself.
+        # Whether it belongs to a manager, which enters and leaves it itself.
         self._owned = False
 
     # -- entering and leaving ------------------------------------------------------
@@ -122,7 +116,7 @@ class CancelScope(Scope):
         self._check_owner()
         self._check_leaving()
         if self._cancel_called:
-            self._settle_told(exc)
+            self._report_swallowed(exc)
         caught = self._leave(exc is not None and is_cancellation(exc))
         if caught:
             if self._fails and self._expired:
@@ -133,7 +127,7 @@ class CancelScope(Scope):
         return False
 
     def _leave_group(self, exc: BaseExceptionGroup[BaseException]) -> None:
-        """A mixed group loses those of its cancellations that are ours."""
+        """Remove this scope's cancellations from a mixed group."""
         if self._visible_from_outside():
             return
         rest = without_cancellations(exc)
@@ -141,29 +135,30 @@ class CancelScope(Scope):
             self._cancelled_caught = True
             context = rest.__context__
             try:
-                # Without the frames it has passed, or ours would stand between the user's.
+                # Without the frames it has passed: ours would stand between the user's.
                 raise rest.with_traceback(None)
             finally:
-                rest.__context__ = context  # and not the group that it is a part of
+                rest.__context__ = context  # not the group that it is a part of
 
-    def __aenter__(self) -> NoReturn:
+    # `Never`, so that type checkers report `async with` too.
+    def __aenter__(self: Never) -> NoReturn:  # type: ignore[misc]
         raise TypeError("a CancelScope is entered with `with`, not `async with`")
 
     def __aexit__(self, *args: object) -> NoReturn:
         raise TypeError("a CancelScope is left with `with`, not `async with`")
 
-    # -- what the user asks and sets -------------------------------------------------
+    # -- for users ---------------------------------------------------------------------
 
     def cancel(self, reason: object = None) -> bool:
-        """Cancel what runs inside, now and until the scope is left.
+        """Cancel everything inside, from now until the scope is left.
 
         Parameters:
-            reason: goes with the `CancelledError`.
+            reason: the ``reason`` of the `CancelledError`.
 
         Returns:
-            Whether it had an effect: False if it was cancelled already.
+            False if the scope was cancelled already.
 
-        Not a checkpoint. Only from the loop's own thread; from another one use
+        Not a checkpoint. Call it in the loop's own thread only; from another one use
         ``loop.call_soon_threadsafe(scope.cancel)``.
 
         Raises:
@@ -186,9 +181,9 @@ class CancelScope(Scope):
 
     @property
     def deadline(self) -> float:
-        """When the scope cancels itself, in seconds of the loop's clock.
+        """The time on the loop's clock, in seconds, at which the scope cancels itself.
 
-        It can be set while tasks wait inside.
+        It can be changed while tasks wait inside.
 
         Example:
             >>> import giambio
@@ -208,9 +203,9 @@ class CancelScope(Scope):
 
     @property
     def shield(self) -> bool:
-        """Whether cancellations of the scopes around it are kept out.
+        """Whether the block is protected from cancellations of the scopes around it.
 
-        It can be set while tasks wait inside.
+        It can be changed while tasks wait inside.
 
         Example:
             >>> import giambio
@@ -228,7 +223,7 @@ class CancelScope(Scope):
 
     @property
     def cancel_called(self) -> bool:
-        """Whether it was cancelled: by `cancel`, or because its deadline has passed.
+        """Whether the scope was cancelled: by `cancel`, or because its deadline has passed.
 
         Example:
             >>> import giambio
@@ -239,7 +234,7 @@ class CancelScope(Scope):
 
     @property
     def cancelled_caught(self) -> bool:
-        """Whether the block was cut short: a cancellation reached its end, and ended there.
+        """Whether the scope caught a cancellation, so that its block was cut short.
 
         Example:
             >>> import giambio
@@ -254,7 +249,7 @@ class CancelScope(Scope):
 
     @property
     def reason(self) -> object:
-        """What was given to `cancel`, or None.
+        """The argument of `cancel`, or None.
 
         Example:
             >>> import giambio
@@ -275,17 +270,17 @@ class CancelScope(Scope):
             state = "left" if self._task is None else "active"
         return f"<giambio.CancelScope {state}>"
 
-    # -- what the runtime asks ---------------------------------------------------------
+    # -- for the runtime ---------------------------------------------------------------
 
     def _adopt(self, task: Task, parent: Scope | None) -> None:
-        """Become a scope of a task, in another one."""
+        """Become a scope of a task, inside `parent`."""
         self._task = task
         self._parent = parent  # type: ignore[assignment]
         self._entered = True
         self._effective = self._cancel_called or (parent is not None and parent._effective)
 
     def _enclose(self, task: Task) -> CancelScope:
-        """See `Scope._enclose`: it comes between this one and those that the task has entered."""
+        """See `Scope._enclose`: it comes between this scope and those that the task has entered."""
         own = new_scope()
         own._adopt(task, self)
         own._check_thread()
@@ -304,18 +299,18 @@ class CancelScope(Scope):
         self._parent = None
 
     def _may_leave(self) -> bool:
-        """Tell whether the scope is left in its place."""
+        """Whether the running task is the one that entered the scope."""
         kernel = current.get()
         return kernel is not None and kernel._running is self._task
 
     def _abandon(self) -> None:
-        """The task's coroutine is closed from outside."""
+        """Drop the scope: the task's coroutine is being closed from outside."""
         self._stop_timer()
         task = self._task
         if task is not None:
             if task._scope is self:
                 task._scope = self._parent
-            else:  # of an async generator's, which was collected while its task goes on
+            else:  # in an async generator that was collected while its task goes on
                 self._cut_out(task)
         self._disown()
 
@@ -341,11 +336,11 @@ class CancelScope(Scope):
             task._pending = task._injected is not None and bool(task._injected)
 
     def _check_leaving(self) -> None:
-        """Raise if the scope is left in the wrong place.
+        """Raise unless the scope may be left here and now.
 
         Raises:
-            RuntimeError: it was not entered, or in another task, or one entered
-                later has not been left.
+            RuntimeError: it was not entered, or in another task; or a scope that was
+                entered later has not been left.
         """
         task = self._task
         if not self._entered or task is None:
@@ -375,7 +370,7 @@ class CancelScope(Scope):
             cancelled: whether a cancellation reaches the end of the block.
 
         Returns:
-            Whether it ends here.
+            Whether the cancellation is caught here.
         """
         task = self._task
         parent = self._parent
@@ -395,8 +390,8 @@ class CancelScope(Scope):
             return True
         return False
 
-    def _settle_told(self, exc: BaseException | None) -> None:
-        """The block ends like this: report it if the task was told and kept it to itself."""
+    def _report_swallowed(self, exc: BaseException | None) -> None:
+        """Report a cancellation that was raised in the block and has not reached its end."""
         task = self._task
         if task is not None and task._told is self:
             task._told = None
@@ -404,7 +399,7 @@ class CancelScope(Scope):
                 task._kernel._notify_swallowed(task, self)
 
     def _cut_out(self, task: Task) -> None:
-        """Stop being one of the scopes around the innermost, which goes on."""
+        """Remove this scope from the chain; the scopes inside it go on."""
         scope: CancelScope | None = task._scope  # type: ignore[assignment]
         while scope is not None:
             if scope._parent is self:
@@ -414,7 +409,7 @@ class CancelScope(Scope):
         refresh_task(task)
 
     def _visible_from_outside(self) -> bool:
-        """Whether the cancellation comes from further out as well."""
+        """Whether a scope further out is cancelled as well."""
         return self._parent is not None and self._parent._effective and not self._shield
 
     def _cancellation(self, task: Task) -> BaseException:
@@ -433,7 +428,7 @@ class CancelScope(Scope):
         self._update()
 
     def _ready(self) -> None:
-        """The deadline has come."""
+        """See `Waiter._ready`: the deadline has passed."""
         self._expired = True
         self.cancel("the deadline has passed")
 
@@ -459,7 +454,7 @@ class CancelScope(Scope):
             spread(self)
 
     def _refresh(self) -> None:
-        """Work out anew whether a cancellation is in force in here."""
+        """Recompute whether a cancellation is in force inside."""
         parent = self._parent
         self._effective = self._cancel_called or (
             not self._shield and parent is not None and parent._effective
@@ -484,12 +479,12 @@ final(CancelScope, "(*, deadline=inf, shield=False)")
 
 
 def no_shield(value: object) -> TypeError:
-    """The error of what is not plainly a yes or a no, such as a forgotten argument."""
+    """Return the error for a value that is not a bool, such as a forgotten argument."""
     return TypeError(f"CancelScope.shield is True or False, not {value!r}")
 
 
 def new_scope(deadline: float = inf, shield: bool = False) -> CancelScope:
-    """Make a `CancelScope` whose deadline is known to be a time."""
+    """Make a `CancelScope` whose deadline needs no check."""
     scope = CancelScope.__new__(CancelScope)
     scope._prepare(deadline, shield)
     return scope
@@ -502,9 +497,9 @@ def new_task(
     supervisor: Supervisor,
     name: str | None,
 ) -> Task:
-    """Make a `Task` that is held by a supervisor, in its scope or else in one of its own.
+    """Make a `Task` that a supervisor holds, in the supervisor's scope or else in one of its own.
 
-    It runs when the kernel has been told, by `Kernel._add_task`.
+    It runs once it was passed to `Kernel._add_task`.
     """
     task = Task.__new__(Task)
     task._prepare(kernel, coro, context, supervisor, name)
@@ -517,9 +512,9 @@ def new_task(
 
 
 def spread(scope: CancelScope) -> None:
-    """Bring all that is inside a scope up to date after it has changed.
+    """Update all tasks inside a scope that has changed.
 
-    Tasks are visited outer ones first, and in the order they were spawned.
+    Parents come before their children, and children in the order they were spawned.
     """
     if scope._task is None:
         return
@@ -537,7 +532,7 @@ def spread(scope: CancelScope) -> None:
 
 
 def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
-    """Tell whether a scope is another one or lies in it."""
+    """Whether `inner` is `outer` or lies inside it."""
     scope: CancelScope | None = inner  # type: ignore[assignment]
     while scope is not None:
         if scope is outer:
@@ -547,7 +542,7 @@ def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
 
 
 def refresh_task(task: Task) -> None:
-    """Bring the scopes of one task up to date, and interrupt it if need be."""
+    """Update the scopes of one task, and interrupt it if a cancellation is in force."""
     chain: list[CancelScope] = []
     around = None if task._supervisor is None else task._supervisor._scope
     scope: CancelScope | None = task._scope  # type: ignore[assignment]
@@ -565,158 +560,3 @@ def refresh_task(task: Task) -> None:
         kernel._interrupt(task)
     elif task._aborted is not None:
         kernel._withdraw(task)
-
-
-def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
-    """A scope that is cancelled at a time of the loop's clock; then goes on.
-
-    Parameters:
-        deadline: the time in seconds, as `current_time` tells it.
-        shield: see `CancelScope`.
-
-    Returns:
-        A `CancelScope`; `cancelled_caught` tells whether it was cut short.
-
-    Raises:
-        TypeError, ValueError: the deadline is not a time.
-
-    Example:
-        >>> import giambio
-        >>> async def main():
-        ...     with giambio.move_on_at(giambio.current_time() + 0.01) as scope:
-        ...         await giambio.sleep_forever()
-        ...     return scope.cancelled_caught
-        >>> giambio.run(main)
-        True
-    """
-    return CancelScope(deadline=deadline, shield=shield)
-
-
-def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
-    """A scope that is cancelled after some seconds; then goes on.
-
-    Parameters:
-        seconds: the time it has, from now; infinity for no limit.
-        shield: see `CancelScope`.
-
-    Returns:
-        A `CancelScope`; `cancelled_caught` tells whether it was cut short.
-
-    Raises:
-        TypeError: `seconds` is not a number.
-        ValueError: `seconds` is negative or not a number (NaN).
-        RuntimeError: no loop runs in this thread.
-
-    Example:
-        >>> import giambio
-        >>> async def main():
-        ...     with giambio.move_on_after(0.01) as scope:
-        ...         await giambio.sleep_forever()
-        ...     return scope.cancelled_caught
-        >>> giambio.run(main)
-        True
-    """
-    return new_scope(time_after("move_on_after()", seconds), shield)
-
-
-def fail_at(deadline: float, *, shield: bool = False) -> CancelScope:
-    """Like `move_on_at`, but raises `TimeoutError` when it was cut short.
-
-    Parameters:
-        deadline: the time in seconds, as `current_time` tells it.
-        shield: see `CancelScope`.
-
-    Raises:
-        TypeError, ValueError: the deadline is not a time.
-        TimeoutError: when the block is left, because the time was over.
-
-    Example:
-        >>> import giambio
-        >>> async def main():
-        ...     with giambio.fail_at(giambio.current_time() + 0.01):
-        ...         await giambio.sleep_forever()
-        >>> giambio.run(main)
-        Traceback (most recent call last):
-        TimeoutError: the time given to fail_after() or fail_at() is over
-    """
-    return failing(CancelScope(deadline=deadline, shield=shield))
-
-
-def fail_after(seconds: float, *, shield: bool = False) -> CancelScope:
-    """Like `move_on_after`, but raises `TimeoutError` when it was cut short.
-
-    Parameters:
-        seconds: the time it has, from now; infinity for no limit.
-        shield: see `CancelScope`.
-
-    Raises:
-        TypeError: `seconds` is not a number.
-        ValueError: `seconds` is negative or not a number (NaN).
-        RuntimeError: no loop runs in this thread.
-        TimeoutError: when the block is left, because the time was over.
-
-    Example:
-        >>> import giambio
-        >>> async def main():
-        ...     with giambio.fail_after(0.01):
-        ...         await giambio.sleep_forever()
-        >>> giambio.run(main)
-        Traceback (most recent call last):
-        TimeoutError: the time given to fail_after() or fail_at() is over
-    """
-    return failing(new_scope(time_after("fail_after()", seconds), shield))
-
-
-def failing(scope: CancelScope) -> CancelScope:
-    """Have a scope raise `TimeoutError` when its time is over."""
-    scope._fails = True
-    return scope
-
-
-def time_after(what: str, seconds: float) -> float:
-    """The time of the clock in so many seconds.
-
-    Raises:
-        TypeError, ValueError: it is no number of seconds.
-    """
-    check_number(what, "seconds", seconds)
-    if seconds < 0:
-        raise ValueError(f"{what} needs a number of seconds from 0 up, not {seconds!r}")
-    return current_kernel().current_time() + seconds
-
-
-def current_effective_deadline() -> float:
-    """When the calling task will be cancelled, as far as it is known.
-
-    Returns:
-        The earliest deadline of the scopes around, up to a shield; infinity if
-        there is none, minus infinity inside a cancelled scope.
-
-    Raises:
-        RuntimeError: no task runs in this thread.
-
-    Not a checkpoint.
-
-    Example:
-        >>> import giambio
-        >>> async def main():
-        ...     return giambio.current_effective_deadline()
-        >>> giambio.run(main)
-        inf
-    """
-    scope: CancelScope = current_task()._scope  # type: ignore[assignment]
-    return earliest_deadline(scope)
-
-
-def earliest_deadline(innermost: CancelScope) -> float:
-    """The effective deadline in a scope."""
-    scope: CancelScope | None = innermost
-    earliest = inf
-    while scope is not None:
-        if scope._effective:
-            return -inf
-        earliest = min(earliest, scope._deadline)
-        if scope._shield:
-            break
-        scope = scope._parent
-    return earliest

@@ -1,6 +1,6 @@
-"""Exceptions that are connected: groups, and what is in them, and each failure only once.
+"""Exception groups: their leaves, and the removal of duplicates.
 
-It stays interpreted, because Python 3.11 splits groups only by Python functions.
+Interpreted, because Python 3.11 splits groups by Python functions only.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ __all__ = ["connected", "leaves", "unique"]
 
 
 def leaves(exc: BaseException) -> list[BaseException]:
-    """The exceptions of a group that are no groups, at any depth and in their order."""
+    """Return the exceptions in a group that are not groups, at any depth, in order."""
     found: list[BaseException] = []
     rest = [exc]
-    while rest:  # no recursion: groups may be nested deeper than Python goes
+    while rest:  # no recursion: groups may be nested deeper than Python's limit
         one = rest.pop()
         if isinstance(one, BaseExceptionGroup):
             rest.extend(reversed(one.exceptions))
@@ -22,7 +22,7 @@ def leaves(exc: BaseException) -> list[BaseException]:
 
 
 def connected(exc: BaseException) -> list[BaseException]:
-    """An exception with all that is behind it: contexts, causes, and what is in groups."""
+    """Return an exception with all that it refers to: contexts, causes, members of groups."""
     found = [exc]
     known = {id(exc)}
     for link in found:
@@ -35,7 +35,7 @@ def connected(exc: BaseException) -> list[BaseException]:
 
 
 def unique(errors: list[BaseException]) -> list[BaseException]:
-    """Each failure once, by identity, also where it came inside of a group."""
+    """Return each failure once, by identity, also if it is in a group."""
     seen: set[int] = set()
     result: list[BaseException] = []
     for error in errors:
@@ -47,7 +47,7 @@ def unique(errors: list[BaseException]) -> list[BaseException]:
 
 
 def without_seen(error: BaseException, seen: set[int]) -> BaseException | None:
-    """What is left of an exception without those that were seen."""
+    """Return the part of an exception that was not seen, or None."""
     if not isinstance(error, BaseExceptionGroup):
         return None if id(error) in seen else error
     if not any(id(leaf) in seen for leaf in leaves(error)):

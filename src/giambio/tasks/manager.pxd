@@ -19,7 +19,7 @@ cdef class TaskManager(TaskGroup):
     cpdef object _pass_place_on(self)
     cdef bint _is_busy(self) noexcept
     cdef object _wait_for_place(self, Spawn spawn)
-    cdef object _leave_line(self, Spawn spawn)
+    cdef object _give_up_place(self, Spawn spawn)
 
 
 cdef class Spawn(Operation):

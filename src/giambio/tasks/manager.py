@@ -1,9 +1,8 @@
-"""Task managers: the only way to spawn a task, and the place where it ends.
+"""`TaskManager`, giambio's nursery or task group: the only way to spawn a task.
 
-A `TaskManager` is a block that ends when all its tasks have. The first failure
-cancels the others, and comes out of the block; nothing is lost and nothing is
-printed instead of raised. A manager holds running tasks only, so a server may
-spawn in one for years.
+Its block ends when all its tasks have. The first failure cancels the other tasks and is
+raised by the block; no failure is lost, or printed instead of raised. A manager holds
+running tasks only, so a server may spawn in one for years.
 """
 
 from __future__ import annotations
@@ -29,26 +28,25 @@ __all__ = ["TaskManager"]
 
 
 class TaskManager(TaskGroup):
-    """A block of tasks: ``async with TaskManager() as manager: ...``
+    """A group of tasks that a block waits for: ``async with TaskManager() as manager: ...``
 
     Parameters:
-        loop: the loop to run on; the running one by default. Giving it checks
-            that it is the same.
+        loop: the loop to run on, to have it checked; the running one by default.
         limit: how many tasks may run at once; no limit by default.
-        strict: True raises failures always as an `ExceptionGroup`, False a
-            single one as itself; None takes what ``run(strict=…)`` said.
+        strict: True always raises an `ExceptionGroup`, False raises a single
+            failure as itself; by default as ``run(strict=…)`` says.
 
-    Leaving the block waits for every task in it, also for those spawned while
-    it waits. A failure of the block's body or of a task cancels the others.
-    One failure is raised as itself; several as an `ExceptionGroup` (a
-    `BaseExceptionGroup` with `KeyboardInterrupt` or `SystemExit` among them).
+    Leaving the block waits for all its tasks, also for those spawned meanwhile.
+    A failure of the block's body or of a task cancels the others. One failure is
+    raised as itself; several as an `ExceptionGroup` (a `BaseExceptionGroup` with
+    `KeyboardInterrupt` or `SystemExit` among them).
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
-        RuntimeError: on entering: no task runs here, or it runs on another
-            loop, or the manager was used before.
+        TypeError, ValueError: a parameter is wrong.
+        RuntimeError: on entering: no task runs here, it runs on another loop,
+            or the manager was used before.
 
-    Entering is no checkpoint. Leaving always gives way once; a cancellation
+    Entering is not a checkpoint. Leaving always yields control once; a cancellation
     from outside reaches the tasks, and the block ends when they have.
 
     Example:
@@ -65,8 +63,8 @@ class TaskManager(TaskGroup):
 
     __slots__ = ("_limit", "_places", "_waiting", "_arriving")
 
-    _called = "TaskManager"
-    _one = "a TaskManager"
+    _label = "TaskManager"
+    _a_label = "a TaskManager"
     _reason = "another task of the manager has failed"
 
     def __init__(
@@ -75,12 +73,12 @@ class TaskManager(TaskGroup):
         if loop is not None and not isinstance(loop, Kernel):
             raise TypeError(f"TaskManager(loop) needs an EventLoop, not {loop!r}")
         self._prepare(loop, strict)
-        self._limit = 0 if limit is None else check_limit("TaskManager", limit)
-        # Spawns that wait for a place, and places promised to those woken.
+        self._limit = 0 if limit is None else check_limit("TaskManager()", limit)
+        # The spawns that wait for a place, and the number of places promised to woken ones.
         self._waiting: deque[Spawn] | None = None
         self._places = 0
-        # As many items as there are spawns on their way from other threads: a
-        # list, because its methods are atomic.
+        # One item for each spawn on its way from another thread: a list, because its
+        # methods are atomic.
         self._arriving: list[None] = []
 
     # -- spawning ----------------------------------------------------------------------
@@ -92,31 +90,30 @@ class TaskManager(TaskGroup):
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> Operation:
-        """Start a task; it runs beside the caller, who gets it at once.
+        """Start a task, which runs concurrently with the caller.
 
         Parameters:
-            target: a coroutine, or any other awaitable; or an async function
-                (anything callable that returns an awaitable), to be called
-                with `args`.
+            target: an async function (any callable that returns an awaitable), to be
+                called with `args`; or a coroutine, or any other awaitable.
             args: the arguments for the function.
             name: the task's name; the function's full name by default.
-            context: the very context to run in; by default a copy of the
-                caller's, as it is now.
+            context: the context to run in, not copied; by default a copy of the
+                caller's.
 
         Returns:
             Awaited: the `Task`.
 
         Raises:
-            TypeError: the target cannot be awaited, the name is no string, or the
-                context no context.
-            RuntimeError: the block was not entered yet, or a coroutine was
-                given that runs already.
+            TypeError: `target` cannot be awaited, `name` is not a string, or
+                `context` not a context.
+            RuntimeError: the block was not entered yet, or `target` is a coroutine
+                that runs already.
             RunFinishedError: the block was left already.
             CancelledError: the caller is in a cancelled scope.
 
-        A checkpoint, which with ``limit=`` waits for a place, first come first
-        served. Cancelled, nothing was spawned and the coroutine is closed. A
-        spawned task always runs up to its first checkpoint.
+        A checkpoint. With ``limit=`` it waits for a place, first come, first served:
+        that is the backpressure. If it is cancelled, nothing is spawned and the
+        coroutine is closed. A spawned task always runs up to its first checkpoint.
 
         Example:
             >>> import giambio
@@ -138,20 +135,20 @@ class TaskManager(TaskGroup):
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> Task:
-        """Like `spawn`, without awaiting: from sync code, and in one go.
+        """Synchronous `spawn`: schedule a task without awaiting.
 
         Parameters:
-            target: see `spawn`, as the rest.
+            target: see `spawn`.
             args: the arguments for the function.
             name: the task's name.
-            context: the very context to run in.
+            context: the context to run in.
 
         Returns:
             The `Task`.
 
         Raises:
             TypeError, RuntimeError, RunFinishedError: see `spawn`.
-            WouldBlock: there is a ``limit=``, and it is reached.
+            WouldBlock: ``limit=`` is reached.
 
         Not a checkpoint.
 
@@ -180,29 +177,29 @@ class TaskManager(TaskGroup):
             raise
 
     def start(self, target: Any, *args: Any, name: str | None = None) -> Operation:
-        """Start a task and wait until it says that it is ready.
+        """Start a task, and wait until it reports that it is ready.
 
         Parameters:
-            target: an async function; it is called with `args` and the keyword
+            target: an async function. It is called with `args` and the keyword
                 ``task_status``, and reports with ``task_status.started(value)``.
             args: its other arguments.
             name: the task's name; the function's full name by default.
 
         Returns:
-            Awaited: what was given to ``started``.
+            Awaited: the argument of ``started``.
 
         Raises:
-            TypeError: the target is not a function, or cannot be awaited; or the
-                name is no string.
-            RuntimeError: it ended without calling ``started``; or the block was
+            TypeError: `target` is not a function, or its result cannot be awaited; or
+                `name` is not a string.
+            RuntimeError: the task ended without calling ``started``; or the block was
                 not entered yet.
             RunFinishedError: the block was left already.
-            BaseException: what the function raised before it called ``started``;
-                it comes out here, and not out of the block.
+            BaseException: the function raised it before it called ``started``; the
+                block does not raise it again.
             CancelledError: the caller is in a cancelled scope.
 
-        A checkpoint. Cancelled before ``started``, the task is cancelled too,
-        and joined. It does not wait for a place of ``limit=``.
+        A checkpoint. Cancelled before ``started``, it cancels the task and joins it.
+        It does not wait for a place of ``limit=``.
 
         Example:
             >>> import giambio
@@ -234,8 +231,8 @@ class TaskManager(TaskGroup):
             RunFinishedError: the block was left already, or the loop has ended.
             RuntimeError: the block was not entered yet.
 
-        Not a checkpoint. What goes wrong later, such as a target that cannot be
-        awaited, is the future's exception; a failing task fails the block too.
+        Not a checkpoint. Later errors, such as a target that cannot be awaited, are the
+        future's exception; a task that fails makes the block fail too.
 
         Example:
             >>> import giambio, threading
@@ -254,16 +251,16 @@ class TaskManager(TaskGroup):
 
         return spawn_for_thread(self, target, args)
 
-    # -- cancelling ----------------------------------------------------------------------
+    # -- cancelling --------------------------------------------------------------------
 
     def cancel(self, reason: object = None) -> bool:
-        """Cancel the body and all the tasks; the block then ends without an error.
+        """Cancel the body and all tasks; the block then ends without an error.
 
         Parameters:
-            reason: goes with the `CancelledError`.
+            reason: the ``reason`` of the `CancelledError`.
 
         Returns:
-            Whether it had an effect: False if it was cancelled already.
+            False if it was cancelled already.
 
         Not a checkpoint.
 
@@ -281,7 +278,7 @@ class TaskManager(TaskGroup):
 
     @property
     def cancel_scope(self) -> CancelScope:
-        """The scope around the body and all the tasks.
+        """The scope around the body and all tasks.
 
         Example:
             >>> import giambio
@@ -300,11 +297,9 @@ class TaskManager(TaskGroup):
         state = ("not entered", "open", "left")[self._state]
         return f"<giambio.TaskManager {state}, {len(self._children)} running>"
 
-    # -- what the operations ask -----------------------------------------------------------
-
     @property
     def loop(self) -> Any:
-        """The loop that the tasks run on, or None before the block is entered.
+        """The loop that the tasks run on; None before the block is entered.
 
         Example:
             >>> import giambio
@@ -313,18 +308,20 @@ class TaskManager(TaskGroup):
         """
         return self._kernel
 
+    # -- the limit ---------------------------------------------------------------------
+
     def _is_full(self) -> bool:
-        """Tell whether the limit is reached."""
+        """Whether the limit is reached."""
         return self._limit != 0 and len(self._children) + self._places >= self._limit
 
     def _wait_for_place(self, spawn: Spawn) -> None:
-        """Stand in line."""
+        """Join the queue for a place."""
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(spawn)
 
-    def _leave_line(self, spawn: Spawn) -> None:
-        """Give up one's place in the line, or the place one was promised."""
+    def _give_up_place(self, spawn: Spawn) -> None:
+        """Leave the queue, or give up a promised place."""
         if self._waiting is not None and spawn in self._waiting:
             self._waiting.remove(spawn)
         elif spawn.promised:
@@ -333,7 +330,7 @@ class TaskManager(TaskGroup):
             self._pass_place_on()
 
     def _pass_place_on(self) -> None:
-        """A place is free: promise it to the first in line; with nobody there it may be the end."""
+        """See `TaskGroup._pass_place_on`: promise a free place to the first spawn that waits."""
         if self._waiting and not self._is_full():
             spawn = self._waiting.popleft()
             spawn.promised = True
@@ -342,12 +339,12 @@ class TaskManager(TaskGroup):
         TaskGroup._pass_place_on(self)
 
     def _is_busy(self) -> bool:
-        """Tell whether there is something to wait for: a task, or one that will come."""
+        """Whether there is something to wait for: a task, or one that will be spawned."""
         return bool(self._children) or self._places > 0 or bool(self._arriving)
 
 
 class Spawn(Operation):
-    """One spawn; with a limit it waits for a place."""
+    """`TaskManager.spawn`: with a limit it waits for a place."""
 
     __slots__ = ("_args", "_context", "_manager", "_name", "_target", "promised")
 
@@ -400,8 +397,8 @@ class Spawn(Operation):
         return self._manager
 
     def abort(self) -> bool:
-        """Give the place up."""
-        self._manager._leave_line(self)
+        """See `Park.abort`."""
+        self._manager._give_up_place(self)
         return True
 
     def interruption(self, task: Any) -> BaseException:
@@ -422,10 +419,10 @@ SPAWNS = FreeList(Spawn)
 
 
 def check_name(name: object, target: Any) -> None:
-    """Refuse what is no name of a task.
+    """Raise unless `name` is a string; then close the target.
 
     Raises:
-        TypeError: it is no string; a coroutine is closed then.
+        TypeError: it is not a string.
     """
     if not isinstance(name, str):
         discard(target)
@@ -446,7 +443,7 @@ def new_spawn(
 
 
 def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:
-    """The context of a new task."""
+    """Return the context of a new task; if it is not one, close the target and raise."""
     if context is None:
         return introspect.copy_context()
     if not isinstance(context, contextvars.Context):

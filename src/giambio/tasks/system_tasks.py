@@ -1,7 +1,7 @@
-"""Tasks that attend to a loop: nobody waits for them, and they end with the main task.
+"""System tasks, as in Trio: nobody waits for them, and they are cancelled after the main task.
 
-What a program spawns belongs to a manager. But some work belongs to the loop as a whole: closing
-an async generator that nobody finished, or what a thread has done that no task waits for.
+The tasks of a program belong to managers. But some work belongs to the loop as a whole:
+closing an abandoned async generator, or running a thread's callback that no task waits for.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["SystemTasks"]
 
 
 class SystemTasks(Supervisor):
-    """Some of the attendants of one loop. What they fail with, they tell somebody themselves."""
+    """A set of system tasks of one loop. They report their failures themselves."""
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__()
         self.kernel = weakref.ref(kernel)
 
     def spawn(self, coro: Any, context: Context) -> None:
-        """Start a task, in no scope but its own."""
+        """Start a task, in a scope of its own."""
         kernel = self.kernel()
         if kernel is None:
             coro.close()

@@ -1,8 +1,8 @@
-"""A block of tasks: it ends when all of them have, and says how.
+"""Task groups: a block that ends when all its tasks have, and raises their failures.
 
-This is what is common to a `TaskManager` and to the helpers that run tasks
-together (`gather` and the like). The first failure cancels the others; a block
-keeps running tasks only, and the failures until it raises them.
+The common part of `TaskManager` and of the combinators (`gather` and the like). The
+first failure cancels the other tasks. A group holds the tasks that run, and the failures
+until it raises them; nothing of a task that has succeeded.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextvars
 import sys
 from types import TracebackType
-from typing import Any
+from typing import Any, Never
 
+from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
 from giambio.kernel import constants, current
 from giambio.kernel.kernel import Kernel
@@ -27,7 +28,10 @@ __all__ = ["Entering", "Leaving", "TaskGroup", "check_limit"]
 
 
 class TaskGroup(Supervisor):
-    """Tasks that run inside the scopes of one, their host, which waits for their end."""
+    """Tasks that run inside the scopes of another one, their host, which waits for their end.
+
+    `TaskManager` is the one that users open, and spawn tasks in.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -41,16 +45,16 @@ class TaskGroup(Supervisor):
         "_strict",
     )
 
-    #: How the block is called in messages: "this …", and by itself.
-    _called = "block"
-    _one = "a block"
-    #: Why the others are cancelled when one has failed.
+    #: The group's name in messages, without and with an article.
+    _label = "block"
+    _a_label = "a block"
+    #: The reason of the cancellation when a task has failed.
     _reason = "another task of the block has failed"
 
     def _prepare(self, kernel: Kernel | None, strict: bool | None) -> None:
-        """The constructor's work, as a method that costs nothing when compiled.
+        """Initialize: a method, because compiled it costs less than `__init__`.
 
-        `kernel` is given to have it checked; else it is the one that runs the host.
+        `kernel` is to be checked when the block is entered; None takes the host's.
         """
         scope = cancel.new_scope()
         scope._owned = True
@@ -66,7 +70,7 @@ class TaskGroup(Supervisor):
         self._cancelled = False
         self._stray = False
 
-    # -- with `async with` -------------------------------------------------------------
+    # -- as a context manager ----------------------------------------------------------
 
     def __aenter__(self) -> Operation:
         return Entering(self)
@@ -78,37 +82,38 @@ class TaskGroup(Supervisor):
         traceback: TracebackType | None,
     ) -> Any:
         if isinstance(exc, GeneratorExit) and not self._host_runs():
-            # The host's coroutine is being closed from outside, and cannot wait.
+            # The host's coroutine is being closed from outside, so it cannot wait.
             self._abandon()
             return Immediate(False)
-        # What a plain operation fails with is raised with `throw`, which chains
-        # it to the exception that is being handled there; see `unchained`.
+        # An exception of a plain operation is raised with `throw`, which chains it to
+        # the exception that is being handled there; see `unchained`.
         chained = exc is None and sys.exc_info()[1] is None
         leaving = Leaving(self, exc, chained)
         return leaving if chained else Unchained(leaving)
 
-    def __enter__(self) -> None:
-        raise TypeError(f"{self._one} is entered with `async with`, not `with`")
+    # `Never`, so that type checkers report `with` too.
+    def __enter__(self: Never) -> None:  # type: ignore[misc]
+        raise TypeError(f"{self._a_label} is entered with `async with`, not `with`")
 
     def __exit__(self, *args: object) -> None:
-        raise TypeError(f"{self._one} is left with `async with`, not `with`")
+        raise TypeError(f"{self._a_label} is left with `async with`, not `with`")
 
-    # -- its tasks -----------------------------------------------------------------------
+    # -- its tasks ---------------------------------------------------------------------
 
     def _check_open(self) -> None:
         """Raise unless tasks can be spawned.
 
         Raises:
-            RuntimeError, RunFinishedError: they cannot; the message says why.
+            RuntimeError, RunFinishedError: the block is not open.
         """
         if self._state == constants.NEW:
             raise RuntimeError(
-                f"this {self._called} was not entered yet; spawn inside of "
-                f"`async with {self._called}() as manager:`"
+                f"this {self._label} was not entered yet; spawn inside of "
+                f"`async with {self._label}() as manager:`"
             )
         if self._state == constants.LEFT:
             raise RunFinishedError(
-                f"this {self._called}'s block was left already; spawn while it is open"
+                f"this {self._label}'s block was left already; spawn while it is open"
             )
 
     def _launch(self, coro: Any, name: str | None, context: contextvars.Context) -> Task:
@@ -127,7 +132,7 @@ class TaskGroup(Supervisor):
         self._pass_place_on()
 
     def _settle(self, task: Task) -> None:
-        """Note how a task has ended."""
+        """Note the outcome of a task."""
         if task._failed():
             real = without_cancellations(task._failure())
             if real is not None:
@@ -136,7 +141,7 @@ class TaskGroup(Supervisor):
             self._cancelled = True
 
     def _add_error(self, exc: BaseException) -> None:
-        """Note a real failure: the rest is cancelled."""
+        """Note a failure, and cancel the rest."""
         if self._errors is None:
             self._errors = []
         self._errors.append(Raised(exc))
@@ -148,51 +153,51 @@ class TaskGroup(Supervisor):
             self._scope.cancel(reason)
 
     def _pass_place_on(self) -> None:
-        """A task has ended, or will not come: that may be the end."""
+        """A task has ended, or will not be spawned: wake the host if it was the last."""
         if self._leaving is not None and not self._is_busy():
             self._leaving._ready()
 
     def _is_busy(self) -> bool:
-        """Tell whether there is something to wait for."""
+        """Whether there is something to wait for."""
         return bool(self._children)
 
-    # -- from the beginning to the end ---------------------------------------------------
+    # -- entering and leaving ----------------------------------------------------------
 
     def _open(self, task: Task) -> None:
         """Enter the block."""
         if self._state != constants.NEW:
             raise RuntimeError(
-                f"this {self._called} was used already; make a new one for each block"
+                f"this {self._label} was used already; make a new one for each block"
             )
         kernel = task._kernel
         if self._kernel is not None and self._kernel is not kernel:
             raise RuntimeError(
-                f"this {self._called} was made for another loop than the one that runs this task"
+                f"this {self._label} was made for another loop than the one that runs this task"
             )
         self._kernel = kernel
         scope: CancelScope = self._scope  # type: ignore[assignment]
         scope._enter(task)
         self._state = constants.OPEN
         self._host = task
-        # Cancelling finds us by the host's list of open blocks.
+        # `spread` finds the tasks by the host's list of open blocks.
         if task._supervisors is None:
             task._supervisors = []
         task._supervisors.append(self)
 
     def _begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
-        """The body has ended; it counts as one of the children."""
+        """Note how the body has ended: it counts as one of the tasks."""
         if self._host is None or self._state != constants.OPEN:
             problem = (
                 "but was not entered" if self._state == constants.NEW else "but was left already"
             )
-            raise RuntimeError(f"this {self._called} is left, {problem}")
+            raise RuntimeError(f"this {self._label} is left, {problem}")
         scope: CancelScope = self._scope  # type: ignore[assignment]
         try:
             scope._check_leaving()
         except RuntimeError as exc:
             if not self._host_runs():
                 raise
-            # A scope is still open inside: that is raised when the tasks are joined.
+            # A scope is still open inside: raised when the tasks are joined.
             self._add_error(exc)
         self._leaving = leaving
         if body is not None:
@@ -201,30 +206,30 @@ class TaskGroup(Supervisor):
             if real is None:
                 self._cancelled = True
                 if not scope._effective:
-                    # Not ours, then, and not from outside: raised by hand. The
-                    # tasks don't know of it, and it must not end here.
+                    # Raised by hand, then: neither ours nor from outside. The tasks do
+                    # not know of it, and it must not be caught here.
                     self._stray = True
-                    scope.cancel(f"the block of {self._one} was cancelled")
+                    scope.cancel(f"the block of {self._a_label} was cancelled")
             else:
                 self._add_error(real)
 
     def _abandon(self) -> None:
-        """See `Supervisor._abandon`: there is nobody left to wait."""
+        """See `Supervisor._abandon`: the host waits no more."""
         self._state = constants.LEFT
         scope: CancelScope = self._scope  # type: ignore[assignment]
-        scope.cancel(f"the task that opened {self._one} was closed")
+        scope.cancel(f"the task that opened {self._a_label} was closed")
         scope._abandon()
 
     def _host_runs(self) -> bool:
-        """Tell whether it is the host that calls."""
+        """Whether the host is the running task."""
         kernel = current.get()
         return kernel is not None and kernel._running is self._host
 
     def _finish(self, body: BaseException | None) -> Any:
-        """All have ended: leave the scope, and say how the block ends.
+        """Leave the scope, when all tasks have ended.
 
         Returns:
-            What the await is to return, or a `Failure` to raise.
+            The result of the await, or a `Failure` to raise.
         """
         self._state = constants.LEFT
         self._leaving = None
@@ -234,7 +239,7 @@ class TaskGroup(Supervisor):
         self._errors = None
         cancelled = self._cancelled or (body is not None and is_cancellation(body))
         scope: CancelScope = self._scope  # type: ignore[assignment]
-        scope._settle_told(body)
+        scope._report_swallowed(body)
         caught = scope._leave(cancelled and not errors and not self._stray)
         if host is None or host._supervisors is None:
             return False
@@ -248,36 +253,37 @@ class TaskGroup(Supervisor):
     def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
-        """How the block ends when nothing has failed; for `__aexit__`.
+        """Return the result of `__aexit__`, or a `Failure`, when no task has failed.
 
         Parameters:
-            host: the task that leaves it.
-            body: what its body has raised: a cancellation, if anything.
-            cancelled: whether a cancellation goes on to the blocks around it.
-            caught: whether one has ended here.
+            host: the task that leaves the block.
+            body: the cancellation that the body has raised, if any.
+            cancelled: whether a cancellation goes on to the blocks around.
+            caught: whether a cancellation was caught here.
         """
         if not cancelled:
             return caught and body is not None
         if body is not None or not host._pending:
-            return False  # it goes on as it came, or is in force no more
+            return False  # it goes on as it came, or is no longer in force
         return Failure(host._interruption())
 
     def _restored_errors(self) -> list[BaseException]:
-        """The failures, each once, as they were raised the first time."""
+        """Return the failures, each once, as they were raised the first time."""
         if self._errors is None:
             return []
-        # The last ones first, because the same error may have been raised again.
+        # From the last one back, because the same error may have been raised again.
         return unique([raised.restored() for raised in self._errors[::-1]][::-1])
 
     def _failure(self, errors: list[BaseException], body: BaseException | None) -> Any:
+        """Return the `Failure` to raise, or False if the body has raised it already."""
         strict = self._strict
         if strict is None:
             strict = self._kernel is not None and self._kernel._strict
         error: BaseException
         if len(errors) > 1:
-            error = BaseExceptionGroup(f"several tasks of {self._one} failed", errors)
+            error = BaseExceptionGroup(f"several tasks of {self._a_label} failed", errors)
         elif strict:
-            error = BaseExceptionGroup(f"a task of {self._one} failed", errors)
+            error = BaseExceptionGroup(f"a task of {self._a_label} failed", errors)
         else:
             error = errors[0]
         if error is not body:
@@ -288,21 +294,21 @@ class TaskGroup(Supervisor):
 
 
 class Entering(Operation):
-    """``async with``: no checkpoint, and never waits."""
+    """Enters a block: not a checkpoint, and never waits."""
 
     __slots__ = ("_block",)
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return f"{self._block._called}.__aenter__()"
+        """The operation's name in messages."""
+        return f"{self._block._label}.__aenter__()"
 
     def __init__(self, block: TaskGroup) -> None:
         self.prepare(None)
         self._block = block
 
     def advance(self) -> bool:
-        """Enter."""
+        """See `Operation.advance`."""
         self.bind()
         self._block._open(current_task())
         self.result = self._block
@@ -310,19 +316,19 @@ class Entering(Operation):
 
 
 class Leaving(Operation):
-    """The end of the block: waits for the tasks, and cannot be cancelled itself.
+    """Leaves a block: waits for its tasks, and cannot be cancelled itself.
 
-    A cancellation from outside reaches the tasks by themselves. What is
-    injected into the host (an interrupt, the error of a callback) counts as a
-    failure of the body.
+    A cancellation from outside reaches the tasks by themselves. An exception that is
+    injected into the host (an interrupt, the error of a callback) counts as a failure of
+    the body.
     """
 
     __slots__ = ("_begun", "_block", "_body", "_chained", "_yielded")
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return f"{self._block._called}.__aexit__()"
+        """The operation's name in messages."""
+        return f"{self._block._label}.__aexit__()"
 
     def __init__(self, block: TaskGroup, body: BaseException | None, chained: bool) -> None:
         self.prepare_leaving(block, body, chained)
@@ -333,13 +339,13 @@ class Leaving(Operation):
         self.shielded = True
         self._block = block
         self._body = body
-        # Whether it may raise by itself; if not, `Unchained` does.
+        # Whether it may raise by itself; otherwise `Unchained` does.
         self._chained = chained
         self._begun = False
         self._yielded = False
 
     def attempt(self) -> bool:
-        """Done when no task is left, and others have had their turn once."""
+        """Done when no task is left, after yielding control at least once."""
         task = self.task
         block = self._block
         if not self._begun:
@@ -373,7 +379,7 @@ class Leaving(Operation):
         return self._block
 
     def abort(self) -> bool:
-        """Not now: the tasks are cancelled too, and the last one wakes us."""
+        """See `Park.abort`: not now. The tasks are cancelled too, and the last one wakes this."""
         self._take_injected()
         return False
 
@@ -386,16 +392,10 @@ class Leaving(Operation):
             task._pending = task._cancelled_from_outside()
 
 
-def check_limit(what: str, limit: Any) -> int:
-    """How many tasks may run at once; 0 for any number.
+def check_limit(what: str, limit: int) -> int:
+    """Return `limit`, or the largest number there is room for.
 
     Raises:
-        TypeError, ValueError: it is no number of tasks.
+        TypeError, ValueError: it is not a number of tasks.
     """
-    if limit is None:
-        return 0
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        raise TypeError(f"{what}(limit=) needs a whole number or None, not {limit!r}")
-    if limit < 1:
-        raise ValueError(f"{what}(limit=) needs a number from 1 up, not {limit!r}")
-    return min(limit, sys.maxsize)
+    return check_int(what, "limit", min(limit, sys.maxsize) if is_int(limit) else limit, 1)

@@ -1,7 +1,7 @@
-"""`TaskManager.start`: a task that says when it is ready.
+"""`TaskManager.start` and `TaskStatus`: a task that reports when it is ready.
 
-Until then it is held by whoever waits for it, inside of that one's scopes, and a
-failure comes out there. When it reports, it moves to the manager.
+Until then the caller of `start` holds the task, inside its own scopes, and a failure is
+raised there. When the task reports, it moves to the manager.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Start", "TaskStatus"]
 
 
 class Start(Operation):
-    """`TaskManager.start`: waits until the task reports, or has ended."""
+    """`TaskManager.start`: waits until the task has reported, or ended."""
 
     __slots__ = ("_args", "_manager", "_name", "_starting", "_target")
 
@@ -68,12 +68,13 @@ class Start(Operation):
         return self._manager
 
     def abort(self) -> bool:
-        """Not now: the task is in the caller's scopes and is cancelled as well."""
+        """See `Park.abort`: not now. The task is in the caller's scopes, so it is cancelled too."""
         if self._starting is not None and self.task is not None and self.task._injected:
             self._starting.interrupt()
         return False
 
     def _launch(self) -> None:
+        """Start the task."""
         starting = Starting(self._manager, self)
         host = current_task()
         status = TaskStatus(starting)
@@ -92,7 +93,7 @@ class Start(Operation):
 
 
 class Starting(Supervisor):
-    """Holds a task between `start` and `started`, for the one who waits."""
+    """Holds the task between `start` and `started`, for the task that waits."""
 
     __slots__ = ("_manager", "_operation", "error", "reported", "value")
 
@@ -107,7 +108,7 @@ class Starting(Supervisor):
         self.value: Any = None
 
     def begin(self, host: Task, coro: Any, name: str | None) -> None:
-        """Run the task inside the scopes of the one who waits."""
+        """Run the task inside the scopes of the task that waits."""
         self._work_for(host)
         kernel = host._kernel
         if kernel is None:
@@ -116,7 +117,7 @@ class Starting(Supervisor):
         kernel._add_task(cancel.new_task(kernel, coro, context, self, name))
 
     def started(self, value: Any) -> None:
-        """The task is ready: it moves to the manager."""
+        """See `TaskStatus.started`: move the task to the manager."""
         if self.reported:
             raise RuntimeError("task_status.started() was called a second time")
         if self._operation is None:
@@ -132,17 +133,17 @@ class Starting(Supervisor):
         self._end()
 
     def interrupt(self) -> None:
-        """An exception was injected into the one who waits: it waits no more."""
+        """Cancel the task: an exception was injected into the one that waits for it."""
         for task in list(self._children):
             task.cancel("the task that waits for it in start() was interrupted")
 
     def _take_over(self, child: Task) -> None:
-        """See `Supervisor._take_over`: we hold one task only."""
+        """See `Supervisor._take_over`: hand it to the supervisor of the host."""
         if self._host is not None and self._host._supervisor is not None:
             self._host._supervisor._take_over(child)
 
     def _child_exited(self, task: Task) -> None:
-        """See `Supervisor._child_exited`: it has ended without reporting."""
+        """See `Supervisor._child_exited`: the task has ended without reporting."""
         self._children.clear()
         if task._failed():
             self.error = task._failure()
@@ -159,6 +160,7 @@ class Starting(Supervisor):
         self._end()
 
     def _end(self) -> None:
+        """Stop holding the task, and wake the one that waits."""
         host = self._host
         operation = self._operation
         self._host = None
@@ -170,7 +172,7 @@ class Starting(Supervisor):
 
 
 class TaskStatus:
-    """What `TaskManager.start` gives to a function, to report with.
+    """The argument ``task_status`` of a function in `TaskManager.start`, to report with.
 
     Example:
         >>> import giambio
@@ -191,10 +193,10 @@ class TaskStatus:
         self._starting = starting
 
     def started(self, value: Any = None) -> None:
-        """Report that the task is ready; `start` returns `value`.
+        """Report that the task is ready: `start` returns `value`.
 
         Parameters:
-            value: anything; None by default.
+            value: any object; None by default.
 
         Raises:
             RuntimeError: called a second time, or after the task had ended.

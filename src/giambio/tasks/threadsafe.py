@@ -1,4 +1,4 @@
-"""A task's outcome for another thread, as a `concurrent.futures.Future`."""
+"""`TaskManager.spawn_threadsafe`: a task's outcome as a `concurrent.futures.Future`."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
                 discard(target)
             else:
                 spawn_for_future(manager, target, args, future)
-            manager._pass_place_on()  # if nothing came of it, the block may end
+            manager._pass_place_on()  # if nothing was spawned, the block may end
 
         def dropped() -> None:
             discard(target)
             if future.set_running_or_notify_cancel():
                 future.set_exception(RunFinishedError("the loop of this TaskManager has ended"))
 
-        manager._arriving.append(None)  # from here on the block waits for it
+        manager._arriving.append(None)  # from now on the block waits for it
         handle = loop._hand_in(Handle(launch, (), copy_context(), dropped=dropped))
-        if loop._driver is None:  # looked at only now: it may end at any moment
+        if loop._driver is None:  # checked only now: the loop may end at any moment
             handle.cancel()
             if not launched:
                 raise RunFinishedError("the loop of this TaskManager has ended")
@@ -50,7 +50,7 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
 
 
 def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: Future[Any]) -> None:
-    """Spawn a task whose outcome is to be a future's, and that is cancelled with it."""
+    """Spawn a task that gives its outcome to a future, and is cancelled with it."""
     try:
         task = manager.start_soon(target, *args)
     except BaseException as exc:
@@ -60,7 +60,7 @@ def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: F
 
     def ended() -> None:
         if future.done() or not future.set_running_or_notify_cancel():
-            return  # cancelled, or settled by somebody else
+            return  # cancelled, or set by somebody else
         if task._failed() or task.cancelled():
             future.set_exception(task._problem("result()"))
         else:
@@ -68,7 +68,7 @@ def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: F
 
     def settled(future: Future[Any]) -> None:
         if future.cancelled():
-            with suppress(RunFinishedError):  # then it has ended anyway
+            with suppress(RunFinishedError):  # then the task has ended anyway
                 manager.loop.call_soon_threadsafe(task.cancel, "its future was cancelled")
 
     task._add_joiner(Callback(ended))

@@ -26,8 +26,8 @@ from giambio.streams.abc import ByteStream
 from giambio.streams.budget import spend_budget
 from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
 from giambio.sync.event import Event
-from giambio.tasks.cancel import current_effective_deadline
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.timeouts import current_effective_deadline
 
 __all__ = ["TLSStream"]
 
