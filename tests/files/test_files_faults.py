@@ -23,7 +23,7 @@ import pytest
 import giambio
 from giambio.files.file_operations import Turn
 from giambio.files.file_state import Turns
-from giambio.files.requests import in_worker
+from giambio.files.file_syscalls import in_worker
 from giambio.testing import VirtualClock
 from giambio.threads.workers import idle_workers
 from support.files import (

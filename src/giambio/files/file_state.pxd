@@ -1,5 +1,5 @@
 from giambio.drivers cimport nowait
-from giambio.files.backends cimport Counts
+from giambio.files.file_routes cimport Counts
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 

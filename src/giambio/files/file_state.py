@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
-from giambio.files.backends import Counts, counts, switch
+from giambio.files.file_routes import Counts, counts, switch
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.tracebacks import user_place
 from giambio.kernel.wait_queue import WaitQueue

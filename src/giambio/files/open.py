@@ -9,12 +9,12 @@ import stat
 import warnings
 from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
-from giambio.files.binary_mode import Bytes
-from giambio.files.file import AsyncFile
+from giambio.files.async_file import AsyncFile
+from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import BUFFER, FileState, Turns
-from giambio.files.requests import open_descriptor
-from giambio.files.text_mode import Text
-from giambio.files.wrapped_file import Foreign
+from giambio.files.file_syscalls import open_descriptor
+from giambio.files.text_file import TextFile
+from giambio.files.wrapped_file import WrappedFile
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 
@@ -168,7 +168,7 @@ def wrap_file(file: Any) -> AsyncFile[Any]:
         raise TypeError(f"wrap_file() needs an ordinary file object, not {file!r}")
     mode = getattr(file, "mode", "")
     turns = Turns(current_kernel())
-    return AsyncFile(turns, Foreign(file), getattr(file, "name", None), str(mode))
+    return AsyncFile(turns, WrappedFile(file), getattr(file, "name", None), str(mode))
 
 
 def parse(mode: Any) -> Mode:
@@ -251,9 +251,9 @@ def make_file(
             file.appending = True
             os.lseek(fd, 0, os.SEEK_END)
         if mode.binary:
-            return AsyncFile(file, Bytes(file), name, mode.text)
+            return AsyncFile(file, BinaryFile(file), name, mode.text)
         by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
-        text = Text(file, encoding, errors, newline, by_line)
+        text = TextFile(file, encoding, errors, newline, by_line)
         return AsyncFile(file, text, name, mode.text)
     except BaseException:
         file.close_now()

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
 from giambio._build.sealed import final
-from giambio.files.file import AsyncFile
+from giambio.files.async_file import AsyncFile
+from giambio.files.file_syscalls import in_worker, stat_path
 from giambio.files.open import open_file
-from giambio.files.requests import in_worker, stat_path
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 
 __all__ = ["Path"]

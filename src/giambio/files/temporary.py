@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.files.file import AsyncFile
+from giambio.files.async_file import AsyncFile
+from giambio.files.file_syscalls import in_worker
 from giambio.files.open import check, make_file, parse, wrap_file
-from giambio.files.requests import in_worker
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile"]

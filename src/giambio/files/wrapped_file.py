@@ -12,16 +12,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from giambio.files.requests import in_worker
+from giambio.files.file_syscalls import in_worker
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Foreign"]
+__all__ = ["WrappedFile"]
 
 #: What a `SpooledTemporaryFile` that is in memory does there.
 IN_MEMORY = ("read", "readline", "readinto", "read1", "write", "flush", "tell", "seek", "close")
 
 
-class Foreign:
+class WrappedFile:
     """The methods of another library's file, for the task whose turn it is."""
 
     __slots__ = ("_file",)

@@ -30,7 +30,7 @@ from giambio.kernel.callback import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
-from giambio.processes.realtime import RealTimer
+from giambio.processes.real_timer import RealTimer
 from giambio.streams.budget import spend_budget
 from giambio.tasks.cancel import CancelScope
 

@@ -1,4 +1,4 @@
-"""Bytes of a file: what `io.BufferedReader` and `io.BufferedWriter` do, over async requests.
+"""BinaryFile of a file: what `io.BufferedReader` and `io.BufferedWriter` do, over async requests.
 
 What was read ahead and what waits to be written are kept in the `FileState`, and are
 in order at every ``await``: whatever is cancelled or fails there, no byte that was
@@ -15,7 +15,7 @@ from typing import Any
 from giambio.drivers import nowait
 from giambio.errors import BrokenResourceError
 from giambio.files.file_state import FileState
-from giambio.files.requests import (
+from giambio.files.file_syscalls import (
     close_descriptor,
     read_some,
     size_of,
@@ -25,10 +25,10 @@ from giambio.files.requests import (
 )
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Bytes"]
+__all__ = ["BinaryFile"]
 
 
-class Bytes:
+class BinaryFile:
     """The methods of a binary file, for the task whose turn it is."""
 
     __slots__ = ("_file",)

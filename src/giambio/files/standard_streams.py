@@ -15,10 +15,10 @@ import os
 import sys
 from typing import Any, Literal, overload
 
-from giambio.files.binary_mode import Bytes
-from giambio.files.file import AsyncFile
+from giambio.files.async_file import AsyncFile
+from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import BUFFER, FileState
-from giambio.files.text_mode import Text
+from giambio.files.text_file import TextFile
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 
@@ -179,9 +179,9 @@ def make(kernel: Kernel, name: str, mode: str) -> Stream:
         raise
     core.limit = 0  # nothing is kept: nobody would write it when the loop ends
     if mode.endswith("b"):
-        return Stream(core, AsyncFile(core, Bytes(core), core.name, mode))
+        return Stream(core, AsyncFile(core, BinaryFile(core), core.name, mode))
     model = getattr(sys, name)
     encoding = getattr(model, "encoding", None) or "utf-8"
     errors = getattr(model, "errors", None)
-    text = Text(core, encoding, errors, None, False)
+    text = TextFile(core, encoding, errors, None, False)
     return Stream(core, AsyncFile(core, text, core.name, mode))

@@ -1,4 +1,4 @@
-"""Text of a file: what `io.TextIOWrapper` does, over the async bytes of `buffered`.
+"""TextFile of a file: what `io.TextIOWrapper` does, over the async bytes of `buffered`.
 
 Decoding, newline translation and the cookies of `tell` are the standard library's
 own, fed in memory. At every ``await`` the decoded text and the bytes that it came
@@ -12,11 +12,11 @@ import io
 import os
 from typing import Any
 
-from giambio.files.binary_mode import Bytes
+from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import FileState
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Text"]
+__all__ = ["TextFile"]
 
 #: Where the parts of CPython's cookies begin, and how wide they are, in bits: from where
 #: to read, in which state of the decoder, how many bytes to feed it, how many characters
@@ -24,7 +24,7 @@ __all__ = ["Text"]
 START, FLAGS, FEED, SKIP, END = (0, 64), (64, 32), (96, 32), (128, 32), (160, 8)
 
 
-class Text:
+class TextFile:
     """The methods of a text file, for the task whose turn it is."""
 
     __slots__ = (
@@ -57,7 +57,7 @@ class Text:
         self.errors: str = model.errors or "strict"
         self.line_buffering = line_buffering
         self._file = file
-        self._bytes = Bytes(file)
+        self._bytes = BinaryFile(file)
         self._newline = newline
         self._write_newline = os.linesep if newline is None else newline or "\n"
         self._encoder = codecs.getincrementalencoder(self.encoding)(self.errors)
@@ -203,7 +203,7 @@ class Text:
         self._decoder.reset()
 
     async def readinto(self, buffer: Any) -> int:
-        """Text does not fit into a buffer of bytes."""
+        """TextFile does not fit into a buffer of bytes."""
         raise io.UnsupportedOperation("readinto: this is a text file; open it with 'rb'")
 
     async def receive(self, max_size: int) -> bytes:
@@ -215,27 +215,27 @@ class Text:
         raise io.UnsupportedOperation("send_all: this is a text file; open it with 'wb'")
 
     async def flush(self) -> None:
-        """See `Bytes.flush`."""
+        """See `BinaryFile.flush`."""
         await self._bytes.flush()
 
     async def close(self) -> None:
-        """See `Bytes.close`."""
+        """See `BinaryFile.close`."""
         await self._bytes.close()
 
     def close_now(self) -> None:
-        """See `Bytes.close_now`."""
+        """See `BinaryFile.close_now`."""
         self._bytes.close_now()
 
     def is_open(self) -> bool:
-        """See `Bytes.is_open`."""
+        """See `BinaryFile.is_open`."""
         return self._bytes.is_open()
 
     async def fsync(self) -> None:
-        """See `Bytes.fsync`."""
+        """See `BinaryFile.fsync`."""
         await self._bytes.fsync()
 
     async def truncate(self, size: int | None) -> int:
-        """See `Bytes.truncate`."""
+        """See `BinaryFile.truncate`."""
         if self._fed or self._text:
             await self._go_to_reader()
         return await self._bytes.truncate(size)

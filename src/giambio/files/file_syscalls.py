@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
-from giambio.files import backends
-from giambio.files.backends import counts, ring_of, switch
+from giambio.files import file_routes
 from giambio.files.file_operations import OpenNow, ReadNow, RingCall, WriteNow
+from giambio.files.file_routes import counts, ring_of, switch
 from giambio.files.file_state import FileState, closed_error
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net.wait_fd import wait_readable, wait_writable
@@ -56,7 +56,7 @@ def in_worker(
     """
     loop: Any = current_kernel()
     if not loop._threads:
-        reason = f" (no io_uring: {backends.ring_problem})" if backends.ring_problem else ""
+        reason = f" (no io_uring: {file_routes.ring_problem})" if file_routes.ring_problem else ""
         raise RuntimeError(
             f"{what} needs a worker thread{reason}, and this loop was made with threads=False"
         )

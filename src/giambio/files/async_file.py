@@ -17,7 +17,7 @@ from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 
 from giambio._build.sealed import final
 from giambio.errors import is_cancellation
-from giambio.files.binary_mode import Bytes
+from giambio.files.binary_file import BinaryFile
 from giambio.files.file_operations import Read, Turn
 from giambio.files.file_state import FileState, Turns, closed_error
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
@@ -66,12 +66,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     def __init__(self, turns: Turns, layer: Any, name: Any, mode: str) -> None:
         self._turns = turns
-        # `Bytes`, `Text` or `Foreign`.
+        # `BinaryFile`, `TextFile` or `WrappedFile`.
         self._layer: Any = layer
         self._name = name
         self._mode = mode
         # A binary file of ours, which can be read without any ceremony.
-        self._quick: Any = turns if isinstance(layer, Bytes) else None
+        self._quick: Any = turns if isinstance(layer, BinaryFile) else None
 
     # -- reading ----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import Any
 from giambio.errors import BrokenResourceError, BrokenWorkerProcess, ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.runnable import Handle
-from giambio.processes import protocol
+from giambio.processes import worker_protocol as protocol
 from giambio.processes.child import AtWork, Child
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
 from giambio.tasks.cancel import CancelScope
@@ -244,7 +244,7 @@ def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
     path = [folder for folder in sys.path if isinstance(folder, str)]
     program = (
         f"import sys; sys.path[:] = {path!r}; "
-        "from giambio.processes.worker import main; main({}, {})"
+        "from giambio.processes.worker_main import main; main({}, {})"
     )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     opened: list[int] = []
