@@ -236,9 +236,9 @@ class BinaryFile:
             with CancelScope(shield=True):
                 await close_descriptor(file)
 
-    def close_now(self) -> None:
+    def _close_now(self) -> None:
         """Close it here and now."""
-        self._file.close_now()
+        self._file._close_now()
 
     def is_open(self) -> bool:
         """Tell whether it is open."""

@@ -14,13 +14,13 @@ from typing import Any
 
 from giambio.drivers import nowait
 from giambio.drivers.uring import Request, Ring
-from giambio.files.file_state import FileState, Turns, closed_error
+from giambio.files.file_state import FileState, OperationLock, closed_error
 from giambio.kernel import constants
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.wait_queue import QueuedOperation
 
-__all__ = ["OpenNow", "Read", "ReadNow", "RingCall", "Turn", "WriteNow"]
+__all__ = ["AcquireFile", "OpenNow", "Read", "ReadNow", "RingCall", "WriteNow"]
 
 #: What a kernel, a file system or a container answers that does not know `RWF_NOWAIT`.
 UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM)
@@ -28,32 +28,32 @@ UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM)
 CANCELLED = (errno.ECANCELED, errno.EINTR)
 
 
-class Turn(QueuedOperation):
+class AcquireFile(QueuedOperation):
     """Waits for one's turn with something that one task can use at a time."""
 
-    __slots__ = ("_closing", "_turns")
+    __slots__ = ("_closing", "_lock")
 
     what = "a file operation"
 
-    def __init__(self, turns: Turns, closing: bool = False) -> None:
+    def __init__(self, lock: OperationLock, closing: bool = False) -> None:
         self.prepare_queued()
-        self.kernel = turns.kernel
-        self._turns = turns
+        self.kernel = lock.kernel
+        self._lock = lock
         self._closing = closing
 
     def attempt(self) -> bool:
         """Take it, or stand in line."""
-        turns = self._turns
-        if turns.closed and not self._closing:
+        lock = self._lock
+        if lock.closed and not self._closing:
             return self.fail(closed_error())
-        if turns.taken:
-            return self.wait_in(turns.line)
-        turns.taken = True
+        if lock.locked:
+            return self.wait_in(lock.waiters)
+        lock.locked = True
         return True
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
-        self._turns.give_back()
+        self._lock.release()
 
 
 class OpenNow(Operation):
@@ -172,7 +172,7 @@ class Read(FileOperation):
         if file.closed:
             return self.fail(closed_error())
         size = self._size
-        if file.taken or file.pending_size or size <= 0 or not file.readable:
+        if file.locked or file.pending_size or size <= 0 or not file.readable:
             return True
         try:
             self.result = self._from_buffer(size) if file.unread() else self._from_system(size)

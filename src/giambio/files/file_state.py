@@ -23,7 +23,7 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.tracebacks import user_place
 from giambio.kernel.wait_queue import WaitQueue
 
-__all__ = ["FileState", "Turns", "closed_error"]
+__all__ = ["FileState", "OperationLock", "closed_error"]
 
 T = TypeVar("T")
 
@@ -33,30 +33,29 @@ BUFFER = 65536
 PAGE = 4096
 
 
-class Turns:
-    """Something that tasks use one after another, in the order in which they came."""
+class OperationLock:
+    """Serialises the operations of several tasks on one file, first come, first served."""
 
-    __slots__ = ("__weakref__", "closed", "kernel", "line", "taken")
+    __slots__ = ("__weakref__", "closed", "kernel", "locked", "waiters")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.closed = False
-        # Whether a task uses it, and who waits.
-        self.taken = False
-        self.line = WaitQueue()
+        self.locked = False
+        self.waiters = WaitQueue()
 
-    def give_back(self) -> None:
-        """End a turn: the next task has it."""
+    def release(self) -> None:
+        """Hand the lock to the task that has waited longest, or unlock."""
         while True:
-            first: Any = self.line.pop()
+            first: Any = self.waiters.pop()
             if first is None:
-                self.taken = False
+                self.locked = False
                 return
             if first.grant(None):
                 return
 
 
-class FileState(Turns):
+class FileState(OperationLock):
     """A descriptor, what was read ahead and not used, what was written and not passed on."""
 
     __slots__ = (
@@ -67,11 +66,11 @@ class FileState(Turns):
         "counts",
         "direct",
         "fd",
+        "fd_lock",
         "fill",
         "how",
         "kind",
         "limit",
-        "lock",
         "made_at",
         "name",
         "pending",
@@ -97,8 +96,8 @@ class FileState(Turns):
     ) -> None:
         self.kernel = kernel
         self.closed = False
-        self.taken = False
-        self.line = WaitQueue()
+        self.locked = False
+        self.waiters = WaitQueue()
         self.fd = fd
         self.name = name
         self.readable = readable
@@ -135,7 +134,7 @@ class FileState(Turns):
         self.made_at = user_place()
         # Held while a thread uses the descriptor, and to close it: its number is another
         # file's as soon as it is closed.
-        self.lock = threading.Lock()
+        self.fd_lock = threading.Lock()
 
     def unread(self) -> int:
         """How many bytes were read ahead and are not used."""
@@ -180,14 +179,14 @@ class FileState(Turns):
 
     def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function with the descriptor, in another thread."""
-        with self.lock:
+        with self.fd_lock:
             if self.fd < 0:
                 raise closed_error()
             return function(self.fd, *args)
 
     def surrender(self) -> int:
         """Give the descriptor away, to be closed; -1 if that was done before."""
-        with self.lock:
+        with self.fd_lock:
             fd = self.fd
             self.fd = -1
             self.closed = True
@@ -197,7 +196,7 @@ class FileState(Turns):
 
     def suspend(self) -> None:
         """Release the descriptor, and keep everything else for `resume`."""
-        with self.lock:
+        with self.fd_lock:
             fd = self.fd
             self.fd = -1
         if fd >= 0:
@@ -210,7 +209,7 @@ class FileState(Turns):
         if self.pollable:
             self.how = nowait.NOWAIT
 
-    def close_now(self) -> None:
+    def _close_now(self) -> None:
         """Write what is left, if that needs no waiting for a reader, and close: it may block."""
         if self.fd < 0:
             return

@@ -9,9 +9,10 @@ import stat
 import warnings
 from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
+from giambio.arguments import is_int
 from giambio.files.async_file import AsyncFile
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import BUFFER, FileState, Turns
+from giambio.files.file_state import BUFFER, FileState, OperationLock
 from giambio.files.file_syscalls import open_descriptor
 from giambio.files.text_file import TextFile
 from giambio.files.wrapped_file import WrappedFile
@@ -167,8 +168,8 @@ def wrap_file(file: Any) -> AsyncFile[Any]:
     if isinstance(file, AsyncFile) or not (hasattr(file, "read") or hasattr(file, "write")):
         raise TypeError(f"wrap_file() needs an ordinary file object, not {file!r}")
     mode = getattr(file, "mode", "")
-    turns = Turns(current_kernel())
-    return AsyncFile(turns, WrappedFile(file), getattr(file, "name", None), str(mode))
+    lock = OperationLock(current_kernel())
+    return AsyncFile(lock, WrappedFile(file), getattr(file, "name", None), str(mode))
 
 
 def parse(mode: Any) -> Mode:
@@ -200,13 +201,15 @@ def parse(mode: Any) -> Mode:
     )
 
 
-def check(mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any) -> int:
-    """Refuse what does not fit together, before a file is created or emptied.
+def check(
+    mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any, stacklevel: int = 3
+) -> int:
+    """Raise if the options contradict each other, before a file is created or emptied.
 
     Returns:
         The buffering.
     """
-    if isinstance(buffering, bool) or not isinstance(buffering, int):
+    if not is_int(buffering):
         raise TypeError(f"buffering needs to be a whole number, not {buffering!r}")
     if mode.binary:
         for what, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
@@ -216,7 +219,7 @@ def check(mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any) 
             warnings.warn(
                 "binary mode has no lines to flush at: buffering=1 means the default there",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
             return -1
     else:
@@ -256,5 +259,5 @@ def make_file(
         text = TextFile(file, encoding, errors, newline, by_line)
         return AsyncFile(file, text, name, mode.text)
     except BaseException:
-        file.close_now()
+        file._close_now()
         raise
