@@ -155,10 +155,10 @@ def test_a_file_system_that_refuses_is_asked_once(run: Run) -> None:
 
         async with await giambio.open_file(path, "rb", buffering=0) as file:
             before = file_routes.routes()
-            how = [file._turns.how]  # type: ignore[attr-defined]
+            how = [file._lock.how]  # type: ignore[attr-defined]
             for _ in range(10):
                 assert await file.read(10) == bytes(10)
-                how.append(file._turns.how)  # type: ignore[attr-defined]
+                how.append(file._lock.how)  # type: ignore[attr-defined]
             if how[-1] == nowait.NOWAIT:
                 pytest.skip("this system's tmpfs does not refuse")
             assert how == [nowait.NOWAIT] + [nowait.NEVER] * 10

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.processes import worker_pool
 from giambio.testing import VirtualClock, assert_checkpoints
 from support import workers as functions
 from support.net import outcome, turns

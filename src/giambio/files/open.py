@@ -202,7 +202,7 @@ def parse(mode: Any) -> Mode:
 
 
 def check(
-    mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any, stacklevel: int = 3
+    mode: Mode, buffering: int, encoding: Any, errors: Any, newline: Any, stacklevel: int = 3
 ) -> int:
     """Raise if the options contradict each other, before a file is created or emptied.
 

@@ -43,6 +43,7 @@ class TextFile(BinaryFile):
         "errors",
         "line_buffering",
     )
+    _used: int
 
     def __init__(
         self,
@@ -162,9 +163,9 @@ class TextFile(BinaryFile):
 
         It was decoded from the bytes that the decoder was `fed`, in the state `flags`.
         """
-        self._text: str = text
-        self._used: int = used
-        self._flags: int = flags
+        self._text = text
+        self._used = used
+        self._flags = flags
         self._fed = [fed] if fed else []
 
     # -- writing ----------------------------------------------------------------------
