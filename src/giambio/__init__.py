@@ -74,11 +74,11 @@ from giambio.tasks.timeouts import (
 )
 
 if _TYPE_CHECKING:
-    from giambio.files.backends import FileRoute
-    from giambio.files.file import AsyncFile
+    from giambio.files.async_file import AsyncFile
+    from giambio.files.file_routes import FileRoute
     from giambio.files.open import open_file, wrap_file
     from giambio.files.path import Path
-    from giambio.files.standard import stderr, stdin, stdout
+    from giambio.files.standard_streams import stderr, stdin, stdout
     from giambio.files.temporary import (
         NamedTemporaryFile,
         SpooledTemporaryFile,
@@ -111,11 +111,11 @@ if _TYPE_CHECKING:
 #: What is loaded when it is first used, because few programs need it: name, and where it lives.
 _LAZY: dict[str, str] = {
     "AsyncDatagramSocket": "giambio.net.datagrams",
-    "AsyncFile": "giambio.files.file",
+    "AsyncFile": "giambio.files.async_file",
     "BlockingPortal": "giambio.portal.blocking_portal",
     "BufferedStream": "giambio.streams.buffered",
     "ByteStream": "giambio.streams.abc",
-    "FileRoute": "giambio.files.backends",
+    "FileRoute": "giambio.files.file_routes",
     "Listener": "giambio.streams.abc",
     "NamedTemporaryFile": "giambio.files.temporary",
     "Path": "giambio.files.path",
@@ -152,9 +152,9 @@ _LAZY: dict[str, str] = {
     "socketpair": "giambio.net.unix",
     "start_blocking_portal": "giambio.portal.loop_thread",
     "start_tls": "giambio.net.tls.start_tls",
-    "stderr": "giambio.files.standard",
-    "stdin": "giambio.files.standard",
-    "stdout": "giambio.files.standard",
+    "stderr": "giambio.files.standard_streams",
+    "stdin": "giambio.files.standard_streams",
+    "stdout": "giambio.files.standard_streams",
     "to_process": "giambio.processes.to_process",
     "to_thread": "giambio.threads.to_thread",
     "wrap_datagram_socket": "giambio.net.datagrams",

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.files.file_operations import Turn
-from giambio.files.file_state import Turns
-from giambio.files.requests import in_worker
+from giambio.files.file_operations import AcquireFile
+from giambio.files.file_state import OperationLock
+from giambio.files.file_syscalls import in_worker
 from giambio.testing import VirtualClock
 from giambio.threads.workers import idle_workers
 from support.files import (
@@ -601,7 +601,7 @@ def test_closing_a_full_pipe_can_be_cancelled(run: Run, tmp_path: Path) -> None:
 
 async def stands_in_line(file: Any, length: int) -> None:
     """Wait until a file is in use and so many calls wait for it."""
-    await until(lambda: file._turns.taken and file._turns.line.length == length)
+    await until(lambda: file._lock.locked and file._lock.waiters.length == length)
 
 
 def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) -> None:
@@ -609,7 +609,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
 
     async def main() -> None:
         file = await giambio.open_file(path, "wb")
-        await Turn(file._turns)  # type: ignore[attr-defined]  # as if a task used it
+        await AcquireFile(file._lock)  # type: ignore[attr-defined]  # as if a task used it
         async with giambio.TaskManager() as manager:
             manager.start_soon(file.write, b"before")
             await stands_in_line(file, 1)
@@ -618,7 +618,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
             late = [manager.start_soon(closed_under, partial(file.write, b"late"))]
             late += [manager.start_soon(closed_under, file.flush)]
             await stands_in_line(file, 4)
-            file._turns.give_back()  # type: ignore[attr-defined]
+            file._lock.release()  # type: ignore[attr-defined]
         assert [task.result() for task in late] == [True, True]
 
     run(main)
@@ -631,7 +631,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with await giambio.open_file(path, "wb") as file:
-            await Turn(file._turns)  # type: ignore[attr-defined]  # as if a task used it
+            await AcquireFile(file._lock)  # type: ignore[attr-defined]  # as if a task used it
             async with giambio.TaskManager() as manager:
                 tasks = []
                 for number in range(6):
@@ -640,7 +640,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
                 tasks[2].cancel()
                 tasks[4].cancel()
                 await stands_in_line(file, 4)
-                file._turns.give_back()  # type: ignore[attr-defined]
+                file._lock.release()  # type: ignore[attr-defined]
                 tasks[3].cancel()  # too late: it may have been handed over
                 tasks[5].cancel()
             assert [task.cancelled() for task in tasks] == [False, False, True, True, True, True]
@@ -651,18 +651,18 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
 
 def test_a_turn_that_was_handed_over_is_given_on_if_its_task_is_closed(run: Run) -> None:
     async def main() -> None:
-        turns = Turns(giambio.current_loop())
-        await Turn(turns)
+        lock = OperationLock(giambio.current_loop())
+        await AcquireFile(lock)
         async with giambio.TaskManager() as manager:
-            task = manager.start_soon(wait_for_turn, turns)
-            await until(lambda: turns.line.length == 1)
-            turns.give_back()
+            task = manager.start_soon(wait_for_turn, lock)
+            await until(lambda: lock.waiters.length == 1)
+            lock.release()
             task.cancel()
-        assert not turns.taken
+        assert not lock.locked
 
-    async def wait_for_turn(turns: Turns) -> None:
-        await Turn(turns)
-        turns.give_back()
+    async def wait_for_turn(lock: OperationLock) -> None:
+        await AcquireFile(lock)
+        lock.release()
         await giambio.checkpoint()
 
     run(main)
@@ -827,7 +827,7 @@ def test_nothing_is_written_to_whoever_has_the_number_next(run: Run, tmp_path: P
             if number % 2:
                 await file.close()
             else:
-                file.close_now()
+                file._close_now()
             assert set(path.read_bytes()) <= set(letter)
 
     async def main() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.files import backends
+from giambio.files import file_routes
 from support.files import (
     SHARED_MEMORY,
     disk_or_memory,  # noqa: F401  # a fixture
@@ -51,7 +51,7 @@ def test_a_thousand_cached_reads_start_no_thread_and_no_request(run: Run, tmp_pa
     async def main() -> None:
         async with await giambio.open_file(path, "rb") as file:
             threads = threading.enumerate()
-            before = backends.routes()
+            before = file_routes.routes()
             for _ in range(1000):
                 await file.seek(0)
                 assert await file.read(4096) == data
@@ -73,7 +73,7 @@ def test_a_thousand_cached_files_start_no_thread_and_no_request(run: Run, tmp_pa
 
     async def main() -> None:
         threads = threading.enumerate()
-        before = backends.routes()
+        before = file_routes.routes()
         for _ in range(1000):
             async with await giambio.open_file(path, "rb") as file:
                 assert await file.read() == data
@@ -94,7 +94,7 @@ def test_lines_and_text_come_from_the_page_cache_too(run: Run, tmp_path: Path) -
 
     async def main() -> None:
         async with await giambio.open_file(path) as file:
-            before = backends.routes()
+            before = file_routes.routes()
             assert len([line async for line in file]) == 100_000
             assert used(before, "page cache").reads >= 7
             assert used(before, "io_uring").reads == 0
@@ -112,7 +112,7 @@ def test_uncached_reads_go_through_io_uring(run: Run, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with await giambio.open_file(path, "rb") as file:
-            before = backends.routes()
+            before = file_routes.routes()
             for _ in range(10):
                 drop_from_cache(path)
                 await file.seek(0)
@@ -132,7 +132,7 @@ def test_without_io_uring_uncached_reads_go_through_a_thread(run: Run, tmp_path:
         with only("page cache"):
             file = await giambio.open_file(path, "rb")
         async with file:
-            before = backends.routes()
+            before = file_routes.routes()
             for _ in range(10):
                 drop_from_cache(path)
                 await file.seek(0)
@@ -154,11 +154,11 @@ def test_a_file_system_that_refuses_is_asked_once(run: Run) -> None:
         from giambio.drivers import nowait
 
         async with await giambio.open_file(path, "rb", buffering=0) as file:
-            before = backends.routes()
-            how = [file._turns.how]  # type: ignore[attr-defined]
+            before = file_routes.routes()
+            how = [file._lock.how]  # type: ignore[attr-defined]
             for _ in range(10):
                 assert await file.read(10) == bytes(10)
-                how.append(file._turns.how)  # type: ignore[attr-defined]
+                how.append(file._lock.how)  # type: ignore[attr-defined]
             if how[-1] == nowait.NOWAIT:
                 pytest.skip("this system's tmpfs does not refuse")
             assert how == [nowait.NOWAIT] + [nowait.NEVER] * 10

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.files import backends
+from giambio.files import file_routes
 from support.files import disk_or_memory, forced_route, used  # noqa: F401  # fixtures
 from support.threads import threads_since
 
@@ -105,7 +105,7 @@ def test_they_are_gone_whatever_ends_the_block(run: Run, place: Path) -> None:
 def test_a_spooled_file_is_in_memory_while_it_is_small(run: Run, place: Path) -> None:
     async def main() -> None:
         async with giambio.SpooledTemporaryFile(max_size=100, dir=place) as file:
-            before = backends.routes()
+            before = file_routes.routes()
             threads = threading.enumerate()
             await file.write(b"x" * 20)
             await file.seek(0)

@@ -45,7 +45,7 @@ LAZY = {
     ("giambio._build.selection", "giambio.drivers"): "select() has to run before the first of them",
     (
         "giambio._build.selection",
-        "giambio.files.backends",
+        "giambio.files.file_routes",
     ): "select() has to run before, and few ask",
     ("giambio.drivers", "giambio.drivers.epoll"): "only where the system has it",
     ("giambio.drivers", "giambio.drivers.selectors"): "only when it is asked for",

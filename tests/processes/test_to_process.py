@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.processes import pool
+from giambio.processes import worker_pool
 from giambio.testing import VirtualClock, assert_checkpoints
 from support import workers as functions
 from support.net import outcome, turns
@@ -122,7 +122,7 @@ def test_waiting_for_a_process_is_no_deadlock_and_an_idle_one_hides_none(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rule 11.6: a job in a process."""
-    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(worker_pool, "IDLE_SECONDS", 0.1)
 
     async def main() -> None:
         assert await giambio.to_process(functions.write_and_sleep, str(tmp_path / "x"), 0.5)
@@ -519,7 +519,7 @@ def test_they_end_with_the_loop_and_may_clean_up(run: Run, tmp_path: Path) -> No
 def test_one_that_does_not_want_to_end_is_killed(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "GRACE", 0.05)
+    monkeypatch.setattr(worker_pool, "GRACE", 0.05)
 
     async def main() -> int:
         import atexit
@@ -537,7 +537,7 @@ def test_they_end_when_they_are_idle(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rule 13.10: worker processes end when they have been idle."""
-    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(worker_pool, "IDLE_SECONDS", 0.05)
     path = tmp_path / "cleaned"
 
     async def main() -> None:

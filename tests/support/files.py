@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.files import backends
+from giambio.files import file_routes
 
 #: The routes that can be forced, and what the switch is set to.
 ROUTES = {"page cache": (True, False), "io_uring": (False, True), "worker": (False, False)}
@@ -33,13 +33,13 @@ def skip_without_ring() -> None:
 
 def ring_problem() -> str:
     """Why there is no io_uring here; "" if there is."""
-    return next(route.problem for route in backends.routes() if route.name == "io_uring")
+    return next(route.problem for route in file_routes.routes() if route.name == "io_uring")
 
 
 @contextmanager
 def only(route: str) -> Iterator[None]:
     """A block in which files are opened for one route alone."""
-    switch = backends.switch
+    switch = file_routes.switch
     before = (switch.page_cache, switch.io_uring)
     switch.page_cache, switch.io_uring = ROUTES[route]
     try:
@@ -73,7 +73,7 @@ def disk_or_memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[P
 def used(before: tuple[giambio.FileRoute, ...], name: str) -> giambio.FileRoute:
     """How often a route was used since `before` was taken."""
     (then,) = (route for route in before if route.name == name)
-    (now,) = (route for route in backends.routes() if route.name == name)
+    (now,) = (route for route in file_routes.routes() if route.name == name)
     return now._replace(reads=now.reads - then.reads, others=now.others - then.others)
 
 

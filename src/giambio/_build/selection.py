@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from giambio.files.backends import FileRoute
+    from giambio.files.file_routes import FileRoute
 
 VERSION = "0.1.0"
 
@@ -234,7 +234,7 @@ class BuildInfo:
             ['page cache', 'io_uring', 'worker threads']
         """
         # Only now, because it looks what this system has.
-        from giambio.files.backends import routes
+        from giambio.files.file_routes import routes
 
         return routes()
 

@@ -1,6 +1,6 @@
 from giambio.drivers cimport nowait
 from giambio.drivers.uring cimport Request, Ring
-from giambio.files.file_state cimport FileState, Turns
+from giambio.files.file_state cimport FileState, OperationLock
 from giambio.kernel cimport constants
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.wait_queue cimport QueuedOperation
@@ -9,11 +9,11 @@ from giambio.kernel.operation cimport Operation
 cimport cython
 
 
-cdef class Turn(QueuedOperation):
-    cdef Turns _turns
+cdef class AcquireFile(QueuedOperation):
+    cdef OperationLock _lock
     cdef bint _closing
 
-    @cython.locals(turns=Turns)
+    @cython.locals(lock=OperationLock)
     cdef bint attempt(self) except -1
     cdef object give_back(self)
 

@@ -1,9 +1,9 @@
-"""The operations that files are built of: each of them is one step, and is compiled.
+"""The awaitable operations on files; compiled, because each read makes at least one.
 
-`Read` is what a program does most: if the data is in the buffer or in the page
-cache it is done on the spot, and else it says so. `RingCall` waits for io_uring, by
-the rule for what cannot be withdrawn at once: cancelled, it asks the system to
-cancel and goes on waiting for the answer, which may be that it came too late.
+`Read` is the most frequent: it completes on the spot if the data is in the buffer or in
+the page cache, and returns None otherwise. `RingCall` waits for io_uring, whose requests
+cannot be withdrawn at once: cancelled, it asks the system to cancel and waits for the
+answer, which may be that the request has completed.
 """
 
 from __future__ import annotations
@@ -14,50 +14,50 @@ from typing import Any
 
 from giambio.drivers import nowait
 from giambio.drivers.uring import Request, Ring
-from giambio.files.file_state import FileState, Turns, closed_error
+from giambio.files.file_state import FileState, OperationLock, closed_error
 from giambio.kernel import constants
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.wait_queue import QueuedOperation
 
-__all__ = ["OpenNow", "Read", "ReadNow", "RingCall", "Turn", "WriteNow"]
+__all__ = ["AcquireFile", "OpenNow", "Read", "ReadNow", "RingCall", "WriteNow"]
 
-#: What a kernel, a file system or a container answers that does not know `RWF_NOWAIT`.
+#: Errors of kernels, file systems and containers without `RWF_NOWAIT`.
 UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM)
-#: What a request ends with that was cancelled, or has to be made again for another reason.
+#: Results of requests that were cancelled, or interrupted and have to be repeated.
 CANCELLED = (errno.ECANCELED, errno.EINTR)
 
 
-class Turn(QueuedOperation):
-    """Waits for one's turn with something that one task can use at a time."""
+class AcquireFile(QueuedOperation):
+    """Acquires an `OperationLock`."""
 
-    __slots__ = ("_closing", "_turns")
+    __slots__ = ("_closing", "_lock")
 
     what = "a file operation"
 
-    def __init__(self, turns: Turns, closing: bool = False) -> None:
+    def __init__(self, lock: OperationLock, closing: bool = False) -> None:
         self.prepare_queued()
-        self.kernel = turns.kernel
-        self._turns = turns
+        self.kernel = lock.kernel
+        self._lock = lock
         self._closing = closing
 
     def attempt(self) -> bool:
-        """Take it, or stand in line."""
-        turns = self._turns
-        if turns.closed and not self._closing:
+        """Take the lock, or queue for it."""
+        lock = self._lock
+        if lock.closed and not self._closing:
             return self.fail(closed_error())
-        if turns.taken:
-            return self.wait_in(turns.line)
-        turns.taken = True
+        if lock.locked:
+            return self.wait_in(lock.waiters)
+        lock.locked = True
         return True
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
-        self._turns.give_back()
+        self._lock.release()
 
 
 class OpenNow(Operation):
-    """Opens what can be opened without waiting; its result is -1 if that cannot."""
+    """Opens a file if that needs no waiting; the result is -1 otherwise."""
 
     __slots__ = ("_flags", "_path")
 
@@ -75,19 +75,19 @@ class OpenNow(Operation):
 
 
 class FileOperation(Operation):
-    """What the operations on a descriptor have in common."""
+    """Base of the operations on a descriptor."""
 
     __slots__ = ("_file",)
 
     what = "a file operation"
 
     def begin(self, file: FileState) -> None:
-        """The constructor's work."""
+        """Initialise the operation, for the constructors."""
         self.prepare(file.kernel)
         self._file = file
 
     def read_now(self, size: int) -> bytes | None:
-        """Read what can be read without waiting; None if nothing can."""
+        """Read without waiting; None if that is impossible."""
         file = self._file
         while file.how != nowait.NEVER:
             try:
@@ -107,7 +107,7 @@ class FileOperation(Operation):
 
 
 class ReadNow(FileOperation):
-    """Reads what can be read without waiting; None if nothing can."""
+    """Reads without waiting; the result is None if that is impossible."""
 
     __slots__ = ("_size",)
 
@@ -127,7 +127,7 @@ class ReadNow(FileOperation):
 
 
 class WriteNow(FileOperation):
-    """Writes what can be written without waiting; its result is None if nothing can."""
+    """Writes without waiting; the result is None if that is impossible."""
 
     __slots__ = ("_data", "_start")
 
@@ -156,7 +156,7 @@ class WriteNow(FileOperation):
 
 
 class Read(FileOperation):
-    """Reads from the buffer or the page cache. None if that is not enough to be sure."""
+    """Reads from the buffer or the page cache; the result is None if they lack the data."""
 
     __slots__ = ("_size",)
 
@@ -167,12 +167,12 @@ class Read(FileOperation):
         self._size = size
 
     def attempt(self) -> bool:
-        """Read all that was asked for, or leave the file as if nothing had been read."""
+        """Read all `size` bytes, or leave the file as if nothing had been read."""
         file = self._file
         if file.closed:
             return self.fail(closed_error())
         size = self._size
-        if file.taken or file.pending_size or size <= 0 or not file.readable:
+        if file.locked or file.pending_size or size <= 0 or not file.readable:
             return True
         try:
             self.result = self._from_buffer(size) if file.unread() else self._from_system(size)
@@ -201,7 +201,7 @@ class Read(FileOperation):
         return self._if_complete(self.read_now(min(size, nowait.MOST)), size)
 
     def _if_complete(self, data: bytes | None, size: int) -> bytes | None:
-        """Data of at most the size, if it is all there is; what is not goes into the buffer."""
+        """Complete data to `size` bytes or the end of the file; else put it into the buffer."""
         file = self._file
         while data and len(data) < size and not file.stepwise:
             file.ahead = data  # nothing is lost if it fails now
@@ -217,7 +217,7 @@ class Read(FileOperation):
 
 
 class RingCall(Operation):
-    """One request to io_uring. Its result is what came of it."""
+    """Submits a request to io_uring; its result is that of the operation."""
 
     __slots__ = ("_asked", "_name", "_path", "_request", "_ring", "_waits")
 
@@ -228,25 +228,25 @@ class RingCall(Operation):
         self._ring: Any = ring
         self._request: Any = request
         self._name = name
-        # The file's name, for errors that are about it.
+        # The file's name, for errors.
         self._path = path
-        # Whether it is to be cancelled, and whether it counts as in flight.
+        # Whether its cancellation was requested, and whether it counts as in flight.
         self._asked = False
         self._waits = False
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
+        """Name of the operation in messages."""
         return self._name
 
     def advance(self) -> bool:
-        """See `Operation.advance`; what is done may have failed."""
+        """See `Operation.advance`; a completed request may have failed."""
         if self.state == constants.GRANTED:
             return self._settle()
         return Operation.advance(self)
 
     def attempt(self) -> bool:
-        """Begin it; or look what came of it, if the cancellation was taken back."""
+        """Submit the request, or take its result if the cancellation was withdrawn."""
         request = self._request
         if request.under_way:
             return False
@@ -275,22 +275,22 @@ class RingCall(Operation):
         return self.fail(error)
 
     def _ready(self) -> None:
-        """The ring says that the request is done."""
+        """The request has completed; called by the ring."""
         self._count(False)
         if -self._request.outcome in CANCELLED:
             Operation._ready(self)
-        else:  # it has happened, whatever was asked for meanwhile
+        else:  # it succeeded, even if its cancellation was requested
             self.grant(None)
 
     def _count(self, waits: bool) -> None:
-        """Tell the kernel that something of ours is in flight, or is so no more."""
+        """Tell the kernel whether the request is in flight."""
         kernel = self.kernel
         if kernel is not None and waits != self._waits:
             self._waits = waits
             kernel._idle.in_flight += 1 if waits else -1
 
     def abort(self) -> bool:
-        """Ask for it to be cancelled; only its completion tells what came of that."""
+        """Request the cancellation; its completion will tell the outcome."""
         if not self._request.under_way:
             return True
         if not self._asked:
@@ -299,7 +299,7 @@ class RingCall(Operation):
         return False
 
     def close(self) -> None:
-        """The coroutine is closed: nobody waits any more, but the request is under way."""
+        """The coroutine is closed: abandon a request that may be under way."""
         if self.state != constants.DONE:
             self.state = constants.DONE
             self._count(False)

@@ -1,23 +1,23 @@
 from giambio.drivers cimport nowait
-from giambio.files.backends cimport Counts
+from giambio.files.file_routes cimport Counts
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
 cimport cython
 
 
-cdef class Turns:
+cdef class OperationLock:
     cdef object __weakref__
     cdef public Kernel kernel
     cdef public bint closed
-    cdef public bint taken
-    cdef readonly WaitQueue line
+    cdef public bint locked
+    cdef readonly WaitQueue waiters
 
     @cython.locals(first=QueuedOperation)
-    cpdef object give_back(self)
+    cpdef object release(self)
 
 
-cdef class FileState(Turns):
+cdef class FileState(OperationLock):
     cdef readonly int fd
     cdef public object name
     cdef readonly bint readable
@@ -40,7 +40,7 @@ cdef class FileState(Turns):
     cdef readonly bint seekable
     cdef readonly Counts counts
     cdef readonly object made_at
-    cdef object lock
+    cdef object fd_lock
 
     cpdef Py_ssize_t unread(self) noexcept
     cpdef bytes take_ahead(self)
@@ -52,4 +52,4 @@ cdef class FileState(Turns):
     cpdef object suspend(self)
     cpdef object resume(self, Kernel kernel, int fd)
     cpdef int surrender(self) except? -1
-    cpdef object close_now(self)
+    cpdef object _close_now(self)

@@ -1,11 +1,11 @@
-"""An open file, as the operations see it: a descriptor, what was read ahead, whose turn it is.
+"""State of an open file: its descriptor, its buffers, and the lock on its operations.
 
-There are two kinds of descriptor. A file on a disk is always "ready", and reading it
-may block even so. A pipe, a terminal or a socket is read when it is ready. Either is
-read without waiting if that is possible, in the way that `how` says (see `nowait`).
+There are two kinds of descriptor. A file on a disk is always "ready", yet reading it
+may block. A pipe, a terminal or a socket is read when it is ready. Both are read
+without waiting if possible; `how` says in which way (see `nowait`).
 
-The position is the descriptor's own, so that a child process that inherits it goes
-on where we are, and so that appending is the system's affair.
+The position is the descriptor's own, so that a child process that inherits it continues
+from there, and appending is left to the system.
 """
 
 from __future__ import annotations
@@ -18,46 +18,45 @@ from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
-from giambio.files.backends import Counts, counts, switch
+from giambio.files.file_routes import Counts, counts, switch
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.tracebacks import user_place
 from giambio.kernel.wait_queue import WaitQueue
 
-__all__ = ["FileState", "Turns", "closed_error"]
+__all__ = ["FileState", "OperationLock", "closed_error"]
 
 T = TypeVar("T")
 
-#: How much is read ahead, and how much may wait to be written, in bytes.
+#: Default size of the read-ahead and of the write buffer, in bytes.
 BUFFER = 65536
-#: A read of a page or more goes past the buffer.
+#: A read of a page or more bypasses the buffer.
 PAGE = 4096
 
 
-class Turns:
-    """Something that tasks use one after another, in the order in which they came."""
+class OperationLock:
+    """Serialises the operations of several tasks on one file, first come, first served."""
 
-    __slots__ = ("__weakref__", "closed", "kernel", "line", "taken")
+    __slots__ = ("__weakref__", "closed", "kernel", "locked", "waiters")
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.closed = False
-        # Whether a task uses it, and who waits.
-        self.taken = False
-        self.line = WaitQueue()
+        self.locked = False
+        self.waiters = WaitQueue()
 
-    def give_back(self) -> None:
-        """End a turn: the next task has it."""
+    def release(self) -> None:
+        """Hand the lock to the task that has waited longest, or unlock."""
         while True:
-            first: Any = self.line.pop()
+            first: Any = self.waiters.pop()
             if first is None:
-                self.taken = False
+                self.locked = False
                 return
             if first.grant(None):
                 return
 
 
-class FileState(Turns):
-    """A descriptor, what was read ahead and not used, what was written and not passed on."""
+class FileState(OperationLock):
+    """A descriptor, with its read-ahead and its write buffer."""
 
     __slots__ = (
         "ahead",
@@ -67,11 +66,11 @@ class FileState(Turns):
         "counts",
         "direct",
         "fd",
+        "fd_lock",
         "fill",
         "how",
         "kind",
         "limit",
-        "lock",
         "made_at",
         "name",
         "pending",
@@ -97,28 +96,28 @@ class FileState(Turns):
     ) -> None:
         self.kernel = kernel
         self.closed = False
-        self.taken = False
-        self.line = WaitQueue()
+        self.locked = False
+        self.waiters = WaitQueue()
         self.fd = fd
         self.name = name
         self.readable = readable
         self.writable = writable
         self.appending = False
-        # Unbuffered: each read and each write is one of the system's.
+        # Unbuffered: each read and each write is one system call.
         self.stepwise = not buffer
         self.fill = buffer or 1
         self.direct = min(buffer, PAGE)
         self.limit = buffer
-        # What was read ahead, and how much of it is used already.
+        # The read-ahead, and how much of it has been used.
         self.ahead = b""
         self.at = 0
-        # What was written, but not to the system yet.
+        # Written data that the system does not have yet.
         self.pending: list[bytes] = []
         self.pending_size = 0
         self.kind = kind = os.fstat(fd).st_mode
-        # Elsewhere than on POSIX nothing but a socket can be waited for.
+        # Outside of POSIX only sockets can be waited for.
         self.pollable = os.name == "posix" and not (stat.S_ISREG(kind) or stat.S_ISBLK(kind))
-        # Whether the descriptor's flags are other processes' as well.
+        # Whether other processes share the descriptor's flags.
         self.shared = shared
         self.how = nowait.NOWAIT
         if self.pollable and not shared:
@@ -126,35 +125,35 @@ class FileState(Turns):
             self.how = nowait.NONBLOCKING
         elif not self.pollable and not switch.page_cache:
             self.how = nowait.NEVER
-        # Whether it has been read by way of the page cache. Only the file systems of this
-        # machine's own disks can do that, and they close what was only read at once.
+        # Whether it has been read from the page cache. Only file systems on local disks allow
+        # that, and they close a file that was only read at once.
         self.cached = False
         self.use_ring = switch.io_uring
         self.seekable = not self.pollable or can_seek(fd)
         self.counts: Counts = counts
         self.made_at = user_place()
-        # Held while a thread uses the descriptor, and to close it: its number is another
-        # file's as soon as it is closed.
-        self.lock = threading.Lock()
+        # Held while a thread uses the descriptor, and to close it: once closed, its number may
+        # be another file's.
+        self.fd_lock = threading.Lock()
 
     def unread(self) -> int:
-        """How many bytes were read ahead and are not used."""
+        """Number of unused bytes in the read-ahead."""
         return len(self.ahead) - self.at
 
     def take_ahead(self) -> bytes:
-        """Take what was read ahead and is not used."""
+        """Empty the read-ahead, and return its unused bytes."""
         data = self.ahead[self.at :] if self.at else self.ahead
         self.ahead = b""
         self.at = 0
         return data
 
     def put_ahead(self, data: bytes) -> None:
-        """Put data in front of what was read ahead, to be read next."""
+        """Put data in front of the read-ahead, to be read next."""
         self.ahead = data + self.take_ahead() if self.unread() else data
         self.at = 0
 
     def refused(self) -> None:
-        """The system says that this kind of file cannot be read in the way that we tried."""
+        """Choose another way to read: the system does not support the present one here."""
         if not self.pollable:
             self.how = nowait.NEVER
         elif self._reopen():
@@ -163,7 +162,7 @@ class FileState(Turns):
             self.how = nowait.LEVEL
 
     def _reopen(self) -> bool:
-        """Get an open file description of our own, whose flags nobody shares."""
+        """Open the file again, for an open file description with unshared flags."""
         if self.readable and self.writable:
             flags = os.O_RDWR
         else:
@@ -179,15 +178,15 @@ class FileState(Turns):
         return True
 
     def in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function with the descriptor, in another thread."""
-        with self.lock:
+        """Call a function with the descriptor, from another thread."""
+        with self.fd_lock:
             if self.fd < 0:
                 raise closed_error()
             return function(self.fd, *args)
 
     def surrender(self) -> int:
-        """Give the descriptor away, to be closed; -1 if that was done before."""
-        with self.lock:
+        """Hand out the descriptor, to be closed; -1 if it was closed before."""
+        with self.fd_lock:
             fd = self.fd
             self.fd = -1
             self.closed = True
@@ -196,22 +195,22 @@ class FileState(Turns):
             return fd
 
     def suspend(self) -> None:
-        """Release the descriptor, and keep everything else for `resume`."""
-        with self.lock:
+        """Close the descriptor, and keep everything else for `resume`."""
+        with self.fd_lock:
             fd = self.fd
             self.fd = -1
         if fd >= 0:
             os.close(fd)
 
     def resume(self, kernel: Kernel, fd: int) -> None:
-        """Go on in another loop, with another descriptor of the same file."""
+        """Continue in another loop, with another descriptor of the same file."""
         self.kernel = kernel
         self.fd = fd
         if self.pollable:
             self.how = nowait.NOWAIT
 
-    def close_now(self) -> None:
-        """Write what is left, if that needs no waiting for a reader, and close: it may block."""
+    def _close_now(self) -> None:
+        """Flush, unless that has to wait for a reader, and close; this may block."""
         if self.fd < 0:
             return
         try:
@@ -222,7 +221,7 @@ class FileState(Turns):
             os.close(self.surrender())
 
     def drop_pending(self) -> None:
-        """Forget what was taken for writing."""
+        """Empty the write buffer."""
         self.pending = []
         self.pending_size = 0
 
@@ -240,7 +239,7 @@ class FileState(Turns):
 
 
 def can_seek(fd: int) -> bool:
-    """Tell whether a descriptor has a position."""
+    """Whether a descriptor has a position."""
     try:
         os.lseek(fd, 0, os.SEEK_CUR)
     except OSError:

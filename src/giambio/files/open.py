@@ -1,4 +1,4 @@
-"""Opening files: what `open` takes, without blocking."""
+"""Opening files: Python's `open`, without blocking."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import stat
 import warnings
 from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
-from giambio.files.binary_mode import Bytes
-from giambio.files.file import AsyncFile
-from giambio.files.file_state import BUFFER, FileState, Turns
-from giambio.files.requests import open_descriptor
-from giambio.files.text_mode import Text
-from giambio.files.wrapped_file import Foreign
+from giambio.arguments import is_int
+from giambio.files.async_file import AsyncFile
+from giambio.files.binary_file import BinaryFile
+from giambio.files.file_state import BUFFER, FileState, OperationLock
+from giambio.files.file_syscalls import open_descriptor
+from giambio.files.text_file import TextFile
+from giambio.files.wrapped_file import WrappedFile
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 
@@ -37,7 +38,7 @@ FLAGS = {
 
 
 class Mode(NamedTuple):
-    """What a mode such as ``"rb+"`` says."""
+    """A mode such as ``"rb+"``, parsed."""
 
     text: str
     flags: int
@@ -92,7 +93,7 @@ async def open_file(
 
     Parameters:
         path: the file's path: a string, bytes, or a path object. Or the number of an
-            open descriptor, which belongs to the file from then on.
+            open descriptor, which the file then owns.
         mode: ``"r"`` to read (the default), ``"w"`` to write it anew, ``"a"`` to append,
             ``"x"`` to create it; with ``"+"`` for both reading and writing, and with
             ``"b"`` for bytes instead of text.
@@ -100,18 +101,17 @@ async def open_file(
             in text mode), a larger number for the buffer's size in bytes. By default it
             is 65536, and a terminal is flushed at each line end.
         encoding: of a text file; the system's by default, which need not be UTF-8.
-        errors: what to do about text that does not fit its encoding, such as
-            ``"replace"``; an error by default.
-        newline: how line ends are translated; see `open`.
+        errors: the handling of encoding errors, such as ``"replace"``; by default they raise.
+        newline: the translation of line ends; see `open`.
 
     Returns:
         An `AsyncFile`.
 
     Raises:
-        TypeError, ValueError, LookupError: arguments that make no sense, or not together.
-        OSError: the file cannot be opened, with all its usual kinds, such as
+        TypeError, ValueError, LookupError: invalid arguments, or a contradiction between them.
+        OSError: the file cannot be opened, with its usual subclasses, such as
             `FileNotFoundError`.
-        RuntimeError: a thread would be needed, and the loop has none.
+        RuntimeError: a worker thread is needed, and the loop has none.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled, no file stays open; but it may have been created or emptied.
@@ -132,26 +132,26 @@ async def open_file(
     if isinstance(name, int):
         await checkpoint_if_cancelled()
         fd = name
-        os.fstat(fd)  # an error here is about a descriptor that is not ours
+        os.fstat(fd)  # an error here concerns a descriptor that is not ours
     else:
         fd = await open_descriptor(name, wanted.flags)
     return make_file(fd, name, wanted, buffering, encoding, errors, newline)
 
 
 def wrap_file(file: Any) -> AsyncFile[Any]:
-    """Make an `AsyncFile` of another library's file object.
+    """Wrap another library's file object in an `AsyncFile`.
 
     Parameters:
         file: an object with the methods of Python's files: a `gzip.GzipFile`, a member
-            of an archive... Those that it lacks cannot be used.
+            of an archive... Methods that it lacks cannot be used.
 
     Returns:
         An `AsyncFile`. Each of its calls is made in a worker thread, and a cancelled task
-        waits until it is done; what is only in memory (`io.BytesIO`, `io.StringIO`) is
-        called on the spot.
+        waits until it is done; a file in memory (`io.BytesIO`, `io.StringIO`) is called
+        on the spot.
 
     Raises:
-        TypeError: it is no file object.
+        TypeError: it is not a file object.
         RuntimeError: no loop runs in this thread.
 
     Not a checkpoint.
@@ -167,15 +167,15 @@ def wrap_file(file: Any) -> AsyncFile[Any]:
     if isinstance(file, AsyncFile) or not (hasattr(file, "read") or hasattr(file, "write")):
         raise TypeError(f"wrap_file() needs an ordinary file object, not {file!r}")
     mode = getattr(file, "mode", "")
-    turns = Turns(current_kernel())
-    return AsyncFile(turns, Foreign(file), getattr(file, "name", None), str(mode))
+    lock = OperationLock(current_kernel())
+    return AsyncFile(lock, WrappedFile(file), getattr(file, "name", None), str(mode))
 
 
 def parse(mode: Any) -> Mode:
-    """What a mode says.
+    """Parse a mode.
 
     Raises:
-        TypeError, ValueError: it says nothing that can be done.
+        TypeError, ValueError: it is invalid.
     """
     if not isinstance(mode, str):
         raise TypeError(f"mode needs to be a str such as 'r', not {mode!r}")
@@ -200,13 +200,15 @@ def parse(mode: Any) -> Mode:
     )
 
 
-def check(mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any) -> int:
-    """Refuse what does not fit together, before a file is created or emptied.
+def check(
+    mode: Mode, buffering: int, encoding: Any, errors: Any, newline: Any, stacklevel: int = 3
+) -> int:
+    """Raise if options contradict each other, before a file is created or truncated.
 
     Returns:
         The buffering.
     """
-    if isinstance(buffering, bool) or not isinstance(buffering, int):
+    if not is_int(buffering):
         raise TypeError(f"buffering needs to be a whole number, not {buffering!r}")
     if mode.binary:
         for what, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
@@ -216,7 +218,7 @@ def check(mode: Mode, buffering: Any, encoding: Any, errors: Any, newline: Any) 
             warnings.warn(
                 "binary mode has no lines to flush at: buffering=1 means the default there",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
             return -1
     else:
@@ -235,8 +237,8 @@ def make_file(
     errors: str | None = None,
     newline: str | None = None,
 ) -> AsyncFile[Any]:
-    """Make an `AsyncFile` of a descriptor, which is closed if that fails."""
-    # A descriptor that we were given may have flags that are others' as well.
+    """Make an `AsyncFile` of a descriptor; on an error, close it."""
+    # The flags of a descriptor from elsewhere may be shared with other processes.
     shared = isinstance(name, int)
     try:
         buffer = BUFFER if buffering in (-1, 1) else buffering
@@ -251,10 +253,10 @@ def make_file(
             file.appending = True
             os.lseek(fd, 0, os.SEEK_END)
         if mode.binary:
-            return AsyncFile(file, Bytes(file), name, mode.text)
+            return AsyncFile(file, BinaryFile(file), name, mode.text)
         by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
-        text = Text(file, encoding, errors, newline, by_line)
+        text = TextFile(file, encoding, errors, newline, by_line)
         return AsyncFile(file, text, name, mode.text)
     except BaseException:
-        file.close_now()
+        file._close_now()
         raise

@@ -1,7 +1,7 @@
-"""Temporary files and folders, which are gone when their block is left.
+"""Temporary files and directories, deleted when their block is left.
 
-The standard library's `tempfile` makes them, in a worker thread; what is done in the
-files goes the same ways as in every other.
+The standard library's `tempfile` makes them, in a worker thread; the files are read and
+written by the same routes as all others.
 """
 
 from __future__ import annotations
@@ -12,15 +12,68 @@ from types import TracebackType
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.files.file import AsyncFile
+from giambio.files.async_file import AsyncFile
+from giambio.files.file_syscalls import in_worker
 from giambio.files.open import check, make_file, parse, wrap_file
-from giambio.files.requests import in_worker
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile"]
 
+AnyPath = str | os.PathLike[str] | None
 
-class TemporaryFile:
+
+class TemporaryBlock:
+    """A block with a temporary file: made on entering, closed on leaving."""
+
+    __slots__ = ("_file", "_make", "_mode", "_text")
+
+    def __init__(
+        self,
+        mode: str = "w+b",
+        buffering: int = -1,
+        encoding: str | None = None,
+        newline: str | None = None,
+        suffix: str | None = None,
+        prefix: str | None = None,
+        dir: AnyPath = None,
+        *,
+        errors: str | None = None,
+    ) -> None:
+        self._mode = parse(mode)
+        level = 3 if type(self) is TemporaryFile else 4  # the others call this by `super()`
+        buffering = check(self._mode, buffering, encoding, errors, newline, level)
+        self._text = (buffering, encoding, errors, newline)
+        self._make = (suffix, prefix, dir)
+        self._file: AsyncFile[Any] | None = None
+
+    async def __aenter__(self) -> AsyncFile[Any]:
+        made, name = await in_worker("making a temporary file", self._create)
+        with made:  # unbuffered: only its descriptor is used
+            fd = os.dup(made.fileno())
+        self._file = make_file(fd, name, self._mode, *self._text)
+        return self._file
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            await self._file.__aexit__(exc_type, exc, traceback)
+
+    def _create(self) -> tuple[Any, str]:
+        """Create the file, in a thread: an unbuffered file object and the name."""
+        import tempfile
+
+        suffix, prefix, folder = self._make
+        made = tempfile.TemporaryFile(  # noqa: SIM115  # `__aenter__` closes it
+            "w+b", 0, suffix=suffix, prefix=prefix, dir=folder
+        )
+        return made, "<temporary file>"
+
+
+class TemporaryFile(TemporaryBlock):
     """A temporary file without a name: ``async with giambio.TemporaryFile() as file:``
 
     Parameters:
@@ -49,51 +102,10 @@ class TemporaryFile:
         'hello'
     """
 
-    __slots__ = ("_file", "_make", "_mode", "_text")
-
-    def __init__(
-        self,
-        mode: str = "w+b",
-        buffering: int = -1,
-        encoding: str | None = None,
-        newline: str | None = None,
-        suffix: str | None = None,
-        prefix: str | None = None,
-        dir: str | os.PathLike[str] | None = None,
-        *,
-        errors: str | None = None,
-    ) -> None:
-        self._mode = parse(mode)
-        buffering = check(self._mode, buffering, encoding, errors, newline)
-        self._text = (buffering, encoding, errors, newline)
-        self._make = (suffix, prefix, dir)
-        self._file: AsyncFile[Any] | None = None
-
-    async def __aenter__(self) -> AsyncFile[Any]:
-        import tempfile
-
-        suffix, prefix, folder = self._make
-        made: Any = await in_worker(
-            "making a temporary file",
-            lambda: tempfile.TemporaryFile(  # noqa: SIM115  # its descriptor is taken out
-                "w+b", 0, suffix=suffix, prefix=prefix, dir=folder
-            ),
-        )
-        file = make_file(take_descriptor(made), "<temporary file>", self._mode, *self._text)
-        self._file = file
-        return file
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            await self._file.__aexit__(exc_type, exc, traceback)
+    __slots__ = ()
 
 
-class NamedTemporaryFile:
+class NamedTemporaryFile(TemporaryBlock):
     """A temporary file with a name: ``async with giambio.NamedTemporaryFile() as file:``
 
     Parameters:
@@ -124,7 +136,7 @@ class NamedTemporaryFile:
         False
     """
 
-    __slots__ = ("_delete", "_file", "_make", "_mode", "_text")
+    __slots__ = ("_delete",)
 
     def __init__(
         self,
@@ -134,23 +146,19 @@ class NamedTemporaryFile:
         newline: str | None = None,
         suffix: str | None = None,
         prefix: str | None = None,
-        dir: str | os.PathLike[str] | None = None,
+        dir: AnyPath = None,
         delete: bool = True,
         *,
         errors: str | None = None,
     ) -> None:
-        self._mode = parse(mode)
-        buffering = check(self._mode, buffering, encoding, errors, newline)
-        self._text = (buffering, encoding, errors, newline)
-        self._make = (suffix, prefix, dir)
+        super().__init__(mode, buffering, encoding, newline, suffix, prefix, dir, errors=errors)
         self._delete = delete
-        self._file: AsyncFile[Any] | None = None
 
-    async def __aenter__(self) -> AsyncFile[Any]:
-        made, name = await in_worker("making a temporary file", make_named, *self._make)
-        file = make_file(take_descriptor(made), name, self._mode, *self._text)
-        self._file = file
-        return file
+    def _create(self) -> tuple[Any, str]:
+        import tempfile
+
+        fd, name = tempfile.mkstemp(*self._make)
+        return open(fd, "r+b", buffering=0), name
 
     async def __aexit__(
         self,
@@ -158,17 +166,14 @@ class NamedTemporaryFile:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        file = self._file
-        if file is None:
-            return
         try:
-            await file.__aexit__(exc_type, exc, traceback)
+            await super().__aexit__(exc_type, exc, traceback)
         finally:
-            if self._delete:
-                await clean_up("deleting a temporary file", exc, os.unlink, file.name)
+            if self._file is not None and self._delete:
+                await clean_up("deleting a temporary file", exc, os.unlink, self._file.name)
 
 
-class SpooledTemporaryFile:
+class SpooledTemporaryFile(TemporaryBlock):
     """A temporary file that is in memory while it is small.
 
     Parameters:
@@ -197,7 +202,7 @@ class SpooledTemporaryFile:
         b'hello'
     """
 
-    __slots__ = ("_file", "_options")
+    __slots__ = ("_max_size",)
 
     def __init__(
         self,
@@ -208,31 +213,21 @@ class SpooledTemporaryFile:
         newline: str | None = None,
         suffix: str | None = None,
         prefix: str | None = None,
-        dir: str | os.PathLike[str] | None = None,
+        dir: AnyPath = None,
         *,
         errors: str | None = None,
     ) -> None:
-        check(parse(mode), buffering, encoding, errors, newline)
-        options = (max_size, mode, buffering, encoding, newline, suffix, prefix, dir)
-        self._options: tuple[Any, Any] = (options, errors)
-        self._file: AsyncFile[Any] | None = None
+        super().__init__(mode, buffering, encoding, newline, suffix, prefix, dir, errors=errors)
+        self._max_size = max_size
 
     async def __aenter__(self) -> AsyncFile[Any]:
         import tempfile
 
-        options, errors = self._options
-        made = tempfile.SpooledTemporaryFile(*options, errors=errors)  # noqa: SIM115  # see __aexit__
-        self._file = wrap_file(made)
+        buffering, encoding, errors, newline = self._text
+        options = (buffering, encoding, newline, *self._make)
+        made: Any = tempfile.SpooledTemporaryFile
+        self._file = wrap_file(made(self._max_size, self._mode.text, *options, errors=errors))
         return self._file
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            await self._file.__aexit__(exc_type, exc, traceback)
 
 
 class TemporaryDirectory:
@@ -269,7 +264,7 @@ class TemporaryDirectory:
         self,
         suffix: str | None = None,
         prefix: str | None = None,
-        dir: str | os.PathLike[str] | None = None,
+        dir: AnyPath = None,
         *,
         ignore_cleanup_errors: bool = False,
     ) -> None:
@@ -280,12 +275,9 @@ class TemporaryDirectory:
     async def __aenter__(self) -> str:
         import tempfile
 
-        suffix, prefix, folder = self._make
         self._folder = await in_worker(
             "making a temporary folder",
-            lambda: tempfile.TemporaryDirectory(
-                suffix, prefix, folder, ignore_cleanup_errors=self._ignore
-            ),
+            lambda: tempfile.TemporaryDirectory(*self._make, ignore_cleanup_errors=self._ignore),
         )
         name: str = self._folder.name
         return name
@@ -304,25 +296,11 @@ for cls in (TemporaryFile, NamedTemporaryFile, SpooledTemporaryFile, TemporaryDi
     final(cls)
 
 
-def make_named(suffix: Any, prefix: Any, folder: Any) -> tuple[Any, str]:
-    """Make a file with a name: it, and the name."""
-    import tempfile
-
-    fd, name = tempfile.mkstemp(suffix, prefix, folder)
-    return open(fd, "r+b", buffering=0), name
-
-
-def take_descriptor(file: Any) -> int:
-    """Take the descriptor out of an unbuffered file object."""
-    with file:
-        return os.dup(file.fileno())
-
-
 async def clean_up(
     what: str, exc: BaseException | None, function: Callable[..., None], *args: Any
 ) -> None:
-    """Call a function that deletes something, in any case."""
-    if isinstance(exc, GeneratorExit):  # the loop was interrupted: nobody may wait
+    """Call a function that deletes something, however the block was left."""
+    if isinstance(exc, GeneratorExit):  # the loop was interrupted: there is no waiting
         function(*args)
         return
     with CancelScope(shield=True):

@@ -1,7 +1,7 @@
-"""File objects of others: each call is made in a worker thread.
+"""Another library's file object, each of whose calls is made in a worker thread.
 
 It is for what Python offers and giambio does not: compressed files, archives, files
-of other libraries. What is only in memory is called on the spot.
+of other libraries. A file that is only in memory is called on the spot.
 """
 
 from __future__ import annotations
@@ -9,152 +9,79 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from giambio.files.requests import in_worker
+from giambio.files.file_syscalls import in_worker
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Foreign"]
+__all__ = ["WrappedFile"]
 
-#: What a `SpooledTemporaryFile` that is in memory does there.
+#: The methods that may block.
+BLOCKING = ("read", "readline", "readlines", "readinto", "write", "flush", "truncate", "tell")
+#: The methods of a `SpooledTemporaryFile` that stay in memory as long as it does.
 IN_MEMORY = ("read", "readline", "readinto", "read1", "write", "flush", "tell", "seek", "close")
 
 
-class Foreign:
-    """The methods of another library's file, for the task whose turn it is."""
+class WrappedFile:
+    """The file of an `AsyncFile` that another library made; for the task that holds its lock."""
 
     __slots__ = ("_file",)
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
+    def __getattr__(self, name: str) -> Any:
+        """The file's own method or attribute; a method that may block becomes async."""
+        return partial(self._call, name) if name in BLOCKING else getattr(self._file, name)
+
     async def _call(self, name: str, *args: Any) -> Any:
-        method: Callable[..., Any] = getattr(self._file, name)
+        method = getattr(self._file, name)
         if self._is_in_memory(name, args):
             return method(*args)
         return await in_worker(f"{name}() of {type(self._file).__name__}", method, *args)
 
     def _is_in_memory(self, name: str, args: tuple[Any, ...]) -> bool:
-        """Tell whether a call will only touch memory."""
+        """Whether a call will only touch memory."""
         file = self._file
         if isinstance(file, io.BytesIO | io.StringIO):
             return True
         tempfile = sys.modules.get("tempfile")
         if tempfile is None or not isinstance(file, tempfile.SpooledTemporaryFile):
             return False
-        # What is written may make it move to the disk; a character is at most four bytes.
+        # A write may move it to the disk; a character is at most four bytes.
         most = file._max_size
         grows = name == "write" and most and file.tell() + 4 * len(args[0]) > most
         return not file._rolled and name in IN_MEMORY and not grows
 
-    async def read(self, size: int) -> Any:
-        """`read` of the file."""
-        return await self._call("read", size)
-
-    async def readline(self, size: int) -> Any:
-        """`readline` of the file."""
-        return await self._call("readline", size)
-
-    async def readlines(self, hint: int) -> list[Any]:
-        """`readlines` of the file."""
-        lines: list[Any] = await self._call("readlines", hint)
-        return lines
-
-    async def readinto(self, buffer: Any) -> int:
-        """`readinto` of the file."""
-        count: int = await self._call("readinto", buffer)
-        return count
-
-    async def receive(self, max_size: int) -> bytes:
-        """What one read of the file gives."""
-        name = "read1" if hasattr(self._file, "read1") else "read"
-        data: bytes = await self._call(name, max_size)
-        return data
-
-    async def write(self, data: Any) -> int:
-        """`write` of the file."""
-        count: int = await self._call("write", data)
-        return count
+    async def receive(self, max_size: int) -> Any:
+        """Return the data of a single read."""
+        return await self._call("read1" if hasattr(self._file, "read1") else "read", max_size)
 
     async def send_all(self, data: Any) -> None:
-        """`write` and `flush` of the file."""
+        """Write and flush."""
         await self._call("write", data)
         await self._call("flush")
 
-    async def flush(self) -> None:
-        """`flush` of the file."""
-        await self._call("flush")
-
     async def fsync(self) -> None:
-        """`flush` of the file, and `os.fsync`."""
+        """Flush, and call `os.fsync`."""
         await self._call("flush")
         await in_worker("fsync()", os.fsync, self._file.fileno())
 
-    async def truncate(self, size: int | None) -> int:
-        """`truncate` of the file."""
-        count: int = await self._call("truncate", size)
-        return count
-
-    async def tell(self) -> int:
-        """`tell` of the file."""
-        position: int = await self._call("tell")
-        return position
-
-    async def seek(self, offset: int, whence: int) -> int:
-        """`seek` of the file."""
+    async def seek(self, offset: int, whence: int) -> Any:
+        """Seek, and return the position: not every library's `seek` does."""
         await self._call("seek", offset, whence)
-        return await self.tell()
+        return await self._call("tell")
 
     async def close(self) -> None:
-        """`close` of the file."""
+        """Close the file, also in a cancelled scope."""
         with CancelScope(shield=True):
             await self._call("close")
 
-    def close_now(self) -> None:
-        """Close it here and now."""
+    def _close_now(self) -> None:
+        """Close the file on the spot; this may block."""
         self._file.close()
 
     def is_open(self) -> bool:
-        """Tell whether it is open."""
+        """Whether the file is open."""
         return not getattr(self._file, "closed", False)
-
-    @property
-    def encoding(self) -> Any:
-        """`encoding` of the file."""
-        return getattr(self._file, "encoding", None)
-
-    @property
-    def errors(self) -> Any:
-        """`errors` of the file."""
-        return getattr(self._file, "errors", None)
-
-    @property
-    def newlines(self) -> Any:
-        """`newlines` of the file."""
-        return getattr(self._file, "newlines", None)
-
-    def fileno(self) -> int:
-        """`fileno` of the file."""
-        answer: int = self._file.fileno()
-        return answer
-
-    def isatty(self) -> bool:
-        """`isatty` of the file."""
-        answer: bool = self._file.isatty()
-        return answer
-
-    def readable(self) -> bool:
-        """`readable` of the file."""
-        answer: bool = self._file.readable()
-        return answer
-
-    def writable(self) -> bool:
-        """`writable` of the file."""
-        answer: bool = self._file.writable()
-        return answer
-
-    def seekable(self) -> bool:
-        """`seekable` of the file."""
-        answer: bool = self._file.seekable()
-        return answer

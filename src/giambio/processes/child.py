@@ -19,9 +19,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from giambio.drivers import interest
@@ -30,11 +29,11 @@ from giambio.kernel.callback import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
-from giambio.processes.realtime import RealTimer
+from giambio.processes.real_timer import RealTimer
 from giambio.streams.budget import spend_budget
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["AtWork", "Child"]
+__all__ = ["Child", "at_work"]
 
 #: Where there are no process descriptors: how soon to look for the end, and how often at last.
 FIRST_LOOK = 0.001
@@ -95,26 +94,27 @@ class Child:
         return self._returncode
 
     def reap(self) -> bool:
-        """Look whether it has ended; if so, let the system forget it.
-
-        Returns:
-            Whether it has.
-        """
+        """Return whether it has ended, and reap it if so."""
         if self.ended:
             return True
-        if os.name == "posix":
+        return self._ask(wait=False)
+
+    def _ask(self, wait: bool) -> bool:
+        """Ask the system whether the process has ended; if so, reap it."""
+        code: int | None
+        if os.name != "posix":
+            code = self._popen.wait() if wait else self._popen.poll()
+            if code is None:
+                return False
+        else:
             try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
             except ChildProcessError:
                 code = None
             else:
                 if pid == 0:
                     return False
                 code = os.waitstatus_to_exitcode(status)
-        else:
-            code = self._popen.poll()
-            if code is None:
-                return False
         self._end(code)
         return True
 
@@ -150,7 +150,7 @@ class Child:
             self._waiting.append(wait)
             try:
                 self.watch()
-                with AtWork(self._kernel):
+                with at_work(self._kernel):
                     await wait
             finally:
                 if wait in self._waiting:
@@ -254,39 +254,20 @@ class Child:
         self._close_descriptor()
 
     def kill_and_reap(self) -> None:
-        """End it and wait, where no task can: that is when a loop breaks down."""
+        """Kill it and block until it has ended, for places where no task can wait."""
         self.kill()
-        if self.ended:
-            return
-        if os.name != "posix":
-            self._end(self._popen.wait())
-            return
-        try:
-            _, status = os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            self._end(None)
-        else:
-            self._end(os.waitstatus_to_exitcode(status))
+        if not self.ended:
+            self._ask(wait=True)
 
 
-class AtWork:
-    """A block in which a task waits for what a process does: time does not jump meanwhile."""
-
-    __slots__ = ("_kernel",)
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-
-    def __enter__(self) -> None:
-        self._kernel._idle.in_flight += 1
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._kernel._idle.in_flight -= 1
+@contextmanager
+def at_work(kernel: Kernel) -> Iterator[None]:
+    """A block in which a task waits for a process: virtual time stands still meanwhile."""
+    kernel._idle.in_flight += 1
+    try:
+        yield
+    finally:
+        kernel._idle.in_flight -= 1
 
 
 def open_descriptor(pid: int) -> int:

@@ -34,23 +34,9 @@ Command: TypeAlias = StrOrBytesPath | Sequence[StrOrBytesPath]
 #: Seconds between asking a program to end and ending it.
 TERMINATE_TIMEOUT = 5.0
 
-#: What `subprocess.Popen` takes and is passed on; the rest is about text and buffers.
-OPTIONS = {
-    "close_fds",
-    "creationflags",
-    "executable",
-    "extra_groups",
-    "group",
-    "pass_fds",
-    "pipesize",
-    "preexec_fn",
-    "process_group",
-    "restore_signals",
-    "start_new_session",
-    "startupinfo",
-    "umask",
-    "user",
-}
+#: The parameters of `subprocess.Popen`, after the command.
+CODE = subprocess.Popen.__init__.__code__
+OPTIONS = set(CODE.co_varnames[2 : CODE.co_argcount + CODE.co_kwonlyargcount])
 
 BYTES = "the pipes carry bytes; wrap one in giambio.TextStream, or decode what came"
 #: What `subprocess` takes besides, and what is to be written here.
@@ -108,22 +94,16 @@ class Process:
         self._terminate_timeout = terminate_timeout
         self.args: Any = popen.args
         self.pid: int = popen.pid
-        self.stdin: SendStream | None = None
-        self.stdout: ReceiveStream | None = None
-        self.stderr: ReceiveStream | None = None
-        pipes: Any = popen  # unbuffered, so these are plain files
+        pipes: Any = (popen.stdin, popen.stdout, popen.stderr)  # unbuffered: plain files
+        stdin, stdout, stderr = pipes
         try:
-            if popen.stdin is not None:
-                self.stdin = PipeSendStream(kernel, pipes.stdin)
-            if popen.stdout is not None:
-                self.stdout = PipeReceiveStream(kernel, pipes.stdout)
-            if popen.stderr is not None:
-                self.stderr = PipeReceiveStream(kernel, pipes.stderr)
+            self.stdin: SendStream | None = stdin and PipeSendStream(kernel, stdin)
+            self.stdout: ReceiveStream | None = stdout and PipeReceiveStream(kernel, stdout)
+            self.stderr: ReceiveStream | None = stderr and PipeReceiveStream(kernel, stderr)
             self._child.watch()
         except BaseException:
-            for pipe in (popen.stdin, popen.stdout, popen.stderr):
-                if pipe is not None:
-                    pipe.close()
+            for pipe in filter(None, pipes):
+                pipe.close()
             self._child.kill_and_reap()
             raise
 
@@ -262,7 +242,7 @@ class Process:
         """Close the pipes, and do not go before the program has ended."""
         for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
-                pipe.close_now()
+                pipe._close_now()
         if isinstance(exc, GeneratorExit):  # the coroutine is being closed, and cannot wait
             self._child.kill_and_reap()
         elif exc is not None:
@@ -346,43 +326,29 @@ async def open_process(
         >>> giambio.run(main)
         b'hello\\n'
     """
-    return await start(
-        "open_process()",
-        command,
-        shell,
-        terminate_timeout,
-        options,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        cwd=cwd,
-        env=env,
-    )
+    usual = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env}
+    return await start("open_process()", command, shell, terminate_timeout, usual, options)
 
 
 async def start(
-    what: str,
-    command: Command,
-    shell: bool,
-    terminate_timeout: float,
-    options: dict[str, Any],
-    **usual: Any,
+    what: str, command: Command, shell: bool, terminate_timeout: float, usual: Any, options: Any
 ) -> Process:
-    """What `open_process` and `run_process` have in common; `what` is for messages."""
+    """Start a program for `open_process` and `run_process`.
+
+    Parameters:
+        what: the call, for messages.
+        command, shell, terminate_timeout: see `open_process`.
+        usual: the named options for `subprocess.Popen`.
+        options: the others, which are checked.
+    """
     check(what, command, shell, terminate_timeout, options)
     await spend_budget()
     popen = subprocess.Popen(command, bufsize=0, shell=shell, **usual, **options)
     return Process(current_kernel(), popen, terminate_timeout)
 
 
-def check(
-    what: str, command: Any, shell: bool, terminate_timeout: float, options: dict[str, Any]
-) -> None:
-    """Refuse what would start something else than what was meant.
-
-    Raises:
-        TypeError, ValueError: it would.
-    """
+def check(what: str, command: Any, shell: bool, terminate_timeout: float, options: Any) -> None:
+    """Raise TypeError or ValueError for options that would start something unintended."""
     if shell and not isinstance(command, str | bytes):
         raise TypeError(f"{what} with shell=True needs a line for the shell, not {command!r}")
     if not shell and isinstance(command, str | bytes):
@@ -398,18 +364,15 @@ def check(
             f"{what} needs a number of seconds from 0 up as terminate_timeout, "
             f"not {terminate_timeout!r}"
         )
-    for name in sorted(options.keys() - OPTIONS):
+    for name in sorted(options):
         if name in ADVICE:
             raise TypeError(f"{what} takes no {name}=: {ADVICE[name]}")
-        raise TypeError(f"{what} got an unexpected keyword argument {name!r}")
+        if name not in OPTIONS:
+            raise TypeError(f"{what} got an unexpected keyword argument {name!r}")
 
 
 def check_arguments(what: str, command: Any) -> None:
-    """Refuse what is no list of a program and its arguments.
-
-    Raises:
-        TypeError, ValueError: it is none.
-    """
+    """Raise unless `command` is a list of a program and its arguments."""
     if not isinstance(command, Sequence):
         raise TypeError(f'{what} needs a list, such as ["ls", "-l"], not {command!r}')
     if not command:

@@ -9,7 +9,7 @@ from typing import Any
 from giambio.errors import BrokenResourceError
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
-from giambio.processes.child import AtWork
+from giambio.processes.child import at_work
 from giambio.processes.process import (
     TERMINATE_TIMEOUT,
     Command,
@@ -93,22 +93,12 @@ async def run_process(
         )
     stdout = captured("stdout", capture_stdout, stdout)
     stderr = captured("stderr", capture_stderr, stderr)
-    opening = start(
-        "run_process()",
-        command,
-        shell,
-        terminate_timeout,
-        options,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        cwd=cwd,
-        env=env,
-    )
+    usual = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env}
+    opening = start("run_process()", command, shell, terminate_timeout, usual, options)
     async with await opening as process:
         output: Task[bytes] | None = None
         errors: Task[bytes] | None = None
-        with AtWork(current_kernel()):
+        with at_work(current_kernel()):
             async with TaskManager() as manager:
                 if process.stdin is not None:
                     manager.start_soon(feed, process.stdin, input)

@@ -1,10 +1,9 @@
-"""What files ask of the system, one request at a time, by the best route there is.
+"""The system calls on files, each by the best route there is.
 
-First what needs no waiting is tried; then a pipe waits to be ready, and a file on a
-disk goes through io_uring or a worker thread. A request that has begun cannot be
-taken back: cancelled, its task waits for the answer, and if it has happened keeps
-the result. Only opening can be abandoned, because opening a pipe may take for ever;
-what it opens too late is closed.
+First the call is tried without waiting; then a pipe waits until it is ready, and a file
+on a disk uses io_uring or a worker thread. A call that has begun cannot be withdrawn:
+cancelled, its task waits for it, and keeps the result if it succeeded. Only opening can be
+abandoned, because opening a pipe may block for ever; a file opened too late is closed.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
-from giambio.files import backends
-from giambio.files.backends import counts, ring_of, switch
+from giambio.files import file_routes
 from giambio.files.file_operations import OpenNow, ReadNow, RingCall, WriteNow
+from giambio.files.file_routes import counts, ring_of, switch
 from giambio.files.file_state import FileState, closed_error
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net.wait_fd import wait_readable, wait_writable
@@ -46,17 +45,17 @@ T = TypeVar("T")
 def in_worker(
     what: str, function: Callable[..., T], *args: Any, abandonable: bool = False
 ) -> Operation[T]:
-    """Call a blocking function in a worker thread that nobody has asked for by name.
+    """Call a blocking function in one of the worker threads for files.
 
-    Cancelled, the task waits until the function has returned, and has its result,
-    unless it is `abandonable`.
+    Cancelled, the task waits until the function has returned, and keeps its result,
+    unless the call is `abandonable`.
 
     Raises:
         RuntimeError: the loop was made with ``threads=False``.
     """
     loop: Any = current_kernel()
     if not loop._threads:
-        reason = f" (no io_uring: {backends.ring_problem})" if backends.ring_problem else ""
+        reason = f" (no io_uring: {file_routes.ring_problem})" if file_routes.ring_problem else ""
         raise RuntimeError(
             f"{what} needs a worker thread{reason}, and this loop was made with threads=False"
         )
@@ -67,7 +66,7 @@ def in_worker(
 
 
 async def read_some(file: FileState, size: int) -> bytes:
-    """Read at most `size` bytes, and at least one unless the file ends here."""
+    """Read at most `size` bytes, and at least one before the end of the file."""
     size = min(size, nowait.MOST)
     while True:
         data: bytes | None = await ReadNow(file, size)
@@ -89,14 +88,14 @@ async def read_some(file: FileState, size: int) -> bytes:
 
 
 async def write_some(file: FileState, data: Any, start: int) -> int:
-    """Write some of what follows `start`, at least one byte; the number of bytes."""
+    """Write some of the data from `start`, at least one byte; return their number."""
     if file.pollable:
         while True:
             count: int | None = await WriteNow(file, data, start)
             if count is not None:
                 return count
             await readiness(file, wait_writable)
-    # What is appended stays in one piece, also where others append to the same file.
+    # Appended data stays in one piece, also if others append to the same file.
     size = len(data) - start if file.appending else min(len(data) - start, nowait.MOST)
     ring = ring_for(file)
     if ring is not None:
@@ -115,7 +114,7 @@ async def write_some(file: FileState, data: Any, start: int) -> int:
 
 
 async def readiness(file: FileState, wait: Callable[[int], Operation[None]]) -> None:
-    """Wait for a pipe, a terminal or a socket."""
+    """Wait until a pipe, a terminal or a socket is ready."""
     try:
         await wait(file.fd)
     except ClosedResourceError:
@@ -123,7 +122,7 @@ async def readiness(file: FileState, wait: Callable[[int], Operation[None]]) -> 
 
 
 def ring_for(file: FileState) -> Any:
-    """The ring that serves a file, if there is one."""
+    """The io_uring for a file; None without one."""
     return ring_of(file.kernel) if file.use_ring else None
 
 
@@ -131,7 +130,7 @@ def ring_for(file: FileState) -> Any:
 
 
 async def sync(file: FileState) -> None:
-    """Have the data written to the disk."""
+    """Write the data to the disk: `os.fsync`."""
     ring = ring_for(file)
     if ring is not None:
         counts.ring_others += 1
@@ -142,13 +141,13 @@ async def sync(file: FileState) -> None:
 
 
 async def truncate(file: FileState, size: int) -> None:
-    """Cut a file off, or enlarge it."""
+    """Set the size of a file: `os.ftruncate`."""
     counts.worker_others += 1
     await in_worker("truncating a file", file.in_thread, os.ftruncate, size)
 
 
 async def size_of(file: FileState) -> int:
-    """Where a file ends."""
+    """Size of a file: the offset of its end."""
     ring = ring_for(file)
     if ring is not None and stat.S_ISREG(file.kind):
         counts.ring_others += 1
@@ -160,7 +159,7 @@ async def size_of(file: FileState) -> int:
 
 
 def end_of(fd: int) -> int:
-    """Where a file ends; the descriptor stands where it stood."""
+    """Offset of the end of a file; the position stays."""
     here = os.lseek(fd, 0, os.SEEK_CUR)
     end = os.lseek(fd, 0, os.SEEK_END)
     os.lseek(fd, here, os.SEEK_SET)
@@ -182,7 +181,7 @@ async def stat_path(path: str, follow: bool) -> os.stat_result:
 
 
 async def open_descriptor(path: Any, flags: int) -> int:
-    """`os.open`; cancelled, nothing stays open."""
+    """Open a file: `os.open`. Cancelled, nothing stays open."""
     sys.audit("open", path, None, flags)
     kernel = current_kernel()
     if switch.page_cache:
@@ -206,7 +205,7 @@ async def open_descriptor(path: Any, flags: int) -> int:
 
 
 class Opening:
-    """A file that a thread opens for a task, which may have gone when it is open."""
+    """A file that a thread opens for a task, which may abandon it meanwhile."""
 
     __slots__ = ("_abandoned", "_fd", "_flags", "_lock", "_path")
 
@@ -218,7 +217,7 @@ class Opening:
         self._lock = threading.Lock()
 
     def run(self) -> int:
-        """Open it, in the thread."""
+        """Open the file, in the thread."""
         fd = os.open(self._path, self._flags, 0o666)
         with self._lock:
             self._fd = fd
@@ -227,7 +226,7 @@ class Opening:
         return fd
 
     def abandon(self) -> None:
-        """Nobody wants it any more."""
+        """Close the file, now or as soon as it is open."""
         with self._lock:
             self._abandoned = True
             if self._fd >= 0:
@@ -235,9 +234,9 @@ class Opening:
 
 
 async def close_descriptor(file: FileState) -> None:
-    """Close a file's descriptor, whatever happens.
+    """Close a file's descriptor in any case.
 
-    The last one of a large file that has no name any more takes long to close.
+    That may take long: the last descriptor of a large deleted file frees its blocks.
     """
     loop: Any = file.kernel
     ring = ring_for(file)
@@ -248,13 +247,13 @@ async def close_descriptor(file: FileState) -> None:
             await close_by_ring(file, ring)
         elif loop._threads:
             counts.worker_others += 1
-            await in_worker("closing a file", file.close_now)
+            await in_worker("closing a file", file._close_now)
     finally:
-        file.close_now()
+        file._close_now()
 
 
 async def close_by_ring(file: FileState, ring: Any) -> None:
-    """Close a file's descriptor through io_uring; if it comes to that, it happens."""
+    """Close a file's descriptor through io_uring; once submitted, it will be closed."""
     counts.ring_others += 1
     request = ring.close_fd(file.fd, file.writable)
     call = RingCall(file.kernel, ring, request, "closing a file")
@@ -266,7 +265,7 @@ async def close_by_ring(file: FileState, ring: Any) -> None:
 
 
 def to_bytes(path: Any) -> bytes:
-    """A path as the system takes it."""
+    """Encode a path for the system."""
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise ValueError("embedded null byte")

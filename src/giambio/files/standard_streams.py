@@ -1,12 +1,12 @@
-"""The standard streams of the process, async, whatever is behind them.
+"""The standard streams of the process, async, for pipes, terminals, files and sockets.
 
-A descriptor's flags belong to all who share it: made non-blocking, a terminal stays
+A descriptor's flags are shared with other processes: a terminal made non-blocking stays
 so for the shell that started us. So the flags are left alone. Pipes and sockets can
-be read without waiting even so (see `nowait`); a terminal is opened once more, with
-flags of its own; a file on a disk is read and written as every other.
+be read without waiting all the same (see `nowait`); a terminal is opened once more, with
+flags of its own; a file on a disk is read and written like any other.
 
-What was read ahead belongs to the stream and not to a loop. So there is one object
-for each stream, which goes from loop to loop, and has a descriptor while one runs.
+Data that was read ahead belongs to the stream and not to a loop. So there is one object
+for each stream, which moves from loop to loop, and has a descriptor while one runs.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import os
 import sys
 from typing import Any, Literal, overload
 
-from giambio.files.binary_mode import Bytes
-from giambio.files.file import AsyncFile
+from giambio.files.async_file import AsyncFile
+from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import BUFFER, FileState
-from giambio.files.text_mode import Text
+from giambio.files.text_file import TextFile
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 
@@ -27,33 +27,18 @@ __all__ = ["stderr", "stdin", "stdout"]
 NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
-class Stream:
-    """A standard stream that is in use, or was."""
-
-    __slots__ = ("core", "file")
-
-    def __init__(self, core: FileState, file: AsyncFile[Any]) -> None:
-        self.core = core
-        self.file = file
+#: The streams that were ever asked for, by name.
+streams: dict[str, AsyncFile[Any]] = {}
 
 
-#: The streams that were ever asked for.
-streams: dict[str, Stream] = {}
-
-
-class InUse:
-    """Those that one loop uses."""
-
-    __slots__ = ("cores",)
-
-    def __init__(self) -> None:
-        self.cores: dict[FileState, None] = {}
+class InUse(dict[FileState, None]):
+    """The streams that one loop uses; a service of its kernel."""
 
     def loop_ended(self, forked: bool) -> None:
         """Release the descriptors until the next loop."""
-        for core in self.cores:
-            core.suspend()
-        self.cores.clear()
+        for state in self:
+            state.suspend()
+        self.clear()
 
 
 @overload
@@ -145,43 +130,43 @@ def stderr(mode: str = "w") -> AsyncFile[Any]:
 
 
 def standard(name: str, mode: str, modes: tuple[str, str]) -> AsyncFile[Any]:
-    """One of the three, for the loop that is running."""
+    """Return one of the three, for the running loop."""
     if mode not in modes:
         raise ValueError(f"{name}() has the modes {modes[0]!r} and {modes[1]!r}, not {mode!r}")
     kernel = current_kernel()
-    stream = streams.get(name)
-    if stream is None or stream.core.closed:
-        stream = streams[name] = make(kernel, name, mode)
-    elif stream.file.mode != mode:
+    file = streams.get(name)
+    if file is None or file._lock.closed:
+        file = streams[name] = make(kernel, name, mode)
+    state: Any = file._lock
+    if file.mode != mode:
         raise ValueError(
-            f"{name}() is in use with mode {stream.file.mode!r}: what it has read ahead cannot "
+            f"{name}() is in use with mode {file.mode!r}: what it has read ahead cannot "
             f"be had with mode {mode!r}"
         )
-    elif stream.core.fd < 0:
-        stream.core.resume(kernel, os.dup(NUMBERS[name]))
-    elif stream.core.kernel is not kernel:
+    if state.fd < 0:
+        state.resume(kernel, os.dup(NUMBERS[name]))
+    elif state.kernel is not kernel:
         raise RuntimeError(f"another loop uses {name}(); let one loop use it at a time")
     used: InUse | None = kernel._services.get("standard streams")
     if used is None:
         used = kernel._services["standard streams"] = InUse()
-    used.cores[stream.core] = None
-    return stream.file
+    used[state] = None
+    return file
 
 
-def make(kernel: Kernel, name: str, mode: str) -> Stream:
-    """A standard stream that is used for the first time, or was closed."""
+def make(kernel: Kernel, name: str, mode: str) -> AsyncFile[Any]:
+    """Make a standard stream for its first use, or after it was closed."""
     reading = name == "stdin"
     fd = os.dup(NUMBERS[name])
     try:
-        core = FileState(kernel, fd, f"<{name}>", reading, not reading, BUFFER, shared=True)
+        state = FileState(kernel, fd, f"<{name}>", reading, not reading, BUFFER, shared=True)
     except BaseException:
         os.close(fd)
         raise
-    core.limit = 0  # nothing is kept: nobody would write it when the loop ends
+    state.limit = 0  # unbuffered output: nobody would flush it when the loop ends
     if mode.endswith("b"):
-        return Stream(core, AsyncFile(core, Bytes(core), core.name, mode))
+        return AsyncFile(state, BinaryFile(state), state.name, mode)
     model = getattr(sys, name)
     encoding = getattr(model, "encoding", None) or "utf-8"
-    errors = getattr(model, "errors", None)
-    text = Text(core, encoding, errors, None, False)
-    return Stream(core, AsyncFile(core, text, core.name, mode))
+    text = TextFile(state, encoding, getattr(model, "errors", None), None, False)
+    return AsyncFile(state, text, state.name, mode)

@@ -1,8 +1,8 @@
-"""The three routes by which a file is read or written, and which of them there are here.
+"""The three routes to the data of a file, and which of them are available.
 
-What is in the page cache is read at once, on the spot. What has to wait for a disk
-goes through io_uring, where it can be set up, and else through a worker thread. The
-result is the same; how often each was used is counted, for `build_info`.
+Data in the page cache is read on the spot. A call that has to wait for a disk uses
+io_uring where available, and a worker thread otherwise. The result is the same; the use
+of each route is counted, for `build_info`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from giambio.drivers import interest
@@ -18,20 +19,20 @@ from giambio.drivers.uring import Ring
 from giambio.kernel.callback import Callback
 from giambio.kernel.kernel import Kernel
 
-__all__ = ["Counts", "FileRoute", "Switch", "counts", "ring_of", "routes", "switch"]
+__all__ = ["Counts", "FileRoute", "counts", "ring_of", "routes", "switch"]
 
-#: Reasons for having no io_uring that may be gone at the next attempt.
+#: Errors of setting up io_uring that may be gone at the next attempt.
 PASSING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 
 
 class FileRoute(NamedTuple):
-    """A way to the data of a file, as `build_info` tells of it.
+    """A route to the data of a file, as reported by `build_info`.
 
     Attributes:
         name: "page cache", "io_uring" or "worker threads".
-        problem: why it cannot be used here; "" if it can.
-        reads: how many reads it has served in this process.
-        others: how many other requests: opening, writing, asking for the size...
+        problem: why it is unavailable; "" if it is available.
+        reads: number of reads in this process.
+        others: number of other calls: opening, writing, asking for the size...
 
     Example:
         >>> import giambio
@@ -46,7 +47,7 @@ class FileRoute(NamedTuple):
 
 
 class Counts:
-    """How often each route was used."""
+    """Number of uses of each route."""
 
     __slots__ = (
         "cached_others",
@@ -66,25 +67,16 @@ class Counts:
         self.worker_others = 0
 
 
-class Switch:
-    """Which routes may be used by the files that are opened from now on; for the tests."""
-
-    __slots__ = ("io_uring", "page_cache")
-
-    def __init__(self) -> None:
-        self.page_cache = True
-        self.io_uring = True
-
-
 counts = Counts()
-switch = Switch()
+#: Routes that files opened from now on may use; for the tests.
+switch = SimpleNamespace(page_cache=True, io_uring=True)
 
-#: Why no ring can be set up in this process; "" as far as is known.
+#: Why io_uring is unavailable in this process; "" as far as is known.
 ring_problem = ""
 
 
 class LoopRing:
-    """The ring of one loop: set up when it is first needed, gone when the loop ends."""
+    """The io_uring of one loop: set up on first use, closed when the loop ends."""
 
     __slots__ = ("_driver", "_ring", "_source")
 
@@ -94,7 +86,7 @@ class LoopRing:
         self._source: Source | None = None
 
     def get(self, kernel: Kernel) -> Any:
-        """The ring, if there can be one."""
+        """Return the ring; None if io_uring is unavailable."""
         if self._ring is None and not ring_problem:
             self._set_up(kernel._driver)
         return self._ring
@@ -115,7 +107,7 @@ class LoopRing:
         self._source = source
 
     def _completed(self) -> None:
-        """The eventfd says so. It is read before the ring, so that nothing is missed."""
+        """Handle completions. The eventfd is drained before the ring, so that none is missed."""
         ring = self._ring
         if ring is not None:
             ring.drain_event()
@@ -123,7 +115,7 @@ class LoopRing:
             ring.reap()
 
     def loop_ended(self, forked: bool) -> None:
-        """The loop has ended, or this is a forked child, which leaves all to its parent."""
+        """Close the ring; a forked child leaves the driver to its parent."""
         ring = self._ring
         if ring is not None:
             self._ring = None
@@ -134,7 +126,7 @@ class LoopRing:
 
 
 def new_ring() -> Any:
-    """A new ring, or None if there can be none."""
+    """Set up a ring; None if io_uring is unavailable."""
     global ring_problem
     try:
         return Ring()
@@ -145,7 +137,7 @@ def new_ring() -> Any:
 
 
 def ring_of(kernel: Kernel) -> Any:
-    """The ring of a loop; None if it has to do without."""
+    """Return the ring of a loop; None if io_uring is unavailable."""
     service = kernel._services.get("io_uring")
     if service is None:
         service = kernel._services["io_uring"] = LoopRing()
@@ -153,7 +145,7 @@ def ring_of(kernel: Kernel) -> Any:
 
 
 def routes() -> tuple[FileRoute, ...]:
-    """What `build_info` tells of files."""
+    """The routes, for `build_info`."""
     if not ring_problem:
         ring = new_ring()
         if ring is not None:

@@ -17,8 +17,8 @@ from typing import Any
 from giambio.errors import BrokenResourceError, BrokenWorkerProcess, ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.runnable import Handle
-from giambio.processes import protocol
-from giambio.processes.child import AtWork, Child
+from giambio.processes import worker_protocol as protocol
+from giambio.processes.child import Child, at_work
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
 from giambio.tasks.cancel import CancelScope
 
@@ -64,7 +64,7 @@ class WorkerProcess:
         self._child.at_end = self._has_ended
         self._child.watch()
         try:
-            with AtWork(self._kernel):
+            with at_work(self._kernel):
                 await self._requests.send_all(first + protocol.frame(request))
                 header = await self._receive(protocol.HEADER)
                 return await self._receive(int.from_bytes(header, "big"))
@@ -78,7 +78,7 @@ class WorkerProcess:
 
         What it has forked may live on, and hold its ends of the pipes open.
         """
-        self._requests.close_now()
+        self._requests._close_now()
         self._replies.end()
 
     async def _receive(self, size: int) -> bytes:
@@ -104,29 +104,26 @@ class WorkerProcess:
 
     async def end(self) -> None:
         """Kill it, and wait until it is gone."""
-        self._close()
+        self.ask_to_end()
         self._child.kill()
         with CancelScope(shield=True):
             await self._child.wait()
 
     def end_now(self) -> None:
         """The same where nobody can wait."""
-        self._close()
+        self.ask_to_end()
         self._child.kill_and_reap()
 
     def ask_to_end(self) -> None:
-        """It ends by itself when nobody can send it anything any more."""
-        self._close()
+        """Close its pipes: it ends by itself when it can receive no more requests."""
+        self._requests._close_now()
+        self._replies._close_now()
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
         self._requests.forget()
         self._replies.forget()
         self._child.forget()
-
-    def _close(self) -> None:
-        self._requests.close_now()
-        self._replies.close_now()
 
 
 class Pool:
@@ -244,7 +241,7 @@ def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
     path = [folder for folder in sys.path if isinstance(folder, str)]
     program = (
         f"import sys; sys.path[:] = {path!r}; "
-        "from giambio.processes.worker import main; main({}, {})"
+        "from giambio.processes.worker_main import main; main({}, {})"
     )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     opened: list[int] = []

@@ -1,9 +1,8 @@
-"""Bytes of a file: what `io.BufferedReader` and `io.BufferedWriter` do, over async requests.
+"""A binary file: `io.BufferedReader` and `io.BufferedWriter`, over async system calls.
 
-What was read ahead and what waits to be written are kept in the `FileState`, and are
-in order at every ``await``: whatever is cancelled or fails there, no byte that was
-read is lost, and what was accepted for writing is kept until it is written. Whoever
-calls these functions has the file's turn.
+The read-ahead and the write buffer are in the `FileState`, and are consistent at every
+``await``: a cancellation or an error there loses no byte that was read, and data that
+was accepted for writing is kept until it is written. The caller holds the file's lock.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 from giambio.drivers import nowait
 from giambio.errors import BrokenResourceError
 from giambio.files.file_state import FileState
-from giambio.files.requests import (
+from giambio.files.file_syscalls import (
     close_descriptor,
     read_some,
     size_of,
@@ -25,11 +24,11 @@ from giambio.files.requests import (
 )
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Bytes"]
+__all__ = ["BinaryFile"]
 
 
-class Bytes:
-    """The methods of a binary file, for the task whose turn it is."""
+class BinaryFile:
+    """The methods of a binary file, for the task that holds its lock."""
 
     __slots__ = ("_file",)
 
@@ -39,7 +38,7 @@ class Bytes:
     # -- reading ----------------------------------------------------------------------
 
     async def read(self, size: int) -> bytes:
-        """Read so many bytes, or all if `size` is below zero; fewer only at the end."""
+        """Read `size` bytes, or all if negative; fewer only at the end."""
         self._check_readable()
         file = self._file
         if size == 0:
@@ -62,7 +61,7 @@ class Bytes:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _piece(self, size: int) -> bytes:
-        """Take at most `size` bytes (below zero: any number), as cheaply as possible."""
+        """Take at most `size` bytes (negative: any number), as cheaply as possible."""
         file = self._file
         if not file.unread():
             if size < 0:
@@ -73,7 +72,7 @@ class Bytes:
         return self._take(size if size >= 0 else file.unread())
 
     def _take(self, size: int) -> bytes:
-        """Take at most so many bytes out of the buffer."""
+        """Take at most `size` bytes from the read-ahead."""
         file = self._file
         if size >= file.unread():
             return file.take_ahead()
@@ -98,7 +97,7 @@ class Bytes:
         return await self.read_available(max_size)
 
     async def read_available(self, size: int) -> bytes:
-        """Read what there is, at most `size` bytes, and wait only if that is nothing."""
+        """Read the available bytes, at most `size`; wait only if there are none."""
         self._check_readable()
         await self.flush()
         if self._file.unread():
@@ -106,7 +105,7 @@ class Bytes:
         return await read_some(self._file, size)
 
     async def readline(self, size: int) -> bytes:
-        """Read to the end of the line; at most `size` bytes if that is not below zero."""
+        """Read a line; at most `size` bytes, unless negative."""
         self._check_readable()
         await self.flush()
         file = self._file
@@ -129,7 +128,7 @@ class Bytes:
         return b"".join(pieces)
 
     async def readlines(self, hint: int) -> list[bytes]:
-        """Read lines, until they have more than `hint` bytes if that is above zero."""
+        """Read lines until they exceed `hint` bytes; all if it is not positive."""
         lines: list[bytes] = []
         total = 0
         try:
@@ -144,7 +143,7 @@ class Bytes:
         return lines
 
     async def readinto(self, buffer: Any) -> int:
-        """Read into a buffer until it is full or the file ends; the number of bytes."""
+        """Read into a buffer until it is full or the file ends; return the number of bytes."""
         view = memoryview(buffer).cast("B")
         data = await self.read(len(view))
         view[: len(data)] = data
@@ -157,11 +156,10 @@ class Bytes:
     # -- writing ----------------------------------------------------------------------
 
     async def write(self, data: Any) -> int:
-        """Take data for writing; the number of bytes, which is all of them if buffered.
+        """Buffer data for writing; return the number of bytes, all of them if buffered.
 
-        What does not fit is made room for first, so a write that is cancelled or fails
-        there has taken nothing. Only one that is larger than the buffer may have written
-        a part.
+        Room is made first, so a write that is cancelled or fails there has accepted
+        nothing. Only one larger than the buffer may have written a part.
         """
         file = self._file
         self._check_writable("write")
@@ -183,7 +181,7 @@ class Bytes:
         return size
 
     async def flush(self) -> None:
-        """Hand all that was taken for writing to the system; what fails is kept."""
+        """Write the buffer to the system; on an error, the rest is kept."""
         file = self._file
         while file.pending:
             data = file.pending[0] if len(file.pending) == 1 else b"".join(file.pending)
@@ -193,7 +191,7 @@ class Bytes:
             file.pending = [data[count:]] if count < len(data) else []
 
     async def send_all(self, data: Any) -> None:
-        """Write and flush; what was not sent when it was cancelled is sent before anything else."""
+        """Write and flush; cancelled, the rest is sent before anything else."""
         file = self._file
         self._check_writable("send_all")
         data = as_bytes(data)
@@ -207,12 +205,12 @@ class Bytes:
             raise BrokenResourceError("nobody reads from this pipe any more") from exc
 
     async def fsync(self) -> None:
-        """Flush, and have the system write it to the disk."""
+        """Flush, and write the file to the disk."""
         await self.flush()
         await sync(self._file)
 
     async def truncate(self, size: int | None) -> int:
-        """Cut the file off at a size, by default where we are."""
+        """Set the size of the file, by default to the position."""
         self._check_writable("truncate")
         await self.flush()
         self._forget_ahead()
@@ -225,7 +223,7 @@ class Bytes:
         """Flush, and close in any case."""
         file = self._file
         try:
-            # A disk will take it soon; a pipe may never do, so there a cancellation counts.
+            # A disk accepts data soon; a pipe may never do, so there a cancellation counts.
             with CancelScope(shield=not file.pollable):
                 await self.flush()
         except BaseException as exc:
@@ -236,12 +234,12 @@ class Bytes:
             with CancelScope(shield=True):
                 await close_descriptor(file)
 
-    def close_now(self) -> None:
-        """Close it here and now."""
-        self._file.close_now()
+    def _close_now(self) -> None:
+        """Close the file on the spot; this may block."""
+        self._file._close_now()
 
     def is_open(self) -> bool:
-        """Tell whether it is open."""
+        """Whether the file is open."""
         return self._file.fd >= 0
 
     # -- what it is -------------------------------------------------------------------
@@ -251,19 +249,19 @@ class Bytes:
         return self._file.fd
 
     def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
+        """Whether the file is a terminal."""
         return os.isatty(self._file.fd)
 
     def readable(self) -> bool:
-        """Tell whether it is open for reading."""
+        """Whether the file is open for reading."""
         return self._file.readable
 
     def writable(self) -> bool:
-        """Tell whether it is open for writing."""
+        """Whether the file is open for writing."""
         return self._file.writable
 
     def seekable(self) -> bool:
-        """Tell whether it has a position."""
+        """Whether the file has a position."""
         return self._file.seekable
 
     def _check_writable(self, what: str) -> None:
@@ -271,7 +269,7 @@ class Bytes:
             raise io.UnsupportedOperation(f"{what}: this file was opened for reading only")
 
     def _forget_ahead(self) -> None:
-        """Stand where the reader is: what was read ahead is of no use to a writer."""
+        """Drop the read-ahead, and move the file back to the reader's position."""
         file = self._file
         if file.seekable and file.ahead:
             if file.unread():
@@ -285,12 +283,12 @@ class Bytes:
         return self.position()
 
     def position(self) -> int:
-        """Where the next byte is read or written."""
+        """Offset of the next byte to read or write."""
         file = self._file
         return os.lseek(file.fd, 0, os.SEEK_CUR) - file.unread() + file.pending_size
 
     async def seek(self, offset: int, whence: int) -> int:
-        """Go to another place: the new position."""
+        """Seek, and return the new position."""
         file = self._file
         await self.flush()
         if whence == os.SEEK_CUR:
@@ -310,7 +308,7 @@ class Bytes:
 
 
 def as_bytes(data: Any) -> Any:
-    """Data as something with a length in bytes and no gaps, copied only if need be."""
+    """Return data as contiguous bytes, copied only if necessary."""
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):

@@ -1,8 +1,8 @@
-"""Text of a file: what `io.TextIOWrapper` does, over the async bytes of `buffered`.
+"""A text file: `io.TextIOWrapper`, over the async bytes of `BinaryFile`.
 
 Decoding, newline translation and the cookies of `tell` are the standard library's
-own, fed in memory. At every ``await`` the decoded text and the bytes that it came
-from are in order, so whatever is cancelled or fails there loses nothing.
+own, fed in memory. At every ``await`` the decoded text and its bytes are consistent,
+so a cancellation or an error there loses nothing.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import struct
 from typing import Any
 
-from giambio.files.binary_mode import Bytes
+from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import FileState
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Text"]
+__all__ = ["TextFile"]
 
-#: Where the parts of CPython's cookies begin, and how wide they are, in bits: from where
-#: to read, in which state of the decoder, how many bytes to feed it, how many characters
-#: to skip then, and whether that is the end.
-START, FLAGS, FEED, SKIP, END = (0, 64), (64, 32), (96, 32), (128, 32), (160, 8)
+#: CPython's cookies: where to read from, the state of the decoder there, how many bytes to
+#: feed it, how many characters to skip then, and whether that is the end.
+COOKIE = struct.Struct("<QIIIB")
 
 
-class Text:
-    """The methods of a text file, for the task whose turn it is."""
+class TextFile(BinaryFile):
+    """The methods of a text file, for the task that holds its lock.
+
+    Reading and seeking are in characters here, and in bytes in the base class.
+    """
 
     __slots__ = (
-        "_bytes",
         "_decoder",
         "_encoder",
         "_fed",
-        "_file",
         "_flags",
         "_newline",
         "_text",
@@ -42,6 +43,7 @@ class Text:
         "errors",
         "line_buffering",
     )
+    _used: int
 
     def __init__(
         self,
@@ -51,48 +53,42 @@ class Text:
         newline: str | None,
         line_buffering: bool,
     ) -> None:
-        # Python's own judges the arguments, and knows the defaults.
+        # Python's own class checks the arguments, and knows the defaults.
         model = io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)
         self.encoding: str = model.encoding
         self.errors: str = model.errors or "strict"
         self.line_buffering = line_buffering
-        self._file = file
-        self._bytes = Bytes(file)
+        super().__init__(file)
         self._newline = newline
         self._write_newline = os.linesep if newline is None else newline or "\n"
         self._encoder = codecs.getincrementalencoder(self.encoding)(self.errors)
         self._decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
         if not newline:
             self._decoder = io.IncrementalNewlineDecoder(self._decoder, newline is None)
-        # Decoded text, how much of it is used, and what it was decoded from: the state of
-        # the decoder before, and the bytes since.
-        self._text = ""
-        self._used = 0
-        self._flags = 0
-        self._fed: list[bytes] = []
-        if file.writable and file.seekable and self._bytes.position():
+        self._hold()
+        if file.writable and file.seekable and self.position():
             self._encoder.setstate(0)  # not the place for a byte order mark
 
     @property
     def newlines(self) -> Any:
-        """The kinds of line ends that were seen; None if that is not known."""
+        """Kinds of line ends seen so far; None if unknown."""
         return getattr(self._decoder, "newlines", None)
 
     # -- reading ----------------------------------------------------------------------
 
-    async def read(self, size: int) -> str:
-        """Read so many characters, or all if `size` is below zero; fewer only at the end."""
+    async def read(self, size: int) -> str:  # type: ignore[override]
+        """Read `size` characters, or all if negative; fewer only at the end."""
         if size < 0:
-            decoded = self._decode(await self._bytes.read(-1), True)
-            text = self._take(self._unread()) + decoded
-            self._forget_text()
+            decoded = self._decode(await super().read(-1), True)
+            text = self._take_text(self._unread()) + decoded
+            self._hold()
             return text
         while self._unread() < size and await self._decode_more(size):
             pass
-        return self._take(size)
+        return self._take_text(size)
 
-    async def readline(self, size: int) -> str:
-        """Read to the end of the line; at most `size` characters if that is not below zero."""
+    async def readline(self, size: int) -> str:  # type: ignore[override]
+        """Read a line; at most `size` characters, unless negative."""
         seen = 0
         while True:
             length = self._line_length(seen)
@@ -104,10 +100,10 @@ class Text:
                 break
         if size >= 0:
             length = min(length, size) if length else size
-        return self._take(length)
+        return self._take_text(length)
 
-    async def readlines(self, hint: int) -> list[str]:
-        """Read lines, until they have more than `hint` characters if that is above zero."""
+    async def readlines(self, hint: int) -> list[str]:  # type: ignore[override]
+        """Read lines until they exceed `hint` characters; all if it is not positive."""
         while (hint <= 0 or self._unread() <= hint) and await self._decode_more(hint):
             pass
         start = self._used
@@ -121,7 +117,7 @@ class Text:
         return lines
 
     def _line_length(self, seen: int) -> int:
-        """How long the next line is; 0 if its end has not come, which `seen` have not either."""
+        """Length of the next line; 0 without its end, which the first `seen` characters lack."""
         start = self._used + seen
         if self._newline == "":
             ends = [self._text.find(end, start) for end in ("\n", "\r")]
@@ -134,14 +130,12 @@ class Text:
         return found + width - self._used if found >= 0 else 0
 
     async def _decode_more(self, size: int) -> bool:
-        """Decode some more of the file; False at its end."""
+        """Read and decode some more; False at the end of the file."""
         if not self._unread():
-            buffered, self._flags = self._decoder.getstate()
-            self._fed = [buffered] if buffered else []
-            self._text = ""
-            self._used = 0
-        # The longer the line, the larger the pieces, or a long one would take for ever.
-        data = await self._bytes.read_available(max(self._file.fill, size, self._unread()))
+            buffered, flags = self._decoder.getstate()
+            self._hold(flags=flags, fed=buffered)
+        # Pieces grow with the line, or a long one would take quadratic time.
+        data = await self.read_available(max(self._file.fill, size, self._unread()))
         self._text += self._decode(data, not data)
         if data:
             self._fed.append(data)
@@ -158,22 +152,26 @@ class Text:
     def _unread(self) -> int:
         return len(self._text) - self._used
 
-    def _take(self, size: int) -> str:
-        """Take at most so many characters."""
+    def _take_text(self, size: int) -> str:
+        """Take at most `size` characters."""
         text = self._text[self._used : self._used + size]
         self._used += len(text)
         return text
 
-    def _forget_text(self) -> None:
-        self._text = ""
-        self._used = 0
-        self._flags = 0
-        self._fed = []
+    def _hold(self, text: str = "", used: int = 0, flags: int = 0, fed: bytes = b"") -> None:
+        """Set the decoded text, and how much of it is used.
+
+        It was decoded from the bytes that the decoder was `fed`, in the state `flags`.
+        """
+        self._text = text
+        self._used = used
+        self._flags = flags
+        self._fed = [fed] if fed else []
 
     # -- writing ----------------------------------------------------------------------
 
     async def write(self, text: Any) -> int:
-        """Take text for writing; the number of characters, which is all of them."""
+        """Encode and buffer text; return its length."""
         if not isinstance(text, str):
             raise TypeError(f"write() needs a str in a text file, not {type(text).__name__}")
         if not self._file.writable:
@@ -186,24 +184,24 @@ class Text:
             translated = text.replace("\n", self._write_newline)
         state = self._encoder.getstate()
         try:
-            await self._bytes.write(self._encoder.encode(translated))
+            await super().write(self._encoder.encode(translated))
         except BaseException:
             self._encoder.setstate(state)
             raise
         if self.line_buffering and (has_line_end or "\r" in text):
-            await self._bytes.flush()
+            await self.flush()
         return len(text)
 
     async def _go_to_reader(self) -> None:
-        """Write where the reader is, and not where what it has decoded ends."""
+        """Move the file to the reader's position, from the end of the decoded text."""
         if self._file.seekable and self._unread():
-            cookie = self.cookie()
-            await self._bytes.seek(part(cookie, START) + part(cookie, FEED), os.SEEK_SET)
-        self._forget_text()
+            start, _, feed, *_ = parse_cookie(self.cookie())
+            await super().seek(start + feed, os.SEEK_SET)
+        self._hold()
         self._decoder.reset()
 
     async def readinto(self, buffer: Any) -> int:
-        """Text does not fit into a buffer of bytes."""
+        """Raise: text does not fit into a buffer of bytes."""
         raise io.UnsupportedOperation("readinto: this is a text file; open it with 'rb'")
 
     async def receive(self, max_size: int) -> bytes:
@@ -214,55 +212,35 @@ class Text:
         """See `readinto`."""
         raise io.UnsupportedOperation("send_all: this is a text file; open it with 'wb'")
 
-    async def flush(self) -> None:
-        """See `Bytes.flush`."""
-        await self._bytes.flush()
-
-    async def close(self) -> None:
-        """See `Bytes.close`."""
-        await self._bytes.close()
-
-    def close_now(self) -> None:
-        """See `Bytes.close_now`."""
-        self._bytes.close_now()
-
-    def is_open(self) -> bool:
-        """See `Bytes.is_open`."""
-        return self._bytes.is_open()
-
-    async def fsync(self) -> None:
-        """See `Bytes.fsync`."""
-        await self._bytes.fsync()
-
     async def truncate(self, size: int | None) -> int:
-        """See `Bytes.truncate`."""
+        """See `BinaryFile.truncate`."""
         if self._fed or self._text:
             await self._go_to_reader()
-        return await self._bytes.truncate(size)
+        return await super().truncate(size)
 
     # -- the position -----------------------------------------------------------------
 
     async def tell(self) -> int:
         """See `AsyncFile.tell`."""
         if self._file.appending:
-            await self.flush()  # only the system knows where that ends
+            await self.flush()  # only the system knows the end of the file
         return self.cookie()
 
     def cookie(self) -> int:
-        """A cookie for `seek`; a position if no decoder has to be brought into a state."""
-        position = self._bytes.position()
+        """Cookie for `seek`: the position, unless the decoder has a state."""
+        position = self.position()
         if not self._fed and not self._text:
-            return position | self._flags << FLAGS[0]
-        # Python's own finds it out in a copy of what was decoded. It stands at 1 there,
-        # because at 0 it would start its decoder anew.
+            return position | self._flags << 64
+        # Python's own class computes it on a copy of the bytes. They begin at 1, because at 0
+        # it would reset its decoder.
         fed = b"".join(self._fed)
         model = io.TextIOWrapper(io.BytesIO(b"\0" + fed), self.encoding, self.errors, self._newline)
-        model.seek(1 | self._flags << FLAGS[0])
+        model.seek(1 | self._flags << 64)
         model.read(self._used)
         return model.tell() - 1 + position - len(fed)
 
     async def seek(self, cookie: int, whence: int) -> int:
-        """Go to where `tell` gave the cookie, to the beginning or the end."""
+        """Seek to a cookie of `tell`, to the beginning or the end."""
         if whence == os.SEEK_CUR:
             if cookie:
                 raise io.UnsupportedOperation("text can only be sought by what tell() returned")
@@ -270,56 +248,32 @@ class Text:
         elif whence == os.SEEK_END:
             if cookie:
                 raise io.UnsupportedOperation("text can only be sought to its very end")
-            cookie = await self._bytes.seek(0, os.SEEK_END)
+            cookie = await super().seek(0, os.SEEK_END)
         elif whence != os.SEEK_SET:
             raise ValueError(f"whence must be 0, 1 or 2, not {whence!r}")
         if cookie < 0:
             raise ValueError(f"negative seek position {cookie!r}")
-        start, flags = part(cookie, START), part(cookie, FLAGS)
-        await self._bytes.seek(start, os.SEEK_SET)
-        self._forget_text()
+        start, flags, feed, skip, end = parse_cookie(cookie)
+        await super().seek(start, os.SEEK_SET)
         if start or flags:
             self._decoder.setstate((b"", flags))
         else:
             self._decoder.reset()
-        skip = part(cookie, SKIP)
         if start or skip:
             self._encoder.setstate(0)  # not the place for a byte order mark
         else:
             self._encoder.reset()
-        self._flags = flags
+        self._hold(flags=flags)
         if skip:
-            with CancelScope(shield=True):  # what is sought half-way is nowhere
-                data = await self._bytes.read(part(cookie, FEED))
-            self._fed = [data]
-            self._text = self._decode(data, bool(part(cookie, END)))
-            if len(self._text) < skip:
+            with CancelScope(shield=True):  # half-way, the position would be lost
+                fed = await super().read(feed)
+            text = self._decode(fed, bool(end))
+            self._hold(text, min(skip, len(text)), flags, fed)
+            if len(text) < skip:
                 raise OSError("can't restore logical file position")
-            self._used = skip
         return cookie
 
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._bytes.fileno()
 
-    def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
-        return self._bytes.isatty()
-
-    def readable(self) -> bool:
-        """Tell whether it is open for reading."""
-        return self._bytes.readable()
-
-    def writable(self) -> bool:
-        """Tell whether it is open for writing."""
-        return self._bytes.writable()
-
-    def seekable(self) -> bool:
-        """Tell whether it has a position."""
-        return self._bytes.seekable()
-
-
-def part(cookie: int, place: tuple[int, int]) -> int:
-    """A part of a cookie."""
-    begin, width = place
-    return cookie >> begin & (1 << width) - 1
+def parse_cookie(cookie: int) -> tuple[int, ...]:
+    """Take a cookie apart; see `COOKIE`."""
+    return COOKIE.unpack(cookie.to_bytes(COOKIE.size, "little"))

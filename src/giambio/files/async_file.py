@@ -17,9 +17,9 @@ from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 
 from giambio._build.sealed import final
 from giambio.errors import is_cancellation
-from giambio.files.binary_mode import Bytes
-from giambio.files.file_operations import Read, Turn
-from giambio.files.file_state import FileState, Turns, closed_error
+from giambio.files.binary_file import BinaryFile
+from giambio.files.file_operations import AcquireFile, Read
+from giambio.files.file_state import FileState, OperationLock, closed_error
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import Immediate
 from giambio.net.wait_fd import end_watches
@@ -62,16 +62,16 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         ['one\\n', 'two\\n']
     """
 
-    __slots__ = ("__weakref__", "_layer", "_mode", "_name", "_quick", "_turns")
+    __slots__ = ("__weakref__", "_layer", "_mode", "_name", "_quick", "_lock")
 
-    def __init__(self, turns: Turns, layer: Any, name: Any, mode: str) -> None:
-        self._turns = turns
-        # `Bytes`, `Text` or `Foreign`.
+    def __init__(self, lock: OperationLock, layer: Any, name: Any, mode: str) -> None:
+        self._lock = lock
+        # `BinaryFile`, `TextFile` or `WrappedFile`.
         self._layer: Any = layer
         self._name = name
         self._mode = mode
         # A binary file of ours, which can be read without any ceremony.
-        self._quick: Any = turns if isinstance(layer, Bytes) else None
+        self._quick: Any = lock if type(layer) is BinaryFile else None
 
     # -- reading ----------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             data: Any = await Read(self._quick, size)
             if data is not None:
                 return data  # type: ignore[no-any-return]
-        return await self._in_turn(self._layer.read, size)
+        return await self._locked(self._layer.read, size)
 
     async def readline(self, size: int | None = -1) -> AnyStr:
         """Read a line, with its end.
@@ -142,7 +142,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             'one\\n'
         """
-        return await self._in_turn(self._layer.readline, count("readline()", size))
+        return await self._locked(self._layer.readline, count("readline()", size))
 
     async def readlines(self, hint: int | None = -1) -> list[AnyStr]:
         """Read lines, to the end of the file by default.
@@ -170,7 +170,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             ['one\\n', 'two\\n']
         """
-        return await self._in_turn(self._layer.readlines, count("readlines()", hint))
+        return await self._locked(self._layer.readlines, count("readlines()", hint))
 
     async def readinto(self, buffer: Any) -> int:
         """Read bytes into a buffer, until it is full or the file ends.
@@ -202,7 +202,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         if memoryview(buffer).readonly:
             raise TypeError(f"readinto() needs a writable buffer, not {type(buffer).__name__}")
-        return await self._in_turn(self._layer.readinto, buffer)
+        return await self._locked(self._layer.readinto, buffer)
 
     async def receive(self, max_size: int = 65536) -> bytes:
         """Read what there is, and wait if that is nothing: a binary file as a `ReceiveStream`.
@@ -233,13 +233,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         if count("receive()", max_size) < 1:
             raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
-        return await self._in_turn(self._layer.receive, max_size)
+        return await self._locked(self._layer.receive, max_size)
 
     def __aiter__(self) -> AsyncFile[AnyStr]:
         return self
 
     async def __anext__(self) -> AnyStr:
-        line = await self._in_turn(self._layer.readline, -1)
+        line = await self._locked(self._layer.readline, -1)
         if not line:
             raise StopAsyncIteration
         return line  # type: ignore[no-any-return]
@@ -281,7 +281,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        return await self._in_turn(self._layer.write, data)
+        return await self._locked(self._layer.write, data)
 
     async def writelines(self, lines: Iterable[Any]) -> None:
         """Write several pieces; nobody else writes in between.
@@ -303,7 +303,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._in_turn(self._writelines, lines)
+        await self._locked(self._writelines, lines)
 
     async def _writelines(self, lines: Iterable[Any]) -> None:
         for line in lines:
@@ -332,7 +332,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._in_turn(self._layer.send_all, data)
+        await self._locked(self._layer.send_all, data)
 
     async def flush(self) -> None:
         """Hand all that was taken for writing to the system.
@@ -353,7 +353,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        await self._in_turn(self._layer.flush)
+        await self._locked(self._layer.flush)
 
     async def fsync(self) -> None:
         """Flush, and have the system write the file to the disk: `os.fsync`.
@@ -372,7 +372,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._in_turn(self._layer.fsync)
+        await self._locked(self._layer.fsync)
 
     async def truncate(self, size: int | None = None) -> int:
         """Cut the file off, or enlarge it with zeros. The position stays.
@@ -399,7 +399,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._in_turn(self._layer.truncate, size)
+        return await self._locked(self._layer.truncate, size)
 
     # -- the position -----------------------------------------------------------------
 
@@ -431,7 +431,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._in_turn(self._layer.seek, offset, whence)
+        return await self._locked(self._layer.seek, offset, whence)
 
     async def tell(self) -> int:
         """Where we are in the file: in bytes; for text it is only good for `seek`.
@@ -453,7 +453,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        return await self._in_turn(self._layer.tell)
+        return await self._locked(self._layer.tell)
 
     # -- closing ----------------------------------------------------------------------
 
@@ -481,25 +481,27 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         return Closing(self)
 
-    def close_now(self) -> None:
+    def _close_now(self) -> None:
         """Flush and close without waiting for a turn. It may block."""
-        self._turns.closed = True
-        self._layer.close_now()
+        self._lock.closed = True
+        self._layer._close_now()
+
+    close_now = _close_now  # as `Closeable` calls it
 
     async def _close(self) -> None:
-        turns = self._turns
-        if not turns.closed and isinstance(turns, FileState) and turns.pollable:
-            turns.closed = True  # nobody need wait for it any longer
-            driver: Any = turns.kernel._driver
-            end_watches(driver, turns.fd)
+        lock = self._lock
+        if not lock.closed and isinstance(lock, FileState) and lock.pollable:
+            lock.closed = True  # nobody need wait for it any longer
+            driver: Any = lock.kernel._driver
+            end_watches(driver, lock.fd)
         with CancelScope(shield=True):
-            await Turn(turns, closing=True)
+            await AcquireFile(lock, closing=True)
         try:
             if self._layer.is_open():
                 await self._layer.close()
         finally:
-            turns.closed = True
-            turns.give_back()
+            lock.closed = True
+            lock.release()
         await checkpoint_if_cancelled()
 
     def __enter__(self) -> NoReturn:
@@ -515,20 +517,20 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
         if isinstance(exc, GeneratorExit):  # the loop was interrupted: nobody may wait
-            self.close_now()
+            self._close_now()
             return Immediate(None)
         return leave(self, exc)
 
     def __del__(self) -> None:
-        turns = self._turns
-        if isinstance(turns, FileState) and turns.fd >= 0:
+        lock = self._lock
+        if isinstance(lock, FileState) and lock.fd >= 0:
             warnings.warn(
-                f"{self!r} opened at {turns.made_at} was dropped without being closed",
+                f"{self!r} opened at {lock.made_at} was dropped without being closed",
                 ResourceWarning,
                 stacklevel=2,
                 source=None,
             )
-            self.close_now()
+            self._close_now()
 
     # -- what it is -------------------------------------------------------------------
 
@@ -545,7 +547,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     @property
     def closed(self) -> bool:
         """Whether it is closed."""
-        return self._turns.closed or not self._layer.is_open()
+        return self._lock.closed or not self._layer.is_open()
 
     @property
     def encoding(self) -> str | None:
@@ -623,16 +625,16 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         state = " closed" if self.closed else ""
         return f"<giambio.AsyncFile {self._name!r} mode {self._mode!r}{state}>"
 
-    async def _in_turn(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
+    async def _locked(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Do something when no other task uses the file."""
-        turns = self._turns
-        await Turn(turns)
+        lock = self._lock
+        await AcquireFile(lock)
         try:
-            if turns.closed:
+            if lock.closed:
                 raise closed_error()
             return await method(*args)
         finally:
-            turns.give_back()
+            lock.release()
 
 
 final(AsyncFile)
@@ -662,7 +664,7 @@ class Closing:
                 stacklevel=2,
                 source=None,
             )
-            file.close_now()
+            file._close_now()
 
 
 async def leave(file: AsyncFile[Any], exc: BaseException | None) -> None:

@@ -1,6 +1,6 @@
 """The program of a worker process: it calls what it is sent, until nobody sends any more.
 
-It is started by `pool.WorkerProcess`, with the numbers of two pipes. What the
+It is started by `worker_pool.WorkerProcess`, with the numbers of two pipes. What the
 functions print goes where the owner's output goes; there is no input. Ctrl-C is
 left to the owner, who kills the worker when the call is cancelled.
 """
@@ -14,7 +14,7 @@ import types
 from types import FrameType
 from typing import Any
 
-from giambio.processes import protocol
+from giambio.processes import worker_protocol as protocol
 from giambio.threads.call import refuse_async
 
 __all__ = ["loading_main", "main"]
