@@ -827,7 +827,7 @@ def test_nothing_is_written_to_whoever_has_the_number_next(run: Run, tmp_path: P
             if number % 2:
                 await file.close()
             else:
-                file._close_now()
+                file.close_now()
             assert set(path.read_bytes()) <= set(letter)
 
     async def main() -> None:

@@ -481,12 +481,10 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         return Closing(self)
 
-    def _close_now(self) -> None:
+    def close_now(self) -> None:
         """Flush and close without waiting for a turn. It may block."""
         self._lock.closed = True
-        self._layer._close_now()
-
-    close_now = _close_now  # as `Closeable` calls it
+        self._layer.close_now()
 
     async def _close(self) -> None:
         lock = self._lock
@@ -517,7 +515,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
         if isinstance(exc, GeneratorExit):  # the loop was interrupted: nobody may wait
-            self._close_now()
+            self.close_now()
             return Immediate(None)
         return leave(self, exc)
 
@@ -530,7 +528,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
                 stacklevel=2,
                 source=None,
             )
-            self._close_now()
+            self.close_now()
 
     # -- what it is -------------------------------------------------------------------
 
@@ -664,7 +662,7 @@ class Closing:
                 stacklevel=2,
                 source=None,
             )
-            file._close_now()
+            file.close_now()
 
 
 async def leave(file: AsyncFile[Any], exc: BaseException | None) -> None:

@@ -234,9 +234,9 @@ class BinaryFile:
             with CancelScope(shield=True):
                 await close_descriptor(file)
 
-    def _close_now(self) -> None:
+    def close_now(self) -> None:
         """Close the file on the spot; this may block."""
-        self._file._close_now()
+        self._file.close_now()
 
     def is_open(self) -> bool:
         """Whether the file is open."""

@@ -52,4 +52,4 @@ cdef class FileState(OperationLock):
     cpdef object suspend(self)
     cpdef object resume(self, Kernel kernel, int fd)
     cpdef int surrender(self) except? -1
-    cpdef object _close_now(self)
+    cpdef object close_now(self)

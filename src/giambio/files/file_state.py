@@ -209,7 +209,7 @@ class FileState(OperationLock):
         if self.pollable:
             self.how = nowait.NOWAIT
 
-    def _close_now(self) -> None:
+    def close_now(self) -> None:
         """Flush, unless that has to wait for a reader, and close; this may block."""
         if self.fd < 0:
             return

@@ -247,9 +247,9 @@ async def close_descriptor(file: FileState) -> None:
             await close_by_ring(file, ring)
         elif loop._threads:
             counts.worker_others += 1
-            await in_worker("closing a file", file._close_now)
+            await in_worker("closing a file", file.close_now)
     finally:
-        file._close_now()
+        file.close_now()
 
 
 async def close_by_ring(file: FileState, ring: Any) -> None:

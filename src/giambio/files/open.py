@@ -258,5 +258,5 @@ def make_file(
         text = TextFile(file, encoding, errors, newline, by_line)
         return AsyncFile(file, text, name, mode.text)
     except BaseException:
-        file._close_now()
+        file.close_now()
         raise

@@ -78,7 +78,7 @@ class WrappedFile:
         with CancelScope(shield=True):
             await self._call("close")
 
-    def _close_now(self) -> None:
+    def close_now(self) -> None:
         """Close the file on the spot; this may block."""
         self._file.close()
 

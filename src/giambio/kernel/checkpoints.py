@@ -122,7 +122,7 @@ final(Sleep)
 SLEEPS = FreeList(Sleep)
 
 
-def checkpoint() -> Operation:
+def checkpoint() -> Operation[None]:
     """Let others run, once; and notice a cancellation.
 
     For a computation that never waits for anything. Every other operation of
@@ -145,7 +145,7 @@ def checkpoint() -> Operation:
     return Checkpoint("checkpoint()", False)
 
 
-def checkpoint_if_cancelled() -> Operation:
+def checkpoint_if_cancelled() -> Operation[None]:
     """Raise a pending cancellation; if there is none, go on without giving way.
 
     Raises:
@@ -160,7 +160,7 @@ def checkpoint_if_cancelled() -> Operation:
     return CheckpointIfCancelled()
 
 
-def cancel_shielded_checkpoint() -> Operation:
+def cancel_shielded_checkpoint() -> Operation[None]:
     """Let others run, once, and do not notice a cancellation.
 
     The other half of a checkpoint: it always gives way and never raises.
@@ -172,7 +172,7 @@ def cancel_shielded_checkpoint() -> Operation:
     return Checkpoint("cancel_shielded_checkpoint()", True)
 
 
-def sleep(seconds: float) -> Operation:
+def sleep(seconds: float) -> Operation[None]:
     """Wait for some time, while others run.
 
     Parameters:
@@ -209,7 +209,7 @@ def new_sleep(delay: float, deadline: float) -> Sleep:
     return operation
 
 
-def sleep_until(deadline: float) -> Operation:
+def sleep_until(deadline: float) -> Operation[None]:
     """Wait until a time of the loop's clock; if it has passed, give way once.
 
     Parameters:
@@ -234,7 +234,7 @@ def sleep_until(deadline: float) -> Operation:
     return new_sleep(-1.0, float(deadline))
 
 
-def sleep_forever() -> Operation:
+def sleep_forever() -> Operation[None]:
     """Wait until cancelled.
 
     Raises:

@@ -10,11 +10,11 @@ __all__ = ["NOTHING", "Closed", "Immediate", "Operation", "Wait", "current_kerne
 
 _T_co = TypeVar("_T_co", covariant=True, default=Any)
 
-# Generic, which the class cannot be that is compiled.
+# Generic, which a compiled class cannot be. `result` is left out on purpose: where an `await` was
+# forgotten, `.result()` is to be an error of types.
 class Operation(Park, Generic[_T_co]):
     what: str
     state: int
-    result: Any
     shielded: bool
     kernel: Kernel | None
     task: BaseTask | None

@@ -72,6 +72,15 @@ class Task(BaseTask, Generic[_T_co]):
     _scope: Scope | None
     _supervisor: Supervisor | None
     _supervisors: list[Supervisor] | None
+    _told: Scope | None
+    def _prepare(
+        self,
+        kernel: Kernel,
+        coro: Coroutine[Any, Any, Any],
+        context: Context,
+        supervisor: Supervisor,
+        name: str | None,
+    ) -> None: ...
     def _failed(self) -> bool: ...
     def _failure(self) -> BaseException: ...
     def _problem(self, what: str) -> BaseException: ...

@@ -39,13 +39,11 @@ class PipeEnd(Closeable):
         """The descriptor's number; -1 when it is closed."""
         return -1 if self._file.closed else self._file.fileno()
 
-    def _close_now(self) -> None:
-        """See `Closeable._close_now`."""
+    def close_now(self) -> None:
+        """See `Closeable.close_now`."""
         if not self._file.closed:
             self._end_watches()
             self._file.close()
-
-    close_now = _close_now  # as `Closeable` calls it
 
     def _end_watches(self) -> None:
         """Have those look again who wait."""

@@ -242,7 +242,7 @@ class Process:
         """Close the pipes, and do not go before the program has ended."""
         for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
-                pipe._close_now()
+                pipe.close_now()
         if isinstance(exc, GeneratorExit):  # the coroutine is being closed, and cannot wait
             self._child.kill_and_reap()
         elif exc is not None:

@@ -78,7 +78,7 @@ class WorkerProcess:
 
         What it has forked may live on, and hold its ends of the pipes open.
         """
-        self._requests._close_now()
+        self._requests.close_now()
         self._replies.end()
 
     async def _receive(self, size: int) -> bytes:
@@ -116,8 +116,8 @@ class WorkerProcess:
 
     def ask_to_end(self) -> None:
         """Close its pipes: it ends by itself when it can receive no more requests."""
-        self._requests._close_now()
-        self._replies._close_now()
+        self._requests.close_now()
+        self._replies.close_now()
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""

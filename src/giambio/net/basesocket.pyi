@@ -1,0 +1,56 @@
+import socket as stdlib_socket
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self, TypeAlias, overload
+
+from typing_extensions import Buffer
+
+from giambio.kernel.operation import Operation
+from giambio.net.socket_state import SocketState
+
+__all__ = ["BaseSocket", "take_over"]
+
+_Address: TypeAlias = (
+    str
+    | bytes
+    | PathLike[str]
+    | PathLike[bytes]
+    | tuple[str, int]
+    | tuple[str, int, int]
+    | tuple[str, int, int, int]
+)
+
+class BaseSocket(SocketState):
+    def close(self) -> Operation[None]: ...
+    def aclose(self) -> Operation[None]: ...
+    def close_now(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+    def __aenter__(self) -> Operation[Self]: ...
+    def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Operation[None]: ...
+    def __del__(self) -> None: ...
+    def bind(self, address: _Address) -> None: ...
+    def fileno(self) -> int: ...
+    @property
+    def family(self) -> int: ...
+    def getsockname(self) -> Any: ...
+    def getpeername(self) -> Any: ...
+    def setsockopt(self, level: int, option: int, value: int | Buffer) -> None: ...
+    @overload
+    def getsockopt(self, level: int, option: int) -> int: ...
+    @overload
+    def getsockopt(self, level: int, option: int, size: int) -> bytes: ...
+
+def take_over(
+    cls: type[BaseSocket], what: str, sock: stdlib_socket.socket, wanted: int, hint: str
+) -> None: ...
