@@ -291,7 +291,7 @@ def test_instructions_are_those_of_a_function_itself(
 
 def test_a_profile_names_functions_as_their_authors_did(harness: SimpleNamespace) -> None:
     readable = harness.profile.readable
-    assert readable("__pyx_f_7giambio_6kernel_4task_4Task_exited") == "Task._exited"
+    assert readable("__pyx_f_7giambio_6kernel_4task_4Task_exited") == "Task.exited"
     assert readable("__pyx_pw_7giambio_6kernel_4task_4Task_1__init__") == "Task.__init__"
     assert readable("__pyx_tp_dealloc_7giambio_6kernel_4task_Join") == "task.Join (dealloc)"
     assert readable("_PyObject_Malloc.part.0") == "_PyObject_Malloc"

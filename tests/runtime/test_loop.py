@@ -198,7 +198,7 @@ def test_an_error_while_closing_an_interrupted_task_goes_to_the_unraisablehook(
             async with giambio.TaskManager() as manager:
                 await manager.spawn(breaks_down)
                 await turns(2)
-                loop.stop_between_steps(KeyboardInterrupt())
+                loop._stop_between_steps(KeyboardInterrupt())
                 await giambio.sleep_forever()
         finally:
             closed.append("main")

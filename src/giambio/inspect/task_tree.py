@@ -21,7 +21,7 @@ __all__ = ["FrameInfo", "TaskInfo", "format_task_tree", "task_tree", "tree_of"]
 
 
 class FrameInfo(NamedTuple):
-    """A line of the user's code: an item of `TaskInfo.frames`.
+    """A line of the user's code: an item of ``TaskInfo.frames``.
 
     Example:
         >>> import giambio
