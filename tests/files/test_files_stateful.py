@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import tempfile
 from typing import Any
 
@@ -21,6 +22,10 @@ from support.files import ROUTES, forced_route, only  # noqa: F401  # a fixture
 SETTINGS = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+#: From 3.13 on, Python's `tell` of a file open for appending counts what is not flushed yet from
+#: the file's end, and not from where `seek` has been; flushed, all versions agree.
+TELLS_THE_END = sys.version_info >= (3, 13)
 
 sizes = st.integers(-1, 40)
 data = st.one_of(
@@ -102,10 +107,12 @@ def test_binary_files_agree_with_pythons(
                 file.write(content)
         async with await giambio.open_file(paths[0], mode, buffering) as mine:
             with open(paths[1], mode, buffering) as python:
-                for call in calls:
+                for call in (*calls, ("tell",)):
+                    if call[0] == "tell" and "a" in mode and TELLS_THE_END:
+                        await mine.flush()
+                        python.flush()
                     if fits(python, call[0]):
                         assert await ours(mine, call) == theirs(python, call), call
-                assert await mine.tell() == python.tell()
         assert read(paths[0]) == read(paths[1])
 
     with tempfile.TemporaryDirectory() as folder:
