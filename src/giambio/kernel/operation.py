@@ -238,6 +238,9 @@ class Immediate(Operation):
         """Nothing is left to do."""
         return True
 
+    def __del__(self) -> None:
+        pass  # never awaited is fine; and at exit, when the module's names are gone, too
+
 
 #: What leaving a block returns when there is nothing to wait for.
 NOTHING = Immediate(None)
