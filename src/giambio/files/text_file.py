@@ -184,7 +184,7 @@ class TextFile(BinaryFile):
             translated = text.replace("\n", self._write_newline)
         state = self._encoder.getstate()
         try:
-            await super().write(self._encoder.encode(translated))
+            await BinaryFile.write(self, self._encoder.encode(translated))  # cheaper than super()
         except BaseException:
             self._encoder.setstate(state)
             raise
