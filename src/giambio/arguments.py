@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from math import inf, isnan
+from typing import TypeGuard
 
 __all__ = ["check_int", "check_number", "is_int"]
 
 
-def is_int(value: object) -> bool:
+def is_int(value: object) -> TypeGuard[int]:
     """Whether a value is an `int` and not a `bool`."""
     return isinstance(value, int) and not isinstance(value, bool)
 

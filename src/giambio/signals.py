@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from giambio._build.sealed import final
+from giambio.arguments import is_int
 from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.external_wakeups import external_wakeups
@@ -216,7 +217,7 @@ def checked(number: int) -> int:
     Raises:
         TypeError, ValueError: it is none.
     """
-    if isinstance(number, bool) or not isinstance(number, int):
+    if not is_int(number):
         raise TypeError(f"open_signal_receiver() needs signals such as SIGTERM, not {number!r}")
     if number not in signal.valid_signals():
         raise ValueError(f"open_signal_receiver(): this system has no signal {number!r}")

@@ -3,7 +3,8 @@
 Every subscription has a buffer of its own, of one size for all. When one of them
 is full, the sender waits: nobody misses anything, and nobody's backlog grows
 without a limit. The other policy, to let the slow miss something and tell them
-how much, is not offered; who wants only the newest value has `Watch`. `hub` says how it works.
+how much, is not offered; who wants only the newest value has `Watch`.
+`broadcast_state` says how it works.
 """
 
 from __future__ import annotations

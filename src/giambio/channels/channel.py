@@ -3,7 +3,7 @@
 A channel is two kinds of ends and, between them, a buffer of a size that its
 maker chooses. Both ends can be cloned and closed, so that each side learns when
 there is nobody left on the other one. The idea, and the names, are those of
-Trio's memory channels. `handover` says how it works.
+Trio's memory channels. `channel_state` says how it works.
 """
 
 from __future__ import annotations

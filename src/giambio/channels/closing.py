@@ -16,6 +16,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, Self
 
+from giambio.arguments import is_int
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
 from giambio.kernel.runnable import Handle
@@ -160,7 +161,7 @@ def limit_of(what: str, size: Any, least: int) -> int:
     """
     if isinstance(size, float) and size == inf:
         return sys.maxsize
-    if isinstance(size, bool) or not isinstance(size, int):
+    if not is_int(size):
         raise TypeError(
             f"{what} needs the number of items that may wait, a whole number or math.inf, "
             f"not {size!r}"

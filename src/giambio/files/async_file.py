@@ -1,8 +1,8 @@
 """Files, as their users see them: the standard file API, made async.
 
 An `AsyncFile` is a façade. Behind it is one of three things with the same methods:
-the bytes of a file (`buffered`), text over such bytes (`text`), or another library's
-file object (`foreign`). Here is what is the same for all: one task after another has
+the bytes of a file (`binary_file`), text over such bytes (`text_file`), or another library's
+file object (`wrapped_file`). Here is what is the same for all: one task after another has
 its turn, and closing happens whatever else does.
 """
 

@@ -22,7 +22,7 @@ class FreeList:
 
     def __init__(self, cls: type[Any]) -> None:
         self._cls = cls
-        setattr(cls, "__init__", _refuse)  # noqa: B010  # as in `_final`
+        setattr(cls, "__init__", _refuse)  # noqa: B010  # as in `sealed`
 
     def take(self) -> Any:
         """Make one. Its fields are to be set as by a constructor (see `Operation.prepare`)."""

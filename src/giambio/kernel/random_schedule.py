@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from giambio.arguments import is_int
 from giambio.kernel import constants
 
 __all__ = ["BUDGETS", "make_random"]
@@ -35,7 +36,7 @@ def make_random(seed: int | None) -> Any:
             seed = int(text)
         except ValueError:
             raise ValueError(f"GIAMBIO_SEED needs a whole number, not {text!r}") from None
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    if not is_int(seed):
         raise TypeError(f"seed= needs a whole number or None, not {seed!r}")
     from random import Random
 

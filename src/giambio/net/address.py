@@ -11,6 +11,8 @@ import os
 import socket
 from typing import Any
 
+from giambio.arguments import is_int
+
 __all__ = ["HTTP_PORT", "is_numeric", "parse"]
 
 #: The port of a bare host in `connect`: a page scraper's.
@@ -114,7 +116,7 @@ def check_pair(family: int, address: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(host, str):
         raise TypeError(f"bad address {address!r}: the host must be a string; {FORMS}")
     check_host(address, host)
-    if isinstance(port, bool) or not isinstance(port, int):
+    if not is_int(port):
         raise TypeError(f"bad address {address!r}: the port must be a whole number; {FORMS}")
     if not 0 <= port <= 65535:
         raise ValueError(

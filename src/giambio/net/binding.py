@@ -6,6 +6,8 @@ import os
 import socket
 from typing import Any
 
+from giambio.arguments import is_int
+
 __all__ = ["bound_socket", "check_backlog", "check_reuse_port"]
 
 
@@ -48,7 +50,7 @@ def check_backlog(what: str, backlog: int) -> None:
     Raises:
         TypeError, ValueError: it is no whole number from 0 up.
     """
-    if isinstance(backlog, bool) or not isinstance(backlog, int):
+    if not is_int(backlog):
         raise TypeError(f"{what} needs a whole number of connections as backlog, not {backlog!r}")
     if backlog < 0:
         raise ValueError(f"{what} needs a backlog from 0 up, not {backlog!r}")

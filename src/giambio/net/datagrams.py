@@ -1,6 +1,6 @@
 """Datagram sockets: UDP, and the datagrams of Unix sockets.
 
-The operations work as those of a stream do (see `operations`), with three
+The operations work as those of a stream do (see `socket_operations`), with three
 differences. A datagram is received as a whole or not at all, and only `EAGAIN`
 says that there is none. Any number of tasks may send, because datagrams do not
 mix: when there is no room they stand in line. And an error that the system

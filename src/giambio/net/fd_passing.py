@@ -13,6 +13,7 @@ import socket as stdlib_socket
 from collections.abc import Iterable
 from typing import Any
 
+from giambio.arguments import is_int
 from giambio.drivers import interest
 from giambio.kernel.operation import Operation
 from giambio.net import socket_operations, syscalls
@@ -110,7 +111,7 @@ def receive_fds(sock: AsyncSocket, max_size: int = 65536, max_fds: int = MOST) -
     """
     check_socket("receive_fds()", sock)
     for name, number, least in (("max_size", max_size, 1), ("max_fds", max_fds, 0)):
-        if isinstance(number, bool) or not isinstance(number, int):
+        if not is_int(number):
             raise TypeError(f"receive_fds() needs a whole number for {name}, not {number!r}")
         if number < least:
             raise ValueError(f"receive_fds() needs {name} from {least} up, not {number!r}")

@@ -1,4 +1,4 @@
-"""Async sockets, as their users see them; `operations` says how they work."""
+"""Async sockets, as their users see them; `socket_operations` says how they work."""
 
 from __future__ import annotations
 

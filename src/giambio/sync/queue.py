@@ -3,7 +3,7 @@
 A queue is one object that producers and consumers share, and it counts the items
 that are still being worked on. Where the two sides should learn of each other's
 end by themselves, a channel (`open_channel`) is the better tool. How items are
-handed over is in `store`; here is the order in which they come out.
+handed over is in `queue_state`; here is the order in which they come out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
+from giambio.arguments import is_int
 from giambio.channels import closing, ring_buffer
 from giambio.channels.ring_buffer import RingBuffer
 from giambio.errors import EndOfStream, WouldBlock
@@ -52,7 +53,7 @@ class BaseQueue(QueueState):
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __init__(self, maxsize: int = 0) -> None:
-        if isinstance(maxsize, bool) or not isinstance(maxsize, int):
+        if not is_int(maxsize):
             raise TypeError(
                 f"{self.called}() needs a whole number as maxsize (0 for no limit), not {maxsize!r}"
             )
