@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 from giambio._build.sealed import final
 from giambio.files.async_file import AsyncFile
@@ -70,6 +70,10 @@ class Path(Pure):
     """
 
     __slots__ = ("__weakref__",)
+
+    # From 3.12 on pathlib's own takes any keywords, and tells no signature.
+    def __new__(cls, *segments: AnyPath) -> Self:
+        return super().__new__(cls, *segments)
 
     def __repr__(self) -> str:
         return f"giambio.Path({self.as_posix()!r})"
