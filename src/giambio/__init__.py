@@ -37,6 +37,7 @@ from giambio.errors import (
 )
 from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
 from giambio.integrations import finder as _finder
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.checkpoints import (
     cancel_shielded_checkpoint,
     checkpoint,
@@ -49,7 +50,6 @@ from giambio.kernel.checkpoints import (
 from giambio.kernel.clock import Clock
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.hooks import Hook
-from giambio.kernel.runnable import Handle
 from giambio.kernel.task import Task, current_task
 from giambio.net.resolver import Resolver, getaddrinfo, getnameinfo, set_resolver
 from giambio.net.socket import AsyncSocket, wrap_socket

@@ -19,11 +19,11 @@ from typing import Any, Self
 from giambio._build.sealed import final
 from giambio.arguments import is_int
 from giambio.errors import BusyResourceError, ClosedResourceError
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
-from giambio.kernel.runnable import Handle
 
 __all__ = ["open_signal_receiver"]
 

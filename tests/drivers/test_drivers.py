@@ -18,7 +18,7 @@ from giambio import drivers
 from giambio.drivers import interest
 from giambio.drivers.driver import Driver
 from giambio.drivers.source import Source
-from giambio.kernel.callback import Callback
+from giambio.kernel.callbacks import Callback
 from support.net import fill
 
 READING, WRITING = interest.READING, interest.WRITING

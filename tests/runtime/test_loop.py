@@ -19,8 +19,8 @@ import pytest
 import giambio
 from conftest import open_descriptors
 from giambio.kernel import constants
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.operation import Wait
-from giambio.kernel.runnable import Handle
 from giambio.threads.workers import run_in_worker
 from support.kernel import ManualClock, finish, turns
 from support.threads import threads_since

@@ -21,8 +21,8 @@ from anyio._core._eventloop import claim_worker_thread, set_current_async_librar
 
 import anyio
 from giambio.anyio.synchronization import CapacityLimiter
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
-from giambio.kernel.runnable import Handle
 from giambio.runtime.loop import EventLoop, current_loop
 from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 

@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from giambio.arguments import is_int
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
-from giambio.kernel.runnable import Handle
 from giambio.kernel.tracebacks import user_place
 
 __all__ = [

@@ -1,5 +1,5 @@
 from giambio.tasks.task_group cimport TaskGroup, Leaving
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.task cimport Scope, Task
 
 cimport cython

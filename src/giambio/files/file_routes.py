@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.drivers.uring import Ring
-from giambio.kernel.callback import Callback
+from giambio.kernel.callbacks import Callback
 from giambio.kernel.kernel import Kernel
 
 __all__ = ["Counts", "FileRoute", "counts", "ring_of", "routes", "switch"]

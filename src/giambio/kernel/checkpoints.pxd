@@ -1,5 +1,5 @@
 from giambio.kernel cimport constants
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation

@@ -1,4 +1,4 @@
-from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.run_queue cimport BaseTask, Park
 from giambio.kernel.kernel cimport Kernel
 
 

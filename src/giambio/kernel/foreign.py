@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.run_queue import BaseTask, Park
 
 __all__ = ["ForeignPark"]
 

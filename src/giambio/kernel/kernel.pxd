@@ -1,10 +1,9 @@
 from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current, step
-from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.callbacks cimport Handle
 from giambio.kernel.idle cimport Idle
-from giambio.kernel.runnable cimport Handle, Runnable
-from giambio.kernel.run_queue cimport RunQueue
+from giambio.kernel.run_queue cimport BaseTask, Park, Runnable, RunQueue
 from giambio.kernel.timers cimport Timers
 
 cimport cython

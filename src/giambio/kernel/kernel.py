@@ -1,7 +1,7 @@
 """The kernel: it steps tasks until they park, and waits when nobody can run.
 
 It knows five things: a run queue, the timers, a driver, what to do when it is quiet,
-and the three ways in which a task moves (see `basetask`). All its state is on the
+and the three ways in which a task moves (see `run_queue`). All its state is on the
 object, none in a local variable of a running loop, so it can be driven turn by turn
 from outside, looked at by tools, and thrown away by a forked child.
 """
@@ -22,13 +22,12 @@ from giambio.arguments import check_number
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
 from giambio.kernel import constants, current, current_library, random_schedule, step
-from giambio.kernel.basetask import BaseTask, Park
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.clock import Clock
 from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
-from giambio.kernel.run_queue import RunQueue
-from giambio.kernel.runnable import Handle
+from giambio.kernel.run_queue import BaseTask, Park, RunQueue
 from giambio.kernel.timers import Timers
 from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wakeup import Wakeup

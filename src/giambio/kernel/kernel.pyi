@@ -4,11 +4,10 @@ from math import inf
 from typing import Any, TypeVarTuple, Unpack
 
 from giambio.drivers.driver import Driver
-from giambio.kernel.basetask import BaseTask, Park
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
-from giambio.kernel.run_queue import RunQueue
-from giambio.kernel.runnable import Handle
+from giambio.kernel.run_queue import BaseTask, Park, RunQueue
 
 __all__ = ["Kernel"]
 

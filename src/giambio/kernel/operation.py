@@ -17,8 +17,8 @@ import warnings
 from typing import Any
 
 from giambio.kernel import constants, current, trap
-from giambio.kernel.basetask import BaseTask
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.trap import Trap
 
 __all__ = ["NOTHING", "Closed", "Immediate", "Operation", "Wait", "current_kernel"]

@@ -3,8 +3,8 @@ from typing import Any, Generic, Self
 
 from typing_extensions import TypeVar
 
-from giambio.kernel.basetask import BaseTask, Park
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.run_queue import BaseTask, Park
 
 __all__ = ["NOTHING", "Closed", "Immediate", "Operation", "Wait", "current_kernel"]
 

@@ -1,6 +1,35 @@
-from giambio.kernel.runnable cimport Runnable
+from giambio.drivers.source cimport Waiter
 
 cimport cython
+
+
+cdef class Runnable(Waiter):
+    cdef Runnable _following
+    cdef bint _queued
+    cdef bint _is_task
+
+    cdef void _run(self) except *
+
+
+cdef class Park(Waiter):
+    cdef bint abort(self) except -1
+    cdef bint repeatable(self) noexcept
+    cdef object interruption(self, BaseTask task)
+
+
+cdef class BaseTask(Runnable):
+    cdef readonly object coro
+    cdef object _context
+    cdef readonly Park _parked
+    cdef Park _aborted
+    cdef Park _asked
+    cdef object _thrown
+    cdef object _outcome
+    cdef bint _pending
+    cdef list _injected
+
+    cpdef object _interruption(self)
+    cpdef object _exited(self, bint failed)
 
 
 @cython.final
@@ -12,8 +41,7 @@ cdef class RunQueue:
     cpdef object append(self, Runnable item)
     @cython.locals(item=Runnable)
     cpdef Runnable pop(self)
-    @cython.locals(item=Runnable, one=Runnable, tasks=list, items=list)
+    @cython.locals(item=Runnable)
     cpdef object shuffle(self, object random)
-    @cython.locals(item=Runnable, following=Runnable)
+    @cython.locals(item=Runnable)
     cpdef list clear(self)
-    cdef object _link(self, Runnable item)

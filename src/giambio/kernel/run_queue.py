@@ -1,17 +1,128 @@
-"""The run queue: whose turn is next.
+"""Where a task is: it runs, it is on the run queue, or it is parked.
 
-It is a chain through its own items, so that putting a task on it costs two assignments
-and no memory.
+Three primitives move it: it *parks* (an awaitable hands the kernel its sentinel), it is
+*woken*, or it is *interrupted*. Everything else, from sleep to sockets, is built on these. The
+kernel knows of a task only what is here; `Task` adds an outcome, scopes, and the user's methods.
+
+The queue is a chain through its own items, so that putting a task on it costs two
+assignments and no memory.
 """
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.kernel.runnable import Runnable
+from giambio.drivers.source import Waiter
 
-__all__ = ["RunQueue"]
+__all__ = ["BaseTask", "Park", "RunQueue", "Runnable"]
+
+
+class Runnable(Waiter):
+    """An item of the run queue: a task or a callback."""
+
+    __slots__ = ("_following", "_is_task", "_queued")
+
+    _following: Runnable | None
+    _is_task: bool
+    _queued: bool
+
+    def _run(self) -> None:
+        """Call the callback. A task is stepped by the kernel instead."""
+        raise NotImplementedError
+
+
+class Park(Waiter):
+    """The object in which a task is parked.
+
+    A wake names the park it is meant for. Once the task has left that park the
+    wake does nothing, so the object itself is the park's serial number.
+    """
+
+    __slots__ = ()
+
+    def abort(self) -> bool:
+        """Withdraw the operation, because the task is to be interrupted.
+
+        Returns:
+            True if the operation is withdrawn and has done nothing; False if
+            that cannot be done at once: then the operation itself wakes the
+            task, with its result or with the cancellation.
+        """
+        raise NotImplementedError
+
+    def repeatable(self) -> bool:
+        """Return whether the operation can be tried again after it was aborted.
+
+        Then it is aborted as soon as it is interrupted, and what it held is
+        free. If not, it is aborted only when the interruption is delivered:
+        until then that can be withdrawn, and a wake still counts.
+        """
+        return False
+
+    def internal(self) -> bool:
+        """Return whether only another task of the loop can end the wait."""
+        return False
+
+    def subject(self) -> object:
+        """Return the object of the wait, for reports: a lock, a channel, another task."""
+        return None
+
+    def interruption(self, task: BaseTask) -> BaseException:
+        """Return the exception to raise at the await when the task is interrupted in here.
+
+        A park on a foreign future answers with the foreign class.
+        """
+        return task._interruption()
+
+
+class BaseTask(Runnable):
+    """The part of a `Task` that moves it, for the kernel and for operations.
+
+    It is a class of its own because a task can be awaited: `Task.join` makes an operation, and
+    an operation has a task.
+    """
+
+    __slots__ = (
+        "_aborted",
+        "_asked",
+        "_context",
+        "_injected",
+        "_outcome",
+        "_parked",
+        "_pending",
+        "_thrown",
+        "coro",
+    )
+
+    #: Its coroutine; or the operation that is all it does, until that has ended.
+    coro: Any
+    #: None when it has ended.
+    _context: Context | None
+    #: Where the task is parked; None while it runs or waits for its turn.
+    _parked: Park | None
+    #: The park it was interrupted in, until the exception is delivered or withdrawn; it is
+    #: still parked there if that one is not repeatable.
+    _aborted: Park | None
+    #: The park that was asked to abort and answered *not yet*.
+    _asked: Park | None
+    #: An exception to raise at the await, at the next step.
+    _thrown: BaseException | None
+    #: The object that the coroutine last yielded, returned or raised.
+    _outcome: Any
+    #: Whether the next checkpoint raises, because a scope is cancelled or something was
+    #: injected.
+    _pending: bool
+    _injected: list[BaseException] | None
+
+    def _interruption(self) -> BaseException:
+        """Return the exception that a pending interruption raises, made at delivery."""
+        raise NotImplementedError
+
+    def _exited(self, failed: bool) -> None:
+        """Note that the coroutine has ended; `_outcome` says how."""
+        raise NotImplementedError
 
 
 class RunQueue:
@@ -29,7 +140,12 @@ class RunQueue:
         if item._queued:
             return
         item._queued = True
-        self._link(item)
+        item._following = None
+        if self._tail is None:
+            self._head = item
+        else:
+            self._tail._following = item
+        self._tail = item
         self.length += 1
 
     def pop(self) -> Runnable | None:
@@ -47,16 +163,11 @@ class RunQueue:
 
     def shuffle(self, random: Any) -> None:
         """Put the tasks in a random order; callbacks keep their places."""
-        items: list[Any] = []
-        item = self._head
-        while item is not None:
-            items.append(item)
-            item = item._following
-        tasks = [one for one in items if one._is_task]
+        items: list[Any] = [self.pop() for _ in range(self.length)]
+        tasks = [item for item in items if item._is_task]
         random.shuffle(tasks)
-        self._head = self._tail = None
-        for one in items:
-            self._link(tasks.pop() if one._is_task else one)
+        for item in items:
+            self.append(tasks.pop() if item._is_task else item)
 
     def clear(self) -> list[Any]:
         """Empty the queue. What is put on it meanwhile, by a destructor, stays.
@@ -64,26 +175,8 @@ class RunQueue:
         Returns:
             The callbacks that were on it.
         """
-        callbacks = []
-        item = self._head
-        self._head = self._tail = None
-        self.length = 0
-        while item is not None:
-            following = item._following
-            item._following = None
-            item._queued = False
-            if not item._is_task:
-                callbacks.append(item)
-            item = following
-        return callbacks
-
-    def _link(self, item: Runnable) -> None:
-        item._following = None
-        if self._tail is None:
-            self._head = item
-        else:
-            self._tail._following = item
-        self._tail = item
+        items: list[Any] = [self.pop() for _ in range(self.length)]
+        return [item for item in items if not item._is_task]
 
     def __del__(self) -> None:
         self.clear()  # one by one: C's stack is too small to free a long chain

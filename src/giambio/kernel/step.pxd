@@ -1,4 +1,4 @@
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 
 cdef object PARK
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from giambio.errors import throwable
 from giambio.kernel import constants
-from giambio.kernel.basetask import Park
+from giambio.kernel.run_queue import Park
 
 __all__ = ["PARK", "step"]
 

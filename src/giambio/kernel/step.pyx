@@ -4,7 +4,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
 
 from giambio.kernel cimport constants
-from giambio.kernel.basetask cimport BaseTask, Park
+from giambio.kernel.run_queue cimport BaseTask, Park
 
 from giambio.errors import throwable
 

@@ -1,9 +1,9 @@
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current
-from giambio.kernel.basetask cimport BaseTask, Park
 from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
+from giambio.kernel.run_queue cimport BaseTask, Park
 
 cimport cython
 
@@ -25,6 +25,7 @@ cdef class Supervisor:
     cdef readonly Task _host
 
     cpdef object _work_for(self, Task host)
+    cdef object _join_host(self, Task host)
     cpdef object _child_exited(self, Task task)
     cpdef object _abandon(self)
     @cython.locals(own=Scope)
@@ -65,13 +66,16 @@ cdef class Task(BaseTask):
     cpdef bint _failed(self) noexcept
     cpdef object _failure(self)
     cpdef object _problem(self, str what)
+    cpdef bint has_pending_cancellation(self) noexcept
+    cpdef object _interruption(self)
     cpdef object _cancellation(self)
-    cpdef bint _cancelled_from_outside(self) except -1
     @cython.locals(around=Scope)
     cdef Scope _isolate(self)
     cdef Scope _outermost(self)
-    @cython.locals(kernel=Kernel, supervisor=Supervisor, joiners=list, joiner=Waiter)
+    @cython.locals(kernel=Kernel, supervisor=Supervisor)
     cpdef object _exited(self, bint failed)
+    @cython.locals(joiner=Waiter)
+    cdef object _wake_joiners(self)
     cdef object _drop_operation(self)
     @cython.locals(outermost=Scope)
     cdef object _settle_cancellation(self)
@@ -79,7 +83,7 @@ cdef class Task(BaseTask):
     @cython.locals(above=Held, one=Held)
     cpdef object _let_go_of(self, Held held)
     @cython.locals(held=list, one=Held)
-    cdef object _fail_for_held(self)
+    cdef list _describe_held(self)
     @cython.locals(blocks=list, scope=Scope, outermost=Scope, holder=Supervisor, child=Task, children=list)
     cdef object _leave_blocks(self)
     @cython.locals(holder=Supervisor)
@@ -88,7 +92,7 @@ cdef class Task(BaseTask):
     @cython.locals(one=Held)
     cdef object _abandon_held(self)
     cdef object _fail(self, object exc)
-    @cython.locals(parked=Park, supervisor=Supervisor, joiner=Waiter)
+    @cython.locals(parked=Park, supervisor=Supervisor)
     cpdef object _abandon(self)
     cpdef object _add_joiner(self, Waiter joiner)
     cpdef object _remove_joiner(self, Waiter joiner)

@@ -1,7 +1,8 @@
-"""A task, as its user sees it: a name, an outcome, and asyncio's vocabulary.
+"""A task: a name, an outcome, asyncio's vocabulary, and what happens when it ends.
 
-What holds a task (a manager) and what can cancel it (a scope) are built above
-the kernel; here they are only two small interfaces.
+How it moves is in `run_queue`. Managers, which hold tasks, and scopes, which can cancel them,
+are built above the kernel, as are locks, which a task must release. Here each of them is only
+a small interface, with what a task must ask of it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import constants, current
-from giambio.kernel.basetask import BaseTask
 from giambio.kernel.coroutines import discard
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
+from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.tracebacks import Raised
 from giambio.kernel.wrap_awaitable import wrap_awaitable
 
@@ -28,25 +29,24 @@ __all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
 
 
 class Scope(Waiter):
-    """A region of a task that can be cancelled, as far as a task must know."""
+    """Interface for regions of a task that can be cancelled: see `CancelScope`."""
 
     __slots__ = ("_effective",)
 
-    def __init__(self) -> None:
-        # Whether a cancellation is in force in here: of this scope or, unless
-        # it is shielded, of one around it.
-        self._effective = False
+    #: Whether a cancellation is in force in here: of this scope or, unless it is shielded, of
+    #: one around it.
+    _effective: bool
 
     def cancel(self, reason: object = None) -> bool:
-        """Cancel what runs in it; returns whether that had an effect."""
+        """Cancel everything inside; return whether that had an effect."""
         raise NotImplementedError
 
     def _cancellation(self, task: Task) -> BaseException:
-        """The exception for a cancellation that is in force here, to tell a task."""
+        """Return the exception that tells a task of the cancellation that is in force here."""
         raise NotImplementedError
 
     def _left_open(self) -> bool:
-        """The task has ended inside: be no part of it any more.
+        """Leave the task, which has ended inside.
 
         Returns:
             False if an attempt to leave it has failed, which was an error already.
@@ -54,7 +54,7 @@ class Scope(Waiter):
         raise NotImplementedError
 
     def _enclose(self, task: Task) -> Scope:
-        """Make a scope around all that a task does which runs in here, and nothing else."""
+        """Return a new scope around all of a task that runs in here, and nothing else."""
         raise NotImplementedError
 
     def _reparent(self, parent: Scope) -> None:
@@ -62,12 +62,12 @@ class Scope(Waiter):
         raise NotImplementedError
 
     def _disown(self) -> None:
-        """The task has ended: keep nothing alive."""
+        """Keep nothing alive, because the task has ended."""
         raise NotImplementedError
 
 
 class Supervisor:
-    """Whoever holds tasks: it is told when one has ended."""
+    """Base of the objects that hold tasks, and are told when one has ended."""
 
     __slots__ = ("_children", "_host", "_scope")
 
@@ -79,23 +79,27 @@ class Supervisor:
         self._scope: Scope | None = None
 
     def _work_for(self, host: Task) -> None:
-        """Hold tasks inside of the scopes that a task is in now, which waits for them."""
+        """Hold tasks for a task that waits for them, inside the scopes it is in now."""
         host._isolate()  # or a scope of its own, made later, would not be around them
-        self._host = host
         self._scope = host._scope
+        self._join_host(host)
+
+    def _join_host(self, host: Task) -> None:
+        """Become one of the supervisors that a task has open."""
+        self._host = host
         if host._supervisors is None:
             host._supervisors = []
         host._supervisors.append(self)
 
     def _child_exited(self, task: Task) -> None:
-        """A child has ended; its outcome is set."""
+        """Let go of a child that has ended; its outcome is set."""
         raise NotImplementedError
 
     def _abandon(self) -> None:
-        """The task that waits for the children was closed, and waits no more."""
+        """Note that the task that waits for the children was closed, and waits no more."""
 
     def _take_over(self, child: Task) -> None:
-        """Hold a task that another one has held until now."""
+        """Hold a task that another supervisor has held until now."""
         own = child._isolate()
         self._children[child] = None
         child._supervisor = self
@@ -104,19 +108,18 @@ class Supervisor:
 
 
 class Held:
-    """What belongs to one task at a time, and which it must give back before it ends.
+    """Interface for objects that a task holds, and must release before it ends: see `Lock`.
 
-    A task's are a chain through themselves, so to take hold of one needs no memory.
+    Those of a task are a chain through themselves, so to hold one needs no memory.
     """
 
     __slots__ = ("beneath",)
 
-    def __init__(self) -> None:
-        # What its task took hold of before it.
-        self.beneath: Held | None = None
+    #: The object that its task has taken hold of before.
+    beneath: Held | None
 
     def abandoned(self, task: Task) -> None:
-        """Its task has ended without giving it back."""
+        """Note that its task has ended without releasing it."""
         raise NotImplementedError
 
 
@@ -204,7 +207,7 @@ class Task(BaseTask):
         # The locks that it holds, the latest first.
         self._held: Held | None = None
 
-    # -- what the user asks ------------------------------------------------------
+    # -- for users ---------------------------------------------------------------
 
     @property
     def id(self) -> int:
@@ -273,7 +276,7 @@ class Task(BaseTask):
         return self._name
 
     def done(self) -> bool:
-        """Tell whether the task has ended, in whatever way. Not a checkpoint.
+        """Return whether the task has ended, in whatever way. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -289,7 +292,7 @@ class Task(BaseTask):
         return self._state != constants.RUNNING
 
     def cancelled(self) -> bool:
-        """Tell whether the task ended by being cancelled. Not a checkpoint.
+        """Return whether the task ended by being cancelled. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -304,7 +307,7 @@ class Task(BaseTask):
         return self._state == constants.CANCELLED
 
     def result(self) -> Any:
-        """What the task returned. Not a checkpoint.
+        """Return the value that the task returned. Not a checkpoint.
 
         Raises:
             TaskNotFinished: it still runs.
@@ -327,7 +330,7 @@ class Task(BaseTask):
         raise self._problem("result()")
 
     def exception(self) -> BaseException | None:
-        """What the task raised, or None if it returned. Not a checkpoint.
+        """Return the task's exception, or None if it returned. Not a checkpoint.
 
         Raises:
             TaskNotFinished: it still runs.
@@ -376,7 +379,7 @@ class Task(BaseTask):
         return own is not None and own.cancel(reason)
 
     def has_pending_cancellation(self) -> bool:
-        """Tell whether the task's next checkpoint raises `CancelledError`.
+        """Return whether the task's next checkpoint raises `CancelledError`.
 
         False in a shielded scope, although a scope around that one may be cancelled.
         Not a checkpoint.
@@ -396,7 +399,7 @@ class Task(BaseTask):
         """Wait for the task's end; the same as awaiting the task.
 
         Returns:
-            Awaited: what the task returned.
+            Awaited: the value that the task returned.
 
         Raises:
             TaskCancelled: it was cancelled.
@@ -404,7 +407,7 @@ class Task(BaseTask):
             RuntimeError: a task awaits itself.
             CancelledError: the waiting task is in a cancelled scope.
 
-        A checkpoint. Cancelling the one who waits does not cancel the task.
+        A checkpoint. Cancelling the task that waits does not cancel the other one.
         Seeing a failure here does not handle it: its manager fails as well.
 
         Example:
@@ -428,14 +431,14 @@ class Task(BaseTask):
         state = ("running", "returned", "failed", "cancelled")[self._state]
         return f"<giambio.Task {self.name!r} {state}>"
 
-    # -- what the runtime asks -----------------------------------------------------
+    # -- its outcome -----------------------------------------------------------------
 
     def _failed(self) -> bool:
-        """Tell whether the task ended with an exception of its own."""
+        """Return whether the task ended with an exception of its own."""
         return self._state == constants.FAILED
 
     def _failure(self) -> BaseException:
-        """The exception of a failed task, with the traceback it ended with.
+        """Return the exception of a failed task, with the traceback it ended with.
 
         It is restored each time: raising an exception adds to its traceback.
         """
@@ -444,7 +447,7 @@ class Task(BaseTask):
         return self._raised.restored()
 
     def _problem(self, what: str) -> BaseException:
-        """Why there is no result."""
+        """Return the exception to raise because there is no result."""
         if self._state == constants.FAILED:
             return self._failure()
         if self._state == constants.CANCELLED:
@@ -454,16 +457,22 @@ class Task(BaseTask):
             "manager's block has ended"
         )
 
+    # -- being cancelled -----------------------------------------------------------
+
+    def _interruption(self) -> BaseException:
+        """See `BaseTask._interruption`."""
+        if self._injected:
+            exc = self._injected.pop(0)
+            self._pending = bool(self._injected) or self.has_pending_cancellation()
+            return exc
+        return self._cancellation()
+
     def _cancellation(self) -> BaseException:
-        """See `BaseTask._cancellation`."""
+        """Return the exception for a cancellation; its scope knows the reason."""
         return CancelledError() if self._scope is None else self._scope._cancellation(self)
 
-    def _cancelled_from_outside(self) -> bool:
-        """See `BaseTask._cancelled_from_outside`."""
-        return self._scope is not None and self._scope._effective
-
     def _isolate(self) -> Scope | None:
-        """The scope around the whole task and nothing else.
+        """Return the scope around the whole task and nothing else.
 
         It is made when it is needed, because most tasks are never cancelled by themselves: that
         saves a quarter of a sleeping task's memory, and of the garbage collector's work.
@@ -475,13 +484,15 @@ class Task(BaseTask):
         return self._own_scope
 
     def _outermost(self) -> Scope | None:
-        """The scope that the task was in when it began."""
+        """Return the scope that the task was in when it began."""
         if self._own_scope is not None or self._supervisor is None:
             return self._own_scope
         return self._supervisor._scope
 
+    # -- its end ---------------------------------------------------------------------
+
     def _exited(self, failed: bool) -> None:
-        """The coroutine has ended: settle the outcome, tell who waits."""
+        """See `BaseTask._exited`: settle the outcome, and wake the tasks that join this one."""
         if not failed:
             self._state = constants.SUCCEEDED
             if self._told is not None and self._kernel is not None:
@@ -493,7 +504,11 @@ class Task(BaseTask):
         if self._scope is not self._outermost() or self._supervisors:
             self._leave_blocks()
         if self._held is not None:
-            self._fail_for_held()
+            self._fail_also(
+                f"task {self.name!r} ended while it held {', '.join(self._describe_held())}; "
+                "use `async with lock:`"
+            )
+            self._abandon_held()
         if isinstance(self.coro, Operation):
             self._drop_operation()
         kernel = self._kernel
@@ -501,11 +516,8 @@ class Task(BaseTask):
         self._scope = None
         self._context = None
         self._supervisor = None
-        joiners = self._joiners
-        self._joiners = None
-        if joiners is not None:
-            for joiner in joiners:
-                joiner._ready()
+        if self._joiners is not None:
+            self._wake_joiners()
         if supervisor is not None:
             supervisor._child_exited(self)
         self._told = None
@@ -515,8 +527,14 @@ class Task(BaseTask):
         if kernel is not None:
             kernel._notify_exited(self)
 
+    def _wake_joiners(self) -> None:
+        joiners = self._joiners
+        self._joiners = None
+        for joiner in joiners or ():
+            joiner._ready()
+
     def _drop_operation(self) -> None:
-        """Let go of what the operation had to do with, unlike a coroutine it keeps that."""
+        """Let go of the operation: unlike a coroutine, it keeps what it had to do with."""
         if self._name is None:
             self._name = name_of(self.coro)
         self.coro = None
@@ -538,12 +556,12 @@ class Task(BaseTask):
         self._fail(error)
 
     def _hold(self, held: Held) -> None:
-        """Take note of what the task must give back."""
+        """Note an object that the task must release."""
         held.beneath = self._held
         self._held = held
 
     def _let_go_of(self, held: Held) -> None:
-        """Undo `hold`; harmless for what it does not hold."""
+        """Undo `_hold`; harmless for an object that it does not hold."""
         above = None
         one = self._held
         while one is not None and one is not held:
@@ -557,22 +575,18 @@ class Task(BaseTask):
             above.beneath = one.beneath
         one.beneath = None
 
-    def _fail_for_held(self) -> None:
-        """It ended with what it ought to have given back: an error, whatever it returned."""
+    def _describe_held(self) -> list[str]:
         held: list[str] = []
         one = self._held
         while one is not None:
             held.insert(0, repr(one))
             one = one.beneath
-        self._fail_also(
-            f"task {self.name!r} ended while it held {', '.join(held)}; use `async with lock:`"
-        )
-        self._abandon_held()
+        return held
 
     def _leave_blocks(self) -> None:
-        """It ended inside of blocks that it had entered, or had left no task to wait in.
+        """Leave the blocks in which the task has ended, and take the tasks from them.
 
-        The tasks in them are cancelled, and whoever holds this one waits for them.
+        Those are cancelled, and the supervisor of this one waits for them.
         """
         blocks: list[str] = []
         outermost = self._outermost()
@@ -599,21 +613,21 @@ class Task(BaseTask):
             )
 
     def _supervisor_in(self, scope: Scope) -> Supervisor | None:
-        """Whose scope it is, if it belongs to a manager that this task has open."""
+        """Return the owner of a scope, if that is a manager that this task has open."""
         for holder in self._supervisors or ():
             if holder._scope is scope:
                 return holder
         return None
 
     def _fail_also(self, problem: str) -> None:
-        """It has failed for this reason, if it has not failed anyway."""
+        """Fail for this reason, or add it to the one for which the task has failed anyway."""
         if self._state == constants.FAILED:
             self._outcome.add_note(problem)
         else:
             self._fail(RuntimeError(problem))
 
     def _abandon_held(self) -> None:
-        """Nobody will give back any more what the task held."""
+        """Report to all that the task holds that nobody will release it any more."""
         while self._held is not None:
             one = self._held
             self._let_go_of(one)
@@ -625,10 +639,10 @@ class Task(BaseTask):
         self._raised = Raised(exc)
 
     def _abandon(self) -> None:
-        """The loop will not step this task again: close its coroutine.
+        """Close the coroutine, because the loop will not step this task again.
 
         Raises:
-            BaseException: what the coroutine raised instead of ending.
+            BaseException: the coroutine raised it instead of ending.
         """
         if self._state != constants.RUNNING:
             return
@@ -650,19 +664,16 @@ class Task(BaseTask):
             self._abandon_held()
             for supervisor in self._supervisors or ():
                 supervisor._abandon()
-            joiners = self._joiners
-            self._joiners = None
-            for joiner in joiners or ():
-                joiner._ready()
+            self._wake_joiners()
 
     def _add_joiner(self, joiner: Waiter) -> None:
-        """Have a waiter told when the task ends."""
+        """Notify a waiter when the task ends."""
         if self._joiners is None:
             self._joiners = []
         self._joiners.append(joiner)
 
     def _remove_joiner(self, joiner: Waiter) -> None:
-        """Undo `add_joiner`."""
+        """Undo `_add_joiner`."""
         if self._joiners is not None and joiner in self._joiners:
             self._joiners.remove(joiner)
 
@@ -680,7 +691,7 @@ class Join(Operation):
         self._target: Task | None = target
 
     def attempt(self) -> bool:
-        """Done when the task is."""
+        """See `Operation.attempt`: done when the task is."""
         target = self._target
         if target is None:
             return False
@@ -706,7 +717,7 @@ class Join(Operation):
         return self._target
 
     def abort(self) -> bool:
-        """Nobody waits any more; the task goes on."""
+        """See `Park.abort`: the task goes on."""
         if self._target is not None:
             self._target._remove_joiner(self)
         return True
@@ -726,7 +737,7 @@ def new_join(target: Task) -> Join:
 
 
 def current_task() -> Task:
-    """The task that calls this.
+    """Return the task that calls this.
 
     Raises:
         RuntimeError: no task runs in this thread.
@@ -748,7 +759,7 @@ def current_task() -> Task:
 
 
 def name_of(coro: Any) -> str:
-    """The full name of a coroutine's function."""
+    """Return the full name of a coroutine's function."""
     if isinstance(coro, Operation):
         return f"giambio.{coro.what.removesuffix('()')}"
     qualname: str = getattr(coro, "__qualname__", None) or type(coro).__qualname__

@@ -1,4 +1,4 @@
-from giambio.kernel.basetask cimport Park
+from giambio.kernel.run_queue cimport Park
 
 
 cdef class Trap(Park):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from giambio.kernel import step
-from giambio.kernel.basetask import Park
+from giambio.kernel.run_queue import Park
 
 __all__ = ["Trap", "install_am_send"]
 

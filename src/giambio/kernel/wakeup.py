@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 
 from giambio.drivers import Driver, Source, interest
-from giambio.kernel.callback import Callback
+from giambio.kernel.callbacks import Callback
 
 __all__ = ["Wakeup"]
 

@@ -1,6 +1,6 @@
 from giambio.drivers cimport interest
 from giambio.drivers.source cimport Source
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation

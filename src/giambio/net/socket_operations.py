@@ -18,10 +18,10 @@ from typing import Any
 from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.errors import BrokenResourceError, BusyResourceError
-from giambio.kernel.basetask import BaseTask
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
+from giambio.kernel.run_queue import BaseTask
 from giambio.net import syscalls
 from giambio.net.socket_state import SocketState, closed_error
 

@@ -1,7 +1,7 @@
 from giambio.drivers cimport interest
 from giambio.drivers.driver cimport Driver
 from giambio.kernel cimport constants
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from giambio.drivers import interest
 from giambio.drivers.driver import Driver
-from giambio.kernel.callback import Callback
+from giambio.kernel.callbacks import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel

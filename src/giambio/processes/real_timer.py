@@ -10,8 +10,8 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.runnable import Handle
 
 __all__ = ["RealTimer"]
 

@@ -15,8 +15,8 @@ import time
 from typing import Any
 
 from giambio.errors import BrokenResourceError, BrokenWorkerProcess, ClosedResourceError
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.runnable import Handle
 from giambio.processes import worker_protocol as protocol
 from giambio.processes.child import Child, at_work
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream

@@ -1,6 +1,6 @@
 from giambio.tasks.task_group cimport TaskGroup
 from giambio.kernel cimport coroutines, introspect
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Task

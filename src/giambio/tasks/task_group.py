@@ -178,11 +178,7 @@ class TaskGroup(Supervisor):
         scope: CancelScope = self._scope  # type: ignore[assignment]
         scope._enter(task)
         self._state = constants.OPEN
-        self._host = task
-        # `spread` finds the tasks by the host's list of open blocks.
-        if task._supervisors is None:
-            task._supervisors = []
-        task._supervisors.append(self)
+        self._join_host(task)  # where `spread` finds the tasks
 
     def _begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
         """Note how the body has ended: it counts as one of the tasks."""
@@ -384,12 +380,12 @@ class Leaving(Operation):
         return False
 
     def _take_injected(self) -> None:
-        task = self.task
+        task: Task | None = self.task  # type: ignore[assignment]
         if task is not None and task._injected:
             for exc in task._injected:
                 self._block._add_error(exc)
             task._injected = None
-            task._pending = task._cancelled_from_outside()
+            task._pending = task.has_pending_cancellation()
 
 
 def check_limit(what: str, limit: int) -> int:

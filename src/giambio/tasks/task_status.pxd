@@ -1,7 +1,7 @@
 from giambio.tasks.task_group cimport TaskGroup
 from giambio.tasks cimport cancel
 from giambio.kernel cimport introspect
-from giambio.kernel.basetask cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Scope, Supervisor, Task

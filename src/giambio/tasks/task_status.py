@@ -98,11 +98,9 @@ class Starting(Supervisor):
     __slots__ = ("_manager", "_operation", "error", "reported", "value")
 
     def __init__(self, manager: TaskGroup, operation: Start) -> None:
-        self._children = {}
-        self._scope = None
+        super().__init__()
         self._manager = manager
         self._operation: Start | None = operation
-        self._host: Task | None = None
         self.error: BaseException | None = None
         self.reported = False
         self.value: Any = None
@@ -149,7 +147,7 @@ class Starting(Supervisor):
             self.error = task._failure()
         elif task.cancelled():
             host = self._host
-            if host is not None and (host._injected or host._cancelled_from_outside()):
+            if host is not None and (host._injected or host.has_pending_cancellation()):
                 self.error = host._interruption()
             else:
                 self.error = TaskCancelled(f"task {task.name!r} was cancelled before it was ready")

@@ -8,9 +8,8 @@ from contextvars import copy_context
 from typing import Any
 
 from giambio.errors import RunFinishedError
-from giambio.kernel.callback import Callback
+from giambio.kernel.callbacks import Callback, Handle
 from giambio.kernel.coroutines import discard
-from giambio.kernel.runnable import Handle
 
 __all__ = ["spawn_for_thread"]
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from giambio.errors import CancelledError
 from giambio.kernel import constants
-from giambio.kernel.basetask import BaseTask
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
-from giambio.kernel.runnable import Handle
+from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.tracebacks import user_part
 
 __all__ = ["ThreadCall", "calling", "check_call", "refuse_async"]
@@ -316,7 +316,7 @@ class ThreadCall(Operation):
         task = self.task
         if self.abandoned or task is None:
             return CancelledError(self.reason)
-        return task._cancellation() if task._cancelled_from_outside() else None
+        return task._cancellation() if task.has_pending_cancellation() else None
 
 
 def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:

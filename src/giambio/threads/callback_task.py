@@ -13,8 +13,8 @@ from contextvars import Context
 from typing import Any
 
 from giambio.errors import CancelledError, RunFinishedError
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
-from giambio.kernel.runnable import Handle
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
 from giambio.tasks import cancel

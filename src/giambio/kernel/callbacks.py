@@ -1,6 +1,7 @@
-"""What the run queue holds: a link to the next item, and plain callbacks.
+"""Plain functions that the loop calls: in their turn, at a time, or when a driver reports.
 
-Tasks are the other kind of item.
+Compiled methods cannot be overridden in interpreted classes. So interpreted code that waits
+on a driver hands a function to `Callback`, instead of a class of its own.
 """
 
 from __future__ import annotations
@@ -12,23 +13,9 @@ from typing import Any
 
 from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
+from giambio.kernel.run_queue import Runnable
 
-__all__ = ["Handle", "Runnable"]
-
-
-class Runnable(Waiter):
-    """An item of the run queue."""
-
-    __slots__ = ("_following", "_is_task", "_queued")
-
-    def __init__(self) -> None:
-        self._following: Runnable | None = None
-        self._queued = False
-        self._is_task = False
-
-    def _run(self) -> None:
-        """Do the work, unless it is a task: those are stepped by the kernel."""
-        raise NotImplementedError
+__all__ = ["Callback", "Handle"]
 
 
 class Handle(Runnable):
@@ -75,15 +62,15 @@ class Handle(Runnable):
         self._args = args
         self._context = context
         self._cancelled = False
-        # Whom to tell if the loop ends before the callback's turn.
+        # Called if the loop ends before the callback's turn.
         self._dropped = dropped
-        # With a timer: whose it is.
+        # With a timer: the loop that has it.
         self._kernel = kernel
         if when != inf:
             kernel._add_timer(when, self)
 
     def cancel(self) -> None:
-        """Make sure the callback will not be called; harmless if it was.
+        """Prevent the callback from being called; harmless if it was.
 
         Not a checkpoint. May be called from any thread.
 
@@ -102,7 +89,7 @@ class Handle(Runnable):
             self._kernel._remove_timer(self)
 
     def cancelled(self) -> bool:
-        """Tell whether `cancel` was called.
+        """Return whether `cancel` was called.
 
         Example:
             >>> import giambio
@@ -116,20 +103,33 @@ class Handle(Runnable):
         return self._cancelled
 
     def _ready(self) -> None:
-        """Its timer is due."""
+        """See `Waiter._ready`: the timer is due."""
         if self._kernel is not None:
             self._kernel._queue.append(self)
 
     def _drop(self) -> None:
-        """The loop has ended, and the callback will not be called."""
+        """Report that the loop has ended, and the callback will not be called."""
         if self._dropped is not None and not self._cancelled:
             self._dropped()
 
     def _run(self) -> None:
-        """Call the callback, in its context."""
+        """Call the callback in its context."""
         callback = self._callback
         if callback is not None:
             self._context.run(callback, *self._args)
 
 
 final(Handle, "(callback, args, context, kernel=None, when=inf, dropped=None)")
+
+
+class Callback(Waiter):
+    """A waiter that calls a function when it is notified."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+
+    def _ready(self) -> None:
+        """See `Waiter._ready`."""
+        self._function()

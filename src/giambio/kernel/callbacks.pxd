@@ -1,12 +1,5 @@
 from giambio.drivers.source cimport Waiter
-
-
-cdef class Runnable(Waiter):
-    cdef Runnable _following
-    cdef bint _queued
-    cdef bint _is_task
-
-    cdef void _run(self) except *
+from giambio.kernel.run_queue cimport Runnable
 
 
 cdef class Handle(Runnable):
@@ -20,3 +13,9 @@ cdef class Handle(Runnable):
 
     cdef void _ready(self) except *
     cdef void _run(self) except *
+
+
+cdef class Callback(Waiter):
+    cdef object _function
+
+    cdef void _ready(self) except *
