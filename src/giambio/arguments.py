@@ -10,11 +10,11 @@ import sys
 from math import inf, isnan
 from typing import TypeGuard
 
-__all__ = ["check_int", "check_number", "is_int"]
+__all__ = ["check_int", "check_number", "check_seconds", "is_int"]
 
 
 def is_int(value: object) -> TypeGuard[int]:
-    """Whether a value is an `int` and not a `bool`."""
+    """Return whether a value is an `int` and not a `bool`."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -65,3 +65,20 @@ def check_number(what: str, name: str, value: float) -> None:
         ) from None
     if wrong:
         raise ValueError(f"{what} needs a number for {name}, not NaN")
+
+
+def check_seconds(what: str, name: str, seconds: float) -> None:
+    """Raise unless a value is a number of seconds from 0 up; it may be infinity.
+
+    Parameters:
+        what: the call, for messages: ``"sleep()"``.
+        name: the parameter.
+        seconds: the number.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is negative or NaN, or too large for a float.
+    """
+    check_number(what, name, seconds)
+    if seconds < 0:
+        raise ValueError(f"{what} needs a number of seconds from 0 up for {name}, not {seconds!r}")

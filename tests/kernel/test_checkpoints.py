@@ -261,7 +261,7 @@ def test_a_negative_sleep_is_refused_at_the_call(run: Run, seconds: float) -> No
 
     async def main() -> None:
         with pytest.raises(
-            ValueError, match=rf"sleep\(\) needs a number .* from 0 up, not {seconds}"
+            ValueError, match=rf"sleep\(\) needs a number .* from 0 up for seconds, not {seconds}"
         ):
             giambio.sleep(seconds)
 

@@ -796,7 +796,11 @@ def test_other_options_are_passed_on(run: Run) -> None:
         ({"command": ["ls"], "encoding": "utf-8"}, TypeError, "takes no encoding="),
         ({"command": ["ls"], "bufsize": 1}, TypeError, "takes no bufsize="),
         ({"command": ["ls"], "colour": 1}, TypeError, "unexpected keyword argument 'colour'"),
-        ({"command": ["ls"], "terminate_timeout": -1}, ValueError, "seconds from 0 up"),
+        (
+            {"command": ["ls"], "terminate_timeout": -1},
+            ValueError,
+            "seconds from 0 up for terminate_timeout, not -1",
+        ),
         ({"command": ["ls"], "terminate_timeout": "1"}, TypeError, "terminate_timeout"),
         ({"command": []}, ValueError, "at least the program in it; this one is empty"),
         ({"command": ["ls", 1]}, TypeError, r"str, bytes or paths, not 1; .* str\(\.\.\.\)"),

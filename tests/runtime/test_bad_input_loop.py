@@ -213,7 +213,9 @@ def test_nan_is_no_time(loop: giambio.EventLoop) -> None:
 @pytest.mark.parametrize("wrong", [-1, -0.5, -inf])
 def test_a_negative_time_to_wait_is_refused(loop: giambio.EventLoop, wrong: float) -> None:
     """It must not be taken for the system's "for ever"."""
-    with pytest.raises(ValueError, match=r"turn\(\) needs a number of seconds from 0 up, not -"):
+    with pytest.raises(
+        ValueError, match=r"turn\(\) needs a number of seconds from 0 up for timeout, not -"
+    ):
         loop.turn(wrong)
     with pytest.raises(ValueError, match=r"driver_wait\(\) needs a number of seconds from 0 up"):
         loop.driver_wait(wrong)

@@ -530,7 +530,9 @@ def test_fail_whose_time_is_over_without_a_checkpoint_does_not_fail(run: Run) ->
 @pytest.mark.parametrize("make", [giambio.move_on_after, giambio.fail_after])
 def test_the_after_family_refuses_what_is_no_time(run: Run, make: Callable[..., Any]) -> None:
     async def main() -> None:
-        with pytest.raises(ValueError, match="needs a number of seconds from 0 up, not -1"):
+        with pytest.raises(
+            ValueError, match="needs a number of seconds from 0 up for seconds, not -1"
+        ):
             make(-1)
         with pytest.raises(ValueError, match="needs a number for seconds, not NaN"):
             make(nan)

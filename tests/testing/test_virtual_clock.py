@@ -393,7 +393,7 @@ def test_it_shows_its_time() -> None:
         (
             lambda: VirtualClock(autojump_threshold=-1),
             ValueError,
-            r"autojump_threshold=\) needs a number of seconds from 0 up, not -1",
+            r"VirtualClock\(\) needs a number of seconds from 0 up for autojump_threshold, not -1",
         ),
         (lambda: VirtualClock(autojump_threshold=math.nan), ValueError, "not NaN"),
         (lambda: VirtualClock().jump(-1), ValueError, "not -1; time does not go back"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from giambio._build.sealed import final
-from giambio.arguments import check_number
+from giambio.arguments import check_number, check_seconds
 from giambio.kernel import constants
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import Operation, current_kernel
@@ -191,9 +191,7 @@ def sleep(seconds: float) -> Operation[None]:
         >>> giambio.run(giambio.sleep, 0.01)
     """
     if type(seconds) is not float or not 0.0 < seconds < inf:  # to check costs as much again
-        check_number("sleep()", "seconds", seconds)
-        if seconds < 0:
-            raise ValueError(f"sleep() needs a number of seconds from 0 up, not {seconds!r}")
+        check_seconds("sleep()", "seconds", seconds)
         if seconds == 0:
             return Checkpoint("sleep()", False)
         if seconds == inf:

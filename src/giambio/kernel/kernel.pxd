@@ -48,7 +48,6 @@ cdef class Kernel:
     cpdef bint _wake(self, BaseTask task, Park park) except -1
     @cython.locals(park=Park)
     cpdef object _interrupt(self, BaseTask task)
-    cpdef object _withdraw(self, BaseTask task)
     cdef bint _abort(self, BaseTask task, Park park) except -1
     @cython.locals(park=Park)
     cdef bint _deliver_interruption(self, BaseTask task) except -1
@@ -67,7 +66,6 @@ cdef class Kernel:
     cdef object _step(self, BaseTask task)
     cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
-    cpdef object _park(self, BaseTask task, Park park)
     cdef double _timeout(self) except? -2
     @cython.locals(handle=Handle)
     cpdef object _run_inbox(self)

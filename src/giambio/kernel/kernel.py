@@ -1,6 +1,6 @@
-"""The kernel: it steps tasks until they park, and waits when nobody can run.
+"""The kernel: it steps tasks until they park, and waits when no task can run.
 
-It knows five things: a run queue, the timers, a driver, what to do when it is quiet,
+It knows five things: a run queue, the timers, a driver, what to do when it is idle,
 and the three ways in which a task moves (see `run_queue`). All its state is on the
 object, none in a local variable of a running loop, so it can be driven turn by turn
 from outside, looked at by tools, and thrown away by a forked child.
@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVarTuple, Unpack
 
 from giambio import drivers
-from giambio.arguments import check_number
+from giambio.arguments import check_number, check_seconds
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
 from giambio.kernel import constants, current, current_library, random_schedule, step
@@ -34,7 +34,9 @@ from giambio.kernel.wakeup import Wakeup
 
 __all__ = ["Kernel"]
 
-#: For how many seconds what is ready may run, at the most, while the driver is not asked.
+Ts = TypeVarTuple("Ts")
+
+#: For how many seconds tasks and callbacks may run, at the most, while the driver is not asked.
 SECONDS_UNASKED = 0.0005
 
 
@@ -98,7 +100,7 @@ class Kernel:
         self._inbox: deque[Handle] = deque()
         self._hooks: tuple[Hook, ...] | None = None
         self._foreign_hook: Callable[[BaseTask, object], Park | None] | None = None
-        # What the rooms above keep per loop, such as the receive buffer.
+        # Objects that the rooms above keep per loop, such as the receive buffer.
         self._services: dict[str, Any] = {}
         self._strict = strict
         self.closed = False
@@ -109,7 +111,7 @@ class Kernel:
         self._numbers = 0
         # Makes the schedule random, and the same for the same seed.
         self._random: Any = random_schedule.make_random(seed)
-        # How many things outside the loop are known that may wake a task.
+        # The number of blocks of `external_wakeups` that are open.
         self._external = 0
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
@@ -118,7 +120,7 @@ class Kernel:
     # -- time and callbacks ---------------------------------------------------
 
     def current_time(self) -> float:
-        """The loop's clock, in seconds; only differences mean anything.
+        """Return the time of the loop's clock, in seconds; only differences mean anything.
 
         Example:
             >>> import giambio
@@ -128,7 +130,7 @@ class Kernel:
         return self._clock_now()
 
     def _add_timer(self, deadline: float, waiter: Any) -> None:
-        """Have a waiter told at a time of the clock; see `Timers.add`."""
+        """Notify a waiter at a time of the clock; see `Timers.add`."""
         self._timers.add(deadline, waiter)
 
     def _remove_timer(self, waiter: Any) -> None:
@@ -136,20 +138,20 @@ class Kernel:
         self._timers.remove(waiter)
 
     def _has_timer(self, waiter: Any) -> bool:
-        """Tell whether a waiter has a timer that has not fired."""
+        """Return whether a waiter has a timer that has not fired."""
         return self._timers.holds(waiter)
 
     def call_soon(
         self,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
         context: contextvars.Context | None = None,
     ) -> Handle:
-        """Have a plain function called in the loop's next turn.
+        """Call a plain function in the loop's next turn.
 
         Parameters:
-            callback: a function; what it returns is dropped, what it raises
-                is raised into the main task.
+            callback: a function. Its result is dropped; its exception is raised in
+                the main task.
             args: its arguments.
             context: the context to run it in; a copy of the caller's by default.
 
@@ -178,11 +180,11 @@ class Kernel:
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
         context: contextvars.Context | None = None,
     ) -> Handle:
-        """Have a plain function called at a time of the loop's clock.
+        """Call a plain function at a time of the loop's clock.
 
         Parameters:
             when: the time in seconds, as `current_time` tells it.
@@ -216,11 +218,11 @@ class Kernel:
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
         context: contextvars.Context | None = None,
     ) -> Handle:
-        """Have a plain function called after some seconds; see `call_at`.
+        """Call a plain function after some seconds; see `call_at`.
 
         Parameters:
             delay: seconds from now.
@@ -252,11 +254,11 @@ class Kernel:
 
     def call_soon_threadsafe(
         self,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
         context: contextvars.Context | None = None,
     ) -> Handle:
-        """Like `call_soon`, from any thread or a signal handler; wakes the loop.
+        """Call a plain function as `call_soon` does, from any thread or a signal handler.
 
         Parameters:
             callback: see `call_soon`, as the rest.
@@ -286,7 +288,7 @@ class Kernel:
         return self._hand_in(Handle(callback, args, copy_or(context)))
 
     def _hand_in(self, handle: Handle) -> Handle:
-        """Have a callback called, from any thread."""
+        """Schedule a callback from any thread, and wake the loop."""
         self._inbox.append(handle)
         wakeup = self._wakeup
         if wakeup is not None:
@@ -296,16 +298,16 @@ class Kernel:
     # -- tasks ----------------------------------------------------------------
 
     def _next_number(self) -> int:
-        """A number for a new task."""
+        """Return a number for a new task."""
         self._numbers += 1
         return self._numbers
 
     def _has_work(self) -> bool:
-        """Tell whether there is something to run."""
+        """Return whether there is something to run."""
         return self._queue.length != 0 or bool(self._inbox)
 
     def _roots(self) -> list[Any]:
-        """The tasks that have no parent: the main task, and what the layer above runs."""
+        """Return the tasks without a parent: the main task, and those of the layer above."""
         return [] if self._main is None or self._main._context is None else [self._main]
 
     def _add_task(self, task: BaseTask) -> None:
@@ -333,7 +335,7 @@ class Kernel:
         return True
 
     def _interrupt(self, task: BaseTask) -> None:
-        """Get a task out of its park, to be told that it is cancelled.
+        """Get a task out of its park, so that it can be told that it is cancelled.
 
         A task that is not parked is told at its next checkpoint, by `pending`.
         """
@@ -344,13 +346,6 @@ class Kernel:
             return
         task._aborted = park
         self._queue.append(task)
-
-    def _withdraw(self, task: BaseTask) -> None:
-        """Take an interruption back that has not been delivered yet.
-
-        The task goes on waiting, where it was or by trying again.
-        """
-        task._aborted = None
 
     def _abort(self, task: BaseTask, park: Park) -> bool:
         """Have a park aborted.
@@ -370,7 +365,7 @@ class Kernel:
         return True
 
     def _deliver_interruption(self, task: BaseTask) -> bool:
-        """A task has its turn because it was interrupted: see to what it is told.
+        """Set the exception for a task that has its turn because it was interrupted.
 
         Returns:
             False if it has not left its park: then it is not to be stepped.
@@ -401,7 +396,7 @@ class Kernel:
         self._interrupt(task)
 
     def _crash(self, exc: BaseException) -> None:
-        """Raise an exception that belongs to no task into the main task."""
+        """Raise an exception that belongs to no task in the main task."""
         main = self._main
         if main is None:
             self._failure = exc
@@ -415,11 +410,11 @@ class Kernel:
     # -- turns -----------------------------------------------------------------
 
     def turn(self, timeout: float = inf) -> None:
-        """Do one turn: run what is ready, then due timers, then ask the driver.
+        """Do one turn: run tasks and callbacks, then due timers, then ask the driver.
 
         Parameters:
-            timeout: how many seconds it may wait when there is nothing to do;
-                as long as it takes by default.
+            timeout: for how many seconds it may wait when there is nothing to do;
+                by default until there is something.
 
         Raises:
             RuntimeError: the loop has not begun, or another one runs in this
@@ -434,15 +429,15 @@ class Kernel:
             ...     loop.turn()
             >>> loop.end()
         """
-        check_timeout("turn()", timeout)
+        check_seconds("turn()", "timeout", timeout)
         self.driver_wait(min(timeout, self.run_ready()))
         self.deliver()
 
     def run_ready(self) -> float:
-        """The first part of a turn: run what is ready and what is due.
+        """Do the first part of a turn: run the tasks and callbacks that are ready or due.
 
         Returns:
-            How many seconds the driver may wait now; infinity without a deadline.
+            For how many seconds the driver may wait now; infinity without a deadline.
 
         Raises:
             RuntimeError: as `turn`.
@@ -468,10 +463,10 @@ class Kernel:
         return inf if timeout < 0 else timeout
 
     def driver_wait(self, timeout: float) -> None:
-        """The second part of a turn: wait for events. May run in another thread.
+        """Do the second part of a turn: wait for events. May run in another thread.
 
         Parameters:
-            timeout: what `run_ready` returned, or less.
+            timeout: the result of `run_ready`, or less.
 
         Raises:
             RuntimeError: as `turn`.
@@ -486,14 +481,14 @@ class Kernel:
             ...     loop.deliver()
             >>> loop.end()
         """
-        check_timeout("driver_wait()", timeout)
+        check_seconds("driver_wait()", "timeout", timeout)
         driver = self._driver
         if driver is None:
             raise self._not_begun()
         driver.wait(-1.0 if timeout == inf else timeout)
 
     def deliver(self) -> None:
-        """The third part of a turn: hand out the events that `driver_wait` collected.
+        """Do the third part of a turn: report the events that `driver_wait` collected.
 
         Raises:
             RuntimeError: as `turn`.
@@ -516,7 +511,7 @@ class Kernel:
             self._leave(previous)
 
     def _run_until_exit(self, task: BaseTask, exited: Callable[[], bool] | None = None) -> None:
-        """Turn until a task has ended, or until what is asked instead says so."""
+        """Turn until a task has ended, or until `exited` returns True."""
         previous = self._enter()
         try:
             while not (task._context is None if exited is None else exited()):
@@ -541,7 +536,7 @@ class Kernel:
             self._leave(previous)
 
     def _may_go_on(self) -> bool:
-        """Tell whether what is ready may run before the driver is asked again.
+        """Return whether the run queue may go on before the driver is asked again.
 
         Asking costs a system call, more than most steps do: a task that is spawned and joined
         is spared two of them. Events wait meanwhile, so there is a limit both to the number of
@@ -561,7 +556,7 @@ class Kernel:
         """Become the running loop of this thread.
 
         Returns:
-            What to give to `leave`.
+            The argument for `_leave`.
         """
         if self._driver is None:
             raise self._not_begun()
@@ -583,7 +578,7 @@ class Kernel:
         current_library.swap(name)
 
     def _in_own_thread(self) -> bool:
-        """Tell whether the caller may touch the loop: its thread, or it is not running."""
+        """Return whether the caller may touch the loop: its thread, or it is not running."""
         return self._thread in (0, threading.get_ident())
 
     def _run_ready(self) -> None:
@@ -644,7 +639,7 @@ class Kernel:
                     self._report_step(task)
                 del task  # a failed frame holds this one by its `f_back`, from 3.12 on
                 return
-            # Errors cost the budget too: who catches all of them must not starve others.
+            # Errors cost the budget too: a task that catches them all must not starve others.
             self._budget -= 1
             if self._budget < -constants.BUDGET:
                 self._queue.append(task)
@@ -654,16 +649,18 @@ class Kernel:
             self._report_step(task)
 
     def _end(self, task: BaseTask, failed: bool) -> None:
-        """A coroutine has ended."""
+        """Settle a task whose coroutine has ended."""
         self._running = None
         task._parked = None  # it may have driven an operation by hand
         if failed:
             task._outcome = user_part(task._outcome)
             discard(task.coro)  # if its context could not be entered, it never began
         task._exited(failed)
+        if self._hooks is not None:
+            self._notify("exited", task)
 
     def _take_foreign(self, task: BaseTask) -> bool:
-        """A coroutine yielded something that is not ours.
+        """Have the hook park a task whose coroutine yielded an object that is not ours.
 
         Returns:
             True if the task is parked on it now.
@@ -677,7 +674,9 @@ class Kernel:
                 task._thrown = user_part(exc)
                 return False
             if park is not None:
-                self._park(task, park)
+                task._parked = park
+                if task._pending:
+                    self._interrupt(task)
                 return True
         task._thrown = TypeError(
             f"a giambio task awaited something that is not giambio's: {foreign!r}; "
@@ -685,20 +684,14 @@ class Kernel:
         )
         return False
 
-    def _park(self, task: BaseTask, park: Park) -> None:
-        """Park a task that a foreign-yield hook has taken charge of."""
-        task._parked = park
-        if task._pending:
-            self._interrupt(task)
-
     def _timeout(self) -> float:
-        """How long the driver may wait; below zero: for ever."""
+        """Return how long the driver may wait; below zero: for ever."""
         if self._failure is not None or Kernel._has_work(self):
             return 0.0
         return self._idle.timeout()
 
     def _look_at_quiet(self) -> None:
-        """The driver has waited: if nothing came of it, those are told who want to know."""
+        """Report to `Idle` whether the driver has waited in vain."""
         if not Kernel._has_work(self):  # by the class: see `operation`
             self._idle.look()
         if Kernel._has_work(self):
@@ -713,7 +706,7 @@ class Kernel:
     # -- hooks -------------------------------------------------------------------
 
     def add_hook(self, hook: Hook) -> None:
-        """Have a tool's hook called from now on; see `Hook`.
+        """Call a tool's hook from now on; see `Hook`.
 
         Parameters:
             hook: an instance of a subclass of `Hook`.
@@ -755,6 +748,7 @@ class Kernel:
         self._hooks = tuple(hooks) or None
 
     def _notify(self, event: str, *args: Any) -> None:
+        """Call a method of all hooks, if there are any."""
         for hook in self._hooks or ():
             try:
                 getattr(hook, event)(*args)
@@ -762,16 +756,6 @@ class Kernel:
                 if hook in (self._hooks or ()):
                     self.remove_hook(hook)
                 self._crash(user_part(exc))
-
-    def _notify_exited(self, task: BaseTask) -> None:
-        """Tell the hooks that a task has ended."""
-        if self._hooks is not None:
-            self._notify("exited", task)
-
-    def _notify_swallowed(self, task: BaseTask, scope: object) -> None:
-        """Tell the hooks that a task kept a cancellation to itself."""
-        if self._hooks is not None:
-            self._notify("swallowed", task, scope)
 
     def _report_step(self, task: BaseTask) -> None:
         self._notify("after_step", task)
@@ -781,7 +765,7 @@ class Kernel:
     # -- set-up and tear-down ----------------------------------------------------
 
     def _open(self) -> None:
-        """Open what the loop needs to wait; nothing before this has a descriptor."""
+        """Open the driver and the wakeup; nothing before this has a descriptor."""
         self._check_open()
         self._forked = False
         self._driver = drivers.create(self._driver_name)
@@ -793,7 +777,7 @@ class Kernel:
             raise
 
     def _release(self) -> None:
-        """Release all that `open` opened."""
+        """Release everything that `_open` opened."""
         driver = self._driver
         if driver is not None:
             self._end_services(False)
@@ -804,20 +788,20 @@ class Kernel:
             driver.close()
 
     def _end_services(self, forked: bool) -> None:
-        """Tell what the rooms above keep per loop, if it wants to know, that the driver goes.
+        """Report the end of the driver to the services that have a method `loop_ended`.
 
-        In a forked child what they have registered with it is the parent's.
+        In a forked child their registrations with it are the parent's.
         """
         for service in list(self._services.values()):
             if hasattr(service, "loop_ended"):
                 service.loop_ended(forked)
 
     def _wakeup_fd(self) -> int:
-        """The descriptor that wakes the loop when written to."""
+        """Return the descriptor that wakes the loop when written to."""
         return -1 if self._wakeup is None else self._wakeup.fileno()
 
     def _after_fork(self) -> None:
-        """In a forked child: give up what belongs to the parent."""
+        """Give up the resources of the parent, in a forked child."""
         driver = self._driver
         if driver is None:
             return
@@ -833,7 +817,7 @@ class Kernel:
             self._failure = self._not_begun()  # no other task may run in the child
 
     def _run_inbox(self) -> None:
-        """Call what other threads have handed in, before the loop ends."""
+        """Call the callbacks of other threads, before the loop ends."""
         previous = self._enter()
         try:
             for _ in range(len(self._inbox)):
@@ -846,7 +830,7 @@ class Kernel:
             self._leave(previous)
 
     def _undelivered(self) -> list[BaseException]:
-        """The exceptions for the main task that came too late for it."""
+        """Return the exceptions for the main task that came too late for it."""
         main = self._main
         return list(main._injected or ()) if main is not None else []
 
@@ -891,7 +875,7 @@ def check_no_loop_runs() -> None:
 
 
 def copy_or(context: contextvars.Context | None) -> contextvars.Context:
-    """A context to run in: the one given, or a copy of the caller's.
+    """Return the context to run in: the one given, or a copy of the caller's.
 
     Raises:
         TypeError: it is no context.
@@ -901,14 +885,3 @@ def copy_or(context: contextvars.Context | None) -> contextvars.Context:
     if not isinstance(context, contextvars.Context):
         raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
     return context
-
-
-def check_timeout(what: str, timeout: float) -> None:
-    """Refuse what is no time to wait.
-
-    Raises:
-        TypeError, ValueError: it is not.
-    """
-    check_number(what, "timeout", timeout)
-    if timeout < 0:
-        raise ValueError(f"{what} needs a number of seconds from 0 up, not {timeout!r}")

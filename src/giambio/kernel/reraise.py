@@ -1,13 +1,18 @@
-"""Raising an exception that is not ours, without a trace of us.
+"""Raising an exception of a task in another one, without a trace of the runtime.
 
-When a block is left because of one exception and ends with another one (a task
-failed, so the body was cancelled), Python would note the first as the context
-of the second, and every Python frame between the two would show. Neither helps
-the user: the failure of a task has nothing to do with where the body stood.
+Python adds to an exception when a *frame* raises it: the frame to its traceback, and the
+exception that is handled there as its context. Neither helps the user, because the failure of
+a task has nothing to do with the place where another one waits. So:
 
-Python adds the context and the frame when a *frame* raises. So the awaitable
-made here is a `map` object that calls the `throw` of a finished generator: both
-are C code, which only passes the exception on.
+- An operation does not raise. `Operation.fail` gives the exception to the kernel, which throws
+  it into the coroutine, so that the await of the user is the first frame. (In the pure build
+  `tracebacks.user_part` removes those of the runtime.)
+- A task and a block keep a failure as `Raised`, which restores its traceback and its context
+  each time it is raised again.
+- The await at the end of a block is `Unchained` when the body has raised. What is thrown
+  there would get the body's exception as its context, even if that is only the cancellation
+  that the failure of a task has caused. So it is awaited by a `map` object which calls the
+  `throw` of a finished generator: both are C code, which only passes the exception on.
 """
 
 from __future__ import annotations
@@ -19,7 +24,23 @@ from typing import Any
 
 from giambio.kernel.step import PARK
 
-__all__ = ["Failure", "Unchained", "unchained"]
+__all__ = ["Failure", "Raised", "Unchained", "unchained"]
+
+
+class Raised:
+    """An exception as it was raised, to be raised again like that."""
+
+    __slots__ = ("_context", "_exception", "_traceback")
+
+    def __init__(self, exception: BaseException) -> None:
+        self._exception = exception
+        self._traceback = exception.__traceback__
+        self._context = exception.__context__
+
+    def restored(self) -> BaseException:
+        """Return the exception, as it was."""
+        self._exception.__context__ = self._context
+        return self._exception.with_traceback(self._traceback)
 
 
 def _finished_generator() -> Generator[None, None, None]:
@@ -37,7 +58,7 @@ _park = partial((PARK,).__getitem__, 0)
 
 
 class Unchained:
-    """An awaitable around an operation: what it fails with is raised as it is.
+    """An awaitable around an operation: the exception with which it fails is raised as it is.
 
     Parameters:
         operation: it parks as any does, and fails by returning the exception
@@ -54,12 +75,12 @@ class Unchained:
 
 
 def unchained(awaited: Iterator[Any]) -> Iterator[Any]:
-    """The same around an operation that is being awaited."""
+    """Return the same around an operation that is being awaited."""
     return map(operator.call, Calls(awaited))
 
 
 class Calls:
-    """The iterator of what `map` is to call, all of it C code."""
+    """The iterator of the functions that `map` calls, all of them C code."""
 
     __slots__ = ("_operation",)
 

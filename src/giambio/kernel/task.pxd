@@ -69,10 +69,12 @@ cdef class Task(BaseTask):
     cpdef bint has_pending_cancellation(self) noexcept
     cpdef object _interruption(self)
     cpdef object _cancellation(self)
+    cdef object _refresh_pending(self)
+    cdef bint _runs(self) except -1
     @cython.locals(around=Scope)
     cdef Scope _isolate(self)
     cdef Scope _outermost(self)
-    @cython.locals(kernel=Kernel, supervisor=Supervisor)
+    @cython.locals(supervisor=Supervisor)
     cpdef object _exited(self, bint failed)
     @cython.locals(joiner=Waiter)
     cdef object _wake_joiners(self)

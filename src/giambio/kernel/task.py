@@ -21,8 +21,8 @@ from giambio.kernel.coroutines import discard
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
+from giambio.kernel.reraise import Raised
 from giambio.kernel.run_queue import BaseTask
-from giambio.kernel.tracebacks import Raised
 from giambio.kernel.wrap_awaitable import wrap_awaitable
 
 __all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
@@ -463,9 +463,18 @@ class Task(BaseTask):
         """See `BaseTask._interruption`."""
         if self._injected:
             exc = self._injected.pop(0)
-            self._pending = bool(self._injected) or self.has_pending_cancellation()
+            self._refresh_pending()
             return exc
         return self._cancellation()
+
+    def _refresh_pending(self) -> None:
+        """Recompute whether the next checkpoint raises."""
+        self._pending = self.has_pending_cancellation() or bool(self._injected)
+
+    def _runs(self) -> bool:
+        """Return whether it is the task that runs in this thread."""
+        kernel: Kernel | None = current.get()
+        return kernel is not None and kernel is self._kernel and self._kernel._running is self
 
     def _cancellation(self) -> BaseException:
         """Return the exception for a cancellation; its scope knows the reason."""
@@ -496,7 +505,7 @@ class Task(BaseTask):
         if not failed:
             self._state = constants.SUCCEEDED
             if self._told is not None and self._kernel is not None:
-                self._kernel._notify_swallowed(self, self._told)
+                self._kernel._notify("swallowed", self, self._told)
         elif is_cancellation(self._outcome):
             self._settle_cancellation()
         else:
@@ -511,7 +520,6 @@ class Task(BaseTask):
             self._abandon_held()
         if isinstance(self.coro, Operation):
             self._drop_operation()
-        kernel = self._kernel
         supervisor = self._supervisor
         self._scope = None
         self._context = None
@@ -524,8 +532,6 @@ class Task(BaseTask):
         if self._own_scope is not None:
             self._own_scope._disown()
             self._own_scope = None
-        if kernel is not None:
-            kernel._notify_exited(self)
 
     def _wake_joiners(self) -> None:
         joiners = self._joiners

@@ -1,8 +1,8 @@
 """Tracebacks that show the user's code, not ours.
 
-An exception that travels from a task to whoever joins it passes through frames
-of the runtime, which tell the user nothing. They are taken off at the outer
-end of the traceback; what lies at the inner end is where it happened and stays.
+An exception that travels from a task to another that joins it passes through frames
+of the runtime, which tell the user nothing. They are taken off at the outer end of
+the traceback; the frames at the inner end are those where it happened, and stay.
 """
 
 from __future__ import annotations
@@ -11,33 +11,13 @@ import sys
 from types import FrameType, TracebackType
 from typing import TypeVar
 
-__all__ = ["Raised", "is_ours", "user_frame", "user_part", "user_place"]
+__all__ = ["is_ours", "user_frame", "user_part", "user_place"]
 
 E = TypeVar("E", bound=BaseException)
 
 
-class Raised:
-    """An exception as it was raised, to be raised again like that.
-
-    Each time an exception is raised, its traceback grows, and what is handled
-    there becomes its context.
-    """
-
-    __slots__ = ("_context", "_exception", "_traceback")
-
-    def __init__(self, exception: BaseException) -> None:
-        self._exception = exception
-        self._traceback = exception.__traceback__
-        self._context = exception.__context__
-
-    def restored(self) -> BaseException:
-        """The exception, as it was."""
-        self._exception.__context__ = self._context
-        return self._exception.with_traceback(self._traceback)
-
-
 def is_ours(module: object) -> bool:
-    """Tell whether a module is part of the runtime itself."""
+    """Return whether a module is part of the runtime itself."""
     return isinstance(module, str) and module.startswith("giambio.") and ".demo" not in module
 
 
@@ -52,7 +32,7 @@ def user_part(exc: E) -> E:
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame of the calling thread that is not the runtime's."""
+    """Return the innermost frame of the calling thread that is not the runtime's."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_ours(frame.f_globals.get("__name__")):
         frame = frame.f_back
@@ -60,6 +40,6 @@ def user_frame() -> FrameType | None:
 
 
 def user_place() -> str:
-    """Where in the user's code we are, for the warning of something that is dropped unclosed."""
+    """Return the place in the user's code, to warn of an object that is dropped unclosed."""
     frame = user_frame()
     return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from giambio.arguments import check_number
+from giambio.arguments import check_seconds
 from giambio.errors import (
     BrokenResourceError,
     ClosedResourceError,
@@ -297,17 +297,6 @@ class Server:
                 f"{self._what} needs a plain function for on_error, not an async one: "
                 f"{name_of(self._on_error)}() returned {result!r}"
             )
-
-
-def check_seconds(what: str, name: str, seconds: float) -> None:
-    """Refuse what is no time to wait.
-
-    Raises:
-        TypeError, ValueError: it is not a number from 0 up.
-    """
-    check_number(what, name, seconds)
-    if seconds < 0:
-        raise ValueError(f"{what} needs a {name} from 0 up, in seconds, not {seconds!r}")
 
 
 def as_listener(what: str, listener: Listener) -> Listener:

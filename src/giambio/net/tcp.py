@@ -12,7 +12,7 @@ import socket
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
-from giambio.arguments import check_number
+from giambio.arguments import check_seconds
 from giambio.net.address import is_numeric, parse
 from giambio.net.attempts import no_attempt_left
 from giambio.net.resolver import getaddrinfo, numeric_address
@@ -107,12 +107,7 @@ async def connect_tcp(
     """
     parse(socket.AF_INET, (host, port))
     check_tls(tls)
-    check_number("connect_tcp()", "happy_eyeballs_delay", happy_eyeballs_delay)
-    if happy_eyeballs_delay < 0:
-        raise ValueError(
-            "connect_tcp() needs a happy_eyeballs_delay from 0 up, in seconds, "
-            f"not {happy_eyeballs_delay!r}"
-        )
+    check_seconds("connect_tcp()", "happy_eyeballs_delay", happy_eyeballs_delay)
     local = local_choices("connect_tcp()", local_address)
     targets = await addresses_of(host, port, socket.SOCK_STREAM, local)
     attempts = Attempts(local)

@@ -12,12 +12,11 @@ import os
 import subprocess
 import typing
 from collections.abc import Mapping, Sequence
-from math import inf
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from giambio._build.sealed import final
-from giambio.arguments import check_number
+from giambio.arguments import check_seconds
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation, current_kernel
 from giambio.processes.child import Child
@@ -358,12 +357,7 @@ def check(what: str, command: Any, shell: bool, terminate_timeout: float, option
         )
     if not isinstance(command, str | bytes | os.PathLike):
         check_arguments(what, command)
-    check_number(what, "terminate_timeout", terminate_timeout)
-    if not 0 <= terminate_timeout <= inf:
-        raise ValueError(
-            f"{what} needs a number of seconds from 0 up as terminate_timeout, "
-            f"not {terminate_timeout!r}"
-        )
+    check_seconds(what, "terminate_timeout", terminate_timeout)
     for name in sorted(options):
         if name in ADVICE:
             raise TypeError(f"{what} takes no {name}=: {ADVICE[name]}")

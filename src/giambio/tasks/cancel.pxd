@@ -1,4 +1,3 @@
-from giambio.kernel cimport current
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.task cimport Scope, Supervisor, Task
 
@@ -26,7 +25,6 @@ cdef class CancelScope(Scope):
     @cython.locals(own=CancelScope, scope=CancelScope)
     cpdef Scope _enclose(self, Task task)
     cpdef object _disown(self)
-    cdef bint _may_leave(self) except -1
     @cython.locals(task=Task)
     cpdef object _abandon(self)
     cpdef bint _left_open(self) except -1
@@ -63,7 +61,7 @@ cpdef object spread(CancelScope scope)
 @cython.locals(scope=CancelScope)
 cdef bint is_inside(Scope inner, CancelScope outer) noexcept
 
-@cython.locals(chain=list, around=Scope, scope=CancelScope, kernel=Kernel, injected=bint)
+@cython.locals(chain=list, around=Scope, scope=CancelScope, kernel=Kernel)
 cdef object refresh_task(Task task)
 
 @cython.locals(scope=CancelScope)

@@ -19,7 +19,6 @@ from typing import Any, Never, NoReturn
 from giambio._build.sealed import final
 from giambio.arguments import check_number
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
-from giambio.kernel import current
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves
@@ -110,7 +109,7 @@ class CancelScope(Scope):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if isinstance(exc, GeneratorExit) and not self._may_leave():
+        if isinstance(exc, GeneratorExit) and (self._task is None or not self._task._runs()):
             self._abandon()  # the coroutine is being closed by the garbage collector
             return False
         self._check_owner()
@@ -277,7 +276,7 @@ class CancelScope(Scope):
         self._task = task
         self._parent = parent  # type: ignore[assignment]
         self._entered = True
-        self._effective = self._cancel_called or (parent is not None and parent._effective)
+        self._refresh()
 
     def _enclose(self, task: Task) -> CancelScope:
         """See `Scope._enclose`: it comes between this scope and those that the task has entered."""
@@ -297,11 +296,6 @@ class CancelScope(Scope):
         """See `Scope._disown`."""
         self._task = None
         self._parent = None
-
-    def _may_leave(self) -> bool:
-        """Whether the running task is the one that entered the scope."""
-        kernel = current.get()
-        return kernel is not None and kernel._running is self._task
 
     def _abandon(self) -> None:
         """Drop the scope: the task's coroutine is being closed from outside."""
@@ -325,15 +319,10 @@ class CancelScope(Scope):
             raise RuntimeError("this CancelScope was used already; make a new one for each block")
         parent: CancelScope = task._scope  # type: ignore[assignment]
         self._adopt(task, parent)
-        if self._shield:
-            self._effective = self._cancel_called
         task._scope = self
         if self._deadline != inf and not self._cancel_called:
             self._start_timer()
-        if self._effective:
-            task._pending = True
-        elif task._pending:
-            task._pending = task._injected is not None and bool(task._injected)
+        task._refresh_pending()
 
     def _check_leaving(self) -> None:
         """Raise unless the scope may be left here and now.
@@ -345,14 +334,13 @@ class CancelScope(Scope):
         task = self._task
         if not self._entered or task is None:
             raise RuntimeError("this CancelScope is left, but was not entered")
-        kernel = current.get()
-        if kernel is None or kernel._running is not task:
+        if not task._runs():
             raise RuntimeError(
                 f"this CancelScope was entered in task {task.name!r} and is left in another; "
                 "a scope must be left where it was entered"
             )
         if task._scope is not self:
-            inner: CancelScope = task._scope
+            inner: CancelScope = task._scope  # type: ignore[assignment]
             while inner is not self and inner is not None:
                 inner._misused = True
                 inner = inner._parent  # type: ignore[assignment]
@@ -380,9 +368,7 @@ class CancelScope(Scope):
             return False
         if task._scope is self:
             task._scope = parent
-            task._pending = parent._effective or (
-                task._injected is not None and bool(task._injected)
-            )
+            task._refresh_pending()
         else:
             self._cut_out(task)
         if cancelled and self._cancel_called and not self._visible_from_outside():
@@ -396,7 +382,7 @@ class CancelScope(Scope):
         if task is not None and task._told is self:
             task._told = None
             if exc is None and task._kernel is not None:
-                task._kernel._notify_swallowed(task, self)
+                task._kernel._notify("swallowed", task, self)
 
     def _cut_out(self, task: Task) -> None:
         """Remove this scope from the chain; the scopes inside it go on."""
@@ -554,9 +540,8 @@ def refresh_task(task: Task) -> None:
     kernel = task._kernel
     if task._scope is None or kernel is None:
         return
-    injected = task._injected is not None and bool(task._injected)
-    task._pending = task._scope._effective or injected
+    task._refresh_pending()
     if task._pending:
         kernel._interrupt(task)
-    elif task._aborted is not None:
-        kernel._withdraw(task)
+    else:
+        task._aborted = None  # an interruption that was not delivered yet: it waits on

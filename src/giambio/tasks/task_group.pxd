@@ -1,6 +1,6 @@
 from giambio.tasks cimport cancel
 from giambio.tasks.cancel cimport CancelScope
-from giambio.kernel cimport constants, current
+from giambio.kernel cimport constants
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Scope, Supervisor, Task
@@ -36,7 +36,6 @@ cdef class TaskGroup(Supervisor):
     cdef object _begin_leaving(self, Leaving leaving, object body)
     @cython.locals(scope=CancelScope)
     cpdef object _abandon(self)
-    cdef bint _host_runs(self) except -1
     @cython.locals(host=Task, scope=CancelScope)
     cdef object _finish(self, object body)
     cdef object _conclude(self, Task host, object body, bint cancelled, bint caught)

@@ -14,12 +14,11 @@ from typing import Any, Never
 
 from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
-from giambio.kernel import constants, current
+from giambio.kernel import constants
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
-from giambio.kernel.reraise import Failure, Unchained
+from giambio.kernel.reraise import Failure, Raised, Unchained
 from giambio.kernel.task import Supervisor, Task, current_task
-from giambio.kernel.tracebacks import Raised
 from giambio.tasks import cancel
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.exception_groups import unique
@@ -81,7 +80,7 @@ class TaskGroup(Supervisor):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
-        if isinstance(exc, GeneratorExit) and not self._host_runs():
+        if isinstance(exc, GeneratorExit) and (self._host is None or not self._host._runs()):
             # The host's coroutine is being closed from outside, so it cannot wait.
             self._abandon()
             return Immediate(False)
@@ -191,7 +190,7 @@ class TaskGroup(Supervisor):
         try:
             scope._check_leaving()
         except RuntimeError as exc:
-            if not self._host_runs():
+            if not self._host._runs():
                 raise
             # A scope is still open inside: raised when the tasks are joined.
             self._add_error(exc)
@@ -215,11 +214,6 @@ class TaskGroup(Supervisor):
         scope: CancelScope = self._scope  # type: ignore[assignment]
         scope.cancel(f"the task that opened {self._a_label} was closed")
         scope._abandon()
-
-    def _host_runs(self) -> bool:
-        """Whether the host is the running task."""
-        kernel = current.get()
-        return kernel is not None and kernel._running is self._host
 
     def _finish(self, body: BaseException | None) -> Any:
         """Leave the scope, when all tasks have ended.
@@ -385,7 +379,7 @@ class Leaving(Operation):
             for exc in task._injected:
                 self._block._add_error(exc)
             task._injected = None
-            task._pending = task.has_pending_cancellation()
+            task._refresh_pending()
 
 
 def check_limit(what: str, limit: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from math import inf
 
-from giambio.arguments import check_number
+from giambio.arguments import check_seconds
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import current_task
 from giambio.tasks import cancel
@@ -139,9 +139,7 @@ def time_after(what: str, seconds: float) -> float:
     Raises:
         TypeError, ValueError: `seconds` is not a number of seconds.
     """
-    check_number(what, "seconds", seconds)
-    if seconds < 0:
-        raise ValueError(f"{what} needs a number of seconds from 0 up, not {seconds!r}")
+    check_seconds(what, "seconds", seconds)
     return current_kernel().current_time() + seconds
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf, isinf
 
 from giambio._build.sealed import final
-from giambio.arguments import check_number
+from giambio.arguments import check_number, check_seconds
 from giambio.kernel.clock import Clock
 
 __all__ = ["VirtualClock"]
@@ -51,14 +51,9 @@ class VirtualClock(Clock):
 
     def __init__(self, start: float = 0.0, *, autojump_threshold: float = 0.0) -> None:
         check_number("VirtualClock()", "start", start)
-        check_number("VirtualClock()", "autojump_threshold", autojump_threshold)
+        check_seconds("VirtualClock()", "autojump_threshold", autojump_threshold)
         if isinf(start):
             raise ValueError("VirtualClock(start=) needs a time to begin with, not infinity")
-        if autojump_threshold < 0:
-            raise ValueError(
-                "VirtualClock(autojump_threshold=) needs a number of seconds from 0 up, "
-                f"not {autojump_threshold!r}"
-            )
         self._time = float(start)
         self._threshold = float(autojump_threshold)
 
