@@ -9,7 +9,7 @@ from giambio._build import selection as _selection
 
 _selection.select()
 
-from giambio._build.selection import build_info
+from giambio._build.info import build_info
 from giambio.channels.broadcast import Broadcast, Subscription
 from giambio.channels.broadcast_state import BroadcastStatistics
 from giambio.channels.channel import ReceiveChannel, SendChannel, open_channel

@@ -327,7 +327,7 @@ STAND_IN = {
     "src/giambio/__init__.py": """
         from giambio._build import selection
         selection.select()
-        from giambio._build.selection import build_info
+        from giambio._build.info import build_info
         """,
     "src/giambio/_build/__init__.py": "",
     "src/giambio/drivers.py": """
@@ -359,7 +359,7 @@ def project(tmp_path: Path) -> Path:
     """A copy of the files which build giambio, around a small stand-in for the package."""
     folder = tmp_path / "project"
     write_files(folder, STAND_IN)
-    package = ("_build/selection.py", "_build/traceback_paths.h", "py.typed")
+    package = ("_build/info.py", "_build/selection.py", "_build/traceback_paths.h", "py.typed")
     for name in (*BUILD_FILES, *(f"src/giambio/{name}" for name in package)):
         shutil.copy(CHECKOUT / name, folder / name)
     return folder
@@ -470,6 +470,7 @@ class TestBuilds:
             "giambio/__init__.py",
             "giambio/_build/__init__.py",
             "giambio/_build/_built.py",
+            "giambio/_build/info.py",
             "giambio/_build/selection.py",
             "giambio/drivers.py",
             "giambio/inner/__init__.py",

@@ -42,11 +42,8 @@ FLOORS = (
 #: Imports inside of functions, which would otherwise point upwards or cost too
 #: much: (module, what it imports): why.
 LAZY = {
-    ("giambio._build.selection", "giambio.drivers"): "select() has to run before the first of them",
-    (
-        "giambio._build.selection",
-        "giambio.files.file_routes",
-    ): "select() has to run before, and few ask",
+    ("giambio._build.info", "giambio.drivers"): "it lies above, and is asked about",
+    ("giambio._build.info", "giambio.files.file_routes"): "the same, and few ask",
     ("giambio.drivers", "giambio.drivers.epoll"): "only where the system has it",
     ("giambio.drivers", "giambio.drivers.selectors"): "only when it is asked for",
     ("giambio.runtime.loop", "giambio.net.socket"): "a loop without sockets does not need it",

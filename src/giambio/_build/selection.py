@@ -2,7 +2,7 @@
 
 giambio's inner modules exist twice: as Python and, where a C compiler was at hand,
 as extensions built from the same sources. `select` makes sure that one process
-runs one kind only, and `build_info` tells which, and why.
+runs one kind only; `info` tells which, and why.
 
 `setup.py` loads this file by its path, so that the version and the rule which says
 what is compiled (`extension_sources`) stand in one place.
@@ -15,19 +15,15 @@ import importlib.machinery
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from giambio.files.file_routes import FileRoute
 
 VERSION = "0.1.0"
 
-# What `select` found: why the Python modules run, or "" when the extensions do.
+# The finding of `select`: why the Python modules run, or "" when the extensions do.
 _reason = ""
 
 
 def is_set(variable: str) -> bool:
-    """Tell whether an environment variable asks for something.
+    """Return whether an environment variable asks for something.
 
     Parameters:
         variable: the variable's name.
@@ -176,121 +172,3 @@ class _PythonTwins:
             if spec is not None and spec.loader is not None:
                 return spec
         return None
-
-
-class BuildInfo:
-    """What is running: giambio's version and build, its driver, Python, the platform.
-
-    `build_info` returns one. `str(info)` is one line, fit for a bug report.
-
-    Attributes:
-        version: giambio's version.
-        build: "compiled" or "pure".
-        reason: why the build is pure; "" when it is compiled.
-        driver: the driver of the running loop, or the one that a loop would get.
-        python: the kind and version of Python.
-        platform: `sys.platform`.
-        threads: the names of giambio's worker threads which are alive.
-        files: a `FileRoute` for each way to the data of files: whether it can be used
-            here, and how often it was until you ask for this.
-
-    Example:
-        >>> import giambio
-        >>> print(giambio.build_info())  # doctest: +SKIP
-        giambio 0.1.0, compiled, epoll driver, CPython 3.11.7, linux
-    """
-
-    __slots__ = ("version", "build", "reason", "driver", "python", "platform", "threads")
-
-    version: str
-    build: str
-    reason: str
-    driver: str
-    python: str
-    platform: str
-    threads: tuple[str, ...]
-
-    def __init__(
-        self,
-        version: str,
-        build: str,
-        reason: str,
-        driver: str,
-        python: str,
-        platform: str,
-        threads: tuple[str, ...],
-    ) -> None:
-        values = (version, build, reason, driver, python, platform, threads)
-        for name, value in zip(self.__slots__, values, strict=True):
-            object.__setattr__(self, name, value)
-
-    @property
-    def files(self) -> tuple[FileRoute, ...]:
-        """The ways to the data of files.
-
-        Example:
-            >>> import giambio
-            >>> [route.name for route in giambio.build_info().files]
-            ['page cache', 'io_uring', 'worker threads']
-        """
-        # Only now, because it looks what this system has.
-        from giambio.files.file_routes import routes
-
-        return routes()
-
-    # The words are those of CPython's own read-only, final, unpicklable objects.
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"'BuildInfo' object attribute {name!r} is read-only")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"'BuildInfo' object attribute {name!r} is read-only")
-
-    def __init_subclass__(cls) -> None:
-        raise TypeError("type 'giambio.BuildInfo' is not an acceptable base type")
-
-    def __reduce__(self) -> str:
-        raise TypeError("cannot pickle 'BuildInfo' object")
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"BuildInfo({fields})"
-
-    def __str__(self) -> str:
-        build = f"{self.build}: {self.reason}" if self.reason else self.build
-        return (
-            f"giambio {self.version}, {build}, {self.driver} driver, {self.python}, {self.platform}"
-        )
-
-
-def build_info() -> BuildInfo:
-    """Tell which build of giambio runs, with which driver, on which Python.
-
-    Returns:
-        A `BuildInfo`; printing it gives one line.
-
-    Example:
-        >>> import giambio
-        >>> giambio.build_info().build in ("compiled", "pure")
-        True
-    """
-    # Imported here because this module is the first that `import giambio` runs.
-    import platform
-    import threading
-
-    from giambio import drivers
-
-    # Looked up, because what has not been imported runs no loop.
-    current = sys.modules.get("giambio.kernel.current")
-    kernel = None if current is None else current.get()
-    driver = None if kernel is None else kernel._driver
-    names = [thread.name for thread in threading.enumerate()]
-    return BuildInfo(
-        version=VERSION,
-        build="pure" if _reason else "compiled",
-        reason=_reason,
-        driver=drivers.default_name() if driver is None else driver.name,
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        platform=sys.platform,
-        threads=tuple(name for name in names if name.startswith("giambio-")),
-    )
