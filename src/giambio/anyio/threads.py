@@ -149,7 +149,7 @@ def call_async(token: Token, function: Callable[..., Any], args: tuple[Any, ...]
             del future  # a failure keeps this frame, which is not to keep the failure
 
     def launch(future: Future[Any]) -> None:
-        current_loop()._attendants.spawn(attend(future), copy_context())
+        current_loop()._system_tasks.spawn(attend(future), copy_context())
 
     return outcome(token, launch)
 

@@ -17,7 +17,6 @@ from giambio.errors import DeadlockError
 from giambio.inspect.task_tree import children_of, format_task_tree, tree_of
 from giambio.inspect.watchdog import watchdogs_running
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.task import Task
 from giambio.threads.workers import idle_workers
 
 __all__ = ["DeadlockDetector"]
@@ -66,7 +65,7 @@ class DeadlockDetector:
             f"{format_task_tree(tree_of(kernel))}\n"
             "(if something outside the loop will, wait inside `with giambio.external_wakeups():`)"
         )
-        if self._raised or main is None or (isinstance(main, Task) and main.done()):
+        if self._raised or main is None or main.done():
             kernel._stop_between_steps(error)
         else:
             self._raised = True
@@ -74,7 +73,7 @@ class DeadlockDetector:
 
 
 def any_waits_outside(kernel: Kernel) -> bool:
-    """Whether a task waits for anything but another task."""
+    """Return whether a task waits for anything but another task."""
     tasks = list(kernel._roots())
     for task in tasks:
         if task._parked is None or not task._parked.internal():
@@ -84,7 +83,7 @@ def any_waits_outside(kernel: Kernel) -> bool:
 
 
 def other_threads_live() -> bool:
-    """Whether a thread may do something, besides this one and idle ones of giambio.
+    """Return whether a thread may do something, besides this one and idle ones of giambio.
 
     The interpreter is asked, because `threading` does not know all threads.
     """
@@ -92,7 +91,7 @@ def other_threads_live() -> bool:
 
 
 def program_handles_signals() -> bool:
-    """Whether the program has signal handlers of its own, which may wake a task."""
+    """Return whether the program has signal handlers of its own, which may wake a task."""
     if threading.current_thread() is not threading.main_thread():
         return False
     for number in signal.valid_signals():

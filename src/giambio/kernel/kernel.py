@@ -93,8 +93,8 @@ class Kernel:
         self._idle = Idle(self._clock, self._timers)
         self._running: BaseTask | None = None
         self._budget = 0
-        # The task that exceptions from nowhere (callbacks, hooks) go to.
-        self._main: BaseTask | None = None
+        # The main `Task`, while there is a run. Errors of callbacks and hooks are raised in it.
+        self._main: Any = None
         self._failure: BaseException | None = None
         # Filled by other threads and by signal handlers: appending is atomic.
         self._inbox: deque[Handle] = deque()

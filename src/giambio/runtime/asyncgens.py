@@ -37,7 +37,7 @@ class AsyncGenerators(SystemTasks):
         self._alive: weakref.WeakValueDictionary[int, Generator] = weakref.WeakValueDictionary()
 
     def hooks(self) -> tuple[Any, Any]:
-        """What `sys.set_asyncgen_hooks` wants."""
+        """Return the arguments for `sys.set_asyncgen_hooks`."""
         return self._first, self._collected
 
     def _first(self, generator: Generator) -> None:
@@ -68,7 +68,7 @@ class AsyncGenerators(SystemTasks):
 
 
 async def close_cancelled(generator: Generator) -> None:
-    """Close a generator whose user is gone: it may clean up, but not wait."""
+    """Close a generator that was collected: it may clean up, but not wait."""
     with CancelScope() as scope:
         scope.cancel("the async generator was collected")
         await close(generator)
@@ -81,7 +81,7 @@ async def close_all(generators: list[Generator]) -> None:
 
 
 async def close(generator: Generator) -> None:
-    """Close a generator; there is nobody left to raise its errors to."""
+    """Close a generator; its errors are reported, because nobody is left to catch them."""
     try:
         await generator.aclose()
     except CancelledError:
@@ -89,15 +89,20 @@ async def close(generator: Generator) -> None:
     except GeneratorExit:
         raise  # the loop itself is being ended
     except BaseException as exc:
-        sys.unraisablehook(
-            types.SimpleNamespace(
-                exc_type=type(exc),
-                exc_value=exc,
-                exc_traceback=exc.__traceback__,
-                err_msg="giambio: an error while closing an async generator",
-                object=generator,
-            )
+        report_unraisable(exc, "closing an async generator", generator)
+
+
+def report_unraisable(exc: BaseException, doing: str, culprit: object) -> None:
+    """Report an exception that nobody is left to catch, as Python does for destructors."""
+    sys.unraisablehook(
+        types.SimpleNamespace(
+            exc_type=type(exc),
+            exc_value=exc,
+            exc_traceback=exc.__traceback__,
+            err_msg=f"giambio: an error while {doing}",
+            object=culprit,
         )
+    )
 
 
 def warn_about(generator: Generator, problem: str) -> None:

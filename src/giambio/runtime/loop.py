@@ -1,7 +1,7 @@
 """The event loop: the kernel with a beginning and an end.
 
 `start` is `begin`, turns until the main task is done, and `end`. Each of them
-can be called by itself, so a test can drive a loop turn by turn.
+can be called by itself, so that a test can drive a loop turn by turn.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextvars
 import os
 import socket
-import sys
-import types
 import typing
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,8 +16,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
+from giambio._build.selection import is_set
 from giambio.arguments import check_number
-from giambio.errors import RunFinishedError, TaskCancelled
+from giambio.errors import TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
 from giambio.kernel.coroutines import discard, to_coroutine
@@ -28,7 +27,7 @@ from giambio.kernel.kernel import Kernel, check_no_loop_runs
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
-from giambio.runtime.asyncgens import AsyncGenerators
+from giambio.runtime.asyncgens import AsyncGenerators, report_unraisable
 from giambio.runtime.sigint import Interrupts
 from giambio.tasks.cancel import new_task
 from giambio.tasks.system_tasks import SystemTasks
@@ -46,11 +45,11 @@ Ts = TypeVarTuple("Ts")
 
 
 class Root(Supervisor):
-    """Holds the main task, and tasks that it has left behind in a manager it never left."""
+    """The supervisor of the main task, and of tasks left in a manager that was never left."""
 
     def __init__(self) -> None:
         super().__init__()
-        # What those raised that were left behind.
+        # The failures of the tasks that were left behind.
         self.failures: list[BaseException] = []
 
     def _child_exited(self, task: Task) -> None:
@@ -67,9 +66,9 @@ class EventLoop(Kernel):
 
     Parameters:
         driver: ``"epoll"`` or ``"selectors"``; by default the best one here.
-        clock: where time comes from, an object like `giambio.Clock`; the
+        clock: the source of time, an object like `giambio.Clock`; the
             system's monotonic clock by default.
-        strict: what ``TaskManager(strict=None)`` means in this loop.
+        strict: the meaning of ``TaskManager(strict=None)`` in this loop.
         threads: False turns every use of a thread that was not asked for by
             name (resolving a host name) into an error.
         seed: a whole number makes the schedule random: which of the ready tasks runs
@@ -101,10 +100,9 @@ class EventLoop(Kernel):
         "_asyncgens",
         "_detect_deadlocks",
         "_interrupts",
-        "_main_task",
         "_root",
         "_slow_step",
-        "_attendants",
+        "_system_tasks",
         "_threads",
     )
 
@@ -125,9 +123,7 @@ class EventLoop(Kernel):
         self._slow_step = slow_step_or_default(slow_step)
         self._asyncgens = AsyncGenerators(self)
         self._asyncgen_hooks = self._asyncgens.hooks()
-        # What runs for the loop as a whole, until the main task has ended.
-        self._attendants = SystemTasks(self)
-        self._main_task: Task | None = None
+        self._system_tasks = SystemTasks(self)
         self._root = Root()
         self._interrupts: Interrupts | None = None
 
@@ -149,10 +145,10 @@ class EventLoop(Kernel):
                 main task, with the signal's name as the reason.
 
         Returns:
-            What `main` returned.
+            The result of `main`.
 
         Raises:
-            BaseException: what `main` raised.
+            BaseException: `main` raised it.
             KeyboardInterrupt: after Ctrl-C, when `main` has cleaned up.
             DeadlockError: every task waits for another one, and `main` let that pass.
             TaskCancelled: a stop signal cancelled `main`, and it let that pass.
@@ -233,9 +229,8 @@ class EventLoop(Kernel):
             >>> loop.end()
         """
         try:
-            if self.closed:
-                raise RunFinishedError("this loop is closed; make a new EventLoop()")
-            if self._main_task is not None:
+            self._check_open()
+            if self._main is not None:
                 if self._driver is None:
                     raise self._not_begun()  # in a forked child
                 raise RuntimeError("this loop runs already; it can run one main task at a time")
@@ -252,7 +247,6 @@ class EventLoop(Kernel):
             raise
         open_loops.add(self)
         task = new_task(self, coro, contextvars.copy_context(), self._root, None)
-        self._main_task = task
         self._main = task
         self._add_task(task)
         return task
@@ -261,10 +255,10 @@ class EventLoop(Kernel):
         """Tear a loop down that was begun with `begin`.
 
         Returns:
-            What the main task returned.
+            The result of the main task.
 
         Raises:
-            BaseException: what the main task raised.
+            BaseException: the main task raised it.
             RuntimeError: it has not ended yet, or the loop was not begun, or
                 this is called inside of a turn.
 
@@ -278,7 +272,7 @@ class EventLoop(Kernel):
             >>> loop.end()
             'done'
         """
-        task = self._main_task
+        task: Task | None = self._main
         if task is None:
             raise RuntimeError("end(): this loop has not begun; call begin(main) first")
         check_no_loop_runs()
@@ -304,7 +298,7 @@ class EventLoop(Kernel):
             >>> import giambio
             >>> giambio.EventLoop().close()
         """
-        if self._main_task is not None and self._driver is not None:
+        if self._main is not None and self._driver is not None:
             raise RuntimeError("close(): this loop is running; close it after start() has ended")
         self.closed = True
         self._drop_everything()
@@ -337,27 +331,26 @@ class EventLoop(Kernel):
         """
         from giambio.net.socket import wrap
 
-        if self.closed:
-            raise RunFinishedError("this loop is closed; make a new EventLoop()")
+        self._check_open()
         return wrap(self, sock)
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "running" if self._main_task else "idle"
+        state = "closed" if self.closed else "running" if self._main else "idle"
         return f"<giambio.EventLoop {state}>"
 
     # -- inside ----------------------------------------------------------------------
 
     def _roots(self) -> list[Any]:
-        """See `Kernel._roots`: there are also those that attend to the loop."""
-        return [*self._root._children, *self._attendants._children, *self._asyncgens._children]
+        """See `Kernel._roots`: there are also the system tasks."""
+        return [*self._root._children, *self._system_tasks._children, *self._asyncgens._children]
 
     def _give_up(self) -> None:
-        """End a run that was begun though its main task has not: the tasks are closed.
+        """End a run whose main task has not ended, and close the tasks.
 
-        For whoever drives the loop by turns and cannot go on.
+        For code that drives the loop by turns and cannot go on.
         """
-        if self._main_task is not None:
-            self._abandon(self._main_task)
+        if self._main is not None:
+            self._abandon(self._main)
             self._tear_down()
 
     def _finish(self, task: Task, interrupts: Interrupts | None = None) -> BaseException | None:
@@ -368,14 +361,14 @@ class EventLoop(Kernel):
             interrupts: the signal handlers of the run, if it has any.
 
         Returns:
-            What the run ends with, if it is an exception.
+            The exception that ends the run, or None.
         """
         try:
             self._run_to_the_end(task)
             failure = failure_of(task)
         except BaseException as exc:
             failure = exc
-        # What callbacks raised when the main task could not be told any more.
+        # With the errors of callbacks which came too late for the main task.
         problems = [failure] if failure is not None else []
         problems += [exc for exc in self._undelivered() if exc is not failure]
         problems += self._root.failures
@@ -391,14 +384,14 @@ class EventLoop(Kernel):
             del task, failure, problems, interrupts
 
     def _run_to_the_end(self, task: Task) -> None:
-        """Run until the main task, and what closes async generators, has ended."""
+        """Run until the main task, and those that close async generators, have ended."""
         closers = self._asyncgens._children
         try:
             self._run_until_exit(task)
             if self._root._children:
                 self._run_until_exit(task, lambda: not self._root._children)
             self._run_inbox()
-            self._end_attendants(task)
+            self._end_system_tasks(task)
             while closers or self._asyncgens.close_alive():
                 self._run_until_exit(task, lambda: not closers)
                 self._run_inbox()
@@ -408,33 +401,25 @@ class EventLoop(Kernel):
         finally:
             del task
 
-    def _end_attendants(self, task: Task) -> None:
-        """Run until those that attend to the loop have ended: there is nothing left to do."""
-        attending = self._attendants._children
-        while attending:
-            self._attendants.cancel()
-            self._run_until_exit(task, lambda: not attending)
+    def _end_system_tasks(self, task: Task) -> None:
+        """Cancel the system tasks, which have nothing left to do, and run until they have ended."""
+        children = self._system_tasks._children
+        while children:
+            self._system_tasks.cancel()
+            self._run_until_exit(task, lambda: not children)
             self._run_inbox()
 
     def _abandon(self, main: Task) -> None:
-        """The loop itself was interrupted: close what remains, children first."""
+        """Close all remaining tasks, children first, because the loop was interrupted."""
         left = [family(task) for task in self._root._children if task is not main]
-        left += [family(task) for task in self._attendants._children]
+        left += [family(task) for task in self._system_tasks._children]
         for task in [*sum(left, family(main)), *self._asyncgens._children]:
             try:
                 task._abandon()
             except BaseException as exc:
-                sys.unraisablehook(
-                    types.SimpleNamespace(
-                        exc_type=type(exc),
-                        exc_value=exc,
-                        exc_traceback=exc.__traceback__,
-                        err_msg="giambio: an error while closing an interrupted task",
-                        object=task,
-                    )
-                )
+                report_unraisable(exc, "closing an interrupted task", task)
         self._asyncgens._children.clear()
-        self._attendants._children.clear()
+        self._system_tasks._children.clear()
 
     def _after_fork(self) -> None:
         """See `Kernel._after_fork`; the signals are the child's own as well."""
@@ -443,7 +428,6 @@ class EventLoop(Kernel):
         super()._after_fork()
 
     def _tear_down(self) -> None:
-        self._main_task = None
         self._root._children.clear()
         open_loops.discard(self)
         self._release()
@@ -451,7 +435,7 @@ class EventLoop(Kernel):
 
 
 def family(task: Task) -> list[Task]:
-    """A task and all that live below it, children before their parents."""
+    """Return a task and all below it, children before their parents."""
     result = []
     todo = [task]
     while todo:
@@ -463,14 +447,14 @@ def family(task: Task) -> list[Task]:
 
 
 def failure_of(task: Task) -> BaseException | None:
-    """What a main task makes `start` raise, if anything."""
+    """Return the exception that a main task makes `start` raise, or None."""
     if task.cancelled():
         return TaskCancelled("the main task was cancelled")
     return task._failure() if task._failed() else None
 
 
 def check_function(what: str, main: Any) -> None:
-    """Refuse what is no function, such as a coroutine: calling it is our business.
+    """Raise unless `main` is a function: a coroutine, for example, was called already.
 
     Raises:
         TypeError: it is none.
@@ -483,14 +467,13 @@ def check_function(what: str, main: Any) -> None:
 
 
 def slow_step_or_default(seconds: float | None) -> float | None:
-    """How long a step may take before it is logged; None for as long as it likes.
+    """Return how long a step may take before it is logged; None for no limit.
 
     Raises:
         TypeError, ValueError: it is no number of seconds.
     """
     if seconds is None:
-        debug = os.environ.get("GIAMBIO_DEBUG", "") not in ("", "0")
-        return DEBUG_SLOW_STEP if debug else None
+        return DEBUG_SLOW_STEP if is_set("GIAMBIO_DEBUG") else None
     check_number("EventLoop()", "slow_step", seconds)
     if not 0 < seconds < inf:
         raise ValueError(f"EventLoop(slow_step=) needs a number of seconds, not {seconds!r}")
@@ -518,10 +501,10 @@ def run(
         stop_signals: see `EventLoop.start`.
 
     Returns:
-        What `main` returned.
+        The result of `main`.
 
     Raises:
-        BaseException: what `main` raised; and as `EventLoop.start` does.
+        BaseException: `main` raised it; and as `EventLoop.start` does.
 
     Example:
         >>> import giambio
@@ -554,7 +537,7 @@ def run(
 
 
 def current_loop() -> EventLoop:
-    """The loop that runs the calling task or callback.
+    """Return the loop that runs the calling task or callback.
 
     Raises:
         RuntimeError: no loop runs in this thread.
@@ -577,7 +560,7 @@ open_loops: weakref.WeakSet[EventLoop] = weakref.WeakSet()
 
 
 def after_fork_in_child() -> None:
-    """No loop of the parent may touch the parent's registrations from here."""
+    """Keep the parent's loops from touching the parent's registrations, in the child."""
     for loop in list(open_loops):
         loop._after_fork()
     open_loops.clear()
