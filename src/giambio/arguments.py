@@ -79,6 +79,11 @@ def check_seconds(what: str, name: str, seconds: float) -> None:
         TypeError: it is not a number.
         ValueError: it is negative or NaN, or too large for a float.
     """
+    try:
+        if 0 <= seconds <= sys.float_info.max:
+            return  # the usual case, for which another call would cost as much again
+    except TypeError:
+        pass
     check_number(what, name, seconds)
     if seconds < 0:
         raise ValueError(f"{what} needs a number of seconds from 0 up for {name}, not {seconds!r}")

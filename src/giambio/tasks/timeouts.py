@@ -139,7 +139,8 @@ def time_after(what: str, seconds: float) -> float:
     Raises:
         TypeError, ValueError: `seconds` is not a number of seconds.
     """
-    check_seconds(what, "seconds", seconds)
+    if type(seconds) is not float or not seconds >= 0.0:  # to check costs as much again
+        check_seconds(what, "seconds", seconds)
     return current_kernel().current_time() + seconds
 
 
