@@ -128,9 +128,11 @@ def test_a_shield_that_a_task_has_entered_keeps_its_cancellation_out(run: Run) -
 def test_cancelling_a_task_from_another_thread_is_refused_and_changes_nothing(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
-            task = await manager.spawn(giambio.sleep, 0.01)
+            event = giambio.Event()
+            task = await manager.spawn(event.wait)
             with pytest.raises(RuntimeError, match="call_soon_threadsafe"):
                 await giambio.to_thread(task.cancel)
+            event.set()
         assert not task.cancelled()
 
     run(main)

@@ -85,6 +85,7 @@ class Place(Operation):
     __slots__ = ("_collector",)
 
     what = "a place within the limit"
+    internal = True
 
     def __init__(self, collector: BoundedCollector) -> None:
         self.prepare(None)
@@ -102,10 +103,6 @@ class Place(Operation):
     def abort(self) -> bool:
         """See `Park.abort`."""
         self._collector._place = None
-        return True
-
-    def internal(self) -> bool:
-        """See `Park.internal`."""
         return True
 
     def subject(self) -> object:

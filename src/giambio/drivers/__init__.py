@@ -11,7 +11,7 @@ __all__ = ["Driver", "Source", "Waiter", "create", "default_name"]
 
 
 def default_name() -> str:
-    """The name of the best driver on this system."""
+    """Return the name of the best driver on this system."""
     if sys.platform == "linux":
         import select
 
@@ -32,23 +32,20 @@ def create(name: str | None = None) -> Driver:
     if name is None:
         name = default_name()
     check_name(name)
-    driver: Driver
     if name == "epoll":
         from giambio.drivers.epoll import EpollDriver
 
-        driver = EpollDriver()
-    else:
-        from giambio.drivers.selectors import SelectorsDriver
+        return EpollDriver()
+    from giambio.drivers.selectors import SelectorsDriver
 
-        driver = SelectorsDriver()
-    return driver
+    return SelectorsDriver()
 
 
 def check_name(name: str) -> None:
-    """Refuse the name of a driver that is not to be had here.
+    """Raise unless there is a driver of that name on this system.
 
     Raises:
-        ValueError: it is not; the message lists those that are.
+        ValueError: there is none; the message lists those that exist.
     """
     available = ["selectors"] if default_name() == "selectors" else ["epoll", "selectors"]
     if name not in available:

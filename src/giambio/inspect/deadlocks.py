@@ -14,8 +14,8 @@ import sys
 import threading
 
 from giambio.errors import DeadlockError
+from giambio.inspect import watchdog
 from giambio.inspect.task_tree import children_of, format_task_tree, tree_of
-from giambio.inspect.watchdog import watchdogs_running
 from giambio.kernel.kernel import Kernel
 from giambio.threads.workers import idle_workers
 
@@ -76,7 +76,7 @@ def any_waits_outside(kernel: Kernel) -> bool:
     """Return whether a task waits for anything but another task."""
     tasks = list(kernel._roots())
     for task in tasks:
-        if task._parked is None or not task._parked.internal():
+        if task._parked is None or not task._parked.internal:
             return True
         tasks.extend(children_of(task))
     return False
@@ -87,7 +87,7 @@ def other_threads_live() -> bool:
 
     The interpreter is asked, because `threading` does not know all threads.
     """
-    return len(sys._current_frames()) - 1 - idle_workers() - watchdogs_running() > 0
+    return len(sys._current_frames()) - 1 - idle_workers() - len(watchdog.running) > 0
 
 
 def program_handles_signals() -> bool:

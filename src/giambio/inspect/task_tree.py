@@ -124,8 +124,9 @@ def state_of(task: Task, running: object) -> tuple[str, str]:
 
 def user_frames(task: Task, running: bool) -> Iterator[FrameInfo]:
     """Yield the frames of a task, the outermost first, without giambio's own."""
-    for frame in stack_of(task.coro) if running else suspended(task.coro):
-        if not is_ours(frame.f_globals.get("__name__")):
+    frames = stack_of(task.coro) if running else [frame for frame, _ in chain_of(task.coro)]
+    for frame in frames:
+        if frame is not None and not is_ours(frame.f_globals.get("__name__")):
             code = frame.f_code
             yield FrameInfo(code.co_filename, frame.f_lineno, code.co_qualname)
 
@@ -141,13 +142,6 @@ def stack_of(coro: Any) -> list[types.FrameType]:
             break
         frame = frame.f_back
     return frames[::-1]
-
-
-def suspended(coro: Any) -> Iterator[types.FrameType]:
-    """Yield the frames of a coroutine that is not running, the outermost first."""
-    for frame, _ in chain_of(coro):
-        if frame is not None:
-            yield frame
 
 
 def innermost(coro: Any) -> Any:

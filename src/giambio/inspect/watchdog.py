@@ -14,9 +14,9 @@ from typing import Any
 
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.tracebacks import is_ours
+from giambio.kernel.tracebacks import user_frame
 
-__all__ = ["Watchdog", "watchdogs_running"]
+__all__ = ["Watchdog", "running"]
 
 #: The watchdogs of the process: their threads wake no task.
 running: set[Watchdog] = set()
@@ -85,14 +85,7 @@ class Watchdog(Hook):
 
     def _place(self) -> str:
         """Return the place of the loop's thread in the user's code."""
-        frame = sys._current_frames().get(self._loop_thread)
-        while frame is not None and is_ours(frame.f_globals.get("__name__")):
-            frame = frame.f_back
+        frame = user_frame(sys._current_frames().get(self._loop_thread))
         if frame is None:
             return "an unknown place"
         return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
-
-
-def watchdogs_running() -> int:
-    """Return the number of threads of watchdogs."""
-    return len(running)

@@ -8,7 +8,7 @@ cimport cython
 
 
 cdef class Checkpoint(Operation):
-    cdef str _name
+    cdef readonly str what
     cdef bint _yielded
 
     @cython.locals(task=BaseTask)
@@ -25,7 +25,6 @@ cdef class Sleep(Operation):
     cdef double _deadline
     cdef bint _waits
 
-    cdef object prepare_sleep(self, double delay, double deadline)
     @cython.locals(kernel=Kernel)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1

@@ -22,23 +22,18 @@ __all__ = [
 
 
 class Checkpoint(Operation):
-    """Gives up the CPU once."""
+    """Yields control once."""
 
-    __slots__ = ("_name", "_yielded")
+    __slots__ = ("_yielded", "what")
 
-    def __init__(self, name: str, shielded: bool) -> None:
+    def __init__(self, what: str, shielded: bool) -> None:
         self.prepare(None)
         self.shielded = shielded
-        self._name = name
+        self.what = what
         self._yielded = False
 
-    @property
-    def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return self._name
-
     def advance(self) -> bool:
-        """Check for a cancellation, before and after giving way."""
+        """Check for a cancellation, before and after yielding control."""
         task = self.task
         if task is None:
             task = self.bind()
@@ -82,18 +77,15 @@ class Sleep(Operation):
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
+        """The operation's name in messages."""
         return "sleep_forever()" if self._delay < 0 and self._deadline == inf else "sleep()"
 
-    def prepare_sleep(self, delay: float, deadline: float) -> None:
-        """See `Operation.prepare`."""
-        self.prepare(None)
-        self._delay = delay
-        self._deadline = deadline
-        self._waits = False
+    _deadline: float
+    _delay: float
+    _waits: bool
 
     def attempt(self) -> bool:
-        """Done when the timer has fired: the clock is looked at by the timers only."""
+        """See `Operation.attempt`: done when the timer has fired, which alone reads the clock."""
         kernel = self.kernel
         if kernel is None:
             return False
@@ -108,7 +100,7 @@ class Sleep(Operation):
         return False
 
     def abort(self) -> bool:
-        """Stop the timer."""
+        """See `Park.abort`: stop the timer."""
         self._waits = False
         if self.kernel is not None:
             self.kernel._remove_timer(self)
@@ -123,7 +115,7 @@ SLEEPS = FreeList(Sleep)
 
 
 def checkpoint() -> Operation[None]:
-    """Let others run, once; and notice a cancellation.
+    """Yield control once, and notice a cancellation.
 
     For a computation that never waits for anything. Every other operation of
     giambio is a checkpoint already.
@@ -131,7 +123,7 @@ def checkpoint() -> Operation[None]:
     Raises:
         CancelledError: the task is in a cancelled scope.
 
-    A checkpoint that always gives way. Cancelled, it has done nothing.
+    A checkpoint that always yields control. Cancelled, it has done nothing.
 
     Example:
         >>> import giambio
@@ -146,7 +138,7 @@ def checkpoint() -> Operation[None]:
 
 
 def checkpoint_if_cancelled() -> Operation[None]:
-    """Raise a pending cancellation; if there is none, go on without giving way.
+    """Raise a pending cancellation; if there is none, go on without yielding control.
 
     Raises:
         CancelledError: the task is in a cancelled scope.
@@ -161,9 +153,9 @@ def checkpoint_if_cancelled() -> Operation[None]:
 
 
 def cancel_shielded_checkpoint() -> Operation[None]:
-    """Let others run, once, and do not notice a cancellation.
+    """Yield control once, and do not notice a cancellation.
 
-    The other half of a checkpoint: it always gives way and never raises.
+    The other half of a checkpoint: it always yields control and never raises.
 
     Example:
         >>> import giambio
@@ -173,10 +165,10 @@ def cancel_shielded_checkpoint() -> Operation[None]:
 
 
 def sleep(seconds: float) -> Operation[None]:
-    """Wait for some time, while others run.
+    """Wait for some time, while other tasks run.
 
     Parameters:
-        seconds: how long, counted from the await. Zero gives way once, as
+        seconds: how long, counted from the await. Zero yields control once, as
             `checkpoint` does; infinity is `sleep_forever`.
 
     Raises:
@@ -184,7 +176,7 @@ def sleep(seconds: float) -> Operation[None]:
         TypeError: `seconds` is no number at all.
         CancelledError: the task is in a cancelled scope.
 
-    Always a checkpoint that gives way. Cancelled, it ends at once.
+    Always a checkpoint that yields control. Cancelled, it ends at once.
 
     Example:
         >>> import giambio
@@ -203,12 +195,15 @@ def sleep(seconds: float) -> Operation[None]:
 def new_sleep(delay: float, deadline: float) -> Sleep:
     """Make a `Sleep`."""
     operation: Sleep = SLEEPS.take()
-    operation.prepare_sleep(delay, deadline)
+    operation.prepare(None)
+    operation._delay = delay
+    operation._deadline = deadline
+    operation._waits = False
     return operation
 
 
 def sleep_until(deadline: float) -> Operation[None]:
-    """Wait until a time of the loop's clock; if it has passed, give way once.
+    """Wait until a time of the loop's clock; if it has passed, yield control once.
 
     Parameters:
         deadline: the time in seconds, as `current_time` tells it.
@@ -218,7 +213,7 @@ def sleep_until(deadline: float) -> Operation[None]:
         TypeError: `deadline` is no number at all.
         CancelledError: the task is in a cancelled scope.
 
-    Always a checkpoint that gives way. Cancelled, it ends at once.
+    Always a checkpoint that yields control. Cancelled, it ends at once.
 
     Example:
         >>> import giambio
@@ -251,7 +246,7 @@ def sleep_forever() -> Operation[None]:
 
 
 def current_time() -> float:
-    """The clock of the running loop, in seconds; only differences mean anything.
+    """Return the time of the running loop's clock, in seconds; only differences mean anything.
 
     Raises:
         RuntimeError: no loop runs in this thread.

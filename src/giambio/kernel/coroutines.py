@@ -92,11 +92,11 @@ def stands_alone(operation: Trap, origin: Any) -> bool:
 
     And whether that is one which a task can run as it is.
     """
-    if not operation.stands_alone():
-        return False
-    if origin is operation or introspect.is_compiled(origin):
-        return True
-    return is_ours(getattr(origin, "__module__", None))
+    return operation.stands_alone() and (
+        origin is operation
+        or introspect.is_compiled(origin)
+        or is_ours(getattr(origin, "__module__", None))
+    )
 
 
 def discard(target: object) -> None:

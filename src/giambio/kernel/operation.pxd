@@ -39,7 +39,7 @@ cdef class Closed(Operation):
 
 cdef class Wait(Operation):
     cdef object _abort
-    cdef object _name
+    cdef readonly object what
     cdef object _error
 
     cdef bint advance(self) except -1

@@ -33,7 +33,7 @@ class Operation(Trap):
 
     __slots__ = ("kernel", "shielded", "task")
 
-    #: How the operation is called in messages.
+    #: The operation's name in messages.
     what = "operation"
 
     def prepare(self, kernel: Kernel | None) -> None:
@@ -272,18 +272,13 @@ class Wait(Operation):
     on; compiled code subclasses `Operation`.
     """
 
-    __slots__ = ("_abort", "_error", "_name")
+    __slots__ = ("_abort", "_error", "what")
 
     def __init__(self, abort: Any = None, name: str = "wait", kernel: Kernel | None = None) -> None:
         self.prepare(kernel)
         self._abort = abort
-        self._name = name
+        self.what = name
         self._error: BaseException | None = None
-
-    @property
-    def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return self._name
 
     def __await__(self) -> Operation:
         if self.state == constants.GRANTED:

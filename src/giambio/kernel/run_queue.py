@@ -42,6 +42,9 @@ class Park(Waiter):
 
     __slots__ = ()
 
+    #: Whether only another task of the loop can end the wait.
+    internal = False
+
     def abort(self) -> bool:
         """Withdraw the operation, because the task is to be interrupted.
 
@@ -59,10 +62,6 @@ class Park(Waiter):
         free. If not, it is aborted only when the interruption is delivered:
         until then that can be withdrawn, and a wake still counts.
         """
-        return False
-
-    def internal(self) -> bool:
-        """Return whether only another task of the loop can end the wait."""
         return False
 
     def subject(self) -> object:

@@ -103,7 +103,6 @@ cdef class Task(BaseTask):
 cdef class Join(Operation):
     cdef Task _target
 
-    cdef object prepare_join(self, Task target)
     @cython.locals(target=Task)
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1

@@ -690,11 +690,10 @@ class Join(Operation):
     __slots__ = ("_target",)
 
     what = "Task.join()"
+    internal = True
 
-    def prepare_join(self, target: Task) -> None:
-        """See `Operation.prepare`."""
-        self.prepare(target._kernel)
-        self._target: Task | None = target
+    #: The task that is waited for, until it has ended.
+    _target: Task | None
 
     def attempt(self) -> bool:
         """See `Operation.attempt`: done when the task is."""
@@ -713,10 +712,6 @@ class Join(Operation):
             self.result = target._outcome
             return True
         return self.fail(target._problem("join()"))
-
-    def internal(self) -> bool:
-        """See `Park.internal`."""
-        return True
 
     def subject(self) -> object:
         """See `Park.subject`."""
@@ -738,7 +733,8 @@ JOINS = FreeList(Join)
 def new_join(target: Task) -> Join:
     """Make a `Join`."""
     operation: Join = JOINS.take()
-    operation.prepare_join(target)
+    operation.prepare(target._kernel)
+    operation._target = target
     return operation
 
 

@@ -31,9 +31,8 @@ def user_part(exc: E) -> E:
     return exc if traceback is None or traceback is first else exc.with_traceback(traceback)
 
 
-def user_frame() -> FrameType | None:
-    """Return the innermost frame of the calling thread that is not the runtime's."""
-    frame: FrameType | None = sys._getframe(1)
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame that is not the runtime's, from a frame outwards."""
     while frame is not None and is_ours(frame.f_globals.get("__name__")):
         frame = frame.f_back
     return frame
@@ -41,5 +40,5 @@ def user_frame() -> FrameType | None:
 
 def user_place() -> str:
     """Return the place in the user's code, to warn of an object that is dropped unclosed."""
-    frame = user_frame()
+    frame = user_frame(sys._getframe())
     return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

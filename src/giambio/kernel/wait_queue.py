@@ -19,6 +19,8 @@ class QueuedOperation(Operation):
 
     __slots__ = ("after", "before", "line")
 
+    internal = True
+
     def prepare_queued(self) -> None:
         """See `Operation.prepare`; it may be awaited in any loop."""
         self.prepare(None)
@@ -68,10 +70,6 @@ class QueuedOperation(Operation):
 
     def give_back(self) -> None:
         """The task was closed before it could use what it had been granted: undo that."""
-
-    def internal(self) -> bool:
-        """See `Park.internal`."""
-        return True
 
 
 class WaitQueue:

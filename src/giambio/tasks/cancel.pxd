@@ -47,7 +47,6 @@ cdef class CancelScope(Scope):
     cdef object _start_timer(self)
     @cython.locals(task=Task)
     cdef object _stop_timer(self)
-    cdef object _update(self)
     @cython.locals(parent=CancelScope)
     cdef object _refresh(self)
     cdef object _check_owner(self)
@@ -63,6 +62,8 @@ cdef bint is_inside(Scope inner, CancelScope outer) noexcept
 
 @cython.locals(chain=list, around=Scope, scope=CancelScope, kernel=Kernel)
 cdef object refresh_task(Task task)
+
+cdef object check_shield(object value)
 
 @cython.locals(scope=CancelScope)
 cdef CancelScope new_scope(object deadline=*, object shield=*)

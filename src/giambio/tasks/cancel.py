@@ -79,8 +79,7 @@ class CancelScope(Scope):
 
     def _prepare(self, deadline: float, shield: bool) -> None:
         """Initialize: a method, because compiled it costs less than `__init__`."""
-        if not isinstance(shield, bool):
-            raise no_shield(shield)
+        check_shield(shield)
         self._deadline = deadline
         self._shield = shield
         self._effective = False
@@ -175,7 +174,7 @@ class CancelScope(Scope):
         self._cancel_called = True
         self._reason = reason
         self._stop_timer()
-        self._update()
+        spread(self)
         return True
 
     @property
@@ -194,11 +193,9 @@ class CancelScope(Scope):
     @deadline.setter
     def deadline(self, deadline: float) -> None:
         check_number("CancelScope.deadline", "deadline", deadline)
-        if self._entered and not self._cancel_called:
-            self._stop_timer()
+        self._stop_timer()
         self._deadline = deadline
-        if self._entered and not self._cancel_called:
-            self._start_timer()
+        self._start_timer()
 
     @property
     def shield(self) -> bool:
@@ -215,10 +212,9 @@ class CancelScope(Scope):
 
     @shield.setter
     def shield(self, shield: bool) -> None:
-        if not isinstance(shield, bool):
-            raise no_shield(shield)
+        check_shield(shield)
         self._shield = shield
-        self._update()
+        spread(self)
 
     @property
     def cancel_called(self) -> bool:
@@ -320,8 +316,7 @@ class CancelScope(Scope):
         parent: CancelScope = task._scope  # type: ignore[assignment]
         self._adopt(task, parent)
         task._scope = self
-        if self._deadline != inf and not self._cancel_called:
-            self._start_timer()
+        self._start_timer()
         task._refresh_pending()
 
     def _check_leaving(self) -> None:
@@ -411,7 +406,7 @@ class CancelScope(Scope):
     def _reparent(self, parent: Scope) -> None:
         """See `Scope._reparent`."""
         self._parent = parent  # type: ignore[assignment]
-        self._update()
+        spread(self)
 
     def _ready(self) -> None:
         """See `Waiter._ready`: the deadline has passed."""
@@ -420,7 +415,7 @@ class CancelScope(Scope):
 
     def _start_timer(self) -> None:
         task = self._task
-        if task is None or self._deadline == inf:
+        if task is None or self._cancel_called or self._deadline == inf:
             return
         kernel = task._kernel
         if kernel is None:
@@ -434,10 +429,6 @@ class CancelScope(Scope):
         task = self._task
         if task is not None and task._kernel is not None and self._deadline != inf:
             task._kernel._remove_timer(self)
-
-    def _update(self) -> None:
-        if self._task is not None:
-            spread(self)
 
     def _refresh(self) -> None:
         """Recompute whether a cancellation is in force inside."""
@@ -464,9 +455,10 @@ class CancelScope(Scope):
 final(CancelScope, "(*, deadline=inf, shield=False)")
 
 
-def no_shield(value: object) -> TypeError:
-    """Return the error for a value that is not a bool, such as a forgotten argument."""
-    return TypeError(f"CancelScope.shield is True or False, not {value!r}")
+def check_shield(value: object) -> None:
+    """Raise unless a value is a bool: it may be a forgotten argument."""
+    if not isinstance(value, bool):
+        raise TypeError(f"CancelScope.shield is True or False, not {value!r}")
 
 
 def new_scope(deadline: float = inf, shield: bool = False) -> CancelScope:
@@ -498,7 +490,7 @@ def new_task(
 
 
 def spread(scope: CancelScope) -> None:
-    """Update all tasks inside a scope that has changed.
+    """Update all tasks inside a scope that has changed, if it is entered.
 
     Parents come before their children, and children in the order they were spawned.
     """

@@ -18,8 +18,6 @@ cdef class TaskManager(TaskGroup):
     @cython.locals(spawn=Spawn)
     cpdef object _pass_place_on(self)
     cdef bint _is_busy(self) noexcept
-    cdef object _wait_for_place(self, Spawn spawn)
-    cdef object _give_up_place(self, Spawn spawn)
 
 
 cdef class Spawn(Operation):
@@ -30,11 +28,9 @@ cdef class Spawn(Operation):
     cdef object _context
     cdef bint promised
 
-    cdef object prepare_spawn(
-        self, TaskManager manager, object target, tuple args, object name, object context
-    )
     @cython.locals(manager=TaskManager)
     cdef bint attempt(self) except -1
+    @cython.locals(manager=TaskManager)
     cdef bint abort(self) except -1
     cdef object interruption(self, BaseTask task)
     cdef object discard(self)

@@ -73,9 +73,13 @@ class TaskManager(TaskGroup):
         if loop is not None and not isinstance(loop, Kernel):
             raise TypeError(f"TaskManager(loop) needs an EventLoop, not {loop!r}")
         self._prepare(loop, strict)
-        self._limit = 0 if limit is None else check_limit("TaskManager()", limit)
-        # The spawns that wait for a place, and the number of places promised to woken ones.
-        self._waiting: deque[Spawn] | None = None
+        self._limit = 0
+        # With a limit: the spawns that wait for a place.
+        self._waiting: Any = None
+        if limit is not None:
+            self._limit = check_limit("TaskManager()", limit)
+            self._waiting = deque()
+        # The number of places promised to spawns that were woken.
         self._places = 0
         # One item for each spawn on its way from another thread: a list, because its
         # methods are atomic.
@@ -311,23 +315,8 @@ class TaskManager(TaskGroup):
     # -- the limit ---------------------------------------------------------------------
 
     def _is_full(self) -> bool:
-        """Whether the limit is reached."""
+        """Return whether the limit is reached."""
         return self._limit != 0 and len(self._children) + self._places >= self._limit
-
-    def _wait_for_place(self, spawn: Spawn) -> None:
-        """Join the queue for a place."""
-        if self._waiting is None:
-            self._waiting = deque()
-        self._waiting.append(spawn)
-
-    def _give_up_place(self, spawn: Spawn) -> None:
-        """Leave the queue, or give up a promised place."""
-        if self._waiting is not None and spawn in self._waiting:
-            self._waiting.remove(spawn)
-        elif spawn.promised:
-            spawn.promised = False
-            self._places -= 1
-            self._pass_place_on()
 
     def _pass_place_on(self) -> None:
         """See `TaskGroup._pass_place_on`: promise a free place to the first spawn that waits."""
@@ -339,7 +328,7 @@ class TaskManager(TaskGroup):
         TaskGroup._pass_place_on(self)
 
     def _is_busy(self) -> bool:
-        """Whether there is something to wait for: a task, or one that will be spawned."""
+        """Return whether there is a task to wait for, or one that will be spawned."""
         return bool(self._children) or self._places > 0 or bool(self._arriving)
 
 
@@ -349,23 +338,15 @@ class Spawn(Operation):
     __slots__ = ("_args", "_context", "_manager", "_name", "_target", "promised")
 
     what = "TaskManager.spawn()"
+    internal = True
 
-    def prepare_spawn(
-        self,
-        manager: TaskManager,
-        target: Any,
-        args: tuple[Any, ...],
-        name: str | None,
-        context: contextvars.Context,
-    ) -> None:
-        """See `Operation.prepare`."""
-        self._manager = manager
-        self.prepare(self._manager._kernel)
-        self._target = target
-        self._args = args
-        self._name = name
-        self._context = context
-        self.promised = False
+    _args: tuple[Any, ...]
+    _context: contextvars.Context
+    _manager: TaskManager
+    _name: str | None
+    _target: Any
+    #: Whether it was woken because there is a place for it now.
+    promised: bool
 
     def attempt(self) -> bool:
         """Spawn, unless there is no place."""
@@ -374,7 +355,7 @@ class Spawn(Operation):
         try:
             manager._check_open()
             if not self.promised and manager._is_full():
-                manager._wait_for_place(self)
+                manager._waiting.append(self)
                 return False
             if self.promised:
                 self.promised = False
@@ -388,17 +369,19 @@ class Spawn(Operation):
             return self.fail(user_part(exc))
         return True
 
-    def internal(self) -> bool:
-        """See `Park.internal`."""
-        return True
-
     def subject(self) -> object:
         """See `Park.subject`."""
         return self._manager
 
     def abort(self) -> bool:
-        """See `Park.abort`."""
-        self._manager._give_up_place(self)
+        """See `Park.abort`: leave the queue, or give up a promised place."""
+        manager = self._manager
+        if self.promised:
+            self.promised = False
+            manager._places -= 1
+            manager._pass_place_on()
+        elif manager._waiting and self in manager._waiting:
+            manager._waiting.remove(self)
         return True
 
     def interruption(self, task: Any) -> BaseException:
@@ -438,12 +421,18 @@ def new_spawn(
 ) -> Spawn:
     """Make a `Spawn`."""
     operation: Spawn = SPAWNS.take()
-    operation.prepare_spawn(manager, target, args, name, context)
+    operation.prepare(manager._kernel)
+    operation._manager = manager
+    operation._target = target
+    operation._args = args
+    operation._name = name
+    operation._context = context
+    operation.promised = False
     return operation
 
 
 def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:
-    """Return the context of a new task; if it is not one, close the target and raise."""
+    """Return the context of a new task; if it is none, close the target and raise."""
     if context is None:
         return introspect.copy_context()
     if not isinstance(context, contextvars.Context):

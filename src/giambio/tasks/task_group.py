@@ -234,11 +234,12 @@ class TaskGroup(Supervisor):
         if host is None or host._supervisors is None:
             return False
         host._supervisors.remove(self)
-        outcome = self._failure(errors, body) if errors else None
-        self._body = None
         if errors:
-            return outcome
-        return self._conclude(host, body, cancelled and not caught, caught)
+            outcome = self._failure(errors, body)
+        else:
+            outcome = self._conclude(host, body, cancelled and not caught, caught)
+        self._body = None
+        return outcome
 
     def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
@@ -270,10 +271,9 @@ class TaskGroup(Supervisor):
         if strict is None:
             strict = self._kernel is not None and self._kernel._strict
         error: BaseException
-        if len(errors) > 1:
-            error = BaseExceptionGroup(f"several tasks of {self._a_label} failed", errors)
-        elif strict:
-            error = BaseExceptionGroup(f"a task of {self._a_label} failed", errors)
+        if len(errors) > 1 or strict:
+            failed = "several tasks" if len(errors) > 1 else "a task"
+            error = BaseExceptionGroup(f"{failed} of {self._a_label} failed", errors)
         else:
             error = errors[0]
         if error is not body:
@@ -314,6 +314,8 @@ class Leaving(Operation):
     """
 
     __slots__ = ("_begun", "_block", "_body", "_chained", "_yielded")
+
+    internal = True
 
     @property
     def what(self) -> str:  # type: ignore[override]
@@ -358,10 +360,6 @@ class Leaving(Operation):
         if self._chained and isinstance(outcome, Failure):
             return self.fail(outcome.exception)
         self.result = outcome
-        return True
-
-    def internal(self) -> bool:
-        """See `Park.internal`."""
         return True
 
     def subject(self) -> object:

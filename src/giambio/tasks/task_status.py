@@ -28,6 +28,7 @@ class Start(Operation):
     __slots__ = ("_args", "_manager", "_name", "_starting", "_target")
 
     what = "TaskManager.start()"
+    internal = True
 
     def __init__(
         self, manager: TaskGroup, target: Any, args: tuple[Any, ...], name: str | None
@@ -57,10 +58,6 @@ class Start(Operation):
         if not starting.reported:
             return False
         self.result = starting.value
-        return True
-
-    def internal(self) -> bool:
-        """See `Park.internal`."""
         return True
 
     def subject(self) -> object:

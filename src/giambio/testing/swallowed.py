@@ -7,6 +7,7 @@ BaseException``, or a ``return`` in a ``finally``, mostly meant something else.
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -82,7 +83,7 @@ class Listener(Hook):
 
 def block_of(task: Any) -> FrameInfo | None:
     """The block that a task has just left: in its running frame, or the whole of it."""
-    frame = None if task.done() else user_frame()
+    frame = None if task.done() else user_frame(sys._getframe())
     code = getattr(task.coro, "cr_code", None) if frame is None else frame.f_code
     if code is None:
         return None
