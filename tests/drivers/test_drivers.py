@@ -1,4 +1,4 @@
-"""The drivers themselves: what they report, to whom, and what they must forget."""
+"""The drivers themselves: their reports, and the registrations that they must forget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a machine that is not Linux would do: what only Linux has is taken away first.
+"""Systems other than Linux: tests run after everything that only Linux has is taken away.
 
 Each program runs in a process of its own, in which that is missing before anything else is
 imported. It is no substitute for such a machine, but finds most of what would break there.

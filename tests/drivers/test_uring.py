@@ -1,6 +1,6 @@
 """io_uring: requests, their buffers, and how they are cancelled.
 
-Reads from pipes stand for whatever takes long: they end when the test says so.
+Reads from pipes stand for requests that take long: they end when the test says so.
 """
 
 from __future__ import annotations

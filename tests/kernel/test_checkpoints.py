@@ -1,4 +1,4 @@
-"""Checkpoints and sleeping: what gives way, what notices a cancellation, and the budget."""
+"""Checkpoints and sleeping: yielding control, noticing cancellations, and the budget."""
 
 from __future__ import annotations
 

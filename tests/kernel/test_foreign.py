@@ -1,4 +1,4 @@
-"""Awaiting what is not giambio's: refused at that await, or taken on by a hook."""
+"""Awaiting objects of other libraries: refused at that await, or parked by a hook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations that are used again: nobody may see that they are."""
+"""Free lists: operations are used again, and nobody may notice."""
 
 from __future__ import annotations
 

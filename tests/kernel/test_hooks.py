@@ -1,4 +1,4 @@
-"""Hooks for tools: what they hear, in which order, and what becomes of one that raises."""
+"""Hooks for tools: their calls, the order of these, and the removal of a hook that raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parking: how a task waits, is woken, is interrupted, and what wins when both happen.
+"""Parking: how a task waits, is woken, is interrupted, and which wins when both happen.
 
 `Wait` is the bare park, with an abort function of the test's own; the parks of
 the public operations (sleep, join) stand beside it.

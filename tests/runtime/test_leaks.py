@@ -1,4 +1,4 @@
-"""What must not be left behind: memory, tasks, descriptors, and frames after an error."""
+"""Leaks: no memory, tasks or descriptors are left behind, and no frames after an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shortest program that uses everything once."""
+"""Smoke test: the shortest program that uses everything once."""
 
 from __future__ import annotations
 

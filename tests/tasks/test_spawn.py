@@ -653,12 +653,12 @@ def test_a_task_lets_go_of_an_operation_when_it_ends(run: Run, spawn: Spawn) -> 
         reference = weakref.ref(event)
         async with giambio.TaskManager() as manager:
             task = await spawn(manager, event.wait)
-            assert task.coro is not None
+            assert task._coro is not None
             await giambio.checkpoint()
             event.set()
         del event
         assert reference() is None
-        assert task.coro is None
+        assert task._coro is None
         assert task.name == "giambio.Event.wait"
 
     run(main)
@@ -686,7 +686,7 @@ def test_a_task_lets_go_of_an_operation_when_its_loop_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         run(main)
     assert [reference() for reference in references] == [None, None]
-    assert [task.coro for task in tasks] == [None, None]
+    assert [task._coro for task in tasks] == [None, None]
     assert {task.name for task in tasks} == {"giambio.Event.wait"}
 
 

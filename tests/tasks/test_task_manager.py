@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -676,3 +678,13 @@ def test_a_shield_that_goes_up_behind_a_cancellation_makes_it_no_error(run: Run)
         return task.cancelled()
 
     assert run(main)
+
+
+def test_help_begins_with_the_signature_and_the_text_of_the_class() -> None:
+    """Rule 20.1: in both builds, although a compiled class has no signature by itself."""
+    signature = inspect.signature(giambio.TaskManager)
+    assert [*signature.parameters] == ["loop", "limit", "strict"]
+    assert signature.parameters["limit"].kind is inspect.Parameter.KEYWORD_ONLY
+    shown = pydoc.plain(pydoc.render_doc(giambio.TaskManager)).splitlines()
+    assert shown[3].startswith(" |  TaskManager(loop")
+    assert shown[5].startswith(" |  A group of tasks that a block waits for")

@@ -18,7 +18,7 @@ __all__ = ["BuildInfo", "build_info"]
 
 
 class BuildInfo:
-    """What is running: giambio's version and build, its driver, Python, the platform.
+    """The program's environment: giambio's version and build, its driver, Python, the platform.
 
     `build_info` returns one. `str(info)` is one line, fit for a bug report.
 
@@ -62,7 +62,7 @@ class BuildInfo:
             >>> [route.name for route in giambio.build_info().files]
             ['page cache', 'io_uring', 'worker threads']
         """
-        # Only now, because it looks what this system has.
+        # Only now, because it asks the system for its abilities.
         from giambio.files.file_routes import routes
 
         return routes()
@@ -107,7 +107,7 @@ def build_info() -> BuildInfo:
 
     from giambio import drivers
 
-    # Looked up, because what has not been imported runs no loop.
+    # Looked up, because a module that was not imported runs no loop.
     current = sys.modules.get("giambio.kernel.current")
     kernel = None if current is None else current.get()
     driver = None if kernel is None else kernel._driver

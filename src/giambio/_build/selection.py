@@ -4,8 +4,8 @@ giambio's inner modules exist twice: as Python and, where a C compiler was at ha
 as extensions built from the same sources. `select` makes sure that one process
 runs one kind only; `info` tells which, and why.
 
-`setup.py` loads this file by its path, so that the version and the rule which says
-what is compiled (`extension_sources`) stand in one place.
+`setup.py` loads this file by its path, so that the version and the rule for the modules
+that are compiled (`extension_sources`) stand in one place.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def select() -> None:
 
     Raises:
         ImportError: only some of the extensions are there, or (in a source tree) one
-            is older than what it was compiled from.
+            is older than its source.
 
     Example:
         >>> from giambio._build import selection

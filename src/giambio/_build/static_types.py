@@ -1,4 +1,4 @@
-"""The Python twin of `_static_types.pyx`: the pure build has no static types."""
+"""The Python twin of `static_types.pyx`: the pure build has no static types."""
 
 from __future__ import annotations
 

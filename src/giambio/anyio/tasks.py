@@ -186,7 +186,7 @@ class TaskInfo(anyio.TaskInfo):
 
     def __init__(self, task: Task[Any]) -> None:
         parent = task.parent
-        super().__init__(task.id, None if parent is None else parent.id, task.name, task.coro)
+        super().__init__(task.id, None if parent is None else parent.id, task.name, task._coro)
         self._task = ref(task)
 
     def has_pending_cancellation(self) -> bool:

@@ -1,10 +1,10 @@
-"""The one interface of all drivers, and what they have in common.
+"""The interface of all drivers.
 
 A driver turns descriptors into readiness. It knows file descriptors, not
 tasks: it reports to `Waiter`s. There are two ways to use it. A `Source` is for
 a descriptor that is used all its life (a socket): its readiness is cached, and
-`arm` after an `EAGAIN` is all it takes. A watch is for any descriptor of
-somebody else's: each one checks the level anew, and is over when it fires.
+`arm` after an `EAGAIN` is all it takes. A watch is for any other
+descriptor: each one checks the level anew, and is over when it fires.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Driver"]
 
 
 class Driver:
-    """What the kernel asks of a driver. Subclasses fill in every method."""
+    """Interface for drivers, as the kernel uses them."""
 
     __slots__ = ()
 
@@ -34,11 +34,11 @@ class Driver:
         raise NotImplementedError
 
     def watch(self, fd: int, direction: int, waiter: Waiter) -> bool:
-        """Tell `waiter` once, when the descriptor is ready now or becomes so.
+        """Notify `waiter` once, when the descriptor is ready now or becomes so.
 
         Returns:
             False if such a descriptor (a file on disk) is always ready: then
-            nothing is watched and nobody will be told.
+            nothing is watched and nobody is notified.
         """
         raise NotImplementedError
 
@@ -47,7 +47,7 @@ class Driver:
         raise NotImplementedError
 
     def watcher(self, fd: int, direction: int) -> Waiter | None:
-        """Who watches this descriptor, or None."""
+        """Return the waiter that watches this descriptor, or None."""
         raise NotImplementedError
 
     def wait(self, timeout: float) -> None:

@@ -96,14 +96,14 @@ class EpollDriver(Driver):
         if timeout > 0:  # round up: waking early would spin until the deadline
             timeout = math.ceil(min(timeout, LONGEST_WAIT) * 1000) / 1000
         self._events = self._epoll.poll(timeout if timeout >= 0 else None)
-        self._waits += 1  # what is registered from here on is younger than these events
+        self._waits += 1  # a source that is registered from here on is younger than these events
 
     def deliver(self) -> None:
         """See `Driver.deliver`."""
         events = self._events
         self._events = []
         if self._levels is not None:
-            # Those who watch a descriptor are told before a receive on it takes away what is there.
+            # The watchers of a descriptor are notified before a receive on it takes the data.
             first = self._levels.source.fd
             events.sort(key=lambda event: event[0] != first)
         for fd, happened in events:

@@ -1,5 +1,5 @@
 # platform: linux
-"""The native epoll driver; `epoll.py` says what it does, in Python.
+"""The native epoll driver; `epoll.py` explains it, in Python.
 
 Natively an event carries a generation beside the slot (the descriptor's number),
 and waiting releases the GIL only when it can really wait.
@@ -165,7 +165,7 @@ cdef class EpollDriver(Driver):
             )
 
     cdef void _levels_first(self, int count) noexcept:
-        """Those who watch a descriptor are told before a receive on it takes what is there."""
+        """Put watches first: they are notified before a receive on the descriptor takes the data."""
         cdef int i
         for i in range(count):
             if <int>(<uint32_t>self._events[i].data.u64) == self._levels.source.slot:

@@ -31,7 +31,7 @@ class FdWatches(Waiter):
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        # fd -> [who waits to read, who waits to write]
+        # fd -> [the waiter for reading, the waiter for writing]
         self._watches: dict[int, list[Waiter | None]] = {}
         self.source = Source(self._epoll.fileno())
         self.source.reader = self
@@ -95,7 +95,7 @@ class FdWatches(Waiter):
                 waiter._ready()
 
     def _modify(self, fd: int, waiters: list[Waiter | None]) -> None:
-        """Bring the system's registration in line with who still waits."""
+        """Bring the system's registration in line with the waiters that are left."""
         wanted = mask(waiters)
         try:
             if wanted:
@@ -115,7 +115,7 @@ class FdWatches(Waiter):
 
 
 def mask(waiters: list[Waiter | None]) -> int:
-    """The epoll events that these waiters want."""
+    """Return the epoll events that these waiters want."""
     reader, writer = waiters
     return (EPOLL_BITS[interest.READING] if reader is not None else 0) | (
         EPOLL_BITS[interest.WRITING] if writer is not None else 0

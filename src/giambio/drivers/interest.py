@@ -1,4 +1,4 @@
-"""The two ends of a descriptor, which natively are C constants (`directions.pxd`)."""
+"""The two ends of a descriptor, which natively are C constants (`interest.pxd`)."""
 
 from __future__ import annotations
 

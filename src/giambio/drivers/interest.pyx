@@ -1,1 +1,1 @@
-"""The two ends of a descriptor, natively: their values are in `directions.pxd`."""
+"""The two ends of a descriptor, natively: their values are in `interest.pxd`."""

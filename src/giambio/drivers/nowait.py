@@ -93,7 +93,7 @@ def write_now(fd: int, data: Any, start: int, how: int) -> int:
 
 
 def is_ready(fd: int, direction: int) -> bool:
-    """Tell whether a descriptor is ready, or has an end or an error to report."""
+    """Return whether a descriptor is ready, or has an end or an error to report."""
     reading, writing = ([fd], []) if direction == interest.READING else ([], [fd])
     if not hasattr(select, "poll"):
         return any(select.select(reading, writing, [], 0))

@@ -96,7 +96,7 @@ class SelectorsDriver(Driver):
         self._events = []
         for key, happened in events:
             entry = self._entries.get(key.fd)
-            # Whoever closed a descriptor since `wait` has taken its entry away.
+            # If a descriptor was closed since `wait`, its entry was taken away.
             if entry is key.data and entry is not None:
                 self._dispatch(entry, happened)
 
@@ -135,18 +135,18 @@ class SelectorsDriver(Driver):
                 waiter._ready()
 
     def _enlarge(self, entry: Entry) -> None:
-        """Register what is wanted and not yet registered."""
+        """Register the directions that are wanted and not yet registered."""
         self._register(entry, entry.registered | entry.wanted())
 
     def _shrink(self, entry: Entry) -> None:
-        """Unregister what nobody wants any more."""
+        """Unregister the directions that nobody wants any more."""
         wanted = entry.wanted()
         if wanted != entry.registered:
             self._register(entry, wanted)
         self._drop_if_unused(entry)
 
     def _register(self, entry: Entry, wanted: int) -> None:
-        """Bring the selector in line with what is wanted."""
+        """Bring the selector in line with the directions that are wanted."""
         registered = entry.registered
         if wanted == registered:
             return
@@ -170,7 +170,7 @@ class SelectorsDriver(Driver):
 
 
 class Entry:
-    """All that this driver knows about one descriptor."""
+    """The state of one descriptor in this driver."""
 
     __slots__ = ("fd", "registered", "source", "watchers")
 
@@ -181,7 +181,7 @@ class Entry:
         self.watchers: list[Waiter | None] = [None, None]
 
     def wanted(self) -> int:
-        """The directions that somebody waits for."""
+        """Return the directions that are waited for."""
         wanted = 0 if self.source is None else self.source.armed
         for direction in (interest.READING, interest.WRITING):
             if self.watchers[direction - 1] is not None:

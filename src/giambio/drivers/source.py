@@ -1,8 +1,8 @@
-"""What a driver and its users share: the cached readiness of one descriptor.
+"""The interface between a driver and its users: the cached readiness of one descriptor.
 
 Readiness belongs to the object that uses the descriptor and never to the
 descriptor's number, which the system reuses at once. So each user has a
-`Source`; the driver keeps its `fd`, and reports to whoever waits on it.
+`Source`; the driver keeps its `fd`, and reports to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["Source", "Waiter"]
 
 
 class Waiter:
-    """Something that can be told: what you wait for has come.
+    """Interface for objects notified when an event that they await occurs.
 
     It is all that a driver or a timer knows of the world above it.
     """
@@ -19,7 +19,7 @@ class Waiter:
     __slots__ = ()
 
     def _ready(self) -> None:
-        """Called by the driver or the timers. A hint: it may come too often."""
+        """Note the event; called by a driver or the timers. A hint: it may come too often."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ class Source:
         self.armed = 0
 
     def report(self, readable: bool, writable: bool, sticky: bool) -> None:
-        """Take note of an event, and tell who waits."""
+        """Note an event, and notify the waiters."""
         if sticky:
             self.sticky = True
         if readable:

@@ -1,7 +1,7 @@
-"""io_uring, for files: what `uring.pyx` does natively is not to be had in Python.
+"""io_uring, for files: the Python twin of `uring.pyx`, which Python cannot do.
 
-The pure build reads what is in the page cache with `preadv`, and leaves the rest
-to worker threads. So here is only what says so.
+The pure build reads data in the page cache with `preadv`, and leaves the rest
+to worker threads. So here is only the error that says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["Request", "Ring"]
 
 
 class Request:
-    """Something that the system was asked to do: never, in this build."""
+    """A request to the system: never made, in this build."""
 
     __slots__ = ()
 

@@ -4,7 +4,7 @@
 A ring is two queues in memory shared with the system: requests go in, completions
 come out. Each request is submitted at once, so what the system can do without
 waiting is done when `submit` returns. Everything else completes later; then the
-system writes to an eventfd, which whoever owns the ring watches, to call `reap`.
+system writes to an eventfd, which the owner of the ring watches, to call `reap`.
 
 While a request is under way the ring holds it, and it holds the memory that the
 system reads or writes. `close` therefore cancels what is under way, and waits.
@@ -306,7 +306,7 @@ cdef class Request:
             PyBuffer_Release(&self._view)
 
     cpdef object value(self):
-        """What came of it, if it succeeded: the bytes read, a `stat_result`, or a number."""
+        """The result, if it succeeded: the bytes read, a `stat_result`, or a number."""
         if self._reads:
             data = self._memory
             return data if self.outcome == len(data) else data[:self.outcome]
@@ -483,7 +483,7 @@ cdef class Ring:
         self.reap()
 
     cpdef object reap(self):
-        """Complete what is done."""
+        """Complete the requests that are done."""
         cdef uint64_t number
         cdef int outcome
         cdef Request request

@@ -1,4 +1,4 @@
-"""The task tree: for each task its parent, its place in the user's code, and what it waits for.
+"""The task tree: for each task its parent, its place in the code, and the object of its wait.
 
 It is made on demand from data that the tasks have anyway, so it costs nothing until it
 is asked for. The deadlock report is the same tree.
@@ -111,7 +111,7 @@ def children_of(task: Task) -> Iterator[Task]:
 
 
 def state_of(task: Task, running: object) -> tuple[str, str]:
-    """Return the state of a task, and what it waits for."""
+    """Return the state of a task, and the object of its wait."""
     if task is running:
         return "running", ""
     park = task._parked
@@ -124,7 +124,7 @@ def state_of(task: Task, running: object) -> tuple[str, str]:
 
 def user_frames(task: Task, running: bool) -> Iterator[FrameInfo]:
     """Yield the frames of a task, the outermost first, without giambio's own."""
-    frames = stack_of(task.coro) if running else [frame for frame, _ in chain_of(task.coro)]
+    frames = stack_of(task._coro) if running else [frame for frame, _ in chain_of(task._coro)]
     for frame in frames:
         if frame is not None and not is_ours(frame.f_globals.get("__name__")):
             code = frame.f_code

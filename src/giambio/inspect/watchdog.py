@@ -23,7 +23,7 @@ running: set[Watchdog] = set()
 
 
 class Watchdog(Hook):
-    """Watches the steps of one run of a loop, and logs those that take too long.
+    """The watchdog of one run of a loop: it logs steps that take too long.
 
     Parameters:
         kernel: the loop; its thread is the one that makes this.

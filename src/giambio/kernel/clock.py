@@ -26,7 +26,7 @@ class Clock:
     __slots__ = ()
 
     def now(self) -> float:
-        """The time in seconds; only differences mean anything.
+        """Return the time in seconds; only differences mean anything.
 
         Example:
             >>> import giambio
@@ -37,7 +37,7 @@ class Clock:
         return monotonic()
 
     def wait_time(self, deadline: float) -> float:
-        """How many seconds to wait for a deadline.
+        """Return how many seconds to wait for a deadline.
 
         Parameters:
             deadline: a time of this clock.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: How many operations a task may do in one step before it has to give way. Measured with
+#: How many operations a task may do in one step before it must yield control. Measured with
 #: one task that always can go on, beside one that counts its turns: from 16 upwards an
 #: operation costs the same, and the other's delay grows in proportion (docs/design.md).
 BUDGET: Final = 64

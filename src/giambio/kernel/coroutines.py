@@ -1,7 +1,7 @@
-"""From what a user hands to `spawn` or `start` to a coroutine that can be stepped.
+"""The targets of `spawn` and `start`, made into coroutines that can be stepped.
 
-What is accepted is judged by what a call returned, never by its looks: a
-partial, a bound method or a lambda may all return an awaitable.
+A target is judged by the result of its call, never by its looks: a partial, a bound
+method or a lambda may all return an awaitable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def to_coroutine(
     """Make a coroutine of an awaitable, or of a function and its arguments.
 
     Parameters:
-        what: who asks, for messages: ``"spawn()"``.
+        what: the call, for messages: ``"spawn()"``.
         target: a coroutine, any other awaitable, or a callable that returns one.
         args, keywords: the arguments for a callable.
 
@@ -62,10 +62,10 @@ def to_coroutine(
 
 
 def as_coroutine(what: str, awaitable: Any, origin: Any) -> Coroutine[Any, Any, Any]:
-    """The awaitable itself if it is a fresh coroutine, else one that awaits it.
+    """Return the awaitable itself if it is a fresh coroutine, else one that awaits it.
 
-    Such a one gets the full name of `origin`, which the user has given. An operation of ours
-    that the user has not wrapped in a function of his own needs none: a task steps it as it is.
+    The new coroutine gets the full name of `origin`, which the user has given. An operation of
+    ours that is not wrapped in a function of the user needs none: a task steps it as it is.
     That saves a third of the memory of a task that sleeps, and a fifth of its time.
     """
     if isinstance(awaitable, Trap) and stands_alone(awaitable, origin):
@@ -88,9 +88,9 @@ def as_coroutine(what: str, awaitable: Any, origin: Any) -> Coroutine[Any, Any, 
 
 
 def stands_alone(operation: Trap, origin: Any) -> bool:
-    """Tell whether the user has given an operation, or the function of ours that makes it.
+    """Return whether a task can run an operation as it is, without a coroutine.
 
-    And whether that is one which a task can run as it is.
+    The user must have given the operation, or the function of ours that makes it.
     """
     return operation.stands_alone() and (
         origin is operation
@@ -100,7 +100,7 @@ def stands_alone(operation: Trap, origin: Any) -> bool:
 
 
 def discard(target: object) -> None:
-    """Close what will never run, so that it does not warn a second time."""
+    """Close a target that will never run, so that it does not warn a second time."""
     if isinstance(target, types.CoroutineType) and not (target.cr_running or target.cr_suspended):
         if target.cr_code is wrap_awaitable.__code__ and target.cr_frame is not None:
             discard(target.cr_frame.f_locals["awaitable"])
@@ -111,5 +111,5 @@ def discard(target: object) -> None:
 
 
 def name_of(value: Any) -> str:
-    """How a function or a coroutine is called in messages."""
+    """Return the name of a function or a coroutine, for messages."""
     return getattr(value, "__qualname__", None) or repr(value)

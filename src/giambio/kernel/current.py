@@ -1,4 +1,4 @@
-"""Which kernel runs in this thread: the Python twin of `current.pyx`.
+"""The kernel that runs in this thread: the Python twin of `current.pyx`.
 
 Every operation asks this once, so natively it is one C thread-local variable.
 """
@@ -19,7 +19,7 @@ _local = _Local()
 
 
 def get() -> Any:
-    """The kernel that runs in this thread, or None."""
+    """Return the kernel that runs in this thread, or None."""
     return _local.kernel
 
 
@@ -27,7 +27,7 @@ def swap(kernel: Any) -> Any:
     """Set the kernel of this thread.
 
     Returns:
-        The one before, so that it can be restored.
+        The previous one, so that it can be restored.
     """
     previous = _local.kernel
     _local.kernel = kernel

@@ -1,4 +1,4 @@
-"""Which kernel runs in this thread, natively (see `current.py`)."""
+"""The kernel that runs in this thread, natively (see `current.py`)."""
 
 cdef extern from *:
     """
@@ -21,10 +21,10 @@ cdef extern from *:
 
 
 cpdef object get():
-    """The kernel that runs in this thread, or None."""
+    """Return the kernel that runs in this thread, or None."""
     return giambio_get()
 
 
 cpdef object swap(object kernel):
-    """Set the kernel of this thread; returns the one before."""
+    """Set the kernel of this thread; return the previous one."""
     return giambio_swap(kernel)

@@ -1,6 +1,6 @@
 """Waiting for objects of other libraries.
 
-A coroutine that awaits, say, an asyncio future yields something that the kernel
+A coroutine that awaits, say, an asyncio future yields an object that the kernel
 does not know. It asks `Kernel._foreign_hook`, and the hook answers with one of
 these parks, or with None if the object means nothing to it either.
 """
@@ -54,7 +54,7 @@ class ForeignPark(Park):
         return True
 
     def interrupted(self) -> BaseException:
-        """The cancellation, for an abort that answered *not yet* to raise later."""
+        """Return the cancellation, for an abort that answered *not yet* to raise later."""
         return self.interruption(self._task)
 
     def abort(self) -> bool:

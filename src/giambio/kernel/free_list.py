@@ -1,4 +1,4 @@
-"""Operations that are done, to be used again: the Python twin of `freelist.pyx`.
+"""Operations that are done, to be used again: the Python twin of `free_list.pyx`.
 
 An operation lives for one `await`. Natively, to make one of a class with a few base
 classes and to free it again costs 700 instructions: each of the classes has its part in
@@ -30,6 +30,6 @@ class FreeList:
 
 
 def _refuse(self: Any, *args: object, **keywords: object) -> NoReturn:
-    # Somebody has called the class: what that makes has nothing to work with.
+    # The class was called: the object has nothing to work with.
     self.state = constants.DONE
     raise TypeError(f"cannot make a {type(self).__name__} by hand; call the method that returns it")

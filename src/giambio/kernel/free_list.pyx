@@ -1,4 +1,4 @@
-"""Operations that are done, to be used again, natively (see `freelist.py`).
+"""Operations that are done, to be used again, natively (see `free_list.py`).
 
 A spare one has one reference, the list's, and has none to others. So it may stay with the
 garbage collector, which need not be told when it leaves and when it comes back.
@@ -58,7 +58,7 @@ cdef class FreeList:
 
 
 cdef int refuse(PyObject *op, PyObject *args, PyObject *keywords) except -1:
-    """Somebody has called the class: what that makes has nothing to work with."""
+    """Refuse a call of the class: the object would have nothing to work with."""
     (<Trap>op).state = constants.DONE
     raise TypeError(
         f"cannot make a {type(<Trap>op).__name__} by hand; call the method that returns it"

@@ -1,6 +1,6 @@
 """Hooks for tools: monitors, tracers and reports are built on these.
 
-The kernel calls them only while somebody listens; otherwise each costs one
+The kernel calls them only while there is one; otherwise each costs one
 comparison.
 """
 
@@ -12,7 +12,7 @@ __all__ = ["Hook"]
 
 
 class Hook:
-    """Subclass it, override what you want to hear, `EventLoop.add_hook` it.
+    """Interface for tools: subclass it, override methods, and pass it to `EventLoop.add_hook`.
 
     The methods run inside the kernel, between two steps: they must be quick and
     must not raise. One that raises is removed, and its error is raised into the

@@ -1,4 +1,4 @@
-"""What a task is made of, a coroutine and a context: the Python twin of `ingredients.pyx`.
+"""The parts of a task, a coroutine and a context: the Python twin of `introspect.pyx`.
 
 Every spawn asks for these, so natively each is one look into a C struct or one call of the
 C API: together some 900 instructions less than by way of Python's attributes, and 2000 more
@@ -19,7 +19,7 @@ CO_ITERABLE_COROUTINE = 0x100
 
 
 def makes_coroutines(function: Any) -> bool:
-    """Tell whether it is an async function or a method of one.
+    """Return whether it is an async function or a method of one.
 
     Then each call makes a fresh coroutine. Other callables may do that too.
     """
@@ -29,17 +29,17 @@ def makes_coroutines(function: Any) -> bool:
 
 
 def is_compiled(function: Any) -> bool:
-    """Tell whether it is a compiled function of ours, or a method: here there are none."""
+    """Return whether it is a compiled function of ours, or a method: here there are none."""
     return False
 
 
 def is_awaitable(value: object) -> bool:
-    """Tell whether a value can be awaited, as `inspect.isawaitable` does."""
+    """Return whether a value can be awaited, as `inspect.isawaitable` does."""
     if isinstance(value, types.GeneratorType):
         return value.gi_code.co_flags & CO_ITERABLE_COROUTINE != 0
     return hasattr(type(value), "__await__")
 
 
 def was_started(coro: types.CoroutineType[Any, Any, Any]) -> bool:
-    """Tell whether a coroutine has run already, a little or to its end."""
+    """Return whether a coroutine has run already, a little or to its end."""
     return coro.cr_running or coro.cr_suspended or coro.cr_frame is None

@@ -1,4 +1,4 @@
-"""What a task is made of, natively (see `ingredients.py`)."""
+"""The parts of a task, natively (see `introspect.py`)."""
 
 cdef extern from *:
     """
@@ -50,29 +50,29 @@ cdef extern from *:
 
 
 cpdef object copy_context():
-    """A copy of the current context."""
+    """Return a copy of the current context."""
     return PyContext_CopyCurrent()
 
 
 cpdef bint makes_coroutines(object function) noexcept:
-    """Tell whether it is an async function or a method of one."""
+    """Return whether it is an async function or a method of one."""
     return giambio_makes_coroutines(function)
 
 
 cpdef bint is_compiled(object function) noexcept:
-    """Tell whether it is a compiled function of ours, or a method."""
+    """Return whether it is a compiled function of ours, or a method."""
     return giambio_is_compiled(function, A_COMPILED_FUNCTION)
 
 
 cpdef bint is_awaitable(object value) except -1:
-    """Tell whether a value can be awaited."""
+    """Return whether a value can be awaited."""
     if giambio_has_await(value):
         return True
     return PyGen_CheckExact(value) and value.gi_code.co_flags & CO_ITERABLE_COROUTINE != 0
 
 
 cpdef bint was_started(object coro) except -1:
-    """Tell whether a coroutine has run already, a little or to its end."""
+    """Return whether a coroutine has run already, a little or to its end."""
     return giambio_was_started(coro)
 
 

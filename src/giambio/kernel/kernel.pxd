@@ -28,7 +28,7 @@ cdef class Kernel:
     cdef public object _foreign_hook
     cdef readonly dict _services
     cdef readonly bint _strict
-    cdef public bint closed
+    cdef public bint _closed
     cdef public object _asyncgen_hooks
     cdef bint _forked
     cdef unsigned long _thread

@@ -60,7 +60,7 @@ class Kernel:
         "_wakeup",
         "_numbers",
         "_budget",
-        "closed",
+        "_closed",
         "_driver",
         "_driver_name",
         "_external",
@@ -103,7 +103,7 @@ class Kernel:
         # Objects that the rooms above keep per loop, such as the receive buffer.
         self._services: dict[str, Any] = {}
         self._strict = strict
-        self.closed = False
+        self._closed = False
         # (firstiter, finalizer) to install in the thread while the loop runs.
         self._asyncgen_hooks: tuple[Any, Any] | None = None
         self._forked = False
@@ -582,7 +582,7 @@ class Kernel:
         return self._thread in (0, threading.get_ident())
 
     def _run_ready(self) -> None:
-        """Run the items that are ready now, not those that they make ready."""
+        """Run the items that are ready now, but not the items that they make ready."""
         queue = self._queue
         inbox = self._inbox
         if inbox:
@@ -654,7 +654,7 @@ class Kernel:
         task._parked = None  # it may have driven an operation by hand
         if failed:
             task._outcome = user_part(task._outcome)
-            discard(task.coro)  # if its context could not be entered, it never began
+            discard(task._coro)  # if its context could not be entered, it never began
         task._exited(failed)
         if self._hooks is not None:
             self._notify("exited", task)
@@ -849,7 +849,7 @@ class Kernel:
             handle._drop()
 
     def _check_open(self) -> None:
-        if self.closed:
+        if self._closed:
             raise RunFinishedError("this loop is closed; make a new EventLoop()")
 
     def _not_begun(self) -> RuntimeError:

@@ -1,14 +1,14 @@
-"""The trap: an awaitable that does something, or parks its task until it can.
+"""Operations: awaitables that do something, or park their task until they can.
 
 Every awaitable of giambio is an `Operation`, and all of them keep one order: a
 pending cancellation raises and nothing was done; a task that has used up its
-budget gives way; then the operation is tried; then the task parks, and tries
+budget yields control; then the operation is tried; then the task parks, and tries
 again when it is woken. So a ready operation costs no trip through the
 scheduler, and still nobody starves.
 
 An operation is an object with `__next__` and not a coroutine: it costs no
 Python frame, and it leaves none in tracebacks. For the same reason it has no
-`throw`: what the kernel throws is raised in the user's own frame, at the await.
+`throw`: an exception that the kernel throws is raised in the user's own frame, at the await.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["NOTHING", "Closed", "Immediate", "Operation", "Wait", "current_kerne
 
 
 class Operation(Trap):
-    """One await. Subclasses say what to try, and how to withdraw."""
+    """One await. Subclasses implement how to try, and how to withdraw."""
 
     __slots__ = ("kernel", "shielded", "task")
 
@@ -95,12 +95,12 @@ class Operation(Trap):
         return True
 
     def discard(self) -> None:
-        """It was never tried, and will not be: release what it was given."""
+        """Release the arguments, because it was never tried and will not be."""
 
-    # -- for those who wake ------------------------------------------------------
+    # -- waking ------------------------------------------------------------------
 
     def _ready(self) -> None:
-        """Have the task try again."""
+        """See `Waiter._ready`: make the task try again."""
         if self.task is not None and self.kernel is not None:
             Kernel._wake(self.kernel, self.task, self)
 
@@ -133,7 +133,7 @@ class Operation(Trap):
     # -- the order of things ---------------------------------------------------
 
     def bind(self) -> BaseTask:
-        """Find the task that awaits this.
+        """Return the task that awaits this.
 
         Raises:
             RuntimeError: there is none, or it runs on another loop.
@@ -200,12 +200,12 @@ class Operation(Trap):
         return kernel._budget <= 0
 
     def give_way(self) -> None:
-        """Let others run; `attempt` is called again when it is this task's turn."""
+        """Yield control; `attempt` is called again when it is this task's turn."""
         if self.kernel is not None and self.task is not None:
             self.kernel._queue.append(self.task)
 
     def fail(self, exc: BaseException) -> bool:
-        """Have an exception raised at the await, with none of our frames in it.
+        """Raise an exception at the await, with none of our frames in its traceback.
 
         Returns:
             False, so that `attempt` can return it.
@@ -220,7 +220,7 @@ trap.install_am_send(Operation)
 
 
 class Immediate(Operation):
-    """Has its result already, and is no checkpoint; it need not be awaited."""
+    """An operation that has its result already: no checkpoint, and it need not be awaited."""
 
     __slots__ = ()
 
@@ -235,19 +235,19 @@ class Immediate(Operation):
         return self
 
     def advance(self) -> bool:
-        """Nothing is left to do."""
+        """See `Operation.advance`: nothing is left to do."""
         return True
 
     def __del__(self) -> None:
         pass  # never awaited is fine; and at exit, when the module's names are gone, too
 
 
-#: What leaving a block returns when there is nothing to wait for.
+#: The result of leaving a block when there is nothing to wait for.
 NOTHING = Immediate(None)
 
 
 class Closed(Operation):
-    """What a `close` returns that has acted already: a checkpoint that need not be awaited."""
+    """The result of a `close` that has acted already: a checkpoint that need not be awaited."""
 
     __slots__ = ()
 
@@ -257,7 +257,7 @@ class Closed(Operation):
         self.prepare(None)
 
     def attempt(self) -> bool:
-        """It is closed already."""
+        """See `Operation.attempt`: it is closed already."""
         return True
 
     def __del__(self) -> None:
@@ -265,7 +265,7 @@ class Closed(Operation):
 
 
 class Wait(Operation):
-    """The bare park: wait until somebody grants a result.
+    """The bare park: wait until a result is granted.
 
     `abort` is a function that answers as `Park.abort` does; without one the
     wait can always be interrupted. It is what interpreted code and tests build
@@ -296,7 +296,7 @@ class Wait(Operation):
         return self.fail(error)
 
     def attempt(self) -> bool:
-        """Only `wake` ends it."""
+        """See `Operation.attempt`: only `wake` ends it."""
         return False
 
     def abort(self) -> bool:
@@ -304,7 +304,7 @@ class Wait(Operation):
         return True if self._abort is None else bool(self._abort())
 
     def repeatable(self) -> bool:
-        """See `Park.repeatable`: nobody knows what `abort` did."""
+        """See `Park.repeatable`: the effect of `abort` is unknown."""
         return False
 
     def wake(self, result: object = None) -> bool:
@@ -316,21 +316,21 @@ class Wait(Operation):
         return self.grant(result)
 
     def wake_error(self, exc: BaseException) -> bool:
-        """Have an exception raised at the await; as `wake`."""
+        """Raise an exception at the await; see `wake`."""
         if not self.wake():
             return False
         self._error = exc
         return True
 
     def interrupted(self) -> BaseException:
-        """The cancellation, for an abort that answered *not yet* to raise later."""
+        """Return the cancellation, for an abort that answered *not yet* to raise later."""
         if self.task is None:
             raise RuntimeError("nobody waits here")
         return self.task._interruption()
 
 
 def current_kernel() -> Kernel:
-    """The loop that runs the calling task or callback.
+    """Return the loop that runs the calling task or callback.
 
     Raises:
         RuntimeError: no loop runs in this thread.

@@ -1,9 +1,9 @@
 """Chance, from one generator per loop: so that a seed gives the same run again.
 
-A random schedule finds what a program takes for granted about the order in
-which tasks run. It draws two things: which of the ready tasks has its turn
-first, and how many operations a turn has. Often that is very few, so that
-operations which could go on at once give way instead.
+A random schedule reveals assumptions of a program about the order in which tasks
+run. Two things are random: which of the ready tasks has its turn first, and how many
+operations a turn has. Often that is very few, so that operations which could go on at
+once yield control instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BUDGETS = (0, 1, 2, 5, constants.BUDGET)
 
 
 def make_random(seed: int | None) -> Any:
-    """The generator of a loop; None if its schedule is not random.
+    """Return the generator of a loop; None if its schedule is not random.
 
     Without a seed the environment's ``GIAMBIO_SEED`` counts.
 

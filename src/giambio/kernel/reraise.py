@@ -9,10 +9,10 @@ a task has nothing to do with the place where another one waits. So:
   `tracebacks.user_part` removes those of the runtime.)
 - A task and a block keep a failure as `Raised`, which restores its traceback and its context
   each time it is raised again.
-- The await at the end of a block is `Unchained` when the body has raised. What is thrown
-  there would get the body's exception as its context, even if that is only the cancellation
-  that the failure of a task has caused. So it is awaited by a `map` object which calls the
-  `throw` of a finished generator: both are C code, which only passes the exception on.
+- The await at the end of a block is `Unchained` when the body has raised. An exception that is
+  thrown there would get the body's as its context, even if that is only the cancellation that
+  the failure of a task has caused. So it is awaited by a `map` object which calls the `throw`
+  of a finished generator: both are C code, which only passes the exception on.
 """
 
 from __future__ import annotations

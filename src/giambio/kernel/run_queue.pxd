@@ -18,7 +18,7 @@ cdef class Park(Waiter):
 
 
 cdef class BaseTask(Runnable):
-    cdef readonly object coro
+    cdef readonly object _coro
     cdef object _context
     cdef readonly Park _parked
     cdef Park _aborted

@@ -2,7 +2,7 @@
 
 Three primitives move it: it *parks* (an awaitable hands the kernel its sentinel), it is
 *woken*, or it is *interrupted*. Everything else, from sleep to sockets, is built on these. The
-kernel knows of a task only what is here; `Task` adds an outcome, scopes, and the user's methods.
+kernel knows only this part of a task; `Task` adds an outcome, scopes, and the user's methods.
 
 The queue is a chain through its own items, so that putting a task on it costs two
 assignments and no memory.
@@ -58,8 +58,8 @@ class Park(Waiter):
     def repeatable(self) -> bool:
         """Return whether the operation can be tried again after it was aborted.
 
-        Then it is aborted as soon as it is interrupted, and what it held is
-        free. If not, it is aborted only when the interruption is delivered:
+        Then it is aborted as soon as it is interrupted, and its resources
+        are free. If not, it is aborted only when the interruption is delivered:
         until then that can be withdrawn, and a wake still counts.
         """
         return False
@@ -92,11 +92,11 @@ class BaseTask(Runnable):
         "_parked",
         "_pending",
         "_thrown",
-        "coro",
+        "_coro",
     )
 
     #: Its coroutine; or the operation that is all it does, until that has ended.
-    coro: Any
+    _coro: Any
     #: None when it has ended.
     _context: Context | None
     #: Where the task is parked; None while it runs or waits for its turn.
@@ -169,7 +169,7 @@ class RunQueue:
             self.append(tasks.pop() if item._is_task else item)
 
     def clear(self) -> list[Any]:
-        """Empty the queue. What is put on it meanwhile, by a destructor, stays.
+        """Empty the queue. An item that a destructor puts on it meanwhile stays.
 
         Returns:
             The callbacks that were on it.

@@ -1,9 +1,9 @@
-"""One step of a task: the Python twin of `stepping.pyx`.
+"""One step of a task: the Python twin of `step.pyx`.
 
-A step enters the task's context, resumes its coroutine, and notes what it
-yielded, returned or raised in `task._outcome`. Natively it is `PyIter_Send`,
+A step enters the task's context, resumes its coroutine, and notes the value or
+exception that it yielded, returned or raised in `task._outcome`. Natively it is `PyIter_Send`,
 which returns a result without raising `StopIteration`. An operation can stand in a
-coroutine's place: it has no frame, so what is thrown into it is at once what it raises.
+coroutine's place: it has no frame, so an exception that is thrown into it leaves it at once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def step(task: Any) -> int:
         object, value or exception is in ``task._outcome``.
     """
     thrown = task._thrown
-    coro = task.coro
+    coro = task._coro
     alone = isinstance(coro, Park)
     try:
         if thrown is None:

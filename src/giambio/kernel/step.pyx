@@ -1,4 +1,4 @@
-"""One step of a task, natively (see `stepping.py`)."""
+"""One step of a task, natively (see `step.py`)."""
 
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF
@@ -80,15 +80,15 @@ cdef int step(BaseTask task) except -1:
     cdef int how
     cdef object thrown = task._thrown
     if thrown is None:
-        how = giambio_step(<PyObject *>task.coro, <PyObject *>task._context, NULL, &result)
+        how = giambio_step(<PyObject *>task._coro, <PyObject *>task._context, NULL, &result)
     else:
         task._thrown = None
         thrown = throwable(thrown)
-        if isinstance(task.coro, Park):
+        if isinstance(task._coro, Park):
             task._outcome = thrown
             return constants.RAISED
         how = giambio_step(
-            <PyObject *>task.coro, <PyObject *>task._context, <PyObject *>thrown, &result
+            <PyObject *>task._coro, <PyObject *>task._context, <PyObject *>thrown, &result
         )
         thrown = None
     if how == PYGEN_NEXT and result == <PyObject *>PARK:

@@ -2,7 +2,7 @@
 
 How it moves is in `run_queue`. Managers, which hold tasks, and scopes, which can cancel them,
 are built above the kernel, as are locks, which a task must release. Here each of them is only
-a small interface, with what a task must ask of it.
+a small interface, with the methods that a task calls.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Task(BaseTask):
         self._following = None
         self._queued = False
         self._is_task = True
-        self.coro = coro
+        self._coro = coro
         self._context = context
         self._parked = None
         self._aborted = None
@@ -272,7 +272,7 @@ class Task(BaseTask):
             'nap'
         """
         if self._name is None:
-            self._name = name_of(self.coro)
+            self._name = name_of(self._coro)
         return self._name
 
     def done(self) -> bool:
@@ -518,7 +518,7 @@ class Task(BaseTask):
                 "use `async with lock:`"
             )
             self._abandon_held()
-        if isinstance(self.coro, Operation):
+        if isinstance(self._coro, Operation):
             self._drop_operation()
         supervisor = self._supervisor
         self._scope = None
@@ -540,10 +540,10 @@ class Task(BaseTask):
             joiner._ready()
 
     def _drop_operation(self) -> None:
-        """Let go of the operation: unlike a coroutine, it keeps what it had to do with."""
+        """Let go of the operation: unlike a finished coroutine, it keeps its objects."""
         if self._name is None:
-            self._name = name_of(self.coro)
-        self.coro = None
+            self._name = name_of(self._coro)
+        self._coro = None
 
     def _settle_cancellation(self) -> None:
         # A shield may have gone up between us and the scope that we were told of.
@@ -661,11 +661,11 @@ class Task(BaseTask):
                     parked.close()
                 else:
                     parked.abort()
-                parked.interruption(self)  # it releases what it was given
-            discard(self.coro)  # if it never began
-            self.coro.close()
+                parked.interruption(self)  # it releases its objects
+            discard(self._coro)  # if it never began
+            self._coro.close()
         finally:
-            if isinstance(self.coro, Operation):
+            if isinstance(self._coro, Operation):
                 self._drop_operation()
             self._abandon_held()
             for supervisor in self._supervisors or ():
@@ -766,7 +766,7 @@ def name_of(coro: Any) -> str:
         return f"giambio.{coro.what.removesuffix('()')}"
     qualname: str = getattr(coro, "__qualname__", None) or type(coro).__qualname__
     if getattr(coro, "cr_code", None) is wrap_awaitable.__code__:
-        return qualname  # the full name of what it waits for
+        return qualname  # the full name of the awaitable
     frame = getattr(coro, "cr_frame", None)
     if frame is not None:
         module = frame.f_globals.get("__name__")

@@ -1,12 +1,12 @@
-"""Deadlines, as a heap; the clock is somebody else's. The Python twin of `timers.pyx`.
+"""Deadlines, as a heap; the kernel has the clock. The Python twin of `timers.pyx`.
 
 A waiter has one timer at most. Here an entry of the heap is a list ``[deadline, number,
 waiter]``; the number keeps entries of the same deadline in order. Removing an entry empties
 it and leaves it in the heap, which is rebuilt when more than half of it is empty: cheaper
-than finding an entry, and a time-out that never fires costs one push.
+than finding an entry, and a timeout that never fires costs one push.
 
 Natively a waiter knows its place in the heap, so nothing is allocated for a timer, nothing
-stays behind, and to compare two deadlines is no call: a time-out that does not fire costs
+stays behind, and to compare two deadlines is no call: a timeout that does not fire costs
 250 instructions instead of the 1 700 of `heapq` with lists, and a sleeper 170 bytes less.
 """
 
@@ -35,7 +35,7 @@ class Timers:
         self._empty = 0
 
     def add(self, deadline: float, waiter: Waiter) -> None:
-        """Have `waiter` told when the clock has reached `deadline` (seconds)."""
+        """Notify `waiter` when the clock has reached `deadline` (seconds)."""
         self.remove(waiter)
         self._number += 1
         entry = [deadline, self._number, waiter]
@@ -54,15 +54,15 @@ class Timers:
                 self._empty = 0
 
     def holds(self, waiter: Waiter) -> bool:
-        """Tell whether a waiter has a timer that has not fired."""
+        """Return whether a waiter has a timer that has not fired."""
         return waiter in self._entries
 
     def is_empty(self) -> bool:
-        """Tell whether there is no deadline to wait for."""
+        """Return whether there is no deadline to wait for."""
         return not self._entries
 
     def next_deadline(self) -> float:
-        """The earliest deadline, or infinity."""
+        """Return the earliest deadline, or infinity."""
         if not self._entries:
             return inf
         while self._heap[0][2] is None:
@@ -72,7 +72,7 @@ class Timers:
         return deadline
 
     def fire(self, now: float) -> None:
-        """Tell every waiter whose deadline has passed, earliest first."""
+        """Notify every waiter whose deadline has passed, earliest first."""
         while self.next_deadline() <= now and self._entries:
             waiter = heappop(self._heap)[2]
             del self._entries[waiter]

@@ -1,7 +1,7 @@
 """Deadlines, as a heap, natively (see `timers.py`).
 
-The waiters are in a Python list, so that the garbage collector sees them; what they are
-compared by is beside it, in an array of the same order. The heap is four wide: it is half as
+The waiters are in a Python list, so that the garbage collector sees them; the keys
+to compare are beside it, in an array of the same order. The heap is four wide: it is half as
 deep as with two, and the four to compare lie side by side in memory.
 """
 
@@ -29,7 +29,7 @@ cdef inline bint is_earlier(Due one, Due other) noexcept:
     return one.deadline < other.deadline
 
 
-@cython.no_gc_clear  # its list is never None; those that hold it are cleared
+@cython.no_gc_clear  # its list is never None; its holders are cleared
 cdef class Timers:
     def __cinit__(self):
         self._waiters = []
@@ -39,7 +39,7 @@ cdef class Timers:
         PyMem_Free(self._dues)
 
     cdef int add(self, double deadline, Waiter waiter) except -1:
-        """Have `waiter` told when the clock has reached `deadline` (seconds)."""
+        """Notify `waiter` when the clock has reached `deadline` (seconds)."""
         cdef Py_ssize_t at
         cdef Py_ssize_t room
         cdef Due *dues
@@ -80,7 +80,7 @@ cdef class Timers:
         return 0
 
     cdef bint holds(self, Waiter waiter) noexcept:
-        """Tell whether a waiter has a timer that has not fired."""
+        """Return whether a waiter has a timer that has not fired."""
         cdef Py_ssize_t at = waiter.place - 1
         # A place may be one in the heap of a loop that is no more.
         return (
@@ -89,15 +89,15 @@ cdef class Timers:
         )
 
     cdef bint is_empty(self) noexcept:
-        """Tell whether there is no deadline to wait for."""
+        """Return whether there is no deadline to wait for."""
         return len(self._waiters) == 0
 
     cdef double next_deadline(self) noexcept:
-        """The earliest deadline, or infinity."""
+        """Return the earliest deadline, or infinity."""
         return self._dues[0].deadline if len(self._waiters) else INFINITY
 
     cdef int fire(self, double now) except -1:
-        """Tell every waiter whose deadline has passed, earliest first."""
+        """Notify every waiter whose deadline has passed, earliest first."""
         cdef Waiter waiter
         while len(self._waiters) and self._dues[0].deadline <= now:
             waiter = self._waiters[0]

@@ -1,8 +1,8 @@
-"""How an `await` reaches what it waits for: the Python twin of `trap.pyx`.
+"""The protocol of `await`: the Python twin of `trap.pyx`.
 
-The interpreter asks whatever a coroutine awaits again and again, until that has a
-result. Natively it is asked by `am_send`, where Python has that (3.11): a result then
-need not travel as a `StopIteration`, which costs 200 instructions to raise and to catch.
+The interpreter asks an awaited object again and again, until it has a result. Natively it
+asks by `am_send`, so that a result need not travel as a `StopIteration`, which is slow to raise
+and to catch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Trap", "install_am_send"]
 
 
 class Trap(Park):
-    """What a coroutine awaits, until it is done."""
+    """An object that a coroutine awaits."""
 
     __slots__ = ("__weakref__", "result", "state")
 
@@ -33,7 +33,7 @@ class Trap(Park):
         raise NotImplementedError
 
     def stands_alone(self) -> bool:
-        """Tell whether a task can run it as it is, with no coroutine around it."""
+        """Return whether a task can run it as it is, with no coroutine around it."""
         return True
 
     def __iter__(self) -> Trap:
@@ -46,4 +46,4 @@ class Trap(Park):
 
 
 def install_am_send(cls: type[Trap]) -> None:
-    """Have a class asked by `am_send`: there is nothing like that in Python."""
+    """Make the interpreter ask a class by `am_send`: nothing, in Python."""

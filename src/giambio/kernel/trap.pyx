@@ -1,4 +1,4 @@
-"""How an `await` reaches what it waits for, natively (see `trap.py`)."""
+"""The protocol of `await`, natively (see `trap.py`)."""
 
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
@@ -64,5 +64,5 @@ cdef int send(PyObject *trap, PyObject *value, PyObject **result) except -1:
 
 
 def install_am_send(cls):
-    """Have a class asked by `am_send`, and its subclasses that have no `__await__` of their own."""
+    """Make the interpreter ask a class by `am_send`, and subclasses without their own `__await__`."""
     giambio_set_am_send(<PyTypeObject *>cls, <void *>send)

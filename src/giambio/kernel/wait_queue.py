@@ -1,8 +1,7 @@
-"""A line of operations that wait for the same thing, first come first served.
+"""A queue of operations that wait for the same thing, first come, first served.
 
-The links are in the operations themselves. So to stand in line takes no memory,
-and one that is cancelled leaves from anywhere in the line at once, however long
-it is.
+The links are in the operations themselves. So waiting takes no memory, and an operation
+that is cancelled leaves from any place at once, however long the queue is.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ __all__ = ["QueuedOperation", "WaitQueue"]
 
 
 class QueuedOperation(Operation):
-    """An operation that can stand in a line. Only another task ends its wait."""
+    """An operation that can wait in a queue. Only another task ends its wait."""
 
     __slots__ = ("after", "before", "line")
 
@@ -29,10 +28,10 @@ class QueuedOperation(Operation):
         self.after: QueuedOperation | None = None
 
     def fits(self, line: WaitQueue) -> bool:
-        """Tell whether this may have to do with those in a line; if not, fail.
+        """Return whether this runs in the loop of the operations in a queue; if not, fail.
 
-        Tasks of two loops cannot wait for the same thing, because whoever wakes them runs
-        in one of them.
+        Tasks of two loops cannot wait for the same thing, because the task that wakes them
+        runs in one of the two.
         """
         first = line.first
         if first is None or first.kernel is self.kernel:
@@ -45,7 +44,7 @@ class QueuedOperation(Operation):
         )
 
     def wait_in(self, line: WaitQueue) -> bool:
-        """Stand at the end of a line, if that `fits`.
+        """Wait at the end of a queue, if that `fits`.
 
         Returns:
             False, so that `attempt` can return it.
@@ -55,7 +54,7 @@ class QueuedOperation(Operation):
         return False
 
     def abort(self) -> bool:
-        """See `Park.abort`: leave the line."""
+        """See `Park.abort`: leave the queue."""
         if self.line is not None:
             self.line.remove(self)
         return True
@@ -69,11 +68,11 @@ class QueuedOperation(Operation):
             Operation.close(self)
 
     def give_back(self) -> None:
-        """The task was closed before it could use what it had been granted: undo that."""
+        """Undo a grant, because the task was closed before it could use the result."""
 
 
 class WaitQueue:
-    """Operations, the one that came first in front."""
+    """Operations that wait, in the order in which they came."""
 
     __slots__ = ("first", "last", "length")
 
@@ -83,7 +82,7 @@ class WaitQueue:
         self.length = 0
 
     def append(self, operation: QueuedOperation) -> None:
-        """Stand at the end."""
+        """Put an operation at the end."""
         operation.line = self
         operation.before = self.last
         operation.after = None
@@ -95,7 +94,7 @@ class WaitQueue:
         self.length += 1
 
     def remove(self, operation: QueuedOperation) -> None:
-        """Leave, from any place; harmless for one that is not in this line."""
+        """Take an operation out, from any place; harmless if it is not in this queue."""
         if operation.line is not self:
             return
         before = operation.before
@@ -114,14 +113,14 @@ class WaitQueue:
         self.length -= 1
 
     def pop(self) -> QueuedOperation | None:
-        """Take the first one out, if there is one."""
+        """Take the first operation out, if there is one."""
         first = self.first
         if first is not None:
             self.remove(first)
         return first
 
     def wake_all(self) -> None:
-        """Have all of them try again, in their order, and leave the line empty."""
+        """Make all of them try again, in their order, and leave the queue empty."""
         while True:
             first = self.pop()
             if first is None:

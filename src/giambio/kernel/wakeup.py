@@ -38,7 +38,7 @@ class Wakeup:
         self.signalled = False
 
     def fileno(self) -> int:
-        """The descriptor to write to: for `signal.set_wakeup_fd`."""
+        """Return the descriptor to write to, for `signal.set_wakeup_fd`."""
         return self._sender.fileno()
 
     def send(self) -> None:
@@ -57,7 +57,7 @@ class Wakeup:
         # looks, then look at the flag. Here: read everything, then clear the flag, then
         # (before the next wait) look for work. Cleared first, a byte that comes in
         # between would be read while its flag stays set, and nobody would wake us again.
-        # (A short read has read everything: what comes later is a new event. To be told so
+        # (A short read has read everything: a byte that comes later is a new event. To be told so
         # by an error takes a tenth of the time of a call in a thread.)
         try:
             while len(self._receiver.recv(MOST_BYTES)) == MOST_BYTES:

@@ -45,7 +45,7 @@ class AsyncGenerators(SystemTasks):
 
     def _collected(self, generator: Generator) -> None:
         kernel = self.kernel()
-        if kernel is None or kernel.closed or kernel._driver is None:
+        if kernel is None or kernel._closed or kernel._driver is None:
             warn_about(generator, "it was collected when its loop had ended, so it is not closed")
             return
         kernel.call_soon_threadsafe(self._close_collected, generator)
@@ -55,7 +55,7 @@ class AsyncGenerators(SystemTasks):
         warn_about(generator, "it was collected unfinished; use contextlib.aclosing()")
 
     def close_alive(self) -> bool:
-        """Start closing those that are alive, last started first.
+        """Start to close the generators that are alive, the last one first.
 
         Returns:
             False if there is none.

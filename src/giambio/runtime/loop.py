@@ -76,7 +76,7 @@ class EventLoop(Kernel):
             turn, unless the environment has ``GIAMBIO_SEED``.
         detect_deadlocks: False lets `start` wait for ever when every task waits for
             another one; by default that is a `DeadlockError`.
-        slow_step: seconds after which a task that does not give way is logged, while it
+        slow_step: seconds after which a task that does not yield control is logged, while it
             holds the loop, with its place (logger ``giambio``; a thread watches). By
             default nobody watches, unless the environment has ``GIAMBIO_DEBUG=1``:
             then it is 0.1.
@@ -300,7 +300,7 @@ class EventLoop(Kernel):
         """
         if self._main is not None and self._driver is not None:
             raise RuntimeError("close(): this loop is running; close it after start() has ended")
-        self.closed = True
+        self._closed = True
         self._drop_everything()
 
     # -- sockets -------------------------------------------------------------------
@@ -335,7 +335,7 @@ class EventLoop(Kernel):
         return wrap(self, sock)
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "running" if self._main else "idle"
+        state = "closed" if self._closed else "running" if self._main else "idle"
         return f"<giambio.EventLoop {state}>"
 
     # -- inside ----------------------------------------------------------------------

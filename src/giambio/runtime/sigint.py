@@ -85,11 +85,11 @@ class Interrupts:
         self._kernel.call_soon_threadsafe(self._main.cancel, reason)
 
     def _user_code_runs(self, frame: FrameType | None) -> bool:
-        """Tell whether a step is under way, and none of our frames is at work in it."""
+        """Return whether a step is under way, and none of our frames is at work in it."""
         task = self._kernel._running
         if task is None:
             return False
-        outermost = getattr(task.coro, "cr_frame", None)
+        outermost = getattr(task._coro, "cr_frame", None)
         while frame is not None and not is_ours(frame.f_globals.get("__name__")):
             if frame is outermost:
                 return True

@@ -275,7 +275,7 @@ class CancelScope(Scope):
         self._refresh()
 
     def _enclose(self, task: Task) -> CancelScope:
-        """See `Scope._enclose`: it comes between this scope and those that the task has entered."""
+        """See `Scope._enclose`: it stands between this scope and the task's own."""
         own = new_scope()
         own._adopt(task, self)
         own._check_thread()
@@ -390,7 +390,7 @@ class CancelScope(Scope):
         refresh_task(task)
 
     def _visible_from_outside(self) -> bool:
-        """Whether a scope further out is cancelled as well."""
+        """Return whether a scope further out is cancelled as well."""
         return self._parent is not None and self._parent._effective and not self._shield
 
     def _cancellation(self, task: Task) -> BaseException:
@@ -510,7 +510,7 @@ def spread(scope: CancelScope) -> None:
 
 
 def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
-    """Whether `inner` is `outer` or lies inside it."""
+    """Return whether `inner` is `outer` or lies inside it."""
     scope: CancelScope | None = inner  # type: ignore[assignment]
     while scope is not None:
         if scope is outer:

@@ -90,7 +90,7 @@ class Start(Operation):
 
 
 class Starting(Supervisor):
-    """Holds the task between `start` and `started`, for the task that waits."""
+    """The supervisor of a task between `start` and `started`, for the task that waits."""
 
     __slots__ = ("_manager", "_operation", "error", "reported", "value")
 

@@ -57,7 +57,7 @@ class Observer(Hook):
         if task._parked is not None:
             self.passed_checkpoint = True
             return
-        operation = innermost(task.coro)
+        operation = innermost(task._coro)
         # One that gives way without looking does not count, also not what it cost.
         looks = isinstance(operation, Operation) and not operation.shielded
         cost = getattr(operation, "state", None) == constants.TRIED

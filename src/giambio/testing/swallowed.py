@@ -84,7 +84,7 @@ class Listener(Hook):
 def block_of(task: Any) -> FrameInfo | None:
     """The block that a task has just left: in its running frame, or the whole of it."""
     frame = None if task.done() else user_frame(sys._getframe())
-    code = getattr(task.coro, "cr_code", None) if frame is None else frame.f_code
+    code = getattr(task._coro, "cr_code", None) if frame is None else frame.f_code
     if code is None:
         return None
     line = code.co_firstlineno if frame is None else frame.f_lineno
