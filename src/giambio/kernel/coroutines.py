@@ -48,14 +48,14 @@ def to_coroutine(
             )
     else:
         awaitable = target
+        problem = ""
         if not introspect.is_awaitable(awaitable):
+            problem = f"needs an async function or an awaitable, not {awaitable!r}"
+        elif args:
+            problem = "got arguments beside an awaitable, which has its arguments already"
+        if problem:
             raise TypeError(
-                f"{what} needs an async function or an awaitable, not {awaitable!r}; "
-                f"write {what[:-1]}function, argument, ...) or {what[:-1]}function(argument))"
-            )
-        if args:
-            raise TypeError(
-                f"{what} got arguments beside an awaitable, which has its arguments already; "
+                f"{what} {problem}; "
                 f"write {what[:-1]}function, argument, ...) or {what[:-1]}function(argument))"
             )
     return as_coroutine(what, awaitable, target)

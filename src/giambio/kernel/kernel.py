@@ -635,10 +635,7 @@ class Kernel:
                     break
             else:
                 self._end(task, how == constants.RAISED)
-                if self._hooks is not None:
-                    self._report_step(task)
-                del task  # a failed frame holds this one by its `f_back`, from 3.12 on
-                return
+                break
             # Errors cost the budget too: a task that catches them all must not starve others.
             self._budget -= 1
             if self._budget < -constants.BUDGET:
@@ -647,10 +644,11 @@ class Kernel:
         self._running = None
         if self._hooks is not None:
             self._report_step(task)
+        del task  # a failed frame holds this one by its `f_back`, from 3.12 on
 
     def _end(self, task: BaseTask, failed: bool) -> None:
         """Settle a task whose coroutine has ended."""
-        self._running = None
+        self._running = None  # no task runs while others are told
         task._parked = None  # it may have driven an operation by hand
         if failed:
             task._outcome = user_part(task._outcome)
