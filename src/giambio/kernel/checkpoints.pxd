@@ -15,11 +15,6 @@ cdef class Checkpoint(Operation):
     cdef bint advance(self) except -1
 
 
-cdef class CheckpointIfCancelled(Operation):
-    @cython.locals(task=BaseTask)
-    cdef bint advance(self) except -1
-
-
 cdef class Sleep(Operation):
     cdef double _delay
     cdef double _deadline

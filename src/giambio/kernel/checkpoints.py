@@ -22,7 +22,7 @@ __all__ = [
 
 
 class Checkpoint(Operation):
-    """Yields control once."""
+    """Yields control once, or only checks for a cancellation."""
 
     __slots__ = ("_yielded", "what")
 
@@ -50,39 +50,19 @@ class Checkpoint(Operation):
         return False
 
 
-class CheckpointIfCancelled(Operation):
-    """Raises a pending cancellation, and does nothing else."""
-
-    __slots__ = ()
-
-    what = "checkpoint_if_cancelled()"
-
-    def __init__(self) -> None:
-        self.prepare(None)
-
-    def advance(self) -> bool:
-        """Check for a cancellation."""
-        task = self.bind()
-        self.state = constants.DONE
-        if task._pending:
-            task._thrown = self.interruption(task)
-            return False
-        return True
-
-
 class Sleep(Operation):
     """Waits for a time of the clock."""
 
     __slots__ = ("_deadline", "_delay", "_waits")
 
+    _deadline: float
+    _delay: float
+    _waits: bool
+
     @property
     def what(self) -> str:  # type: ignore[override]
         """The operation's name in messages."""
         return "sleep_forever()" if self._delay < 0 and self._deadline == inf else "sleep()"
-
-    _deadline: float
-    _delay: float
-    _waits: bool
 
     def attempt(self) -> bool:
         """See `Operation.attempt`: done when the timer has fired, which alone reads the clock."""
@@ -108,7 +88,6 @@ class Sleep(Operation):
 
 
 final(Checkpoint)
-final(CheckpointIfCancelled)
 final(Sleep)
 
 SLEEPS = FreeList(Sleep)
@@ -149,7 +128,9 @@ def checkpoint_if_cancelled() -> Operation[None]:
         >>> import giambio
         >>> giambio.run(giambio.checkpoint_if_cancelled)
     """
-    return CheckpointIfCancelled()
+    operation = Checkpoint("checkpoint_if_cancelled()", False)
+    operation._yielded = True  # as if it had yielded control already
+    return operation
 
 
 def cancel_shielded_checkpoint() -> Operation[None]:

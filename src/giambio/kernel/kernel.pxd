@@ -71,6 +71,6 @@ cdef class Kernel:
     cpdef object _run_inbox(self)
     @cython.locals(main=BaseTask)
     cpdef list _undelivered(self)
-    cdef object _look_at_quiet(self)
+    cdef object _check_idle(self)
     cdef object _raise_failure(self)
     cdef object _report_step(self, BaseTask task)

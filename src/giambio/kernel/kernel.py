@@ -506,7 +506,7 @@ class Kernel:
         try:
             self._driver.deliver()  # type: ignore[union-attr]  # `enter` has looked
             if self._idle.is_watched():
-                self._look_at_quiet()
+                self._check_idle()
         finally:
             self._leave(previous)
 
@@ -530,7 +530,7 @@ class Kernel:
                 driver.wait(self._timeout())
                 driver.deliver()
                 if self._idle.is_watched():
-                    self._look_at_quiet()
+                    self._check_idle()
         finally:
             del task, exited  # as in `_step`
             self._leave(previous)
@@ -688,7 +688,7 @@ class Kernel:
             return 0.0
         return self._idle.timeout()
 
-    def _look_at_quiet(self) -> None:
+    def _check_idle(self) -> None:
         """Report to `Idle` whether the driver has waited in vain."""
         if not Kernel._has_work(self):  # by the class: see `operation`
             self._idle.look()

@@ -44,4 +44,4 @@ cdef Spawn new_spawn(
     TaskManager manager, object target, tuple args, object name, object context
 )
 
-cdef object context_for(object context, object target)
+cdef object context_for(object target, object name, object context)

@@ -128,9 +128,7 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             True
         """
-        if name is not None:
-            check_name(name, target)
-        return new_spawn(self, target, args, name, context_for(context, target))
+        return new_spawn(self, target, args, name, context_for(target, name, context))
 
     def start_soon(
         self,
@@ -163,9 +161,7 @@ class TaskManager(TaskGroup):
             ...         manager.start_soon(giambio.sleep, 0.01)
             >>> giambio.run(main)
         """
-        if name is not None:
-            check_name(name, target)
-        context = context_for(context, target)
+        context = context_for(target, name, context)
         try:
             self._check_open()
             if self._is_full():
@@ -216,8 +212,7 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             port 8080
         """
-        if name is not None:
-            check_name(name, target)
+        context_for(target, name, None)  # to check the name
         return Start(self, target, args, name)
 
     def spawn_threadsafe(self, target: Any, *args: Any) -> Any:
@@ -401,17 +396,6 @@ final(TaskManager, "(loop=None, *, limit=None, strict=None)")
 SPAWNS = FreeList(Spawn)
 
 
-def check_name(name: object, target: Any) -> None:
-    """Raise unless `name` is a string; then close the target.
-
-    Raises:
-        TypeError: it is not a string.
-    """
-    if not isinstance(name, str):
-        discard(target)
-        raise TypeError(f"name= needs a string, not {name!r}")
-
-
 def new_spawn(
     manager: TaskManager,
     target: Any,
@@ -431,11 +415,22 @@ def new_spawn(
     return operation
 
 
-def context_for(context: contextvars.Context | None, target: Any) -> contextvars.Context:
-    """Return the context of a new task; if it is none, close the target and raise."""
-    if context is None:
+def context_for(
+    target: Any, name: str | None, context: contextvars.Context | None
+) -> contextvars.Context:
+    """Return the context of a new task, after checking its options.
+
+    Raises:
+        TypeError: the name is not a string, or the context not a context; then the target is
+            closed.
+    """
+    if name is not None and not isinstance(name, str):
+        problem = f"name= needs a string, not {name!r}"
+    elif context is None:
         return introspect.copy_context()
-    if not isinstance(context, contextvars.Context):
-        discard(target)
-        raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
-    return context
+    elif isinstance(context, contextvars.Context):
+        return context
+    else:
+        problem = f"context= needs a contextvars.Context, not {context!r}"
+    discard(target)
+    raise TypeError(problem)
