@@ -103,7 +103,7 @@ def make_ordinary(item: pytest.Function) -> None:
             return function(*args, **keywords)
         item = called[-1]
         test = partial(function, *args, **keywords)
-        return runner_of(item).run_test(item.name, test, timeout_of(item))
+        return runner_of(item).run(item.name, test, timeout_of(item), is_test=True)
 
     setattr(ordinary, ORIGINAL, function)
     if hasattr(function, "__self__"):
