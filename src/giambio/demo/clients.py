@@ -7,7 +7,6 @@ So there is a moment at which all of them are open.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import socket
 import sys
@@ -126,35 +125,23 @@ def payload(number: int, turn: int) -> bytes:
     return seed + hashlib.shake_128(seed).digest(112)
 
 
-async def run_clients(control: tuple[str, int], server: tuple[str, int], count: int) -> None:
-    """Run the clients."""
-    line = giambio.wrap_socket(socket.socket())
-    with Control(line) as end:
-        await line.connect(control)
-        await Clients(end, server, count).run()
+async def run_clients(control: int, server: int, count: int) -> None:
+    """Run the clients, with the ports of the control connection and of the server."""
+    with await giambio.connect_tcp("127.0.0.1", control) as sock:
+        await Clients(Control(sock), ("127.0.0.1", server), count).run()
 
 
 def main() -> int:
-    """Run as a process of its own.
+    """Run as a process of its own: its arguments are two ports, a number, and a driver or "".
 
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog="python -m giambio.demo.clients")
-    parser.add_argument("--control", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--server", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--connections", type=int, required=True)
-    parser.add_argument("--driver")
-    options = parser.parse_args()
-    raise_descriptor_limit(options.connections)
+    *numbers, driver = sys.argv[1:]
+    control, server, connections = map(int, numbers)
+    raise_descriptor_limit(connections)
     try:
-        giambio.run(
-            run_clients,
-            ("127.0.0.1", options.control),
-            ("127.0.0.1", options.server),
-            options.connections,
-            driver=options.driver,
-        )
+        giambio.run(run_clients, control, server, connections, driver=driver or None)
     except (KeyboardInterrupt, giambio.BrokenResourceError):
         return 1  # the parent is gone, or was interrupted as well
     return 0
