@@ -29,6 +29,20 @@ __all__ = ["GiambioBackend"]
 T = TypeVar("T")
 
 
+def wrapping(own: Callable[[socket.socket], Any], kind: Callable[[Any], Any]) -> Any:
+    """Return a method that makes one of AnyIO's sockets of one of Python's.
+
+    Parameters:
+        own: makes one of giambio's of it.
+        kind: makes one of AnyIO's of that.
+    """
+
+    async def wrap(cls: type[AsyncBackend], sock: socket.socket) -> Any:
+        return kind(own(sock))
+
+    return classmethod(wrap)
+
+
 class GiambioBackend(AsyncBackend):
     """giambio, as AnyIO sees it. Options of `run` are those of `giambio.run`."""
 
@@ -115,10 +129,7 @@ class GiambioBackend(AsyncBackend):
 
     # -- processes -------------------------------------------------------------------------
 
-    @classmethod
-    async def open_process(cls, command: Any, **options: Any) -> abc.Process:
-        return await open_process(command, options)
-
+    open_process: Any = staticmethod(open_process)
     setup_process_pool_exit_at_shutdown = staticmethod(end_with_the_loop)
 
     # -- sockets ---------------------------------------------------------------------------
@@ -186,31 +197,14 @@ class GiambioBackend(AsyncBackend):
             return sockets.UNIXSocketListener(sock)
         return sockets.TCPSocketListener(sock)
 
-    @classmethod
-    async def wrap_stream_socket(cls, sock: socket.socket) -> abc.SocketStream:
-        return sockets.SocketStream(sockets.wrap_stream(sock))
-
-    @classmethod
-    async def wrap_unix_stream_socket(cls, sock: socket.socket) -> abc.UNIXSocketStream:
-        return sockets.UNIXSocketStream(sockets.wrap_stream(sock))
-
-    @classmethod
-    async def wrap_udp_socket(cls, sock: socket.socket) -> abc.UDPSocket:
-        return sockets.UDPSocket(wrap_datagram_socket(sock))
-
-    @classmethod
-    async def wrap_connected_udp_socket(cls, sock: socket.socket) -> abc.ConnectedUDPSocket:
-        return sockets.ConnectedUDPSocket(wrap_datagram_socket(sock))
-
-    @classmethod
-    async def wrap_unix_datagram_socket(cls, sock: socket.socket) -> abc.UNIXDatagramSocket:
-        return sockets.UNIXDatagramSocket(wrap_datagram_socket(sock))
-
-    @classmethod
-    async def wrap_connected_unix_datagram_socket(
-        cls, sock: socket.socket
-    ) -> abc.ConnectedUNIXDatagramSocket:
-        return sockets.ConnectedUNIXDatagramSocket(wrap_datagram_socket(sock))
+    wrap_stream_socket = wrapping(sockets.wrap_stream, sockets.SocketStream)
+    wrap_unix_stream_socket = wrapping(sockets.wrap_stream, sockets.UNIXSocketStream)
+    wrap_udp_socket = wrapping(wrap_datagram_socket, sockets.UDPSocket)
+    wrap_connected_udp_socket = wrapping(wrap_datagram_socket, sockets.ConnectedUDPSocket)
+    wrap_unix_datagram_socket = wrapping(wrap_datagram_socket, sockets.UNIXDatagramSocket)
+    wrap_connected_unix_datagram_socket = wrapping(
+        wrap_datagram_socket, sockets.ConnectedUNIXDatagramSocket
+    )
 
     getaddrinfo: Any = staticmethod(giambio.getaddrinfo)
 

@@ -113,10 +113,9 @@ class Process(abc.Process):
 
 
 async def open_process(
-    command: str | bytes | PathLike[Any] | Sequence[str | bytes | PathLike[Any]],
-    options: dict[str, Any],
+    command: str | bytes | PathLike[Any] | Sequence[str | bytes | PathLike[Any]], **options: Any
 ) -> Process:
-    """Start a program; a command that is no sequence is for the shell."""
+    """Start a program; a command that is not a sequence is for the shell."""
     if isinstance(command, str | bytes | PathLike):
         return Process(await process.open_process(fsdecode(command), shell=True, **options))
     arguments = [fsdecode(argument) for argument in command]

@@ -154,11 +154,9 @@ class TaskGroup(BaseTaskGroup):
         """See `anyio.abc.TaskGroup.create_task`."""
         if not isinstance(coro, Coroutine):
             raise TypeError(f"expected a coroutine, got {type(coro).__qualname__}")
-        try:
-            self._check_active()
-        except BaseException:
+        if not self._active:
             coro.close()
-            raise
+        self._check_active()
         handle = TaskHandle(coro, get_coro_name(coro, name))
         self._manager.start_soon(handle._run_coro, name=handle.name, context=context)
         return handle
