@@ -461,7 +461,7 @@ def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
 @pytest.mark.parametrize("adapter", [httpcore, httpx])
 def test_a_version_without_the_spot_is_left_alone(adapter: Any) -> None:
     module = type(sys)("some_library.some_module")
-    adapter.adapt(module, True)
+    finder.adapt(module, adapter, True)
     assert not hasattr(module, adapter.SPOT)
 
 
