@@ -208,10 +208,9 @@ class TaskGroup(BaseTaskGroup):
 class TaskStatus(BaseTaskStatus[Any]):
     """Reports to giambio's, as soon as there is a task that may do so."""
 
-    def __init__(self) -> None:
-        self._own: OwnStatus | None = None
-        self._value: object = None
-        self.reported = False
+    _own: OwnStatus | None = None
+    _value: object = None
+    reported = False
 
     def started(self, value: object = None) -> None:
         """See `anyio.abc.TaskStatus.started`."""

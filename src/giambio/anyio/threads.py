@@ -101,9 +101,10 @@ def in_worker(
 
 def own_limiter(limiter: Any) -> OwnLimiter | None:
     """Return giambio's limiter behind one of AnyIO's."""
-    if limiter is None or isinstance(limiter, CapacityLimiter):
-        return None if limiter is None else limiter._own
-    return own_limiter(limiter._limiter)  # made outside of a loop; it makes ours when needed
+    if isinstance(limiter, CapacityLimiter):
+        return limiter._own
+    # One that was made outside of a loop makes ours when it is needed.
+    return None if limiter is None else own_limiter(limiter._limiter)
 
 
 def run_sync(func: Callable[..., Any], args: tuple[Any, ...], token: Any) -> Any:

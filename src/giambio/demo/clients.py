@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import sys
+from contextlib import ExitStack
 from time import perf_counter
 
 import giambio
@@ -66,18 +67,13 @@ class Clients:
     async def _open(self, number: int) -> None:
         """Connect, and exchange a payload: a handshake alone does not prove service."""
         try:
-            sock = giambio.wrap_socket(socket.socket())
+            with ExitStack() as undo:
+                sock = undo.enter_context(giambio.wrap_socket(socket.socket()))
+                sock.bind((self._sources[number % len(self._sources)], 0))
+                await sock.connect(self._server)
+                await self._exchange(number, 0, sock)
+                undo.pop_all()
         except OSError as exc:
-            self._note(exc)
-            return
-        try:
-            sock.bind((self._sources[number % len(self._sources)], 0))
-            await sock.connect(self._server)
-            await self._exchange(number, 0, sock)
-        except BaseException as exc:
-            sock.close()
-            if not isinstance(exc, OSError):
-                raise
             self._note(exc)
             return
         self._socks[number] = sock

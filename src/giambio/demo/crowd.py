@@ -143,10 +143,8 @@ async def meet_clients(
         async with await giambio.open_process(
             command, stdin=subprocess.DEVNULL, terminate_timeout=SECONDS_TO_END, **group
         ) as child:
-            gc.collect()
-            memory_before = memory_in_use()
             with await accept_control(listener, child) as sock:
-                await follow(Control(sock), server, memory_before, outcome, output)
+                await follow(Control(sock), server, outcome, output)
             with giambio.move_on_after(SECONDS_TO_END):
                 await child.wait()
             child.terminate()
@@ -166,14 +164,10 @@ async def accept_control(
     raise giambio.BrokenResourceError(f"the clients ended with exit code {child.returncode}")
 
 
-async def follow(
-    control: Control,
-    server: EchoServer,
-    memory_before: int | None,
-    outcome: Outcome,
-    output: TextIO,
-) -> None:
+async def follow(control: Control, server: EchoServer, outcome: Outcome, output: TextIO) -> None:
     """Go through the steps, and measure at each."""
+    gc.collect()
+    memory_before = memory_in_use()  # no connection is accepted before the next `await`
     progress = Progress("open", outcome.connections, output)
     await until("opened", control, progress)
     outcome.threads = threading.active_count()

@@ -42,10 +42,8 @@ async def show_scraper(output: TextIO) -> None:
         for name, greeting in zip(NAMES, task.result(), strict=True):
             host, port = sites[name]
             output.write(f"  task {number}: {name} ({host}:{port}) said {greeting.decode()!r}\n")
-    output.write(
-        f"  {TASKS} tasks concurrently: {together:.2f} s; one by one: {one_by_one:.2f} s\n"
-    )
-    output.flush()
+    times = f"  {TASKS} tasks concurrently: {together:.2f} s; one by one: {one_by_one:.2f} s"
+    print(times, file=output, flush=True)
 
 
 async def io_bound_task(sites: Sites) -> list[bytes]:

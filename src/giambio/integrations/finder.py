@@ -81,7 +81,9 @@ class _Finder:
         """Called by the import system, for each finder."""
         if name not in ALIASES and name not in self.adapters:
             return None
-        spec = self._found_by_others(name, path, target)
+        others = (finder for finder in list(sys.meta_path) if finder is not self)
+        asked = (one.find_spec(name, path, target) for one in others if hasattr(one, "find_spec"))
+        spec = next(filter(None, asked), None)
         if spec is not None and name in self.adapters:
             loader: Any = _Adapting(spec.loader, self.adapters[name])
             spec.loader = loader
@@ -91,14 +93,6 @@ class _Finder:
             alias: Any = _Alias()
             spec = ModuleSpec(name, alias)
         return spec
-
-    def _found_by_others(self, *asked: Any) -> ModuleSpec | None:
-        for finder in list(sys.meta_path):
-            if finder is not self and hasattr(finder, "find_spec"):
-                spec = finder.find_spec(*asked)
-                if spec is not None:
-                    return spec
-        return None
 
 
 class _Alias:
@@ -118,12 +112,8 @@ class _Adapting:
         self._loader = loader
         self._adapter = adapter
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # `create_module` too
         return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        module: ModuleType | None = self._loader.create_module(spec)
-        return module
 
     def exec_module(self, module: ModuleType) -> None:
         # The module is to know its own loader, and nothing of this one.
