@@ -9,11 +9,23 @@ from __future__ import annotations
 from math import inf
 
 from giambio.arguments import check_number
-from giambio.kernel.callback import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import Wait, current_kernel
 
 __all__ = ["wait_all_tasks_blocked"]
+
+
+class Told:
+    """The waiter that the kernel tells that nothing happens."""
+
+    __slots__ = ("_wait",)
+
+    def __init__(self, wait: Wait) -> None:
+        self._wait = wait
+
+    def _ready(self) -> None:
+        """Nothing has happened for long enough."""
+        self._wait.wake()
 
 
 async def wait_all_tasks_blocked(cushion: float = 0.0) -> None:
@@ -56,7 +68,7 @@ async def wait_all_tasks_blocked(cushion: float = 0.0) -> None:
         )
     kernel = current_kernel()
     wait = Wait(name="wait_all_tasks_blocked()")
-    told = Callback(wait.wake)
+    told = Told(wait)
     kernel._idle.add_waiter(cushion, told)
     try:
         await wait
