@@ -34,7 +34,7 @@ pytest.importorskip("hypercorn")
 
 Run = Callable[..., Any]
 
-#: The seconds after which a time-out ends what would never end.
+#: The seconds after which a timeout ends what would never end.
 LIMIT = 0.1
 
 
@@ -169,7 +169,7 @@ def test_a_stream_may_be_left_in_the_middle(
     assert run(main) == "hello"
 
 
-# -- time-outs ---------------------------------------------------------------------------------
+# -- timeouts ---------------------------------------------------------------------------------
 
 
 def failing(http: Any, method: str, url: str, **options: Any) -> Callable[[], Any]:

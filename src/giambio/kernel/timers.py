@@ -3,10 +3,10 @@
 A waiter has one timer at most. Here an entry of the heap is a list ``[deadline, number,
 waiter]``; the number keeps entries of the same deadline in order. Removing an entry empties
 it and leaves it in the heap, which is rebuilt when more than half of it is empty: cheaper
-than finding an entry, and a time-out that never fires costs one push.
+than finding an entry, and a timeout that never fires costs one push.
 
 Natively a waiter knows its place in the heap, so nothing is allocated for a timer, nothing
-stays behind, and to compare two deadlines is no call: a time-out that does not fire costs
+stays behind, and to compare two deadlines is no call: a timeout that does not fire costs
 250 instructions instead of the 1 700 of `heapq` with lists, and a sleeper 170 bytes less.
 """
 

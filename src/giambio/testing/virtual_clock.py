@@ -1,4 +1,4 @@
-"""Virtual time: a test of a ten-minute time-out takes as long as its steps.
+"""Virtual time: a test of a ten-minute timeout takes as long as its steps.
 
 The kernel takes time from its clock only. This one stands still, and the kernel has it jump
 to the next deadline when every task waits and nothing has come from outside, as Trio's
@@ -30,7 +30,7 @@ class VirtualClock(Clock):
     While a task waits for a job in a thread, for a file on a disk, for `to_process` or for the
     end of another program, time does not jump: that may be done before the next deadline. Of
     everything else outside the loop giambio cannot know how long it takes, another process at
-    the other end of a socket or a pipe for example. A time-out around such a thing fires at
+    the other end of a socket or a pipe for example. A timeout around such a thing fires at
     once, unless `autojump_threshold` leaves it some real time.
 
     Raises:
