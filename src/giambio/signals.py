@@ -117,8 +117,7 @@ class SignalReceiver:
             self._undo.close()
         self._undo = None
         self._wake()
-        pending = list(self._pending)
-        self._pending.clear()
+        pending, self._pending = self._pending, {}
         for number in pending:
             signal.raise_signal(number)
 

@@ -34,7 +34,7 @@ pytest.importorskip("hypercorn")
 
 Run = Callable[..., Any]
 
-#: The seconds after which a timeout ends what would never end.
+#: The timeout in seconds of requests that would never end.
 LIMIT = 0.1
 
 

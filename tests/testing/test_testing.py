@@ -1,4 +1,4 @@
-"""`giambio.testing`, but for the clock: waiting for quiet, checkpoints, swallowing, seeds."""
+"""`giambio.testing` except the clock: blocked tasks, checkpoints, swallowing, seeds."""
 
 from __future__ import annotations
 

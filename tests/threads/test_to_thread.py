@@ -1,4 +1,4 @@
-"""`to_thread`: what blocks is called in a thread, and the loop goes on."""
+"""`to_thread`: a blocking function is called in a thread, and the loop goes on."""
 
 from __future__ import annotations
 

@@ -106,12 +106,11 @@ class GiambioBackend(AsyncBackend):
         abandon_on_cancel: bool = False,
         limiter: anyio.CapacityLimiter | None = None,
     ) -> T:
-        result: T = await giambio.to_thread(
+        return await giambio.to_thread(
             threads.in_worker(cls, func, args, abandon_on_cancel),
             limiter=threads.own_limiter(limiter),
             abandon_on_cancel=abandon_on_cancel,
         )
-        return result
 
     check_cancelled = staticmethod(giambio.from_thread.check_cancelled)
     run_async_from_thread = staticmethod(threads.run_async)

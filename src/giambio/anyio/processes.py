@@ -140,5 +140,5 @@ class Pool:
 
 
 def end_with_the_loop(workers: set[abc.Process]) -> None:
-    """Have the processes of AnyIO's pool end when the loop does."""
+    """End the processes of AnyIO's pool with the loop."""
     current_kernel()._services["AnyIO's process pool"] = Pool(workers)

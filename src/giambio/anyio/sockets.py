@@ -64,9 +64,11 @@ async def connect_stream(
 
 
 class Wrapped:
-    """What all the sockets have in common."""
+    """The common part of all sockets: one task sends at a time, as AnyIO wants it."""
 
-    _sock: Any
+    def __init__(self, sock: AsyncSocket | AsyncDatagramSocket) -> None:
+        self._sock: Any = sock
+        self._sending = anyio.ResourceGuard(WRITING)
 
     _raw_socket = attribute("_sock._sock")
 
@@ -87,10 +89,6 @@ class Wrapped:
 
 class SocketStream(Wrapped, abc.SocketStream):
     """A byte stream over a socket."""
-
-    def __init__(self, sock: AsyncSocket) -> None:
-        self._sock = sock
-        self._sending = anyio.ResourceGuard(WRITING)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See `anyio.abc.ByteReceiveStream.receive`."""
@@ -175,15 +173,7 @@ class UNIXSocketListener(Listener, abc.SocketListener):
         return UNIXSocketStream(await self._accept())
 
 
-class DatagramSocket(Wrapped):
-    """A socket for datagrams, with one task that sends at a time, as AnyIO wants it."""
-
-    def __init__(self, sock: AsyncDatagramSocket) -> None:
-        self._sock = sock
-        self._sending = anyio.ResourceGuard(WRITING)
-
-
-class Connected(DatagramSocket):
+class Connected(Wrapped):
     """A datagram socket with one peer."""
 
     async def receive(self) -> bytes:
@@ -197,7 +187,7 @@ class Connected(DatagramSocket):
             await self._do(self._sock.send(item), WRITING)
 
 
-class UDPSocket(DatagramSocket, abc.UDPSocket):
+class UDPSocket(Wrapped, abc.UDPSocket):
     """A UDP socket for any number of peers."""
 
     async def receive(self) -> tuple[bytes, tuple[str, int]]:
@@ -218,7 +208,7 @@ class ConnectedUDPSocket(Connected, abc.ConnectedUDPSocket):
     """A UDP socket with one peer."""
 
 
-class UNIXDatagramSocket(DatagramSocket, abc.UNIXDatagramSocket):
+class UNIXDatagramSocket(Wrapped, abc.UNIXDatagramSocket):
     """A Unix datagram socket for any number of peers."""
 
     async def receive(self) -> tuple[bytes, str]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 from anyio._core._eventloop import claim_worker_thread, set_current_async_library
@@ -37,6 +37,8 @@ __all__ = [
     "run_async",
     "run_sync",
 ]
+
+T = TypeVar("T")
 
 
 class Token:
@@ -80,12 +82,12 @@ here = threading.local()
 
 
 def in_worker(
-    backend: Any, function: Callable[..., Any], args: tuple[Any, ...], abandonable: bool
-) -> Callable[[], Any]:
+    backend: Any, function: Callable[..., T], args: tuple[Any, ...], abandonable: bool
+) -> Callable[[], T]:
     """Return the function that a worker thread calls, so that AnyIO knows it as one."""
     token = current_token()
 
-    def call() -> Any:
+    def call() -> T:
         set_current_async_library(None)  # in the thread's context no loop runs
         here.token = token if abandonable else None
         try:

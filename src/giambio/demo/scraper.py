@@ -1,7 +1,7 @@
 """The first program ever written for giambio, with three servers to run it against.
 
 The servers are on the loopback, and each waits a moment before it greets, as a
-distant server would. Two tasks that wait at the same time wait only once.
+distant server would. Two tasks that wait at the same time take no longer than one.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 pytest loads it wherever giambio is installed, so it is off until it is asked for: by
 ``@pytest.mark.giambio``, or by ``giambio_mode = auto`` in the project's configuration. It then
-takes what no other plugin claims. What it needs of giambio is imported when the first such test
-runs.
+takes the async tests that no other plugin claims. giambio itself is imported when the first such
+test runs.
 
 An async test is handed to pytest as an ordinary function that drives a loop. That loop (see
 `giambio.testing.runner`) is made for the test's first async fixture, and ends after the last.
@@ -67,7 +67,7 @@ called: list[pytest.Function] = []
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Before others see a test that is ours, make it look ordinary."""
+    """Make a test of ours look ordinary before other plugins see it."""
     collected = yield
     for item in collected if isinstance(collected, list) else [collected]:
         if is_ours(item):
@@ -112,7 +112,7 @@ def make_ordinary(item: pytest.Function) -> None:
 
 
 def runner_of(item: pytest.Function) -> Runner:
-    """The loop of a test and its fixtures."""
+    """Return the loop of a test and its fixtures; it is made when it is first needed."""
     runner = item.stash.get(RUNNER, None)
     if runner is None:
         from giambio.testing.runner import Runner
@@ -144,7 +144,7 @@ def close_runner(item: pytest.Function) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Tell the seed of a test that failed."""
+    """Report the seed of a test that failed."""
     report = yield
     if report.failed and SEED in item.stash:
         again = f"random schedule; run it again with {item.stash[SEED]}"
@@ -172,7 +172,7 @@ def pytest_fixture_setup(
 
 
 def refusal(item: pytest.Function, request: pytest.FixtureRequest) -> str | None:
-    """Why an async fixture cannot be set up, if so."""
+    """Return the reason why an async fixture cannot be set up, if there is one."""
     name = request.fixturename
     if not is_async_test(item):
         return (
@@ -195,20 +195,20 @@ def refusal(item: pytest.Function, request: pytest.FixtureRequest) -> str | None
 
 
 def bound(function: Any, instance: object) -> Any:
-    """A fixture that is a method belongs to the object on which the test is called."""
+    """Return the function of a fixture; a method is bound to the object of the test."""
     if inspect.ismethod(function) and type(function.__self__) is type(instance):
         return function.__func__.__get__(instance)
     return function
 
 
 def ordinary_fixture(function: Any, request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """The function that does for pytest what an async fixture says."""
+    """Return an ordinary function that runs an async fixture for pytest."""
     item = request._pyfuncitem
     problem = refusal(item, request)
     if problem is not None:
 
         def refused(**arguments: Any) -> None:
-            # Not any earlier: pytest keeps what becomes of a fixture only once it is called.
+            # Not any earlier: pytest keeps the outcome of a fixture only once it is called.
             raise failure(problem)
 
         return refused
@@ -238,7 +238,7 @@ def ordinary_fixture(function: Any, request: pytest.FixtureRequest) -> Callable[
 
 
 async def first(generator: AsyncIterator[Any], what: str) -> Any:
-    """What an async generator yields."""
+    """Return the value that an async generator yields."""
     __tracebackhide__ = True
     try:
         return await anext(generator)
@@ -272,7 +272,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> VirtualClock:
 
 @pytest.fixture
 async def task_manager() -> AsyncIterator[TaskManager]:
-    """A giambio.TaskManager around the test; what runs in it at the end is cancelled."""
+    """A giambio.TaskManager around the test; tasks that run at the end are cancelled."""
     from giambio.tasks.manager import TaskManager
 
     async with TaskManager() as manager:

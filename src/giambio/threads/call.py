@@ -261,8 +261,7 @@ class ThreadCall(Operation):
         kernel = self.kernel
         if kernel is None:
             return
-        handle = Handle(self._arrive, (), self._context)
-        kernel._hand_in(handle)
+        handle = kernel._hand_in(Handle(self._arrive, (), self._context))
         if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
 

@@ -58,8 +58,7 @@ class CallbackTask(Supervisor):
         if kernel is None:
             self.error = loop_ended()
             return
-        handle = Handle(self._enter, (), self._context, dropped=self._abandon)
-        kernel._hand_in(handle)
+        handle = kernel._hand_in(Handle(self._enter, (), self._context, dropped=self._abandon))
         if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
             self._abandon()
