@@ -171,27 +171,30 @@ def pytest_fixture_setup(
         fixturedef.func = function  # type: ignore[misc]
 
 
-def refusal(item: pytest.Function, request: pytest.FixtureRequest) -> str | None:
-    """Return the reason why an async fixture cannot be set up, if there is one."""
+def check_usable(item: pytest.Function, request: pytest.FixtureRequest) -> None:
+    """Fail the test if an async fixture cannot be set up.
+
+    The fixture calls it, and not its set-up: pytest keeps the outcome of a call only.
+    """
+    __tracebackhide__ = True
     name = request.fixturename
     if not is_async_test(item):
-        return (
+        raise failure(
             f"{item.name} uses the async fixture {name!r}, but is an ordinary function: "
             f"write `async def {item.originalname}`"
         )
     if request.scope != "function":
-        return (
+        raise failure(
             f"the async fixture {name!r} has the scope {request.scope!r}, but each test runs in "
-            "a giambio loop of its own: leave its scope at 'function'; what is to live longer "
-            "must be an ordinary fixture"
+            "a giambio loop of its own: leave its scope at 'function'; a fixture that is to "
+            "live longer must be an ordinary one"
         )
     runner = item.stash.get(RUNNER, None)
     if runner is not None and runner.job is not None:
-        return (
+        raise failure(
             f"the async fixture {name!r} was asked for while {runner.job.what} runs: "
             "request.getfixturevalue() cannot wait there; name the fixture as an argument"
         )
-    return None
 
 
 def bound(function: Any, instance: object) -> Any:
@@ -204,26 +207,19 @@ def bound(function: Any, instance: object) -> Any:
 def ordinary_fixture(function: Any, request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Return an ordinary function that runs an async fixture for pytest."""
     item = request._pyfuncitem
-    problem = refusal(item, request)
-    if problem is not None:
-
-        def refused(**arguments: Any) -> None:
-            # Not any earlier: pytest keeps the outcome of a fixture only once it is called.
-            raise failure(problem)
-
-        return refused
-
     what = f"the fixture {request.fixturename!r} of {item.name}"
     if inspect.iscoroutinefunction(function):
 
         def ordinary(**arguments: Any) -> Any:
             __tracebackhide__ = True
+            check_usable(item, request)
             return runner_of(item).run(what, partial(function, **arguments), timeout_of(item))
 
         return ordinary
 
     def ordinary_generator(**arguments: Any) -> Generator[Any, None, None]:
         __tracebackhide__ = True
+        check_usable(item, request)
         runner = runner_of(item)
         generator = function(**arguments)
         yield runner.run(what, partial(first, generator, what), timeout_of(item))
