@@ -59,24 +59,22 @@ class Worker(threading.Thread):
         self._given.acquire()
         while (jobs := self._jobs) is not None:
             self._jobs = None
-            self._work(jobs)
-            self._last = None  # an idle thread keeps nothing alive
-            if not self._given.acquire(timeout=IDLE_SECONDS):
-                self._retire()
-
-    def _work(self, jobs: Iterator[ThreadCall]) -> None:
-        last: ThreadCall | None = None
-        for job in jobs:
+            job: ThreadCall | None = None
+            last: ThreadCall | None = None
+            for job in jobs:
+                if last is not None:
+                    last.deliver()
+                last = job
+                job.run()
+            # Idle before the last one is delivered: that may lead to another job at once, which
+            # does not need a second thread.
+            self._last = last
+            self._idle[self] = None
             if last is not None:
                 last.deliver()
-            last = job
-            job.run()
-        # Idle before the last one is delivered: that may lead to another job at once, which
-        # does not need a second thread.
-        self._last = last
-        self._idle[self] = None
-        if last is not None:
-            last.deliver()
+            job = last = self._last = None  # an idle thread keeps nothing alive
+            if not self._given.acquire(timeout=IDLE_SECONDS):
+                self._retire()
 
     def _retire(self) -> None:
         """Stop being idle: the thread ends, unless it has been given a job just now."""
