@@ -70,7 +70,7 @@ def would_block() -> Iterator[None]:
 
 
 class Event(Wrapper, anyio.Event):
-    """An event that counts for those who wait, unless they were cancelled before it happened."""
+    """An event that wakes its waiters, unless they were cancelled before it happened."""
 
     __slots__ = ("_set", "_waiting")
 

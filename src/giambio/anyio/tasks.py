@@ -130,7 +130,7 @@ class TaskGroup(BaseTaskGroup):
         try:
             return await self._end(exc)
         except BaseExceptionGroup as failure:
-            # What was going on in the body when it failed is told by what is in the group.
+            # The exceptions in the group tell what the body was doing when it failed.
             failure.__suppress_context__ = True
             raise
         finally:

@@ -1,4 +1,4 @@
-"""What the objects of this back end share: each wraps one of giambio's.
+"""The common part of this back end's objects, each of which wraps one of giambio's.
 
 A program that uses AnyIO catches the errors of AnyIO, so those of giambio are replaced here. The
 error of the operating system, where there was one, is the cause of both.

@@ -33,12 +33,12 @@ ADAPTERS = {
     "httpx2._transports.asgi": "giambio.integrations.httpx",
 }
 
-#: The environment variable that turns `ADAPTERS` off, but not what the libraries provide for.
+#: The environment variable that turns `ADAPTERS` off, but not `ALIASES` and sniffio.
 OFF = "GIAMBIO_NO_ADAPTERS"
 
 
 def install() -> None:
-    """Leave the finder with the import system, and adapt what is loaded already."""
+    """Leave the finder with the import system, and adapt modules that are loaded already."""
     if _finder in sys.meta_path:
         return
     # One of a giambio that was imported before and thrown away has had its time.

@@ -1,7 +1,7 @@
 """httpcore knows asyncio, which it takes to mean AnyIO, and Trio; anything else it refuses.
 
 `httpcore._synchronization.current_async_library()` asks sniffio and raises a `RuntimeError` when
-the answer is neither. What it does after "asyncio" is all AnyIO's: streams, locks, timeouts. So
+the answer is neither. After "asyncio" it uses AnyIO only: streams, locks, timeouts. So
 for the length of this question, and in a giambio task only, sniffio says `asyncio`.
 
 Tested with the versions in `TESTED`; httpcore2 is httpcore, continued under another name.

@@ -143,7 +143,7 @@ class BlockingPortal:
     # -- from other threads ----------------------------------------------------------------
 
     def call(self, function: Callable[[*Ts], Any], *args: Unpack[Ts]) -> Any:
-        """Run an async function in the loop, and wait for what it returns.
+        """Run an async function in the loop, and wait for its result.
 
         Parameters:
             function: an async function, or an ordinary one that does not block. It
@@ -151,10 +151,10 @@ class BlockingPortal:
             args: its arguments.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             TaskCancelled: it was cancelled, for instance because the portal was left
                 by an exception.
             RunFinishedError: the portal was left or stopped.
@@ -186,7 +186,7 @@ class BlockingPortal:
             args: its arguments.
 
         Returns:
-            A `concurrent.futures.Future` of what comes of it, an error too.
+            A `concurrent.futures.Future` of the outcome, an error too.
             Cancelling it cancels the task.
 
         Raises:
@@ -216,11 +216,11 @@ class BlockingPortal:
             args: its other arguments.
 
         Returns:
-            A `concurrent.futures.Future` of what comes of it, and what was given to
+            A `concurrent.futures.Future` of the outcome, and the argument of
             ``started``.
 
         Raises:
-            BaseException: what it raised before it called ``started``.
+            BaseException: the function raised it before it called ``started``.
             RuntimeError: it ended without calling ``started``; or see `call`.
             TaskCancelled, RunFinishedError: see `call`.
 
@@ -259,7 +259,7 @@ class BlockingPortal:
             A synchronous context manager, which waits for both.
 
         Raises:
-            BaseException: on entering and on leaving, what that raised in the loop.
+            BaseException: on entering and on leaving, that raised it in the loop.
             TaskCancelled, RunFinishedError, RuntimeError: on entering, see `call`.
 
         Example:
@@ -291,7 +291,7 @@ class BlockingPortal:
             )
 
     def _start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
-        """Run a call as a task; what comes of it is the future's."""
+        """Run a call as a task; the future gets the outcome."""
         from concurrent.futures import Future
 
         if self._loop is None:

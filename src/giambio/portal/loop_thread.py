@@ -32,7 +32,7 @@ def start_blocking_portal(
             leaving, the failure that ended it.
 
     The thread never keeps the interpreter from exiting. Ctrl-C while the block is
-    being left cancels what it waits for.
+    being left cancels the calls that it waits for.
 
     Example:
         >>> import giambio
@@ -62,7 +62,7 @@ class LoopThread(threading.Thread):
         self._opened = threading.Event()
         # Not `join`: before Python 3.13, one that Ctrl-C interrupts takes the thread for ended.
         self._ended = threading.Event()
-        # What ended the loop, other than this class.
+        # The failure that ended the loop.
         self._failure: BaseException | None = None
 
     def __enter__(self) -> BlockingPortal:
@@ -83,7 +83,7 @@ class LoopThread(threading.Thread):
         traceback: TracebackType | None,
     ) -> None:
         self._end(cancel_remaining=exc is not None)
-        # What ended the loop comes before what followed from it, but not before Ctrl-C.
+        # The failure of the loop comes before its consequences, but not before Ctrl-C.
         if self._failure is not None and (exc is None or isinstance(exc, Exception)):
             raise self._failure
 

@@ -113,7 +113,7 @@ class assert_checkpoints(Block):
         AssertionError: on leaving: there was no checkpoint. A block that ends with an
             exception need not have had one.
 
-    Not a checkpoint itself. What other tasks do meanwhile does not count.
+    Not a checkpoint itself. Other tasks do not count.
 
     Example:
         >>> import giambio

@@ -60,8 +60,8 @@ class Runner:
     """Runs async functions one after the other, in one loop.
 
     Parameters:
-        failure: makes the exception for what took too long or was cancelled: of a text,
-            and whether the place where it is raised tells something.
+        failure: makes the exception for a job that took too long or was cancelled: of a
+            text, and whether the place where it is raised tells something.
         options: for the loop, see `giambio.EventLoop`.
     """
 

@@ -228,7 +228,7 @@ class ThreadCall(Operation):
             self._abandoned_calls = abandoned
 
     def _keep_count(self) -> None:
-        """Count as a job in flight while the thread works for somebody who waits."""
+        """Count as a job in flight while the thread works for a task that waits."""
         waits = self._callback_task is not None
         working = self._begun and not (waits or self.delivered or self.abandoned)
         kernel = self.kernel
@@ -286,7 +286,7 @@ class ThreadCall(Operation):
             self._owed = False
             self._limiter.release_on_behalf_of(self)
 
-    # -- what the thread asks ------------------------------------------------------------
+    # -- for the thread ------------------------------------------------------------------
 
     def loop(self) -> Kernel | None:
         """The loop that the call was made in; None if it has ended."""
@@ -302,10 +302,10 @@ class ThreadCall(Operation):
 
 
 def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
-    """Refuse what cannot be called elsewhere.
+    """Raise unless `function` can be called elsewhere, and without keywords.
 
     Raises:
-        TypeError: it is no ordinary function, or there are keywords.
+        TypeError: it is not an ordinary function, or there are keywords.
     """
     if is_awaitable(function) or not callable(function):
         discard(function)

@@ -52,10 +52,10 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             args: its arguments.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             CancelledError: it was cancelled, because the task that waits for the
                 thread was; or that one has left the thread to itself.
             RunFinishedError: the loop has ended.
@@ -94,10 +94,10 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             args: its arguments.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             CancelledError: the task that waited for the thread has left it to itself.
             RunFinishedError: the loop has ended.
             TypeError: `function` is an async function.

@@ -28,26 +28,26 @@ def to_thread(
     abandon_on_cancel: bool = False,
     **keywords: Never,
 ) -> Operation[T]:
-    """Call a blocking function in a thread, and wait for what it returns.
+    """Call a blocking function in a thread, and wait for its result.
 
     Parameters:
         function: an ordinary function. It runs in a copy of the caller's context.
         args: its arguments.
         limiter: the call takes one of its tokens, and waits if there is none;
             by default `current_default_thread_limiter`.
-        abandon_on_cancel: what a cancellation does, because nobody can stop a
+        abandon_on_cancel: the effect of a cancellation, because nobody can stop a
             thread. False waits for the function, whose result is kept; it may
             look with `from_thread.check_cancelled`. True leaves the thread to itself
-            and drops what comes of it, an error too.
+            and drops the outcome, an error too.
         keywords: refused, because it is not clear whose they would be. Use
             ``functools.partial`` for those of the function.
 
     Returns:
-        Awaited: what the function returned.
+        Awaited: the result of the function.
 
     Raises:
         TypeError: `function` cannot be called or is async, or there were keywords.
-        BaseException: awaited, what the function raised.
+        BaseException: awaited, the function raised it.
         RuntimeError: awaited, the system refuses to start a thread.
         CancelledError: the task is in a cancelled scope.
 

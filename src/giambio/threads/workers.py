@@ -180,12 +180,12 @@ def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operatio
         args: its arguments.
 
     Returns:
-        Awaited: what the function returned.
+        Awaited: the result of the function.
 
     Raises:
         RuntimeError: the loop was made with ``threads=False``; or, awaited, the
             system refuses to start a thread.
-        BaseException: awaited, what the function raised.
+        BaseException: awaited, the function raised it.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled, the thread is left to itself and its result dropped.
