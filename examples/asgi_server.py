@@ -1,6 +1,6 @@
 """A small ASGI server: python asgi_server.py [--host HOST] [--port PORT] [MODULE:APP]
 
-HTTP/1.1 by h11, with keep-alive, streaming both ways, time-outs and the lifespan protocol. It
+HTTP/1.1 by h11, with keep-alive, streaming both ways, timeouts and the lifespan protocol. It
 serves a Starlette application of its own, or any other, and when it is told to stop (SIGTERM,
 Ctrl-C) it finishes what it has begun. It needs:
 python -m pip install 'giambio[anyio]' h11 starlette
@@ -47,7 +47,7 @@ class Connection:
         try:
             with giambio.fail_after(seconds):
                 self.http.receive_data(await self.stream.receive(CHUNK))
-        except OSError:  # a time-out is one as well
+        except OSError:  # a timeout is one as well
             self.broken = True
             raise
 

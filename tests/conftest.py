@@ -23,7 +23,7 @@ SECONDS_PER_TEST = 60
 #: Hypothesis takes its time to find the shortest program that fails.
 SECONDS_TO_SHRINK = 6000
 
-# A time-out ends the process at once, and what it has to say would be lost with pytest's
+# A timeout ends the process at once, and what it has to say would be lost with pytest's
 # capture. So this is the descriptor as it is before any test is captured.
 real_stderr = 2
 DRIVERS = ["epoll", "selectors"] if sys.platform == "linux" else ["selectors"]

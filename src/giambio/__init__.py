@@ -108,65 +108,46 @@ if _TYPE_CHECKING:
     from giambio.threads.from_thread import from_thread
     from giambio.threads.to_thread import current_default_thread_limiter, to_thread
 
-#: What is loaded when it is first used, because few programs need it: name, and where it lives.
-_LAZY: dict[str, str] = {
-    "AsyncDatagramSocket": "giambio.net.datagrams",
-    "AsyncFile": "giambio.files.async_file",
-    "BlockingPortal": "giambio.portal.blocking_portal",
-    "BufferedStream": "giambio.streams.buffered",
-    "ByteStream": "giambio.streams.abc",
-    "FileRoute": "giambio.files.file_routes",
-    "Listener": "giambio.streams.abc",
-    "NamedTemporaryFile": "giambio.files.temporary",
-    "Path": "giambio.files.path",
-    "Process": "giambio.processes.process",
-    "ReceiveStream": "giambio.streams.abc",
-    "SendStream": "giambio.streams.abc",
-    "SocketListener": "giambio.net.listeners",
-    "SpooledTemporaryFile": "giambio.files.temporary",
-    "StapledStream": "giambio.streams.stapled",
-    "TLSStream": "giambio.net.tls.stream",
-    "TemporaryDirectory": "giambio.files.temporary",
-    "TemporaryFile": "giambio.files.temporary",
-    "TextStream": "giambio.streams.text",
-    "connect_tcp": "giambio.net.tcp",
-    "connect_udp": "giambio.net.udp",
-    "connect_unix": "giambio.net.unix",
-    "current_default_process_limiter": "giambio.processes.to_process",
-    "current_default_thread_limiter": "giambio.threads.to_thread",
-    "from_thread": "giambio.threads.from_thread",
-    "memory_stream_one_way_pair": "giambio.streams.memory",
-    "memory_stream_pair": "giambio.streams.memory",
-    "open_file": "giambio.files.open",
-    "open_process": "giambio.processes.process",
-    "open_signal_receiver": "giambio.signals",
-    "open_tcp_listeners": "giambio.net.listeners",
-    "open_udp": "giambio.net.udp",
-    "open_unix_listener": "giambio.net.unix",
-    "receive_fds": "giambio.net.fd_passing",
-    "run_process": "giambio.processes.run",
-    "send_fds": "giambio.net.fd_passing",
-    "serve_listeners": "giambio.net.serving",
-    "serve_tcp": "giambio.net.serving",
-    "serve_unix": "giambio.net.unix",
-    "socketpair": "giambio.net.unix",
-    "start_blocking_portal": "giambio.portal.loop_thread",
-    "start_tls": "giambio.net.tls.start_tls",
-    "stderr": "giambio.files.standard_streams",
-    "stdin": "giambio.files.standard_streams",
-    "stdout": "giambio.files.standard_streams",
-    "to_process": "giambio.processes.to_process",
-    "to_thread": "giambio.threads.to_thread",
-    "wrap_datagram_socket": "giambio.net.datagrams",
-    "wrap_file": "giambio.files.open",
+#: Loaded when it is first used, because few programs need it: module, and its names.
+_LAZY = {
+    "giambio.files.async_file": "AsyncFile",
+    "giambio.files.file_routes": "FileRoute",
+    "giambio.files.open": "open_file wrap_file",
+    "giambio.files.path": "Path",
+    "giambio.files.standard_streams": "stderr stdin stdout",
+    "giambio.files.temporary": (
+        "NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile"
+    ),
+    "giambio.net.datagrams": "AsyncDatagramSocket wrap_datagram_socket",
+    "giambio.net.fd_passing": "receive_fds send_fds",
+    "giambio.net.listeners": "SocketListener open_tcp_listeners",
+    "giambio.net.serving": "serve_listeners serve_tcp",
+    "giambio.net.tcp": "connect_tcp",
+    "giambio.net.tls.start_tls": "start_tls",
+    "giambio.net.tls.stream": "TLSStream",
+    "giambio.net.udp": "connect_udp open_udp",
+    "giambio.net.unix": "connect_unix open_unix_listener serve_unix socketpair",
+    "giambio.portal.blocking_portal": "BlockingPortal",
+    "giambio.portal.loop_thread": "start_blocking_portal",
+    "giambio.processes.process": "Process open_process",
+    "giambio.processes.run": "run_process",
+    "giambio.processes.to_process": "current_default_process_limiter to_process",
+    "giambio.signals": "open_signal_receiver",
+    "giambio.streams.abc": "ByteStream Listener ReceiveStream SendStream",
+    "giambio.streams.buffered": "BufferedStream",
+    "giambio.streams.memory": "memory_stream_one_way_pair memory_stream_pair",
+    "giambio.streams.stapled": "StapledStream",
+    "giambio.streams.text": "TextStream",
+    "giambio.threads.from_thread": "from_thread",
+    "giambio.threads.to_thread": "current_default_thread_limiter to_thread",
 }
-
+_ROOMS = {name: room for room, names in _LAZY.items() for name in names.split()}
 
 _finder.install()
 
 
 def __getattr__(name: str) -> object:
-    room = _LAZY.get(name)
+    room = _ROOMS.get(name)
     if room is None:
         raise AttributeError(f"module 'giambio' has no attribute {name!r}")
     from importlib import import_module

@@ -21,25 +21,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = parser().parse_args(arguments)
+    code = 0
     try:
-        code = run(options)
+        if options.command == "info":
+            print_info()
+        else:
+            # Imported here, so that `info` works even if the demo is broken.
+            from giambio.demo.show import show
+
+            code = show(options.connections, options.driver)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has gone, as in `info | head -1`; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
-
-
-def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit code."""
-    if options.command == "info":
-        print_info()
-        return 0
-    # Imported here, so that `info` works even if the demo is broken.
-    from giambio.demo.show import show
-
-    return show(options.connections, options.driver)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,9 +1,8 @@
-"""Signals, as something a task can wait for.
+"""Signals: a task iterates over those that the process receives.
 
-A signal handler runs between any two instructions of the main thread, so it may
-do next to nothing. Ours takes a note and wakes the loop; a task reads the notes
-at its leisure. As in Trio, a note is no counter: a signal that comes twice
-before anybody looks is one, as it is for the system itself.
+A signal handler runs between any two instructions of the main thread, so it may do next to
+nothing. Ours takes a note and wakes the loop; a task reads the notes later. As in Trio, a note is
+no counter: a signal that comes twice before a task reads it is one, as it is for the system.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import os
 import signal
 import threading
 import typing
+from contextlib import ExitStack
 from contextvars import Context
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -22,14 +22,13 @@ from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.external_wakeups import external_wakeups
-from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
 
 __all__ = ["open_signal_receiver"]
 
 
 def open_signal_receiver(*signals: int) -> SignalReceiver:
-    """Have signals come to a task: ``with open_signal_receiver(SIGTERM) as received: ...``
+    """Receive signals in a task: ``with open_signal_receiver(SIGTERM) as received: ...``
 
     Parameters:
         signals: one or more, such as `signal.SIGTERM`.
@@ -40,9 +39,9 @@ def open_signal_receiver(*signals: int) -> SignalReceiver:
         was taken is given once.
 
     Raises:
-        TypeError: there is none, or one is no signal.
+        TypeError: there is none, or one is not a signal.
         ValueError: the system has no such signal.
-        RuntimeError: on entering: it is not the main thread, where Python handles
+        RuntimeError: on entering: this is not the main thread, where Python handles
             signals, or no loop runs; or the receiver was used before.
         OSError: on entering: nobody can receive it (SIGKILL, SIGSTOP).
         BusyResourceError: on iterating: another task waits for the same receiver's next one.
@@ -50,8 +49,8 @@ def open_signal_receiver(*signals: int) -> SignalReceiver:
         CancelledError: on iterating: the task is in a cancelled scope.
 
     Inside of the block the signals have no other effect. Of several receivers for one
-    signal, the one that was opened last gets it. Leaving the block restores what was
-    before, and delivers the signals that nobody took once more, in that way.
+    signal, the one that was opened last gets it. Leaving the block restores the handlers of
+    before, and delivers to them the signals that nobody took.
 
     Iterating is a checkpoint; cancelled, no signal is lost.
 
@@ -73,7 +72,7 @@ def open_signal_receiver(*signals: int) -> SignalReceiver:
 class SignalReceiver:
     """See `open_signal_receiver`."""
 
-    __slots__ = ("_external", "_kernel", "_numbers", "_open", "_pending", "_waiting")
+    __slots__ = ("_kernel", "_numbers", "_pending", "_undo", "_waiting")
 
     def __init__(self, signals: tuple[int, ...]) -> None:
         self._numbers = tuple(dict.fromkeys(map(checked, signals)))
@@ -81,11 +80,11 @@ class SignalReceiver:
             raise TypeError(
                 "open_signal_receiver() needs at least one signal, such as signal.SIGTERM"
             )
-        self._kernel: Kernel | None = None
-        self._external = external_wakeups()
-        self._open = False
-        # What has come and was not taken, the oldest first. The handler adds to it at
-        # any moment, so it is touched by operations that are atomic.
+        self._kernel: Any = None
+        # How to restore the handlers; None outside of the block.
+        self._undo: ExitStack | None = None
+        # The signals that have come and were not taken, the oldest first. The handler adds to
+        # it at any moment, so it is touched by operations that are atomic.
         self._pending: dict[int, None] = {}
         self._waiting: Wait | None = None
 
@@ -100,14 +99,12 @@ class SignalReceiver:
                 "this signal receiver was used already; call open_signal_receiver() again"
             )
         self._kernel = current_kernel()
-        self._external.__enter__()
-        try:
+        with ExitStack() as undo:
+            undo.enter_context(external_wakeups())
             for number in self._numbers:
+                undo.callback(remove_receiver, number, self)
                 add_receiver(number, self)
-        except BaseException:
-            self._leave()
-            raise
-        self._open = True
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(
@@ -116,18 +113,13 @@ class SignalReceiver:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._open = False
-        self._leave()
+        if self._undo is not None:
+            self._undo.close()
+        self._undo = None
         self._wake()
-        pending = list(self._pending)
-        self._pending.clear()
+        pending, self._pending = self._pending, {}
         for number in pending:
             signal.raise_signal(number)
-
-    def _leave(self) -> None:
-        for number in self._numbers:
-            remove_receiver(number, self)
-        self._external.__exit__(None, None, None)
 
     def __aiter__(self) -> Self:
         return self
@@ -155,31 +147,30 @@ class SignalReceiver:
             return number
 
     def _check_open(self) -> None:
-        if not self._open:
+        if self._undo is None:
             raise ClosedResourceError(
                 "this signal receiver is not open; iterate inside of "
                 "`with open_signal_receiver(...) as received:`"
             )
 
-    def note(self, number: int) -> None:
-        """A signal has come. It is called by a signal handler."""
+    def _note(self, number: int) -> None:
+        """Take note of a signal; called by the signal handler."""
         self._pending[number] = None
-        if self._kernel is not None:
-            self._kernel._hand_in(Handle(self._wake, (), Context()))
+        self._kernel._hand_in(Handle(self._wake, (), Context()))
 
     def _wake(self) -> None:
         if self._waiting is not None:
             self._waiting.wake()
 
 
-#: The open receivers of each signal, the newest last, and what handled it before the first.
+#: The open receivers of each signal, the newest last, and the handler before the first of them.
 receivers: dict[int, list[SignalReceiver]] = {}
 handlers: dict[int, Any] = {}
 
 
 def handle(number: int, frame: FrameType | None) -> None:
     """The signal handler."""
-    receivers[number][-1].note(number)
+    receivers[number][-1]._note(number)
 
 
 def add_receiver(number: int, receiver: SignalReceiver) -> None:
@@ -195,7 +186,7 @@ def add_receiver(number: int, receiver: SignalReceiver) -> None:
 
 
 def remove_receiver(number: int, receiver: SignalReceiver) -> None:
-    """Undo `add_receiver`; harmless if that had not succeeded."""
+    """Undo `add_receiver`; harmless if that had not succeeded, and in a forked child."""
     stack = receivers.get(number, [])
     if stack == [receiver]:
         restore(number)  # first, because a signal may come before it is done
@@ -212,10 +203,10 @@ def restore(number: int) -> None:
 
 
 def checked(number: int) -> int:
-    """The number of a signal.
+    """Return the number of a signal.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: it is not a signal.
     """
     if not is_int(number):
         raise TypeError(f"open_signal_receiver() needs signals such as SIGTERM, not {number!r}")
@@ -225,7 +216,7 @@ def checked(number: int) -> int:
 
 
 def forget_receivers() -> None:
-    """The tasks of a forked child's parent are not there to receive its signals."""
+    """A forked child has none of the tasks that receive signals."""
     for number in list(receivers):
         restore(number)
     receivers.clear()

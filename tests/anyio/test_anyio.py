@@ -1,7 +1,7 @@
-"""giambio as a back end of AnyIO, where AnyIO's own tests say nothing about it.
+"""giambio as a back end of AnyIO, as far as AnyIO's own tests do not cover it.
 
-Those run in `tests/conformance`: what AnyIO promises is tested there. Here is what concerns
-giambio: that the back end is complete, what it imports, and how the two live together in one task.
+Those run in `tests/conformance`, and test AnyIO's promises. The tests here are about giambio: the
+back end is complete, it imports only what it needs, and the two work together in one task.
 """
 
 from __future__ import annotations

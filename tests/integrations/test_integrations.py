@@ -1,4 +1,4 @@
-"""giambio among other libraries: the finder, and what sniffio says."""
+"""giambio among other libraries: the import hook, and the answer of sniffio."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ pytest.importorskip("hypercorn")
 
 Run = Callable[..., Any]
 
-#: The seconds after which a time-out ends what would never end.
+#: The timeout in seconds of requests that would never end.
 LIMIT = 0.1
 
 
@@ -169,7 +169,7 @@ def test_a_stream_may_be_left_in_the_middle(
     assert run(main) == "hello"
 
 
-# -- time-outs ---------------------------------------------------------------------------------
+# -- timeouts ---------------------------------------------------------------------------------
 
 
 def failing(http: Any, method: str, url: str, **options: Any) -> Callable[[], Any]:
@@ -461,7 +461,7 @@ def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
 @pytest.mark.parametrize("adapter", [httpcore, httpx])
 def test_a_version_without_the_spot_is_left_alone(adapter: Any) -> None:
     module = type(sys)("some_library.some_module")
-    adapter.adapt(module, True)
+    finder.adapt(module, adapter, True)
     assert not hasattr(module, adapter.SPOT)
 
 

@@ -1,4 +1,4 @@
-"""What `pip install 'giambio[anyio]' httpx h2 starlette` gives, and nothing else is installed.
+"""An environment made by `pip install 'giambio[anyio]' httpx h2 starlette`, and nothing else.
 
 The tests are marked `builds`, because an environment is made for them.
 """

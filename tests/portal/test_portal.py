@@ -1,4 +1,4 @@
-"""Portals: sync code in other threads calls into a loop, and a loop in a thread of its own."""
+"""Portals: calls into a loop from synchronous code in other threads, and a loop in a thread."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def test_a_program_that_nobody_waits_for_does_not_hold_virtual_time(run: Run) ->
 
 @pytest.mark.usefixtures("watch")
 def test_a_program_has_real_time_to_clean_up_in_virtual_time(run: Run) -> None:
-    """It knows nothing of the loop's clock, which would have jumped over its time-out."""
+    """It knows nothing of the loop's clock, which would have jumped over its timeout."""
     program = python(
         "import signal, sys, time\n"
         "def stop(*args):\n"

@@ -603,7 +603,7 @@ def test_a_handle_can_be_cancelled_from_another_thread(loop: giambio.EventLoop) 
 
 
 def test_a_cancelled_timer_is_forgotten_at_once(loop: giambio.EventLoop) -> None:
-    """A time-out that is cancelled each time must not pile up until its hour comes."""
+    """A timeout that is cancelled each time must not pile up until its hour comes."""
 
     async def main() -> int:
         handles = [loop.call_later(3600, print) for _ in range(1000)]

@@ -1,4 +1,4 @@
-"""`giambio.testing`, but for the clock: waiting for quiet, checkpoints, swallowing, seeds."""
+"""`giambio.testing` except the clock: blocked tasks, checkpoints, swallowing, seeds."""
 
 from __future__ import annotations
 
@@ -329,12 +329,12 @@ def test_checkpoints_are_found(run: Callable[..., Any], function: Function) -> N
 def test_giving_way_alone_is_no_checkpoint(run: Callable[..., Any], function: Function) -> None:
     async def main() -> None:
         with (
-            pytest.raises(AssertionError, match="it gave way, but did not look for a cancell"),
+            pytest.raises(AssertionError, match="it yielded control, but did not look for a canc"),
             assert_checkpoints(),
         ):
             await function()
         with (
-            pytest.raises(AssertionError, match="it gave way, so others could run"),
+            pytest.raises(AssertionError, match="it yielded control, so others could run"),
             assert_no_checkpoints(),
         ):
             await function()
@@ -353,7 +353,7 @@ def test_where_there_is_no_checkpoint_none_is_found(
         with assert_no_checkpoints():
             await function()
         with (
-            pytest.raises(AssertionError, match="nothing in it can be cancelled or gives way"),
+            pytest.raises(AssertionError, match="nothing in it can be cancelled or yields control"),
             assert_checkpoints(),
         ):
             await function()

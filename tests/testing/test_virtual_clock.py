@@ -1,4 +1,4 @@
-"""`giambio.testing.VirtualClock`: time that jumps, and what it must wait for."""
+"""`giambio.testing.VirtualClock`: time jumps, but waits for work outside of the loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`from_thread`: what a worker thread has done in the loop, in the scopes of who waits for it."""
+"""`from_thread`: calls of a worker thread into the loop, in the scopes of the task that waits."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_cancelling_the_task_cancels_the_visit(run: Run, abandon: bool) -> None:
                 try:
                     await giambio.to_thread(blocking, abandon_on_cancel=abandon)
                 finally:
-                    # Also an abandoning task waits until the visit, its child, has ended.
+                    # Also an abandoning task waits until the callback task, its child, has ended.
                     assert "visit cleaned up" in events
         assert scope.cancelled_caught
         limiter = giambio.current_default_thread_limiter()
@@ -262,7 +262,7 @@ def test_cancelling_the_task_cancels_the_visit(run: Run, abandon: bool) -> None:
 
 
 def test_cancelling_by_the_task_that_waits_cancels_the_visit(run: Run) -> None:
-    """The visit was there before the task's own scope, which is made when it is cancelled."""
+    """The callback task is older than the scope of its host, which is made by its cancellation."""
     told: list[object] = []
 
     async def visit() -> None:

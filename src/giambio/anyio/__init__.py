@@ -19,5 +19,5 @@ from giambio.anyio.tasks import TaskGroup  # where AnyIO's own back ends have it
 
 __all__ = ["TaskGroup", "backend_class"]
 
-#: What AnyIO looks for.
+#: AnyIO looks for this name.
 backend_class = GiambioBackend

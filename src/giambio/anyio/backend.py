@@ -1,14 +1,11 @@
-"""The back end: what AnyIO calls, and whom that is passed on to."""
+"""The back end: the functions that AnyIO calls, most of which are giambio's."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from math import inf
-from signal import Signals
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from anyio.abc import AsyncBackend
 
@@ -17,19 +14,33 @@ import giambio
 from anyio import abc
 from giambio import errors
 from giambio.anyio import sockets, threads
-from giambio.anyio.error_mapping import anyio_error
 from giambio.anyio.processes import end_with_the_loop, open_process
-from giambio.anyio.scopes import CancelScope
 from giambio.anyio.synchronization import CapacityLimiter, Event, Lock, Semaphore
-from giambio.anyio.tasks import TaskGroup, TaskInfo, running_tasks
+from giambio.anyio.tasks import CancelScope, TaskGroup, TaskInfo, running_tasks
 from giambio.anyio.test_runner import TestRunner
+from giambio.anyio.wrapper import anyio_error
 from giambio.kernel.operation import current_kernel
+from giambio.net.datagrams import wrap_datagram_socket
 from giambio.net.resolver import resolve
 from giambio.testing.all_tasks_blocked import wait_all_tasks_blocked
 
 __all__ = ["GiambioBackend"]
 
 T = TypeVar("T")
+
+
+def wrapping(own: Callable[[socket.socket], Any], kind: Callable[[Any], Any]) -> Any:
+    """Return a method that makes one of AnyIO's sockets of one of Python's.
+
+    Parameters:
+        own: makes one of giambio's of it.
+        kind: makes one of AnyIO's of that.
+    """
+
+    async def wrap(cls: type[AsyncBackend], sock: socket.socket) -> Any:
+        return kind(own(sock))
+
+    return classmethod(wrap)
 
 
 class GiambioBackend(AsyncBackend):
@@ -47,13 +58,8 @@ class GiambioBackend(AsyncBackend):
     ) -> T:
         return giambio.run(partial(func, *args, **kwargs), **options)
 
-    @classmethod
-    def current_token(cls) -> object:
-        return threads.current_token()
-
-    @classmethod
-    def current_time(cls) -> float:
-        return giambio.current_time()
+    current_token = staticmethod(threads.current_token)
+    current_time = staticmethod(giambio.current_time)
 
     @classmethod
     async def sleep(cls, delay: float) -> None:
@@ -67,51 +73,28 @@ class GiambioBackend(AsyncBackend):
 
     @classmethod
     async def checkpoint(cls) -> None:
-        await give_way_if_cancelled()
+        await yield_if_cancelled()
         await giambio.checkpoint()
 
     @classmethod
     async def checkpoint_if_cancelled(cls) -> None:
-        await give_way_if_cancelled()
+        await yield_if_cancelled()
         await giambio.checkpoint_if_cancelled()
 
     @classmethod
     async def cancel_shielded_checkpoint(cls) -> None:
         await giambio.cancel_shielded_checkpoint()
 
-    @classmethod
-    def create_cancel_scope(
-        cls, *, deadline: float = inf, shield: bool = False
-    ) -> anyio.CancelScope:
-        return CancelScope(deadline=deadline, shield=shield)
+    create_cancel_scope = CancelScope
+    current_effective_deadline = staticmethod(giambio.current_effective_deadline)
 
-    @classmethod
-    def current_effective_deadline(cls) -> float:
-        return giambio.current_effective_deadline()
+    # -- tasks and primitives ------------------------------------------------------------
 
-    # -- tasks and what they do among themselves -----------------------------------------
-
-    @classmethod
-    def create_task_group(cls) -> abc.TaskGroup:
-        return TaskGroup()
-
-    @classmethod
-    def create_event(cls) -> anyio.Event:
-        return Event()
-
-    @classmethod
-    def create_lock(cls, *, fast_acquire: bool) -> anyio.Lock:
-        return Lock(fast_acquire=fast_acquire)
-
-    @classmethod
-    def create_semaphore(
-        cls, initial_value: int, *, max_value: int | None = None, fast_acquire: bool = False
-    ) -> anyio.Semaphore:
-        return Semaphore(initial_value, max_value=max_value, fast_acquire=fast_acquire)
-
-    @classmethod
-    def create_capacity_limiter(cls, total_tokens: float) -> anyio.CapacityLimiter:
-        return CapacityLimiter(total_tokens)
+    create_task_group = TaskGroup
+    create_event = Event
+    create_lock = Lock
+    create_semaphore = Semaphore
+    create_capacity_limiter = CapacityLimiter
 
     # -- threads ---------------------------------------------------------------------------
 
@@ -123,46 +106,16 @@ class GiambioBackend(AsyncBackend):
         abandon_on_cancel: bool = False,
         limiter: anyio.CapacityLimiter | None = None,
     ) -> T:
-        result: T = await giambio.to_thread(
+        return await giambio.to_thread(
             threads.in_worker(cls, func, args, abandon_on_cancel),
-            limiter=threads.own(limiter),
+            limiter=threads.own_limiter(limiter),
             abandon_on_cancel=abandon_on_cancel,
         )
-        return result
 
-    @classmethod
-    def check_cancelled(cls) -> None:
-        giambio.from_thread.check_cancelled()
-
-    @classmethod
-    def run_async_from_thread(
-        cls, func: Callable[..., Coroutine[Any, Any, T]], args: tuple[Any, ...], token: object
-    ) -> T:
-        token = token or threads.here.token
-        try:
-            if token is None:
-                return giambio.from_thread.run(func, *args)
-            return cast("T", threads.call_async(cast("threads.Token", token), func, args))
-        except errors.RunFinishedError:
-            raise anyio.RunFinishedError from None
-
-    @classmethod
-    def run_sync_from_thread(
-        cls, func: Callable[..., T], args: tuple[Any, ...], token: object
-    ) -> T:
-        token = token or threads.here.token
-        try:
-            if token is None:
-                return giambio.from_thread.run_sync(func, *args)
-            return cast("T", threads.call_sync(cast("threads.Token", token), func, args))
-        except errors.RunFinishedError:
-            raise anyio.RunFinishedError from None
-
-    @classmethod
-    def run_sync_soon(
-        cls, func: Callable[..., object], args: tuple[Any, ...], token: object
-    ) -> None:
-        threads.call_soon(cast("threads.Token", token), func, args)
+    check_cancelled = staticmethod(giambio.from_thread.check_cancelled)
+    run_async_from_thread = staticmethod(threads.run_async)
+    run_sync_from_thread = staticmethod(threads.run_sync)
+    run_sync_soon = staticmethod(threads.call_soon)
 
     @classmethod
     def current_default_thread_limiter(cls) -> anyio.CapacityLimiter:
@@ -175,13 +128,8 @@ class GiambioBackend(AsyncBackend):
 
     # -- processes -------------------------------------------------------------------------
 
-    @classmethod
-    async def open_process(cls, command: Any, **options: Any) -> abc.Process:
-        return await open_process(command, options)
-
-    @classmethod
-    def setup_process_pool_exit_at_shutdown(cls, workers: set[abc.Process]) -> None:
-        end_with_the_loop(workers)
+    open_process: Any = staticmethod(open_process)
+    setup_process_pool_exit_at_shutdown = staticmethod(end_with_the_loop)
 
     # -- sockets ---------------------------------------------------------------------------
 
@@ -202,13 +150,8 @@ class GiambioBackend(AsyncBackend):
         sock = await sockets.connect_stream(socket.AF_UNIX, kind, path)
         return sockets.UNIXSocketStream(sock)
 
-    @classmethod
-    def create_tcp_listener(cls, sock: socket.socket) -> abc.SocketListener:
-        return sockets.TCPSocketListener(sock)
-
-    @classmethod
-    def create_unix_listener(cls, sock: socket.socket) -> abc.SocketListener:
-        return sockets.UNIXSocketListener(sock)
+    create_tcp_listener: Any = sockets.TCPSocketListener
+    create_unix_listener: Any = sockets.UNIXSocketListener
 
     @classmethod
     async def create_udp_socket(
@@ -219,7 +162,7 @@ class GiambioBackend(AsyncBackend):
         reuse_port: bool,
     ) -> abc.UDPSocket | abc.ConnectedUDPSocket:
         plain = socket.socket(family, socket.SOCK_DGRAM)
-        sock = sockets.wrap_datagrams(plain)
+        sock = wrap_datagram_socket(plain)
         try:
             if reuse_port:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -237,7 +180,7 @@ class GiambioBackend(AsyncBackend):
     async def create_unix_datagram_socket(
         cls, raw_socket: socket.socket, remote_path: str | bytes | None
     ) -> Any:
-        sock = sockets.wrap_datagrams(raw_socket)
+        sock = wrap_datagram_socket(raw_socket)
         if not remote_path:
             return sockets.UNIXDatagramSocket(sock)
         try:
@@ -253,46 +196,16 @@ class GiambioBackend(AsyncBackend):
             return sockets.UNIXSocketListener(sock)
         return sockets.TCPSocketListener(sock)
 
-    @classmethod
-    async def wrap_stream_socket(cls, sock: socket.socket) -> abc.SocketStream:
-        return sockets.SocketStream(sockets.wrap_stream(sock))
+    wrap_stream_socket = wrapping(sockets.wrap_stream, sockets.SocketStream)
+    wrap_unix_stream_socket = wrapping(sockets.wrap_stream, sockets.UNIXSocketStream)
+    wrap_udp_socket = wrapping(wrap_datagram_socket, sockets.UDPSocket)
+    wrap_connected_udp_socket = wrapping(wrap_datagram_socket, sockets.ConnectedUDPSocket)
+    wrap_unix_datagram_socket = wrapping(wrap_datagram_socket, sockets.UNIXDatagramSocket)
+    wrap_connected_unix_datagram_socket = wrapping(
+        wrap_datagram_socket, sockets.ConnectedUNIXDatagramSocket
+    )
 
-    @classmethod
-    async def wrap_unix_stream_socket(cls, sock: socket.socket) -> abc.UNIXSocketStream:
-        return sockets.UNIXSocketStream(sockets.wrap_stream(sock))
-
-    @classmethod
-    async def wrap_udp_socket(cls, sock: socket.socket) -> abc.UDPSocket:
-        return sockets.UDPSocket(sockets.wrap_datagrams(sock))
-
-    @classmethod
-    async def wrap_connected_udp_socket(cls, sock: socket.socket) -> abc.ConnectedUDPSocket:
-        return sockets.ConnectedUDPSocket(sockets.wrap_datagrams(sock))
-
-    @classmethod
-    async def wrap_unix_datagram_socket(cls, sock: socket.socket) -> abc.UNIXDatagramSocket:
-        return sockets.UNIXDatagramSocket(sockets.wrap_datagrams(sock))
-
-    @classmethod
-    async def wrap_connected_unix_datagram_socket(
-        cls, sock: socket.socket
-    ) -> abc.ConnectedUNIXDatagramSocket:
-        return sockets.ConnectedUNIXDatagramSocket(sockets.wrap_datagrams(sock))
-
-    @classmethod
-    async def getaddrinfo(
-        cls,
-        host: bytes | str | None,
-        port: str | int | None,
-        *,
-        family: int = 0,
-        type: int = 0,
-        proto: int = 0,
-        flags: int = 0,
-    ) -> Sequence[Any]:
-        return await giambio.getaddrinfo(
-            host, port, family=family, type=type, proto=proto, flags=flags
-        )
+    getaddrinfo: Any = staticmethod(giambio.getaddrinfo)
 
     @classmethod
     async def getnameinfo(cls, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
@@ -318,12 +231,7 @@ class GiambioBackend(AsyncBackend):
     def notify_closing(cls, obj: Any) -> None:
         giambio.notify_closing(obj)
 
-    @classmethod
-    def open_signal_receiver(
-        cls, *signals: Signals
-    ) -> AbstractContextManager[AsyncIterator[Signals]]:
-        receiver: Any = giambio.open_signal_receiver(*signals)
-        return cast("AbstractContextManager[AsyncIterator[Signals]]", receiver)
+    open_signal_receiver: Any = staticmethod(giambio.open_signal_receiver)
 
     # -- tests and debugging ---------------------------------------------------------------
 
@@ -331,20 +239,15 @@ class GiambioBackend(AsyncBackend):
     def get_current_task(cls) -> anyio.TaskInfo:
         return TaskInfo(giambio.current_task())
 
-    @classmethod
-    def get_running_tasks(cls) -> Sequence[anyio.TaskInfo]:
-        return running_tasks()
-
-    @classmethod
-    async def wait_all_tasks_blocked(cls) -> None:
-        await wait_all_tasks_blocked()
+    get_running_tasks = staticmethod(running_tasks)
+    wait_all_tasks_blocked = staticmethod(wait_all_tasks_blocked)
 
     @classmethod
     def create_test_runner(cls, options: dict[str, Any]) -> abc.TestRunner:
         return TestRunner(**options)
 
 
-async def give_way_if_cancelled() -> None:
-    """Let others run before a cancellation is raised: AnyIO's own streams count on that."""
+async def yield_if_cancelled() -> None:
+    """Yield control before a cancellation is raised: AnyIO's own streams count on that."""
     if giambio.current_task().has_pending_cancellation():
         await giambio.cancel_shielded_checkpoint()

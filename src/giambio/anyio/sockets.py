@@ -1,7 +1,7 @@
 """Sockets: giambio's, behind the interfaces that AnyIO gives them.
 
-Each is a thin coat around an `AsyncSocket` or an `AsyncDatagramSocket`, which knows how to wait.
-What differs is how the end of a stream and an error are told.
+Each is a thin wrapper around an `AsyncSocket` or an `AsyncDatagramSocket`, which knows how to
+wait. The end of a stream and errors differ.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from anyio._core._sockets import convert_ipv6_sockaddr
 
 import anyio
 from anyio import abc
-from giambio.anyio.error_mapping import anyio_error
+from giambio.anyio.wrapper import anyio_error, attribute
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.operation import current_kernel
-from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
+from giambio.net.datagrams import AsyncDatagramSocket
 from giambio.net.fd_passing import receive_fds, send_fds
 from giambio.net.resolver import resolve
 from giambio.net.socket import AsyncSocket
@@ -33,14 +33,12 @@ __all__ = [
     "UNIXSocketListener",
     "UNIXSocketStream",
     "connect_stream",
-    "wrap_datagrams",
     "wrap_stream",
 ]
 
 T = TypeVar("T")
 READING = "reading from"
 WRITING = "writing to"
-ACCEPTING = "accepting connections from"
 
 
 def wrap_stream(sock: socket.socket) -> AsyncSocket:
@@ -65,20 +63,14 @@ async def connect_stream(
     return sock
 
 
-def wrap_datagrams(sock: socket.socket) -> AsyncDatagramSocket:
-    """Make an `AsyncDatagramSocket` of a socket."""
-    return wrap_datagram_socket(sock)
+class Wrapped:
+    """The common part of all sockets: one task sends at a time, as AnyIO wants it."""
 
+    def __init__(self, sock: AsyncSocket | AsyncDatagramSocket) -> None:
+        self._sock: Any = sock
+        self._sending = anyio.ResourceGuard(WRITING)
 
-class SocketCoat:
-    """What all the sockets have in common."""
-
-    _sock: Any
-
-    @property
-    def _raw_socket(self) -> socket.socket:
-        plain: socket.socket = self._sock._sock
-        return plain
+    _raw_socket = attribute("_sock._sock")
 
     async def aclose(self) -> None:
         """See `anyio.abc.AsyncResource.aclose`."""
@@ -95,12 +87,8 @@ class SocketCoat:
         raise anyio_error(exc, action)
 
 
-class SocketStream(SocketCoat, abc.SocketStream):
+class SocketStream(Wrapped, abc.SocketStream):
     """A byte stream over a socket."""
-
-    def __init__(self, sock: AsyncSocket) -> None:
-        self._sock = sock
-        self._sending = anyio.ResourceGuard(WRITING)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See `anyio.abc.ByteReceiveStream.receive`."""
@@ -155,15 +143,15 @@ class UNIXSocketStream(SocketStream, abc.UNIXSocketStream):
         await self._do(send_fds(self._sock, message, fds), WRITING)
 
 
-class Listener(SocketCoat):
+class Listener(Wrapped):
     """A listening socket."""
 
-    def __init__(self, plain: socket.socket) -> None:
-        self._sock = wrap_stream(plain)
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = wrap_stream(sock)
 
     async def _accept(self) -> AsyncSocket:
         connection: AsyncSocket
-        connection, _ = await self._do(self._sock.accept(), ACCEPTING)
+        connection, _ = await self._do(self._sock.accept(), "accepting connections from")
         return connection
 
 
@@ -185,15 +173,7 @@ class UNIXSocketListener(Listener, abc.SocketListener):
         return UNIXSocketStream(await self._accept())
 
 
-class DatagramCoat(SocketCoat):
-    """A socket for datagrams, with one task that sends at a time, as AnyIO wants it."""
-
-    def __init__(self, sock: AsyncDatagramSocket) -> None:
-        self._sock = sock
-        self._sending = anyio.ResourceGuard(WRITING)
-
-
-class Connected(DatagramCoat):
+class Connected(Wrapped):
     """A datagram socket with one peer."""
 
     async def receive(self) -> bytes:
@@ -207,7 +187,7 @@ class Connected(DatagramCoat):
             await self._do(self._sock.send(item), WRITING)
 
 
-class UDPSocket(DatagramCoat, abc.UDPSocket):
+class UDPSocket(Wrapped, abc.UDPSocket):
     """A UDP socket for any number of peers."""
 
     async def receive(self) -> tuple[bytes, tuple[str, int]]:
@@ -228,7 +208,7 @@ class ConnectedUDPSocket(Connected, abc.ConnectedUDPSocket):
     """A UDP socket with one peer."""
 
 
-class UNIXDatagramSocket(DatagramCoat, abc.UNIXDatagramSocket):
+class UNIXDatagramSocket(Wrapped, abc.UNIXDatagramSocket):
     """A Unix datagram socket for any number of peers."""
 
     async def receive(self) -> tuple[bytes, str]:

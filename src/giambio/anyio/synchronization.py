@@ -1,10 +1,10 @@
 """Events, locks and the like: giambio's, with AnyIO's errors and AnyIO's checkpoints.
 
 An operation of giambio that can be done at once costs no trip through the scheduler. AnyIO
-promises that its own give way, unless ``fast_acquire`` says otherwise; so here they do. What
-was taken is not lost to a cancellation in that moment: giving way is shielded then.
+promises that its own yield control, unless ``fast_acquire`` says otherwise; so here they do.
+Yielding is shielded then, so that a cancellation in that moment loses nothing.
 
-An event is another one than giambio's. There a task that is woken by it and cancelled in the same
+The event is not giambio's. There a task that is woken by an event and cancelled in the same
 moment is cancelled; here it goes on, because AnyIO hands things over with events: an item of a
 memory stream would be lost. And a task that ends with a lock is no error here, as with asyncio.
 """
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from math import isinf
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import anyio
 from anyio import (
@@ -25,6 +25,7 @@ from anyio import (
     SemaphoreStatistics,
 )
 from giambio.anyio.tasks import TaskInfo
+from giambio.anyio.wrapper import Wrapper, attribute
 from giambio.errors import WouldBlock
 from giambio.kernel.checkpoints import (
     cancel_shielded_checkpoint,
@@ -39,9 +40,12 @@ from giambio.sync.semaphore import Semaphore as OwnSemaphore
 
 __all__ = ["CapacityLimiter", "Event", "Lock", "Semaphore"]
 
+HOLDS_ONE = "this borrower is already holding one of this CapacityLimiter's tokens"
+HOLDS_NONE = "this borrower isn't holding any of this CapacityLimiter's tokens"
+
 
 async def take(now: Callable[[], None], wait: Callable[[], Awaitable[None]]) -> None:
-    """Take something, and give way in any case.
+    """Take something, and yield control in any case.
 
     Parameters:
         now: takes it if it is free.
@@ -65,14 +69,10 @@ def would_block() -> Iterator[None]:
         raise anyio.WouldBlock from None
 
 
-class Event(anyio.Event):
-    """An event that counts for those who wait, unless they were cancelled before it happened."""
+class Event(Wrapper, anyio.Event):
+    """An event that wakes its waiters, unless they were cancelled before it happened."""
 
     __slots__ = ("_set", "_waiting")
-
-    def __new__(cls) -> Self:
-        """AnyIO's own would ask the back end for one."""
-        return object.__new__(cls)
 
     def __init__(self) -> None:
         self._set = False
@@ -111,18 +111,17 @@ class Event(anyio.Event):
         return EventStatistics(len(self._waiting))
 
 
-class Lock(anyio.Lock):
+class Lock(Wrapper, anyio.Lock):
     """A lock of giambio's."""
 
     __slots__ = ("_fast", "_own")
 
-    def __new__(cls, **options: Any) -> Self:
-        """AnyIO's own would ask the back end for one."""
-        return object.__new__(cls)
-
     def __init__(self, *, fast_acquire: bool = False) -> None:
         self._own = OwnLock()
         self._fast = fast_acquire
+
+    release = attribute("_own.release")
+    locked = attribute("_own.locked")
 
     async def acquire(self) -> None:
         """See `anyio.Lock.acquire`."""
@@ -140,14 +139,6 @@ class Lock(anyio.Lock):
             self._own.acquire_nowait()
         current_task()._let_go_of(self._own)
 
-    def release(self) -> None:
-        """See `anyio.Lock.release`."""
-        self._own.release()
-
-    def locked(self) -> bool:
-        """See `anyio.Lock.locked`."""
-        return self._own.locked()
-
     def statistics(self) -> LockStatistics:
         """See `anyio.Lock.statistics`."""
         own = self._own.statistics()
@@ -159,20 +150,20 @@ class Lock(anyio.Lock):
             raise RuntimeError("Attempted to acquire an already held Lock")
 
 
-class Semaphore(anyio.Semaphore):
+class Semaphore(Wrapper, anyio.Semaphore):
     """A semaphore of giambio's."""
 
     __slots__ = ("_own",)
-
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        """AnyIO's own would ask the back end for one."""
-        return object.__new__(cls)
 
     def __init__(
         self, initial_value: int, *, max_value: int | None = None, fast_acquire: bool = False
     ) -> None:
         super().__init__(initial_value, max_value=max_value, fast_acquire=fast_acquire)
         self._own = OwnSemaphore(initial_value, max_value=max_value)
+
+    value = attribute("_own.value")
+    max_value = attribute("_own.max_value")
+    release = attribute("_own.release")
 
     async def acquire(self) -> None:
         """See `anyio.Semaphore.acquire`."""
@@ -186,36 +177,21 @@ class Semaphore(anyio.Semaphore):
         with would_block():
             self._own.acquire_nowait()
 
-    def release(self) -> None:
-        """See `anyio.Semaphore.release`."""
-        self._own.release()
-
-    @property
-    def value(self) -> int:
-        """See `anyio.Semaphore.value`."""
-        return self._own.value
-
-    @property
-    def max_value(self) -> int | None:
-        """See `anyio.Semaphore.max_value`."""
-        return self._own.max_value
-
     def statistics(self) -> SemaphoreStatistics:
         """See `anyio.Semaphore.statistics`."""
         return SemaphoreStatistics(self._own.statistics().tasks_waiting)
 
 
-class CapacityLimiter(anyio.CapacityLimiter):
+class CapacityLimiter(Wrapper, anyio.CapacityLimiter):
     """A capacity limiter of giambio's; `own` is one that exists already."""
 
-    __slots__ = ("own",)
-
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        """AnyIO's own would ask the back end for one."""
-        return object.__new__(cls)
+    __slots__ = ("_own",)
 
     def __init__(self, total_tokens: float = 1, *, own: OwnLimiter | None = None) -> None:
-        self.own = own or OwnLimiter(checked(total_tokens))
+        self._own = own or OwnLimiter(checked(total_tokens))
+
+    borrowed_tokens = attribute("_own.borrowed_tokens")
+    available_tokens = attribute("_own.available_tokens")
 
     async def __aenter__(self) -> None:
         await self.acquire()
@@ -231,66 +207,56 @@ class CapacityLimiter(anyio.CapacityLimiter):
     @property
     def total_tokens(self) -> float:
         """See `anyio.CapacityLimiter.total_tokens`."""
-        return self.own.total_tokens
+        return self._own.total_tokens
 
     @total_tokens.setter
     def total_tokens(self, total_tokens: float) -> None:
-        self.own.total_tokens = checked(total_tokens)
-
-    @property
-    def borrowed_tokens(self) -> int:
-        """See `anyio.CapacityLimiter.borrowed_tokens`."""
-        return self.own.borrowed_tokens
-
-    @property
-    def available_tokens(self) -> float:
-        """See `anyio.CapacityLimiter.available_tokens`."""
-        return self.own.available_tokens
+        self._own.total_tokens = checked(total_tokens)
 
     def acquire_nowait(self) -> None:
         """See `anyio.CapacityLimiter.acquire_nowait`."""
-        with would_block(), borrowing():
-            self.own.acquire_nowait()
+        with would_block(), mistakes_are(HOLDS_ONE):
+            self._own.acquire_nowait()
 
     def acquire_on_behalf_of_nowait(self, borrower: object) -> None:
         """See `anyio.CapacityLimiter.acquire_on_behalf_of_nowait`."""
-        with would_block(), borrowing():
-            self.own.acquire_on_behalf_of_nowait(borrower)
+        with would_block(), mistakes_are(HOLDS_ONE):
+            self._own.acquire_on_behalf_of_nowait(borrower)
 
     async def acquire(self) -> None:
         """See `anyio.CapacityLimiter.acquire`."""
-        with borrowing():
-            await take(self.own.acquire_nowait, self.own.acquire)
+        with mistakes_are(HOLDS_ONE):
+            await take(self._own.acquire_nowait, self._own.acquire)
 
     async def acquire_on_behalf_of(self, borrower: object) -> None:
         """See `anyio.CapacityLimiter.acquire_on_behalf_of`."""
 
         def now() -> None:
-            self.own.acquire_on_behalf_of_nowait(borrower)
+            self._own.acquire_on_behalf_of_nowait(borrower)
 
-        with borrowing():
-            await take(now, lambda: self.own.acquire_on_behalf_of(borrower))
+        with mistakes_are(HOLDS_ONE):
+            await take(now, lambda: self._own.acquire_on_behalf_of(borrower))
 
     def release(self) -> None:
         """See `anyio.CapacityLimiter.release`."""
-        with giving_back():
-            self.own.release()
+        with mistakes_are(HOLDS_NONE):
+            self._own.release()
 
     def release_on_behalf_of(self, borrower: object) -> None:
         """See `anyio.CapacityLimiter.release_on_behalf_of`."""
-        with giving_back():
-            self.own.release_on_behalf_of(borrower)
+        with mistakes_are(HOLDS_NONE):
+            self._own.release_on_behalf_of(borrower)
 
     def statistics(self) -> CapacityLimiterStatistics:
         """See `anyio.CapacityLimiter.statistics`."""
-        own = self.own.statistics()
+        own = self._own.statistics()
         return CapacityLimiterStatistics(
             own.borrowed_tokens, own.total_tokens, tuple(own.borrowers), own.tasks_waiting
         )
 
 
 def checked(total_tokens: float) -> float:
-    """How many tokens there are.
+    """Return a number of tokens.
 
     Raises:
         TypeError, ValueError: it is no number of tokens.
@@ -303,22 +269,9 @@ def checked(total_tokens: float) -> float:
 
 
 @contextmanager
-def borrowing() -> Iterator[None]:
-    """A block in which a token is borrowed: a mistake is told in AnyIO's words."""
+def mistakes_are(text: str) -> Iterator[None]:
+    """A block in which a mistake of a borrower is an error in AnyIO's words."""
     try:
         yield
     except RuntimeError as exc:
-        raise RuntimeError(
-            "this borrower is already holding one of this CapacityLimiter's tokens"
-        ) from exc
-
-
-@contextmanager
-def giving_back() -> Iterator[None]:
-    """A block in which a token is given back: a mistake is told in AnyIO's words."""
-    try:
-        yield
-    except RuntimeError as exc:
-        raise RuntimeError(
-            "this borrower isn't holding any of this CapacityLimiter's tokens"
-        ) from exc
+        raise RuntimeError(text) from exc

@@ -1,13 +1,14 @@
-"""Task groups on a `TaskManager`, and what AnyIO tells about tasks.
+"""Cancel scopes and task groups: giambio's, with AnyIO's interfaces; and information about tasks.
 
-AnyIO always raises failures as a group, so the manager is a strict one. A task has a handle
-with a scope of its own, which AnyIO makes; the manager only runs it.
+AnyIO always raises failures as a group, so the manager of a task group is a strict one. A task
+has a handle with a scope of its own, which AnyIO makes; the manager only runs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
+from math import inf, isnan
 from types import TracebackType
 from typing import Any, Self, cast
 from weakref import ref
@@ -18,8 +19,9 @@ from anyio.abc import TaskStatus as BaseTaskStatus
 from anyio.abc._tasks import call_for_coroutine, get_callable_name
 
 import anyio
-from giambio.anyio.scopes import CancelScope
+from giambio.anyio.wrapper import Wrapper, attribute
 from giambio.inspect.task_tree import children_of
+from giambio.kernel import current
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.reraise import Unchained
 from giambio.kernel.task import Task
@@ -36,7 +38,70 @@ except ImportError:  # AnyIO 4.14, in which the handle finds the name
         return cast(str, override)
 
 
-__all__ = ["TaskGroup", "TaskInfo", "running_tasks"]
+__all__ = ["CancelScope", "TaskGroup", "TaskInfo", "running_tasks"]
+
+
+class CancelScope(Wrapper, anyio.CancelScope):
+    """A scope of giambio's; `own` is one that exists already, such as a manager's."""
+
+    __slots__ = ("_own",)
+
+    def __init__(
+        self, *, deadline: float = inf, shield: bool = False, own: OwnScope | None = None
+    ) -> None:
+        self._own = own or OwnScope(deadline=checked(deadline), shield=shield)
+
+    cancel_called = attribute("_own.cancel_called")
+    cancelled_caught = attribute("_own.cancelled_caught")
+
+    def __enter__(self) -> Self:
+        self._own.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        return self._own.__exit__(exc_type, exc, traceback)
+
+    def cancel(self, reason: str | None = None) -> None:
+        """See `anyio.CancelScope.cancel`; the task that calls it becomes part of the reason."""
+        kernel = current.get()
+        if kernel is not None and kernel._running is not None:
+            by = f"by task {kernel._running.name!r}"
+            reason = by if reason is None else f"{reason} ({by})"
+        self._own.cancel(reason)
+
+    @property
+    def deadline(self) -> float:
+        """See `anyio.CancelScope.deadline`."""
+        return self._own.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._own.deadline = checked(deadline)
+
+    @property
+    def shield(self) -> bool:
+        """See `anyio.CancelScope.shield`."""
+        return self._own.shield
+
+    @shield.setter
+    def shield(self, shield: bool) -> None:
+        self._own.shield = shield
+
+
+def checked(deadline: float) -> float:
+    """Return a deadline.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if isnan(deadline):
+        raise ValueError("deadline must not be NaN")
+    return deadline
 
 
 class TaskGroup(BaseTaskGroup):
@@ -65,7 +130,7 @@ class TaskGroup(BaseTaskGroup):
         try:
             return await self._end(exc)
         except BaseExceptionGroup as failure:
-            # What was going on in the body when it failed is told by what is in the group.
+            # The exceptions in the group tell what the body was doing when it failed.
             failure.__suppress_context__ = True
             raise
         finally:
@@ -89,11 +154,9 @@ class TaskGroup(BaseTaskGroup):
         """See `anyio.abc.TaskGroup.create_task`."""
         if not isinstance(coro, Coroutine):
             raise TypeError(f"expected a coroutine, got {type(coro).__qualname__}")
-        try:
-            self._check_active()
-        except BaseException:
+        if not self._active:
             coro.close()
-            raise
+        self._check_active()
         handle = TaskHandle(coro, get_coro_name(coro, name))
         self._manager.start_soon(handle._run_coro, name=handle.name, context=context)
         return handle
@@ -107,19 +170,33 @@ class TaskGroup(BaseTaskGroup):
     ) -> Any:
         """See `anyio.abc.TaskGroup.start`."""
         self._check_active()
-        starting = Starting(func, args, get_callable_name(func, name))
+        task_name = get_callable_name(func, name)
+        handle: TaskHandle[Any]
+
+        async def run(task_status: OwnStatus) -> None:
+            """Make the coroutine, which may report already then, and run it."""
+            __tracebackhide__ = True
+            nonlocal handle
+            scope.shield = False
+            status = TaskStatus()
+            coro = call_for_coroutine(func, args, task_status=status)
+            handle = TaskHandle(coro, task_name)
+            status.pass_on_to(task_status)
+            await handle._run_coro()
+            if not status.reported:
+                raise RuntimeError("child exited without calling task_status.started()")
+
         # It counts as a task of the group from now on, and a group waits for its tasks.
         self._manager._arriving.append(None)
         try:
             # Also when the caller is cancelled already, the task runs to its first checkpoint.
-            with starting.scope:
-                value = await self._manager.start(starting.run, name=starting.name)
+            with OwnScope(shield=True) as scope:
+                value = await self._manager.start(run, name=task_name)
         finally:
             self._manager._arriving.pop()
             self._manager._pass_place_on()
         if not return_handle:
             return value
-        handle = starting.handle
         handle._start_value = value
         return handle
 
@@ -128,55 +205,27 @@ class TaskGroup(BaseTaskGroup):
             raise RuntimeError("This task group is not active; no new tasks can be started.")
 
 
-class Starting:
-    """A task that is to say when it is ready."""
-
-    def __init__(
-        self, func: Callable[..., Coroutine[Any, Any, Any]], args: tuple[object, ...], name: str
-    ) -> None:
-        self._func = func
-        self._args = args
-        self.name = name
-        self.handle: TaskHandle[Any]
-        # It keeps the caller's cancellation out until the task has begun.
-        self.scope = OwnScope(shield=True)
-
-    async def run(self, task_status: OwnStatus) -> None:
-        """Make the coroutine, which may report already then, and run it."""
-        __tracebackhide__ = True
-        self.scope.shield = False
-        status = TaskStatus()
-        coro = call_for_coroutine(self._func, self._args, task_status=status)
-        self.handle = TaskHandle(coro, self.name)
-        status.pass_on_to(task_status)
-        await self.handle._run_coro()
-        if not status.reported:
-            raise RuntimeError("child exited without calling task_status.started()")
-
-
 class TaskStatus(BaseTaskStatus[Any]):
     """Reports to giambio's, as soon as there is a task that may do so."""
 
-    def __init__(self) -> None:
-        self._own: OwnStatus | None = None
-        self._early: object = None
-        self.reported = False
+    _own: OwnStatus | None = None
+    _value: object = None
+    reported = False
 
     def started(self, value: object = None) -> None:
         """See `anyio.abc.TaskStatus.started`."""
         if self.reported:
             raise RuntimeError("called 'started' twice on the same task status")
         self.reported = True
-        if self._own is None:
-            self._early = value
-        else:
+        self._value = value
+        if self._own is not None:
             self._own.started(value)
 
     def pass_on_to(self, own: OwnStatus) -> None:
         """The coroutine is made: from now on reports go straight to giambio."""
         self._own = own
         if self.reported:
-            own.started(self._early)
+            own.started(self._value)
 
 
 class TaskInfo(anyio.TaskInfo):

@@ -1,8 +1,8 @@
 """AnyIO's test runner: fixtures and tests in one task of one loop.
 
-pytest calls one after the other and is not async, so the loop is driven by turns and stands
-still in between; `giambio.testing.runner` can do that. As all run in the same task, a scope or a
-task group of a fixture surrounds the test, and context variables that a fixture sets are seen.
+pytest calls one after the other and is not async, so `giambio.testing.runner` drives the loop by
+turns, and it stands still in between. As all run in the same task, a scope or a task group of a
+fixture surrounds the test, and the test sees context variables that a fixture sets.
 """
 
 from __future__ import annotations
@@ -75,5 +75,5 @@ class TestRunner(abc.TestRunner):
 
 
 def failure(text: str, place: bool) -> BaseException:
-    """What a test fails with that was cancelled."""
+    """Return the error of a test that was cancelled."""
     return RuntimeError(text)

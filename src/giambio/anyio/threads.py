@@ -1,8 +1,8 @@
-"""Threads: a function in a worker thread, and calls from any thread into a loop.
+"""Threads: functions in worker threads, and calls from any thread into a loop.
 
 A worker thread of AnyIO's is one of `giambio.to_thread`, and without a token it calls back as
-`giambio.from_thread` does. With a token any thread may call; an async function then runs as
-an attendant of the loop, in nobody's scopes, and ends with the loop. So it does without a token
+`giambio.from_thread` does. With a token any thread may call; an async function then runs as a
+system task of the loop, in no scope, and ends with the loop. The same holds without a token
 where the task may leave the thread to itself: it may not even wait for the thread any more.
 """
 
@@ -14,13 +14,15 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 from anyio._core._eventloop import claim_worker_thread, set_current_async_library
 
 import anyio
+import giambio
 from giambio.anyio.synchronization import CapacityLimiter
+from giambio.errors import RunFinishedError
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
 from giambio.runtime.loop import EventLoop, current_loop
@@ -28,14 +30,15 @@ from giambio.sync.limiter import CapacityLimiter as OwnLimiter
 
 __all__ = [
     "Token",
-    "call_async",
     "call_soon",
-    "call_sync",
     "current_token",
-    "here",
     "in_worker",
-    "own",
+    "own_limiter",
+    "run_async",
+    "run_sync",
 ]
+
+T = TypeVar("T")
 
 
 class Token:
@@ -73,22 +76,18 @@ def current_token() -> Token:
     return token
 
 
-class Here(threading.local):
-    """What this thread works for, if nobody may wait for it any more."""
-
-    token: Token | None = None
-
-
-here = Here()
+#: Its attribute `token` is the one of the loop that this worker thread works for, if the task
+#: need not wait for the thread.
+here = threading.local()
 
 
 def in_worker(
-    backend: Any, function: Callable[..., Any], args: tuple[Any, ...], abandonable: bool
-) -> Callable[[], Any]:
-    """What a worker thread is to call, so that AnyIO knows it for one."""
+    backend: Any, function: Callable[..., T], args: tuple[Any, ...], abandonable: bool
+) -> Callable[[], T]:
+    """Return the function that a worker thread calls, so that AnyIO knows it as one."""
     token = current_token()
 
-    def call() -> Any:
+    def call() -> T:
         set_current_async_library(None)  # in the thread's context no loop runs
         here.token = token if abandonable else None
         try:
@@ -102,44 +101,34 @@ def in_worker(
     return call
 
 
-def own(limiter: anyio.CapacityLimiter | None) -> OwnLimiter | None:
-    """The limiter of giambio's behind one of AnyIO's."""
-    if limiter is None or isinstance(limiter, CapacityLimiter):
-        return None if limiter is None else limiter.own
-    made_outside: Any = limiter  # of a loop; it makes ours when it is first needed
-    return own(made_outside._limiter)
+def own_limiter(limiter: Any) -> OwnLimiter | None:
+    """Return giambio's limiter behind one of AnyIO's."""
+    if isinstance(limiter, CapacityLimiter):
+        return limiter._own
+    # One that was made outside of a loop makes ours when it is needed.
+    return None if limiter is None else own_limiter(limiter._limiter)
 
 
-def call_sync(token: Token, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Call a function in a loop, from any other thread, and wait for what it returns.
-
-    Raises:
-        anyio.RunFinishedError: the loop has ended.
-        BaseException: what the function raised.
-    """
+def run_sync(func: Callable[..., Any], args: tuple[Any, ...], token: Any) -> Any:
+    """See `anyio.from_thread.run_sync`."""
 
     def call(future: Future[Any]) -> None:
         try:
-            future.set_result(function(*args))
+            future.set_result(func(*args))
         except BaseException as exc:
             future.set_exception(exc)
         finally:
             del future  # a failure keeps this frame, which is not to keep the failure
 
-    return outcome(token, call)
+    return run(partial(giambio.from_thread.run_sync, func, *args), call, token)
 
 
-def call_async(token: Token, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Run an async function in a loop, from any other thread, and wait for what it returns.
-
-    Raises:
-        anyio.RunFinishedError: the loop has ended.
-        BaseException: what the function raised; the cancellation if the loop ended before it.
-    """
+def run_async(func: Callable[..., Any], args: tuple[Any, ...], token: Any) -> Any:
+    """See `anyio.from_thread.run`; it is cancelled if the loop ends before it."""
 
     async def attend(future: Future[Any]) -> None:
         try:
-            future.set_result(await to_coroutine("from_thread.run()", function, args))
+            future.set_result(await to_coroutine("from_thread.run()", func, args))
         except GeneratorExit:  # the loop has broken down
             drop(future)
             raise
@@ -151,7 +140,28 @@ def call_async(token: Token, function: Callable[..., Any], args: tuple[Any, ...]
     def launch(future: Future[Any]) -> None:
         current_loop()._system_tasks.spawn(attend(future), copy_context())
 
-    return outcome(token, launch)
+    return run(partial(giambio.from_thread.run, func, *args), launch, token)
+
+
+def run(
+    without: Callable[[], Any], launch: Callable[[Future[Any]], None], token: Token | None
+) -> Any:
+    """Run a function in a loop, from any other thread, and wait for its result.
+
+    Parameters:
+        without: does it without a token.
+        launch: called in the loop of the token, has a future settled.
+        token: says which loop; by default that of the task that waits for this thread.
+
+    Raises:
+        anyio.RunFinishedError: the loop has ended.
+        BaseException: the function raised it.
+    """
+    token = token or getattr(here, "token", None)
+    try:
+        return without() if token is None else outcome(token, launch)
+    except RunFinishedError:
+        raise anyio.RunFinishedError from None
 
 
 def outcome(token: Token, launch: Callable[[Future[Any]], None]) -> Any:
@@ -175,10 +185,10 @@ def drop(future: Future[Any]) -> None:
         future.set_exception(anyio.RunFinishedError())
 
 
-def call_soon(token: Token, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def call_soon(func: Callable[..., Any], args: tuple[Any, ...], token: Any) -> None:
     """Have a function called in a loop, from any thread, without waiting for it.
 
     Raises:
         anyio.RunFinishedError: the loop has ended.
     """
-    token.loop()._hand_in(Handle(function, args, copy_context()))
+    token.loop()._hand_in(Handle(func, args, copy_context()))

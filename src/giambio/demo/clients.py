@@ -7,10 +7,10 @@ So there is a moment at which all of them are open.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import socket
 import sys
+from contextlib import ExitStack
 from time import perf_counter
 
 import giambio
@@ -67,18 +67,13 @@ class Clients:
     async def _open(self, number: int) -> None:
         """Connect, and exchange a payload: a handshake alone does not prove service."""
         try:
-            sock = giambio.wrap_socket(socket.socket())
+            with ExitStack() as undo:
+                sock = undo.enter_context(giambio.wrap_socket(socket.socket()))
+                sock.bind((self._sources[number % len(self._sources)], 0))
+                await sock.connect(self._server)
+                await self._exchange(number, 0, sock)
+                undo.pop_all()
         except OSError as exc:
-            self._note(exc)
-            return
-        try:
-            sock.bind((self._sources[number % len(self._sources)], 0))
-            await sock.connect(self._server)
-            await self._exchange(number, 0, sock)
-        except BaseException as exc:
-            sock.close()
-            if not isinstance(exc, OSError):
-                raise
             self._note(exc)
             return
         self._socks[number] = sock
@@ -126,35 +121,23 @@ def payload(number: int, turn: int) -> bytes:
     return seed + hashlib.shake_128(seed).digest(112)
 
 
-async def run_clients(control: tuple[str, int], server: tuple[str, int], count: int) -> None:
-    """Run the clients."""
-    line = giambio.wrap_socket(socket.socket())
-    with Control(line) as end:
-        await line.connect(control)
-        await Clients(end, server, count).run()
+async def run_clients(control: int, server: int, count: int) -> None:
+    """Run the clients, with the ports of the control connection and of the server."""
+    with await giambio.connect_tcp("127.0.0.1", control) as sock:
+        await Clients(Control(sock), ("127.0.0.1", server), count).run()
 
 
 def main() -> int:
-    """Run as a process of its own.
+    """Run as a process of its own: its arguments are two ports, a number, and a driver or "".
 
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog="python -m giambio.demo.clients")
-    parser.add_argument("--control", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--server", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--connections", type=int, required=True)
-    parser.add_argument("--driver")
-    options = parser.parse_args()
-    raise_descriptor_limit(options.connections)
+    *numbers, driver = sys.argv[1:]
+    control, server, connections = map(int, numbers)
+    raise_descriptor_limit(connections)
     try:
-        giambio.run(
-            run_clients,
-            ("127.0.0.1", options.control),
-            ("127.0.0.1", options.server),
-            options.connections,
-            driver=options.driver,
-        )
+        giambio.run(run_clients, control, server, connections, driver=driver or None)
     except (KeyboardInterrupt, giambio.BrokenResourceError):
         return 1  # the parent is gone, or was interrupted as well
     return 0

@@ -7,7 +7,6 @@ on Unix, but Windows cannot wait for one.
 from __future__ import annotations
 
 import json
-from types import TracebackType
 from typing import Any
 
 import giambio
@@ -16,24 +15,11 @@ __all__ = ["Control"]
 
 
 class Control:
-    """One end of the control connection: ``with Control(sock) as control: ...``"""
+    """One end of the control connection."""
 
     def __init__(self, sock: giambio.AsyncSocket) -> None:
-        self._sock = sock
-        self._received = b""
-        self._outgoing = b""
-        self._sending = False
-
-    def __enter__(self) -> Control:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._sock.close()
+        self._stream = giambio.BufferedStream(sock)
+        self._sending = giambio.Lock()
 
     async def send(self, **message: Any) -> None:
         """Send a message; several tasks may at once.
@@ -41,16 +27,8 @@ class Control:
         Raises:
             BrokenResourceError: the other process is gone.
         """
-        self._outgoing += json.dumps(message).encode() + b"\n"
-        if self._sending:
-            return  # the task that is sending now sends this as well
-        self._sending = True
-        try:
-            while self._outgoing:
-                data, self._outgoing = self._outgoing, b""
-                await self._sock.send_all(data)
-        finally:
-            self._sending = False
+        async with self._sending:
+            await self._stream.send_all(json.dumps(message).encode() + b"\n")
 
     async def receive(self) -> dict[str, Any]:
         """Receive the next message.
@@ -58,11 +36,8 @@ class Control:
         Raises:
             BrokenResourceError: the other process is gone.
         """
-        while b"\n" not in self._received:
-            data = await self._sock.receive()
-            if not data:
-                raise giambio.BrokenResourceError("the other process has ended")
-            self._received += data
-        line, _, self._received = self._received.partition(b"\n")
+        line = await self._stream.read_line()
+        if not line.endswith(b"\n"):
+            raise giambio.BrokenResourceError("the other process has ended")
         message: dict[str, Any] = json.loads(line)
         return message

@@ -1,9 +1,10 @@
-"""Many connections at once: the server's side, in this process.
+"""Many connections at once: the server's side, in one thread of this process.
 
-The clients are a process of their own (`clients`), because a demo that serves itself
-would show neither the capacity of one thread nor the cost of a connection. The two
-agree on each step, so the figures are exact: peak and memory are taken while all
-connections are open, and the rate excludes the time of opening them.
+The echo server is written as any server would be; the figures in the demo's last lines are those
+of its plain `receive` and `send_all`. The clients are a process of their own (`clients`),
+because a demo that serves itself would show neither the capacity of one thread nor the cost of a
+connection. The two agree on each step, so the figures are exact: peak and memory are taken while
+all connections are open, and the rate excludes the time of opening them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 import giambio
 from giambio.demo.control import Control
 from giambio.demo.progress import Progress
-from giambio.demo.server import EchoServer
 from giambio.demo.system import describe, memory_in_use, raise_descriptor_limit
 
 __all__ = ["Outcome", "hold_crowd"]
@@ -61,6 +60,47 @@ class Outcome:
             yield f"limit hit: {self.problem or 'none that was reported'}"
 
 
+class EchoServer:
+    """Echoes all received data, on each connection until its end.
+
+    `open` is the number of open connections, `peak` the most at any one time,
+    `problem` the error that kept it from accepting more.
+    """
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.peak = 0
+        self.problem: str | None = None
+
+    async def serve(self, task_status: giambio.TaskStatus) -> None:
+        """Report the port; then accept connections, until cancelled or the system has no more."""
+        listener = giambio.wrap_socket(socket.create_server(("127.0.0.1", 0), backlog=BACKLOG))
+        task_status.started(listener.getsockname()[1])
+        async with listener, giambio.TaskManager() as manager:
+            while True:
+                try:
+                    sock, address = await listener.accept()
+                except OSError as exc:
+                    self.problem = describe(exc, "the server")
+                    # Clients in the backlog learn that they will not be served.
+                    await listener.close()
+                    return
+                manager.start_soon(self.echo, sock, address)
+
+    async def echo(self, sock: giambio.AsyncSocket, address: Any) -> None:
+        """Serve one connection."""
+        self.open += 1
+        self.peak = max(self.peak, self.open)
+        try:
+            with sock:
+                while data := await sock.receive():
+                    await sock.send_all(data)
+        except giambio.BrokenResourceError:
+            pass  # this client is gone; the others are still served
+        finally:
+            self.open -= 1
+
+
 async def hold_crowd(connections: int, driver: str | None, output: TextIO) -> Outcome:
     """Serve a number of connections at once.
 
@@ -74,7 +114,7 @@ async def hold_crowd(connections: int, driver: str | None, output: TextIO) -> Ou
     raise_descriptor_limit(connections)
     try:
         async with giambio.TaskManager() as manager:
-            port = await manager.start(serve, server)
+            port = await manager.start(server.serve)
             await meet_clients(port, server, driver, outcome, output)
             manager.cancel("the clients are done")
     except OSError as exc:
@@ -82,13 +122,6 @@ async def hold_crowd(connections: int, driver: str | None, output: TextIO) -> Ou
     outcome.peak = server.peak
     outcome.problem = server.problem or outcome.problem
     return outcome
-
-
-async def serve(server: EchoServer, task_status: giambio.TaskStatus) -> None:
-    """Listen on a free port, report it, and serve."""
-    listener = giambio.wrap_socket(socket.create_server(("127.0.0.1", 0), backlog=BACKLOG))
-    task_status.started(listener.getsockname()[1])
-    await server.serve(listener)
 
 
 async def meet_clients(
@@ -99,71 +132,42 @@ async def meet_clients(
     Raises:
         OSError: the clients could not be started, or ended too early.
     """
-    gc.collect()
-    memory_before = memory_in_use()
-    listener = giambio.wrap_socket(socket.create_server(("127.0.0.1", 0)))
-    async with listener:
-        arguments = {
-            "--control": listener.getsockname()[1],
-            "--server": port,
-            "--connections": outcome.connections,
-        }
-        if driver is not None:
-            arguments["--driver"] = driver
-        with child_process("giambio.demo.clients", arguments) as child:
-            with await accept_control(listener, child) as control:
-                await follow(control, server, memory_before, outcome, output)
-            with giambio.move_on_after(SECONDS_TO_END):
-                while child.poll() is None:
-                    await giambio.sleep(0.01)
-
-
-@contextmanager
-def child_process(module: str, options: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module in a Python process like this one, which does not outlive the block.
-
-    It has a process group of its own: Ctrl-C reaches this process only, which then
-    terminates the other one.
-    """
-    command = [sys.executable, *[f"-W{option}" for option in sys.warnoptions], "-m", module]
-    for option, value in options.items():
-        command += [option, str(value)]
+    command = [sys.executable, *[f"-W{option}" for option in sys.warnoptions], "-m"]
+    # A process group of its own: Ctrl-C reaches this process only, which then ends the other.
     group: dict[str, Any] = {"process_group": 0}
     if sys.platform == "win32":
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **group) as child:
-        try:
-            yield child
-        finally:
-            if child.poll() is None:
-                child.terminate()
-                try:
-                    child.wait(SECONDS_TO_END)
-                except subprocess.TimeoutExpired:
-                    child.kill()
+    async with giambio.wrap_socket(socket.create_server(("127.0.0.1", 0))) as listener:
+        numbers = map(str, (listener.getsockname()[1], port, outcome.connections))
+        command += ["giambio.demo.clients", *numbers, driver or ""]
+        async with await giambio.open_process(
+            command, stdin=subprocess.DEVNULL, terminate_timeout=SECONDS_TO_END, **group
+        ) as child:
+            with await accept_control(listener, child) as sock:
+                await follow(Control(sock), server, outcome, output)
+            with giambio.move_on_after(SECONDS_TO_END):
+                await child.wait()
+            child.terminate()
 
 
-async def accept_control(listener: giambio.AsyncSocket, child: subprocess.Popen[bytes]) -> Control:
+async def accept_control(
+    listener: giambio.AsyncSocket, child: giambio.Process
+) -> giambio.AsyncSocket:
     """Wait for the clients to report.
 
     Raises:
         BrokenResourceError: they have ended instead.
     """
-    while child.poll() is None:
+    while child.returncode is None:
         with giambio.move_on_after(0.1):
-            sock, _ = await listener.accept()
-            return Control(sock)
+            return (await listener.accept())[0]
     raise giambio.BrokenResourceError(f"the clients ended with exit code {child.returncode}")
 
 
-async def follow(
-    control: Control,
-    server: EchoServer,
-    memory_before: int | None,
-    outcome: Outcome,
-    output: TextIO,
-) -> None:
+async def follow(control: Control, server: EchoServer, outcome: Outcome, output: TextIO) -> None:
     """Go through the steps, and measure at each."""
+    gc.collect()
+    memory_before = memory_in_use()  # no connection is accepted before the next `await`
     progress = Progress("open", outcome.connections, output)
     await until("opened", control, progress)
     outcome.threads = threading.active_count()

@@ -46,19 +46,16 @@ class Progress:
     def end(self, count: int) -> None:
         """End the phase, which may be early."""
         if self._bar:
-            self._draw(count)
-            self._stream.write("\n")
-            self._stream.flush()
+            self._draw(count, "\n")
         elif count != self._shown:
             self._write_line(count)
 
-    def _draw(self, count: int) -> None:
+    def _draw(self, count: int, end: str = "") -> None:
         filled = WIDTH * min(count, self._total) // self._total
         bar = "#" * filled + "." * (WIDTH - filled)
-        self._stream.write(f"\r  [{bar}] {count}/{self._total} {self._what}")
-        self._stream.flush()
+        text = f"\r  [{bar}] {count}/{self._total} {self._what}"
+        print(text, end=end, file=self._stream, flush=True)
 
     def _write_line(self, count: int) -> None:
         self._shown = count
-        self._stream.write(f"  {count}/{self._total} {self._what}\n")
-        self._stream.flush()
+        print(f"  {count}/{self._total} {self._what}", file=self._stream, flush=True)

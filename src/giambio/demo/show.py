@@ -46,14 +46,14 @@ def show(connections: int, driver: str | None = None) -> int:
 
 async def demo(connections: int, driver: str | None, output: TextIO) -> int:
     """Run the demo; return the exit code."""
-    output.write(f"{headline(driver)}\n\nThree servers, each a little slow, and two scrapers:\n")
+    print(
+        f"{headline(driver)}\n\nThree servers, each a little slow, and two scrapers:", file=output
+    )
     await show_scraper(output)
-    output.write(f"\n{connections} connections at once to an echo server in this process:\n")
-    output.flush()
+    heading = f"\n{connections} connections at once to an echo server in this process:"
+    print(heading, file=output, flush=True)
     outcome = await hold_crowd(connections, driver, output)
-    for line in outcome.lines():
-        output.write(f"{line}\n")
-    output.flush()
+    print(*outcome.lines(), sep="\n", file=output, flush=True)
     return 0 if outcome.succeeded() else 1
 
 

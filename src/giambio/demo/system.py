@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import sys
+from contextlib import suppress
 
 try:
     import resource
@@ -41,11 +42,9 @@ def raise_descriptor_limit(connections: int) -> None:
         return
     enough = hard == resource.RLIM_INFINITY or hard >= needed
     for limits in [(needed, hard if enough else needed), (hard, hard)]:
-        try:
+        with suppress(OSError, ValueError):  # not allowed to; take what there is
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        except (OSError, ValueError):
-            continue  # not allowed to; take what there is
-        return
+            return
 
 
 def describe(exc: OSError, side: str) -> str:

@@ -25,7 +25,7 @@ from giambio.files.file_state import FileState, closed_error
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net.wait_fd import wait_readable, wait_writable
 from giambio.threads.call import ThreadCall
-from giambio.threads.workers import submit_for_files
+from giambio.threads.workers import for_files
 
 __all__ = [
     "close_descriptor",
@@ -59,7 +59,7 @@ def in_worker(
         raise RuntimeError(
             f"{what} needs a worker thread{reason}, and this loop was made with threads=False"
         )
-    return ThreadCall(what, submit_for_files, function, args, copy_context(), None, abandonable)
+    return ThreadCall(what, for_files.submit, function, args, copy_context(), None, abandonable)
 
 
 # -- reading and writing ----------------------------------------------------------------

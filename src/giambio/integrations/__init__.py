@@ -1,1 +1,1 @@
-"""What other libraries need to feel at home in a giambio task; see docs/anyio.md."""
+"""Adapters for other libraries, so that they work in a giambio task; see docs/anyio.md."""

@@ -1,4 +1,4 @@
-"""What happens when a library is imported that giambio works with.
+"""The import hook for libraries that giambio works with.
 
 AnyIO looks for its backend under a name inside its own package, and some libraries have to be
 told that giambio exists. Importing giambio must import none of them. So it leaves one finder
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-__all__ = ["ADAPTERS", "ALIASES", "OFF", "install"]
+__all__ = ["ADAPTERS", "ALIASES", "OFF", "adapt", "install"]
 
 #: A module that does not exist, and the one to be found in its place.
 ALIASES = {"anyio._backends._giambio": "giambio.anyio"}
 
-#: A module, and the one whose `adapt` is called when it has been loaded.
+#: A module, and its adapter: a module with the name that is replaced in it (`SPOT`), and the
+#: function that makes the new object of the old one (`adapted`); see `adapt`.
 SPEAKS_OUR_PROTOCOL = {"sniffio": "giambio.integrations.sniffio"}
 ADAPTERS = {
     "httpcore._synchronization": "giambio.integrations.httpcore",
@@ -32,12 +33,12 @@ ADAPTERS = {
     "httpx2._transports.asgi": "giambio.integrations.httpx",
 }
 
-#: The environment variable that turns `ADAPTERS` off, but not what the libraries provide for.
+#: The environment variable that turns `ADAPTERS` off, but not `ALIASES` and sniffio.
 OFF = "GIAMBIO_NO_ADAPTERS"
 
 
 def install() -> None:
-    """Leave the finder with the import system, and adapt what is loaded already."""
+    """Leave the finder with the import system, and adapt modules that are loaded already."""
     if _finder in sys.meta_path:
         return
     # One of a giambio that was imported before and thrown away has had its time.
@@ -46,7 +47,26 @@ def install() -> None:
     for name in _finder.adapters:
         module = sys.modules.get(name)
         if module is not None:  # as it is where somebody forbids an import
-            _finder.adapt(module, False)
+            adapt(module, _imported(_finder.adapters[name]), False)
+
+
+def adapt(module: ModuleType, adapter: Any, just_loaded: bool) -> None:
+    """Replace an object in a module, and in those of its package that imported it by name.
+
+    Parameters:
+        module: the module of a library.
+        adapter: see `ADAPTERS`.
+        just_loaded: whether nobody has used the module yet.
+    """
+    old = getattr(module, adapter.SPOT, None)
+    if old is None:
+        return
+    new = adapter.adapted(old, just_loaded)
+    package = module.__name__.partition(".")[0]
+    for loaded, other in list(sys.modules.items()):
+        same_package = loaded == package or loaded.startswith(package + ".")
+        if same_package and getattr(other, adapter.SPOT, None) is old:
+            setattr(other, adapter.SPOT, new)
 
 
 class _Finder:
@@ -58,12 +78,14 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What the import system asks of each finder."""
+        """Called by the import system, for each finder."""
         if name not in ALIASES and name not in self.adapters:
             return None
-        spec = self._found_by_others(name, path, target)
+        others = (finder for finder in list(sys.meta_path) if finder is not self)
+        asked = (one.find_spec(name, path, target) for one in others if hasattr(one, "find_spec"))
+        spec = next(filter(None, asked), None)
         if spec is not None and name in self.adapters:
-            loader: Any = _Adapting(spec.loader, self)
+            loader: Any = _Adapting(spec.loader, self.adapters[name])
             spec.loader = loader
         if spec is None and name in ALIASES:
             from importlib.machinery import ModuleSpec
@@ -72,22 +94,9 @@ class _Finder:
             spec = ModuleSpec(name, alias)
         return spec
 
-    def _found_by_others(self, *asked: Any) -> ModuleSpec | None:
-        for finder in list(sys.meta_path):
-            if finder is not self and hasattr(finder, "find_spec"):
-                spec = finder.find_spec(*asked)
-                if spec is not None:
-                    return spec
-        return None
-
-    def adapt(self, module: ModuleType, just_loaded: bool) -> None:
-        """Hand a module to its adapter."""
-        adapter: Any = _imported(self.adapters[module.__name__])
-        adapter.adapt(module, just_loaded)
-
 
 class _Alias:
-    """Loads the other module, which from then on is known under both names."""
+    """Loads the other module, which then has both names."""
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to the import system, which throws that module away."""
@@ -99,16 +108,12 @@ class _Alias:
 class _Adapting:
     """The loader of a module, with a call of the adapter at the end."""
 
-    def __init__(self, loader: Any, finder: _Finder) -> None:
+    def __init__(self, loader: Any, adapter: str) -> None:
         self._loader = loader
-        self._finder = finder
+        self._adapter = adapter
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # `create_module` too
         return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        module: ModuleType | None = self._loader.create_module(spec)
-        return module
 
     def exec_module(self, module: ModuleType) -> None:
         # The module is to know its own loader, and nothing of this one.
@@ -116,7 +121,7 @@ class _Adapting:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        self._finder.adapt(module, True)
+        adapt(module, _imported(self._adapter), True)
 
 
 def _imported(name: str) -> ModuleType:

@@ -1,1 +1,1 @@
-"""A loop for code that runs in other threads."""
+"""Portals: a loop for code that runs in other threads."""

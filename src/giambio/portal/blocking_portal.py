@@ -1,8 +1,8 @@
-"""Portals: how threads that know nothing of a loop call into one.
+"""Portals: calls into a loop from threads that giambio knows nothing of.
 
-A portal stands in a running loop, and other threads call async functions
-through it. Each call is a task of the portal's `TaskManager`: no call outlives
-the portal. What a call raises is its caller's, and no business of the others.
+A portal belongs to a running loop, and other threads call async functions through it. Each call
+is a task of the portal's `TaskManager`, so no call outlives the portal. An exception in a call
+is raised in its caller, and does not disturb the other calls.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class BlockingPortal:
         42
     """
 
-    __slots__ = ("__weakref__", "_external", "_manager", "_open", "_stopped", "loop")
+    __slots__ = ("__weakref__", "_external", "_loop", "_manager", "_open", "_stopped")
 
     def __init__(self) -> None:
         self._manager = TaskManager()
         # It is open to threads of which the loop knows nothing.
         self._external = external_wakeups()
-        self.loop: EventLoop | None = None
+        self._loop: EventLoop | None = None
         self._open = False
         self._stopped = Event()
 
@@ -76,7 +76,7 @@ class BlockingPortal:
 
     async def __aenter__(self) -> Self:
         await self._manager.__aenter__()
-        self.loop = self._manager.loop
+        self._loop = self._manager.loop
         self._external.__enter__()
         self._open = True
         return self
@@ -132,9 +132,9 @@ class BlockingPortal:
             ...         await giambio.to_thread(portal.call, portal.stop)
             >>> giambio.run(main)
         """
-        self.stop_now(cancel_remaining)
+        self._stop_now(cancel_remaining)
 
-    def stop_now(self, cancel_remaining: bool) -> None:
+    def _stop_now(self, cancel_remaining: bool) -> None:
         """See `stop`."""
         self._close()
         if cancel_remaining:
@@ -143,7 +143,7 @@ class BlockingPortal:
     # -- from other threads ----------------------------------------------------------------
 
     def call(self, function: Callable[[*Ts], Any], *args: Unpack[Ts]) -> Any:
-        """Run an async function in the loop, and wait for what it returns.
+        """Run an async function in the loop, and wait for its result.
 
         Parameters:
             function: an async function, or an ordinary one that does not block. It
@@ -151,10 +151,10 @@ class BlockingPortal:
             args: its arguments.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             TaskCancelled: it was cancelled, for instance because the portal was left
                 by an exception.
             RunFinishedError: the portal was left or stopped.
@@ -186,7 +186,7 @@ class BlockingPortal:
             args: its arguments.
 
         Returns:
-            A `concurrent.futures.Future` of what comes of it, an error too.
+            A `concurrent.futures.Future` of the outcome, an error too.
             Cancelling it cancels the task.
 
         Raises:
@@ -216,11 +216,11 @@ class BlockingPortal:
             args: its other arguments.
 
         Returns:
-            A `concurrent.futures.Future` of what comes of it, and what was given to
+            A `concurrent.futures.Future` of the outcome, and the argument of
             ``started``.
 
         Raises:
-            BaseException: what it raised before it called ``started``.
+            BaseException: the function raised it before it called ``started``.
             RuntimeError: it ended without calling ``started``; or see `call`.
             TaskCancelled, RunFinishedError: see `call`.
 
@@ -259,7 +259,7 @@ class BlockingPortal:
             A synchronous context manager, which waits for both.
 
         Raises:
-            BaseException: on entering and on leaving, what that raised in the loop.
+            BaseException: on entering and on leaving, that raised it in the loop.
             TaskCancelled, RunFinishedError, RuntimeError: on entering, see `call`.
 
         Example:
@@ -277,24 +277,24 @@ class BlockingPortal:
         return Wrapped(self, manager)
 
     def __repr__(self) -> str:
-        if self.loop is None:
+        if self._loop is None:
             return "<giambio.BlockingPortal not entered>"
         return f"<giambio.BlockingPortal {'open' if self._open else 'stopped'}>"
 
     # -- inside ----------------------------------------------------------------------------
 
     def _check_thread(self, name: str) -> None:
-        if self.loop is not None and current.get() is self.loop:
+        if self._loop is not None and current.get() is self._loop:
             raise RuntimeError(
                 f"BlockingPortal.{name}() was called in the thread of the loop itself, which "
                 "would wait for itself for ever; in a task, await what you need"
             )
 
     def _start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
-        """Run a call as a task; what comes of it is the future's."""
+        """Run a call as a task; the future gets the outcome."""
         from concurrent.futures import Future
 
-        if self.loop is None:
+        if self._loop is None:
             raise RuntimeError(
                 "this BlockingPortal was not entered yet; call through it inside of "
                 "`async with BlockingPortal() as portal:`"
@@ -303,15 +303,14 @@ class BlockingPortal:
             raise RunFinishedError("this BlockingPortal takes no calls any more: it was stopped")
         future: Future[Any] = Future()
         running: list[Future[Any]] = []
-        failures: list[BaseException] = []
 
         def ended(task: Future[Any]) -> None:
             running.clear()  # or the two futures would hold each other
             if not future.set_running_or_notify_cancel():
                 return
-            problem = failures.pop() if failures else task.exception()
+            returned, problem = (None, task.exception()) if task.exception() else task.result()
             if problem is None:
-                future.set_result(task.result())
+                future.set_result(returned)
             else:
                 future.set_exception(problem)
 
@@ -320,31 +319,29 @@ class BlockingPortal:
                 for task in running:
                     task.cancel()
 
-        running.append(self._manager.spawn_threadsafe(call, function, args, failures))
+        running.append(self._manager.spawn_threadsafe(call, function, args))
         future.add_done_callback(settled)
         running[0].add_done_callback(ended)
         return future
 
 
 async def call(
-    function: Callable[..., Any], args: tuple[Any, ...], failures: list[BaseException]
-) -> Any:
-    """Run a call; what it raises is put aside, for it is its caller's and not the portal's."""
+    function: Callable[..., Any], args: tuple[Any, ...]
+) -> tuple[Any, BaseException | None]:
+    """Run a call; an exception is a result, for it is its caller's and not the portal's."""
     try:
         returned = function(*args)
-        return await returned if is_awaitable(returned) else returned
+        return await returned if is_awaitable(returned) else returned, None
     except GeneratorExit:
         raise
     except BaseException as exc:
         if is_cancellation(exc) and current_task().has_pending_cancellation():
             raise
-        failures.append(user_part(exc))
-    finally:
-        del failures  # a failed frame holds this one by its `f_back`, from 3.12 on
+        return None, user_part(exc)
 
 
 class Status:
-    """What `BlockingPortal.start_task` gives to a function, to report with."""
+    """The `task_status` of a function that `BlockingPortal.start_task` runs."""
 
     def __init__(self) -> None:
         from concurrent.futures import Future
@@ -378,8 +375,8 @@ class Wrapped(AbstractContextManager[T, bool | None]):
     ) -> None:
         self._portal = portal
         self._manager = manager
-        self._leave: Wait | None = None
-        self._held: Future[bool | None] | None = None
+        self._leave: Any = None
+        self._held: Any = None
 
     def __enter__(self) -> T:
         self._held, value = self._portal.start_task(self._hold)
@@ -391,12 +388,13 @@ class Wrapped(AbstractContextManager[T, bool | None]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        loop, leave, held = self._portal.loop, self._leave, self._held
-        if loop is None or leave is None or held is None:
+        if self._held is None:
             raise RuntimeError("this context manager is left, but was not entered")
-        if not held.done():
-            loop.call_soon_threadsafe(leave.wake, (exc_type, exc, traceback))
-        return held.result()
+        if not self._held.done():
+            loop: Any = self._portal._loop
+            loop.call_soon_threadsafe(self._leave.wake, (exc_type, exc, traceback))
+        left: bool | None = self._held.result()
+        return left
 
     async def _hold(self, *, task_status: Status) -> bool | None:
         """Enter, wait in the block, and leave, all in one task."""

@@ -1,4 +1,4 @@
-"""A loop in a thread of its own, for programs that have none."""
+"""A loop in a thread of its own, for programs that run none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["start_blocking_portal"]
 def start_blocking_portal(
     loop: EventLoop | None = None,
 ) -> AbstractContextManager[BlockingPortal, None]:
-    """Run a loop in a thread, for a program that has none: ``with start_blocking_portal() ...``
+    """Run a loop in a thread, for a program that runs none: ``with start_blocking_portal() ...``
 
     Parameters:
         loop: the loop to run; a new one by default.
@@ -27,12 +27,12 @@ def start_blocking_portal(
         are under way, or cancels them if an exception leaves it, and ends the loop.
 
     Raises:
-        TypeError: `loop` is no `EventLoop`.
-        BaseException: on leaving, what ended the loop, if something did; on
-            entering, what kept it from starting.
+        TypeError: `loop` is not an `EventLoop`.
+        BaseException: on entering, the failure that kept the loop from starting; on
+            leaving, the failure that ended it.
 
     The thread never keeps the interpreter from exiting. Ctrl-C while the block is
-    being left cancels what it waits for.
+    being left cancels the calls that it waits for.
 
     Example:
         >>> import giambio
@@ -44,27 +44,37 @@ def start_blocking_portal(
     """
     if loop is not None and not isinstance(loop, EventLoop):
         raise TypeError(f"start_blocking_portal() needs a giambio.EventLoop, not {loop!r}")
-    return PortalInThread(loop)
+    return LoopThread(loop)
 
 
-class PortalInThread(AbstractContextManager[BlockingPortal, None]):
-    """See `start_blocking_portal`. A class, because a generator would be closed when the
-    interpreter exits, and wait for a thread that runs no more."""
+class LoopThread(threading.Thread):
+    """A thread that runs a loop with a portal in it, as a context manager.
+
+    It is no generator: that would be closed when the interpreter exits, and wait for a thread
+    that runs no more.
+    """
 
     def __init__(self, loop: EventLoop | None) -> None:
-        self._thread = LoopThread(loop)
+        super().__init__(name="giambio-portal", daemon=True)
+        self._loop = loop
+        self._wanted = True
+        self._portal = BlockingPortal()
+        self._opened = threading.Event()
+        # Not `join`: before Python 3.13, one that Ctrl-C interrupts takes the thread for ended.
+        self._ended = threading.Event()
+        # The failure that ended the loop.
+        self._failure: BaseException | None = None
 
     def __enter__(self) -> BlockingPortal:
-        thread = self._thread
-        thread.start()
+        self.start()
         try:
-            thread.opened.wait()
-            if thread.failure is not None:
-                raise thread.failure
+            self._opened.wait()
+            if self._failure is not None:
+                raise self._failure
         except BaseException:
-            thread.stop(cancel_remaining=True)
+            self._end(cancel_remaining=True)
             raise
-        return thread.portal
+        return self._portal
 
     def __exit__(
         self,
@@ -72,26 +82,10 @@ class PortalInThread(AbstractContextManager[BlockingPortal, None]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        thread = self._thread
-        thread.stop(cancel_remaining=exc is not None)
-        # What ended the loop comes before what followed from it, but not before Ctrl-C.
-        if thread.failure is not None and (exc is None or isinstance(exc, Exception)):
-            raise thread.failure
-
-
-class LoopThread(threading.Thread):
-    """A thread that runs a loop with a portal in it."""
-
-    def __init__(self, loop: EventLoop | None) -> None:
-        super().__init__(name="giambio-portal", daemon=True)
-        self._loop = loop
-        self._wanted = True
-        self.portal = BlockingPortal()
-        self.opened = threading.Event()
-        # Not `join`: before Python 3.13, one that Ctrl-C interrupts takes the thread for ended.
-        self._ended = threading.Event()
-        # What ended the loop, if it was not we.
-        self.failure: BaseException | None = None
+        self._end(cancel_remaining=exc is not None)
+        # The failure of the loop comes before its consequences, but not before Ctrl-C.
+        if self._failure is not None and (exc is None or isinstance(exc, Exception)):
+            raise self._failure
 
     def run(self) -> None:
         """See `threading.Thread.run`."""
@@ -101,19 +95,19 @@ class LoopThread(threading.Thread):
             else:
                 self._loop.start(self._serve)
         except BaseException as exc:
-            self.failure = user_part(exc)
+            self._failure = user_part(exc)
         finally:
-            self.opened.set()
+            self._opened.set()
             self._ended.set()
 
     async def _serve(self) -> None:
-        async with self.portal:
-            self.opened.set()
+        async with self._portal:
+            self._opened.set()
             if self._wanted:
-                await self.portal.sleep_until_stopped()
+                await self._portal.sleep_until_stopped()
 
-    def stop(self, cancel_remaining: bool = False) -> None:
-        """Have the loop end, and wait for that; who interrupts us waits for no call."""
+    def _end(self, cancel_remaining: bool) -> None:
+        """Have the loop end, and wait for that; an interruption cancels the calls."""
         try:
             self._ask_to_stop(cancel_remaining)
             self._ended.wait()
@@ -124,9 +118,9 @@ class LoopThread(threading.Thread):
 
     def _ask_to_stop(self, cancel_remaining: bool) -> None:
         self._wanted = False
-        loop = self.portal.loop
+        loop = self._portal._loop
         if loop is not None:
             with suppress(RunFinishedError):  # it has ended
-                handle = loop.call_soon_threadsafe(self.portal.stop_now, cancel_remaining)
+                handle = loop.call_soon_threadsafe(self._portal._stop_now, cancel_remaining)
                 if loop._driver is None:
                     handle.cancel()

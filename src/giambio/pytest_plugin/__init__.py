@@ -2,8 +2,8 @@
 
 pytest loads it wherever giambio is installed, so it is off until it is asked for: by
 ``@pytest.mark.giambio``, or by ``giambio_mode = auto`` in the project's configuration. It then
-takes what no other plugin claims. What it needs of giambio is imported when the first such test
-runs.
+takes the async tests that no other plugin claims. giambio itself is imported when the first such
+test runs.
 
 An async test is handed to pytest as an ordinary function that drives a loop. That loop (see
 `giambio.testing.runner`) is made for the test's first async fixture, and ends after the last.
@@ -67,7 +67,7 @@ called: list[pytest.Function] = []
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Before others see a test that is ours, make it look ordinary."""
+    """Make a test of ours look ordinary before other plugins see it."""
     collected = yield
     for item in collected if isinstance(collected, list) else [collected]:
         if is_ours(item):
@@ -103,7 +103,7 @@ def make_ordinary(item: pytest.Function) -> None:
             return function(*args, **keywords)
         item = called[-1]
         test = partial(function, *args, **keywords)
-        return runner_of(item).run_test(item.name, test, timeout_of(item))
+        return runner_of(item).run(item.name, test, timeout_of(item), is_test=True)
 
     setattr(ordinary, ORIGINAL, function)
     if hasattr(function, "__self__"):
@@ -112,7 +112,7 @@ def make_ordinary(item: pytest.Function) -> None:
 
 
 def runner_of(item: pytest.Function) -> Runner:
-    """The loop of a test and its fixtures."""
+    """Return the loop of a test and its fixtures; it is made when it is first needed."""
     runner = item.stash.get(RUNNER, None)
     if runner is None:
         from giambio.testing.runner import Runner
@@ -144,7 +144,7 @@ def close_runner(item: pytest.Function) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Tell the seed of a test that failed."""
+    """Report the seed of a test that failed."""
     report = yield
     if report.failed and SEED in item.stash:
         again = f"random schedule; run it again with {item.stash[SEED]}"
@@ -171,59 +171,55 @@ def pytest_fixture_setup(
         fixturedef.func = function  # type: ignore[misc]
 
 
-def refusal(item: pytest.Function, request: pytest.FixtureRequest) -> str | None:
-    """Why an async fixture cannot be set up, if so."""
+def check_usable(item: pytest.Function, request: pytest.FixtureRequest) -> None:
+    """Fail the test if an async fixture cannot be set up.
+
+    The fixture calls it, and not its set-up: pytest keeps the outcome of a call only.
+    """
+    __tracebackhide__ = True
     name = request.fixturename
     if not is_async_test(item):
-        return (
+        raise failure(
             f"{item.name} uses the async fixture {name!r}, but is an ordinary function: "
             f"write `async def {item.originalname}`"
         )
     if request.scope != "function":
-        return (
+        raise failure(
             f"the async fixture {name!r} has the scope {request.scope!r}, but each test runs in "
-            "a giambio loop of its own: leave its scope at 'function'; what is to live longer "
-            "must be an ordinary fixture"
+            "a giambio loop of its own: leave its scope at 'function'; a fixture that is to "
+            "live longer must be an ordinary one"
         )
     runner = item.stash.get(RUNNER, None)
     if runner is not None and runner.job is not None:
-        return (
+        raise failure(
             f"the async fixture {name!r} was asked for while {runner.job.what} runs: "
             "request.getfixturevalue() cannot wait there; name the fixture as an argument"
         )
-    return None
 
 
 def bound(function: Any, instance: object) -> Any:
-    """A fixture that is a method belongs to the object on which the test is called."""
+    """Return the function of a fixture; a method is bound to the object of the test."""
     if inspect.ismethod(function) and type(function.__self__) is type(instance):
         return function.__func__.__get__(instance)
     return function
 
 
 def ordinary_fixture(function: Any, request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """The function that does for pytest what an async fixture says."""
+    """Return an ordinary function that runs an async fixture for pytest."""
     item = request._pyfuncitem
-    problem = refusal(item, request)
-    if problem is not None:
-
-        def refused(**arguments: Any) -> None:
-            # Not any earlier: pytest keeps what becomes of a fixture only once it is called.
-            raise failure(problem)
-
-        return refused
-
     what = f"the fixture {request.fixturename!r} of {item.name}"
     if inspect.iscoroutinefunction(function):
 
         def ordinary(**arguments: Any) -> Any:
             __tracebackhide__ = True
+            check_usable(item, request)
             return runner_of(item).run(what, partial(function, **arguments), timeout_of(item))
 
         return ordinary
 
     def ordinary_generator(**arguments: Any) -> Generator[Any, None, None]:
         __tracebackhide__ = True
+        check_usable(item, request)
         runner = runner_of(item)
         generator = function(**arguments)
         yield runner.run(what, partial(first, generator, what), timeout_of(item))
@@ -238,7 +234,7 @@ def ordinary_fixture(function: Any, request: pytest.FixtureRequest) -> Callable[
 
 
 async def first(generator: AsyncIterator[Any], what: str) -> Any:
-    """What an async generator yields."""
+    """Return the value that an async generator yields."""
     __tracebackhide__ = True
     try:
         return await anext(generator)
@@ -272,7 +268,7 @@ def virtual_clock(request: pytest.FixtureRequest) -> VirtualClock:
 
 @pytest.fixture
 async def task_manager() -> AsyncIterator[TaskManager]:
-    """A giambio.TaskManager around the test; what runs in it at the end is cancelled."""
+    """A giambio.TaskManager around the test; tasks that run at the end are cancelled."""
     from giambio.tasks.manager import TaskManager
 
     async with TaskManager() as manager:

@@ -1,4 +1,4 @@
-"""Whose is an async test? Several plugins may be there, and each has its own loop.
+"""The owner of an async test: several plugins may be installed, and each has its own loop.
 
 A mark decides; without one a test is giambio's if the project says so (``giambio_mode = auto``)
 and the test uses no fixture by which another plugin knows its tests.
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 MARK = "giambio"
-#: Others that run async tests: their marks, their settings for running all of them, and
+#: Other plugins that run async tests: their marks, their settings for running all of them, and
 #: fixtures by which they know a test that is theirs.
 OTHERS = ("anyio", "asyncio", "trio")
 OTHER_MODES = {"anyio_mode": "auto", "asyncio_mode": "auto", "trio_mode": True}
@@ -37,7 +37,7 @@ OTHER_FIXTURES = {
     "mock_clock": "pytest_trio",
     "nursery": "pytest_trio",
 }
-#: What a fixture has that was made with the decorator of another plugin.
+#: Attributes of fixtures that were made with the decorator of another plugin.
 OTHER_DECORATORS = ("_force_asyncio_fixture", "_force_trio_fixture")
 
 #: The attribute of an ordinary function that stands for an async test.
@@ -45,7 +45,7 @@ ORIGINAL = "_giambio_original"
 
 
 def is_ours(item: object) -> bool:
-    """Tell whether giambio runs a test: it is async, and nobody else's."""
+    """Whether giambio runs a test: it is async, and no other plugin's."""
     if not isinstance(item, pytest.Function) or not is_async_test(item):
         return False
     for mark in item.iter_markers():  # the closest first
@@ -55,7 +55,7 @@ def is_ours(item: object) -> bool:
 
 
 def is_unclaimed(item: pytest.Function) -> bool:
-    """Tell whether a test that has no mark is ours."""
+    """Whether a test that has no mark is ours."""
     if item.config.getini("giambio_mode") != "auto":
         return False
     available = item._fixtureinfo.name2fixturedefs
@@ -67,7 +67,7 @@ def is_unclaimed(item: pytest.Function) -> bool:
 
 
 def is_async_test(item: pytest.Function) -> bool:
-    """Tell whether a test function is async, also one that Hypothesis calls."""
+    """Whether a test function is async, also one that Hypothesis calls."""
     if isinstance(item, TestCaseFunction):  # unittest runs its own
         return False
     holder, name = place_of(item)
@@ -76,18 +76,18 @@ def is_async_test(item: pytest.Function) -> bool:
 
 
 def place_of(item: pytest.Function) -> tuple[Any, str]:
-    """Where the test function stands: the object and the attribute."""
+    """Return the object and the attribute that hold the test function."""
     handle = getattr(item.obj, "hypothesis", None)
     return (item, "obj") if handle is None else (handle, "inner_test")
 
 
 def is_async(function: Any) -> bool:
-    """Tell whether a fixture's function is async."""
+    """Whether the function of a fixture is async."""
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def takes_fixture(function: Any, request: pytest.FixtureRequest) -> bool:
-    """Tell whether an async fixture is ours, or ours to refuse."""
+    """Whether an async fixture is ours, or ours to refuse."""
     marked = getattr(function, "__func__", function)
     if any(getattr(marked, name, False) for name in OTHER_DECORATORS):
         return False

@@ -1,4 +1,4 @@
-"""What the project, the command line and the marks say about async tests."""
+"""Settings for async tests: of the project, on the command line, and in marks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ __all__ = [
     "pytest_report_header",
     "timeout_of",
 ]
-
-#: What `@pytest.mark.giambio(...)` takes.
-OPTIONS = ("driver", "seed", "strict", "timeout")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,7 +70,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def setting(config: pytest.Config, name: str) -> Any:
-    """A setting of another plugin, on the command line or in the configuration."""
+    """Return a setting of another plugin, from the command line or the configuration."""
     try:
         return config.getoption(name, None) or config.getini(name)
     except ValueError:
@@ -81,7 +78,7 @@ def setting(config: pytest.Config, name: str) -> Any:
 
 
 def seed_or_none(text: str | int | None) -> int | None:
-    """The number that ``--giambio-seed`` means."""
+    """Return the number that ``--giambio-seed`` means."""
     if text == "random":
         return int.from_bytes(os.urandom(4), "little")
     try:
@@ -93,7 +90,7 @@ def seed_or_none(text: str | int | None) -> int | None:
 
 
 def timeout_or_none(what: str, value: Any) -> float | None:
-    """A number of seconds, however it was written; None for no limit."""
+    """Return a number of seconds, however it was written; None for no limit."""
     if value in (None, ""):
         return None
     try:
@@ -111,7 +108,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def options_of(item: pytest.Function) -> dict[str, Any]:
-    """What the configuration, the command line and the test's marks say; the closest counts."""
+    """Return the options of a test's loop, and its timeout: a mark precedes the settings."""
     config = item.config
     options = {
         "driver": config.getoption("giambio_driver"),
@@ -120,10 +117,10 @@ def options_of(item: pytest.Function) -> dict[str, Any]:
         "timeout": config.getini("giambio_timeout"),
     }
     for mark in reversed(list(item.iter_markers(MARK))):
-        unknown = ", ".join([*map(repr, mark.args), *sorted(mark.kwargs.keys() - OPTIONS)])
+        unknown = ", ".join([*map(repr, mark.args), *sorted(mark.kwargs.keys() - options)])
         if unknown:
             raise failure(
-                f"@pytest.mark.giambio takes {', '.join(f'{name}=' for name in OPTIONS)} "
+                f"@pytest.mark.giambio takes {', '.join(f'{name}=' for name in options)} "
                 f"and nothing else; it got {unknown}"
             )
         options.update(mark.kwargs)
@@ -131,7 +128,7 @@ def options_of(item: pytest.Function) -> dict[str, Any]:
 
 
 def timeout_of(item: pytest.Function) -> float | None:
-    """How long the test, and each of its fixtures, may take."""
+    """Return the seconds that the test, and each of its fixtures, may take."""
     try:
         return timeout_or_none("timeout=", options_of(item)["timeout"])
     except pytest.UsageError as exc:
@@ -139,7 +136,7 @@ def timeout_of(item: pytest.Function) -> float | None:
 
 
 def failure(text: str, where: bool = False) -> BaseException:
-    """The exception that fails a test; code under test does not catch it by accident.
+    """Return the exception that fails a test; code under test does not catch it by accident.
 
     Parameters:
         text: the reason.

@@ -1,7 +1,7 @@
-"""What tests of programs on giambio need: time that jumps, chance that can be repeated.
+"""Tools for tests of programs on giambio: a virtual clock, random schedules, assertions.
 
-Import it by name, `import giambio` leaves it out. The pytest plugin that comes with giambio
-(`giambio.pytest_plugin`) runs async tests, and gives them some of this as fixtures.
+Import it by name; `import giambio` leaves it out. The pytest plugin that comes with giambio
+(`giambio.pytest_plugin`) runs async tests, and offers some of this as fixtures.
 """
 
 from giambio.testing.all_tasks_blocked import wait_all_tasks_blocked
@@ -19,3 +19,7 @@ __all__ = [
     "swallowed_cancellations",
     "wait_all_tasks_blocked",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

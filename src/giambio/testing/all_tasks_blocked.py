@@ -1,7 +1,7 @@
-"""QueuedOperation until nothing happens: what a test can do instead of sleeping and hoping.
+"""`wait_all_tasks_blocked`: a test waits until nothing happens, instead of sleeping and hoping.
 
 The kernel knows when its run queue is empty and the driver has nothing to report. So a test
-need not guess how long the others take to get where they wait.
+need not guess how long the other tasks take to get where they wait.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["wait_all_tasks_blocked"]
 
 
 class Told:
-    """What the kernel tells that nothing happens."""
+    """The waiter that the kernel tells that nothing happens."""
 
     __slots__ = ("_wait",)
 
@@ -40,7 +40,7 @@ async def wait_all_tasks_blocked(cushion: float = 0.0) -> None:
     wait anew. A virtual clock does not jump while a task waits here.
 
     Raises:
-        TypeError: `cushion` is no number.
+        TypeError: `cushion` is not a number.
         ValueError: it is negative or infinite.
         RuntimeError: no task runs in this thread.
         CancelledError: the task is in a cancelled scope.

@@ -1,9 +1,9 @@
-"""Does a piece of code let itself be cancelled, and does it let others run?
+"""Assertions about checkpoints: that a block has one, or that it has none.
 
 A checkpoint of giambio looks for a cancellation, and costs the task some of its budget; it
-gives way only when it has to wait or the budget is used up. So it is not enough to count how
-often a task gave way. What is watched instead is the budget, between two steps of the task,
-and at the end of a step the operation in which it left.
+yields control only when it has to wait or the budget is used up. So counting how often a task
+yielded is not enough. The observer watches the budget instead, between two steps of the task,
+and at the end of a step the operation in which the task left.
 """
 
 from __future__ import annotations
@@ -23,23 +23,20 @@ __all__ = ["assert_checkpoints", "assert_no_checkpoints"]
 
 
 class Observer(Hook):
-    """Watches what one task does while it is in a block."""
+    """Watches one task while it is in a block."""
 
     def __init__(self) -> None:
         self._kernel: Kernel = current_kernel()
         self._task: Any = current_task()
         self._budget = self._kernel._budget
         #: Whether the task left, for whatever reason.
-        self.gave_way = False
+        self.yielded = False
         #: Whether an operation looked for a cancellation and cost budget.
         self.passed_checkpoint = False
-
-    def begin(self) -> None:
-        """The block begins."""
         self._kernel.add_hook(self)
 
     def end(self) -> None:
-        """The block ends; then the two attributes are right."""
+        """End watching; then the two attributes are right."""
         self._kernel.remove_hook(self)
         if self._spent() > 0:
             self.passed_checkpoint = True
@@ -50,15 +47,15 @@ class Observer(Hook):
             self._budget = self._kernel._budget
 
     def after_step(self, task: Any) -> None:
-        """See `Hook.after_step`: find out in what the task has left."""
+        """See `Hook.after_step`: find out in which operation the task has left."""
         if task is not self._task:
             return
-        self.gave_way = True
+        self.yielded = True
         if task._parked is not None:
             self.passed_checkpoint = True
             return
         operation = innermost(task._coro)
-        # One that gives way without looking does not count, also not what it cost.
+        # One that yields without looking does not count, nor does its cost.
         looks = isinstance(operation, Operation) and not operation.shielded
         cost = getattr(operation, "state", None) == constants.TRIED
         if looks or self._spent() > cost:
@@ -68,10 +65,45 @@ class Observer(Hook):
         return self._budget - self._kernel._budget
 
 
-class assert_checkpoints:
+class Block:
+    """A block in which a task is watched."""
+
+    __slots__ = ("_observer",)
+
+    def __init__(self) -> None:
+        self._observer: Observer | None = None
+
+    def __enter__(self) -> None:
+        if self._observer is not None:
+            name = type(self).__name__
+            raise RuntimeError(f"{name}() was entered already; make a new one for each block")
+        self._observer = Observer()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        __tracebackhide__ = True
+        observer = self._observer
+        if observer is None:
+            raise RuntimeError(f"{type(self).__name__}() is left, but was not entered")
+        observer.end()
+        problem = self._problem(observer, exc)
+        if problem is not None:
+            raise AssertionError(problem)
+
+    def _problem(self, observer: Observer, exc: BaseException | None) -> str | None:
+        """Return the reason why the assertion fails; None if it holds."""
+        raise NotImplementedError
+
+
+@final
+class assert_checkpoints(Block):
     """A block that must contain a checkpoint: ``with assert_checkpoints(): ...``
 
-    It need not give way. An operation that looks for a cancellation and counts against the
+    It need not yield control. An operation that looks for a cancellation and counts against the
     task's budget is enough, and that is what every operation of giambio does but a few:
     ``cancel_shielded_checkpoint()`` does not look, ``checkpoint_if_cancelled()`` does not
     count, and entering or leaving a `TaskManager` without tasks does neither.
@@ -81,7 +113,7 @@ class assert_checkpoints:
         AssertionError: on leaving: there was no checkpoint. A block that ends with an
             exception need not have had one.
 
-    Not a checkpoint itself. What other tasks do meanwhile does not count.
+    Not a checkpoint itself. Other tasks do not count.
 
     Example:
         >>> import giambio
@@ -93,34 +125,22 @@ class assert_checkpoints:
         ...         pass
         >>> giambio.run(main)
         Traceback (most recent call last):
-        AssertionError: no checkpoint in the block: nothing in it can be cancelled or gives way
+        AssertionError: no checkpoint in the block: nothing in it can be cancelled or yields control
     """
 
-    __slots__ = ("_watch",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._watch: Observer | None = None
-
-    def __enter__(self) -> None:
-        self._watch = entered(self._watch, "assert_checkpoints()")
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        __tracebackhide__ = True
-        watch = left(self._watch, "assert_checkpoints()")
-        if exc is None and not watch.passed_checkpoint:
-            raise AssertionError(
-                "no checkpoint in the block: it gave way, but did not look for a cancellation"
-                if watch.gave_way
-                else "no checkpoint in the block: nothing in it can be cancelled or gives way"
-            )
+    def _problem(self, observer: Observer, exc: BaseException | None) -> str | None:
+        if exc is not None or observer.passed_checkpoint:
+            return None
+        missing = "nothing in it can be cancelled or yields control"
+        if observer.yielded:
+            missing = "it yielded control, but did not look for a cancellation"
+        return f"no checkpoint in the block: {missing}"
 
 
-class assert_no_checkpoints:
+@final
+class assert_no_checkpoints(Block):
     """A block that must not contain a checkpoint: ``with assert_no_checkpoints(): ...``
 
     Code between two checkpoints is not interrupted: no other task runs meanwhile, and no
@@ -128,10 +148,10 @@ class assert_no_checkpoints:
 
     Raises:
         RuntimeError: on entering: no task runs in this thread.
-        AssertionError: on leaving: there was a checkpoint, or the task gave way.
+        AssertionError: on leaving: there was a checkpoint, or the task yielded control.
 
     Not a checkpoint itself. `checkpoint_if_cancelled` passes unnoticed, because it neither
-    gives way nor counts against the budget.
+    yields control nor counts against the budget.
 
     Example:
         >>> import giambio
@@ -143,55 +163,14 @@ class assert_no_checkpoints:
         ...         await giambio.sleep(0)
         >>> giambio.run(main)
         Traceback (most recent call last):
-        AssertionError: a checkpoint in the block: it gave way, so others could run
+        AssertionError: a checkpoint in the block: it yielded control, so others could run
     """
 
-    __slots__ = ("_watch",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._watch: Observer | None = None
-
-    def __enter__(self) -> None:
-        self._watch = entered(self._watch, "assert_no_checkpoints()")
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        __tracebackhide__ = True
-        watch = left(self._watch, "assert_no_checkpoints()")
-        if watch.gave_way:
-            raise AssertionError("a checkpoint in the block: it gave way, so others could run")
-        if watch.passed_checkpoint:
-            raise AssertionError("a checkpoint in the block: it went on at once, but may give way")
-
-
-def entered(watch: Observer | None, what: str) -> Observer:
-    """Begin watching.
-
-    Raises:
-        RuntimeError: the block was entered already.
-    """
-    if watch is not None:
-        raise RuntimeError(f"{what} was entered already; make a new one for each block")
-    watch = Observer()
-    watch.begin()
-    return watch
-
-
-def left(watch: Observer | None, what: str) -> Observer:
-    """Stop watching.
-
-    Raises:
-        RuntimeError: the block was not entered.
-    """
-    if watch is None:
-        raise RuntimeError(f"{what} is left, but was not entered")
-    watch.end()
-    return watch
-
-
-final(assert_checkpoints)
-final(assert_no_checkpoints)
+    def _problem(self, observer: Observer, exc: BaseException | None) -> str | None:
+        if observer.yielded:
+            return "a checkpoint in the block: it yielded control, so others could run"
+        if observer.passed_checkpoint:
+            return "a checkpoint in the block: it went on at once, but may yield control"
+        return None

@@ -1,4 +1,4 @@
-"""A loop that stands still between what it is asked to do: for the fixtures and the test.
+"""A loop that stands still between the fixtures and the test that run in it.
 
 pytest is not async: it sets fixtures up, calls the test and tears down again, one call after the
 other. So the loop is driven by turns until each of these is done, and paused in between. One
@@ -30,29 +30,26 @@ __all__ = ["Runner", "close_by_force"]
 
 
 class Job:
-    """Something to do, and what came of it."""
+    """A function to run, and its outcome."""
 
-    def __init__(self, what: str, function: Callable[[], Awaitable[Any]], task: Task) -> None:
+    def __init__(
+        self, what: str, function: Callable[[], Awaitable[Any]], task: Task, is_test: bool
+    ) -> None:
         self.what = what
         self.function = function
-        # The task that does it, to be told when it takes too long.
+        # The task that runs it, to be told when it takes too long.
         self.task = task
+        self.is_test = is_test
         self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
 
     async def do(self) -> None:
-        """Do it in this very task."""
+        """Run the function: a test in a new task, anything else in this one."""
         __tracebackhide__ = True
-        self.result = await self.function()
-
-
-class JobOfItsOwn(Job):
-    """A job in a task of its own: the test."""
-
-    async def do(self) -> None:
-        """Do it in a new task, and wait for that."""
-        __tracebackhide__ = True
+        if not self.is_test:
+            self.result = await self.function()
+            return
         async with TaskManager(strict=False) as manager:
             self.task = task = manager.start_soon(self.function, name=self.what)
             current_loop()._main = task
@@ -63,55 +60,80 @@ class Runner:
     """Runs async functions one after the other, in one loop.
 
     Parameters:
-        failure: makes the exception for what took too long or was cancelled: of a text,
-            and whether the place where it is raised tells something.
+        failure: makes the exception for a job that took too long or was cancelled: of a
+            text, and whether the place where it is raised tells something.
         options: for the loop, see `giambio.EventLoop`.
     """
 
     def __init__(self, failure: Callable[[str, bool], BaseException], **options: Any) -> None:
         self._failure = failure
         self._loop = EventLoop(**options)
-        # What is to be done next; None to end.
+        # The next job; None to end.
         self._jobs: deque[Job | None] = deque()
         self._wait: Wait | None = None
-        # What was raised into the main task when it had nothing to do.
+        # Exceptions that were raised into the main task when it had nothing to do.
         self._late: list[BaseException] = []
-        #: What is being done.
+        #: The job that runs.
         self.job: Job | None = None
-        #: Whether something did not end in time, and the loop is closed therefore.
+        #: Whether a job did not end in time, and the loop is closed therefore.
         self.given_up = False
         self._main: Task[None] = self._loop.begin(run_jobs, self)
 
-    def run(self, what: str, function: Callable[[], Awaitable[Any]], limit: float | None) -> Any:
-        """Run an async function in the task that runs all of them.
+    def run(
+        self,
+        what: str,
+        function: Callable[[], Awaitable[Any]],
+        limit: float | None,
+        is_test: bool = False,
+    ) -> Any:
+        """Run an async function.
 
         Parameters:
-            what: how it is called in messages.
+            what: its name in messages.
             function: the function.
             limit: how many real seconds it may take; None for as long as it likes.
+            is_test: True runs it in a task of its own, not in the one that runs the fixtures.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             KeyboardInterrupt: after Ctrl-C.
         """
         __tracebackhide__ = True
-        return self._do(Job(what, function, self._main), limit)
-
-    def run_test(
-        self, what: str, function: Callable[[], Awaitable[Any]], limit: float | None
-    ) -> Any:
-        """Run an async function in a task of its own; see `run`."""
-        __tracebackhide__ = True
-        return self._do(JobOfItsOwn(what, function, self._main), limit)
+        check_no_loop_runs()
+        if self.given_up:
+            raise self._failure(f"{what} cannot run, because the loop was given up", False)
+        interrupts = Interrupts(self._loop, self._main, ())
+        self.job = job = Job(what, function, self._main, is_test)
+        try:
+            interrupts.install()
+            self._loop._idle.watch_for_deadlock(DeadlockDetector(self._loop).look)
+            self._give(job)
+            self._drive(job, limit)
+        except BaseException:
+            self.given_up = True
+            self._loop._give_up()
+            self._loop.close()
+            raise
+        finally:
+            self.job = None
+            self._loop._idle.watch_for_deadlock(None)
+            interrupts.restore()
+        errors = [*([] if job.error is None else [job.error]), *self._late]
+        job.error = None
+        self._late = []
+        if interrupts.count:
+            raise KeyboardInterrupt
+        raise_all(errors)
+        return job.result
 
     def close(self) -> None:
-        """End the loop. What fixtures have left open there is closed by force.
+        """End the loop. Whatever fixtures have left open there is closed by force.
 
         Raises:
-            BaseException: what was raised too late for anybody to be told.
+            BaseException: it was raised too late to be reported otherwise.
         """
         __tracebackhide__ = True
         if self.given_up:
@@ -143,38 +165,11 @@ class Runner:
         if self._wait is not None:
             self._wait.wake()
 
-    def _do(self, job: Job, limit: float | None) -> Any:
-        __tracebackhide__ = True
-        check_no_loop_runs()
-        if self.given_up:
-            raise self._failure(f"{job.what} cannot run, because the loop was given up", False)
-        interrupts = Interrupts(self._loop, self._main, ())
-        self.job = job
-        try:
-            interrupts.install()
-            self._loop._idle.watch_for_deadlock(DeadlockDetector(self._loop).look)
-            self._give(job)
-            self._drive(job, limit)
-        except BaseException:
-            self._give_up()
-            raise
-        finally:
-            self.job = None
-            self._loop._idle.watch_for_deadlock(None)
-            interrupts.restore()
-        errors = [*([] if job.error is None else [job.error]), *self._late]
-        job.error = None
-        self._late = []
-        if interrupts.count:
-            raise KeyboardInterrupt
-        raise_all(errors)
-        return job.result
-
     def _drive(self, job: Job, limit: float | None) -> None:
         """Turn the loop until a job is done.
 
         Raises:
-            BaseException: what came out of the loop itself; or the job has not even ended
+            BaseException: the loop itself raised it; or the job has not even ended
                 when it was told that its time is over.
         """
         __tracebackhide__ = has_traceback
@@ -197,13 +192,8 @@ class Runner:
             text = f"{job.what} took longer than {limit} s. Where its tasks were:\n{tree}"
             self._loop._inject(job.task, self._failure(text, True))
 
-    def _give_up(self) -> None:
-        self.given_up = True
-        self._loop._give_up()
-        self._loop.close()
-
     async def do(self, job: Job) -> None:
-        """Do a job, and note what came of it."""
+        """Do a job, and note its outcome."""
         __tracebackhide__ = True
         try:
             await job.do()
@@ -219,7 +209,7 @@ class Runner:
             )
         except BaseException as exc:
             job.error = user_part(exc)
-        if job.task is not self._main:  # what comes out of callbacks was for the test
+        if job.task is not self._main:  # errors of callbacks belong to the test
             self._late += self._loop._undelivered()
             self._loop._main = self._main
         job.done = True
@@ -233,7 +223,7 @@ async def run_jobs(runner: Runner) -> None:
 
 
 def raise_all(errors: list[BaseException]) -> None:
-    """Raise what there is to raise."""
+    """Raise the errors, if there are any."""
     __tracebackhide__ = has_traceback
     if len(errors) == 1:
         try:

@@ -1,7 +1,7 @@
-"""One test under many schedules: which one fails is told, and can be run again.
+"""`explore`: one test under many schedules, each of which can be run again.
 
-Tasks that are ready run in turn, so a test sees one of the many orders that are possible. With a
-seed the order is random, and the same seed gives the same order again.
+Tasks that are ready run in turn, so a test sees one of many possible orders. With a seed the
+order is random, and the same seed gives the same order again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
+from giambio.arguments import is_int
 from giambio.kernel.coroutines import discard
 from giambio.kernel.introspect import is_awaitable
 from giambio.runtime.loop import run
@@ -37,11 +38,11 @@ def explore(
         driver, strict: see `giambio.EventLoop`.
 
     Returns:
-        What `main` returned, in the order of the seeds.
+        The results of `main`, in the order of the seeds.
 
     Raises:
-        BaseException: what `main` raised first, with a note that tells the seed.
-        TypeError, ValueError: `main` is no function, or `seeds` no numbers.
+        BaseException: the first exception of `main`, with a note that tells the seed.
+        TypeError, ValueError: `main` is not a function, or `seeds` are not numbers.
 
     Example:
         >>> import giambio
@@ -78,13 +79,13 @@ def explore(
 
 
 def seeds_of(seeds: int | Iterable[int]) -> list[int]:
-    """The seeds that are meant.
+    """Return the seeds of the runs.
 
     Raises:
-        TypeError: they are no whole numbers.
+        TypeError: they are not whole numbers.
         ValueError: there is none.
     """
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
+    if is_int(seeds):
         chosen = list(range(seeds))
     elif isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
         chosen = list(seeds)

@@ -1,8 +1,8 @@
-"""Cancellations that somebody kept to himself.
+"""Detection of swallowed cancellations: a task catches one, and does not let it pass.
 
-A task that catches a `CancelledError` and goes on as if nothing were is not wrong by itself:
-the next checkpoint raises again, so nothing hangs. But where that happens an ``except
-BaseException``, or a ``return`` in a ``finally``, mostly meant something else.
+A task that catches a `CancelledError` and goes on is not wrong by itself: the next checkpoint
+raises again, so nothing hangs. But mostly it is an ``except BaseException``, or a ``return`` in a
+``finally``, that was meant for something else.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["SwallowedCancellation", "swallowed_cancellations"]
 
 
 class SwallowedCancellation(NamedTuple):
-    """A task caught a cancellation itself, and left the cancelled block as if nothing were.
+    """A task caught a cancellation itself, and left the cancelled block normally.
 
-    `task` is the task's name and `reason` what was given to ``cancel``. `block` is where the
-    cancelled scope was left, or where the task began if the task itself was cancelled.
-    `raised` is the await at which the cancellation was raised first, None if the task did not
-    wait there but came by.
+    `task` is the task's name and `reason` the argument of ``cancel``. `block` is the place where
+    the cancelled scope was left, or where the task began if the task itself was cancelled.
+    `raised` is the await at which the cancellation was raised first; None if the task was not
+    waiting at that time.
 
     Example:
         >>> import giambio
@@ -51,12 +51,12 @@ class SwallowedCancellation(NamedTuple):
 
 
 def place(frame: FrameInfo) -> str:
-    """A place in the words of the task tree."""
+    """Return a place in the format of the task tree."""
     return f"{frame.file}:{frame.line} in {frame.function}"
 
 
 class Listener(Hook):
-    """Notes what is swallowed, and where each task was when it was cancelled."""
+    """Notes swallowed cancellations, and where each task was when it was cancelled."""
 
     def __init__(self) -> None:
         self.found: list[SwallowedCancellation] = []
@@ -82,7 +82,7 @@ class Listener(Hook):
 
 
 def block_of(task: Any) -> FrameInfo | None:
-    """The block that a task has just left: in its running frame, or the whole of it."""
+    """Return the block that a task has just left: in its running frame, or the whole of it."""
     frame = None if task.done() else user_frame(sys._getframe())
     code = getattr(task._coro, "cr_code", None) if frame is None else frame.f_code
     if code is None:
@@ -92,7 +92,7 @@ def block_of(task: Any) -> FrameInfo | None:
 
 
 class swallowed_cancellations:
-    """A block that takes note of the cancellations which tasks keep to themselves.
+    """A block that takes note of the cancellations that tasks swallow.
 
     Parameters:
         strict: True raises an `AssertionError` that names them at the end of the block;

@@ -1,6 +1,6 @@
-"""Virtual time: a test of a ten-minute time-out takes as long as its steps.
+"""Virtual time: a test of a ten-minute timeout takes no longer than its steps.
 
-The kernel takes time from its clock only. This one stands still, and the kernel has it jump
+The kernel takes the time from its clock only. This one stands still, and the kernel has it jump
 to the next deadline when every task waits and nothing has come from outside, as Trio's
 `MockClock` does with its autojump.
 """
@@ -30,11 +30,11 @@ class VirtualClock(Clock):
     While a task waits for a job in a thread, for a file on a disk, for `to_process` or for the
     end of another program, time does not jump: that may be done before the next deadline. Of
     everything else outside the loop giambio cannot know how long it takes, another process at
-    the other end of a socket or a pipe for example. A time-out around such a thing fires at
+    the other end of a socket or a pipe for example. A timeout around such a thing fires at
     once, unless `autojump_threshold` leaves it some real time.
 
     Raises:
-        TypeError: a parameter is no number.
+        TypeError: a parameter is not a number.
         ValueError: `start` is not a time, or `autojump_threshold` is negative.
 
     Example:
@@ -58,7 +58,7 @@ class VirtualClock(Clock):
         self._threshold = float(autojump_threshold)
 
     def now(self) -> float:
-        """The virtual time in seconds.
+        """Return the virtual time in seconds.
 
         Example:
             >>> from giambio.testing import VirtualClock
@@ -68,7 +68,7 @@ class VirtualClock(Clock):
         return self._time
 
     def wait_time(self, deadline: float) -> float:
-        """How many real seconds nothing may happen before time jumps to a deadline.
+        """Return how many real seconds nothing may happen before time jumps to a deadline.
 
         Parameters:
             deadline: a time of this clock.
@@ -82,16 +82,16 @@ class VirtualClock(Clock):
         return 0.0 if deadline <= self._time else self._threshold
 
     def jump_to(self, deadline: float) -> None:
-        """Move time on to a moment; if that has passed, nothing happens.
+        """Move the time on to a deadline; nothing happens if that has passed.
 
         Parameters:
             deadline: a time of this clock.
 
-        What is due is told when the tasks that are ready have run. Not a checkpoint; only
+        Timers that are due fire when the tasks that are ready have run. Not a checkpoint; only
         from the loop's own thread.
 
         Raises:
-            TypeError: `deadline` is no number.
+            TypeError: `deadline` is not a number.
             ValueError: it is not a time that can be reached.
 
         Example:
@@ -107,16 +107,16 @@ class VirtualClock(Clock):
         self._time = max(self._time, float(deadline))
 
     def jump(self, seconds: float) -> None:
-        """Move time on by some seconds.
+        """Move the time on by some seconds.
 
         Parameters:
             seconds: how far, from 0 up.
 
-        What is due is told when the tasks that are ready have run. Not a checkpoint; only
+        Timers that are due fire when the tasks that are ready have run. Not a checkpoint; only
         from the loop's own thread.
 
         Raises:
-            TypeError: `seconds` is no number.
+            TypeError: `seconds` is not a number.
             ValueError: it is negative or infinite.
 
         Example:

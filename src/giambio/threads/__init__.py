@@ -1,1 +1,1 @@
-"""Worker threads: what is called in them, and what they call back."""
+"""Worker threads: functions that run in them, and their calls back into the loop."""

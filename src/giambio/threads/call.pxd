@@ -15,39 +15,37 @@ cdef class ThreadCall(Operation):
     cdef object _limiter
     cdef Operation _line
     cdef bint _owed
-    cdef object _debts
+    cdef object _abandoned_calls
     cdef bint _abandonable
     cdef bint _leaving
     cdef readonly bint abandoned
     cdef object reason
     cdef bint _begun
     cdef bint _working
-    cdef object _returned
     cdef object _error
     cdef readonly bint delivered
-    cdef object visit
+    cdef object _callback_task
 
     @cython.locals(line=Operation)
     cdef bint advance(self) except -1
     cdef bint stands_alone(self) noexcept
     cdef bint attempt(self) except -1
+    cdef bint _raise(self) except -1
     cdef bint repeatable(self) noexcept
     cdef bint abort(self) except -1
     cdef object interruption(self, BaseTask task)
-    cdef bint is_leaving(self) noexcept
-    cpdef object visit_began(self, object visit)
-    cpdef object visit_ended(self)
+    cdef object callback_began(self, object task)
+    cdef object callback_ended(self)
     cdef object discard(self)
-    @cython.locals(working=cython.bint, kernel=Kernel)
-    cdef object keep_count(self)
+    @cython.locals(waits=cython.bint, working=cython.bint, kernel=Kernel)
+    cdef object _keep_count(self)
     @cython.locals(kernel=Kernel)
     cdef object _abandon(self)
     @cython.locals(kernel=Kernel)
     cpdef object deliver(self)
     cpdef object run(self)
+    cpdef object _arrive(self)
     cpdef object give_back(self)
-    cdef object _take_returned(self)
-    cdef object _take_error(self)
     @cython.locals(kernel=Kernel)
     cpdef Kernel loop(self)
     @cython.locals(task=BaseTask)

@@ -1,12 +1,12 @@
 """A function that runs in a worker thread, and the task that waits for it.
 
-One object is both: the worker runs it and hands it back to the loop, the task
-awaits it. It is compiled, because a trip to a thread and back should cost
-little more than what the system needs to switch between the two.
+One object is both: the worker runs it and hands it back to the loop, and the task awaits it. It
+is compiled, because a trip to a thread and back should cost little more than the system needs
+to switch between the two.
 
-A function in a thread cannot be stopped. So a cancelled task either goes on
-waiting, and gets what the function returns, or it leaves the thread to itself,
-and the result is dropped. Which of the two is agreed beforehand.
+A function in a thread cannot be stopped. So a cancelled task either goes on waiting, and gets
+the result of the function, or it leaves the thread to itself, and the result is dropped. Which
+of the two is agreed beforehand.
 """
 
 from __future__ import annotations
@@ -30,20 +30,15 @@ from giambio.kernel.tracebacks import user_part
 __all__ = ["ThreadCall", "calling", "check_call", "refuse_async"]
 
 
-class Calling(threading.local):
-    """The call that a worker thread is busy with."""
-
-    call: Any = None
-
-
-calling = Calling()
+#: Its attribute `call` is the `ThreadCall` that a worker thread runs, or None.
+calling = threading.local()
 
 
 class AbandonedCalls:
     """The abandoned calls of a loop whose threads have not given their tokens back.
 
-    A service of the kernel. When the loop ends, it gives them back itself: the limiter may
-    be used by another loop then, which a thread of this one must not meddle with.
+    A service of the kernel. When the loop ends, it gives the tokens back itself: the limiter
+    may be used by another loop then, which a thread of this one must not meddle with.
     """
 
     def __init__(self) -> None:
@@ -60,10 +55,11 @@ class ThreadCall(Operation):
 
     __slots__ = (
         "_abandonable",
+        "_abandoned_calls",
         "_args",
         "_begun",
+        "_callback_task",
         "_context",
-        "_debts",
         "_error",
         "_function",
         "_leaving",
@@ -71,19 +67,17 @@ class ThreadCall(Operation):
         "_line",
         "_name",
         "_owed",
-        "_returned",
         "_submit",
         "_working",
         "abandoned",
         "delivered",
         "reason",
-        "visit",
     )
 
     def __init__(
         self,
         name: str,
-        submit: Callable[[Any], object],
+        submit: Callable[[ThreadCall], object],
         function: Callable[..., Any],
         args: tuple[Any, ...],
         context: Context,
@@ -97,36 +91,35 @@ class ThreadCall(Operation):
         self._function: Callable[..., Any] | None = function
         self._args = args
         self._context = context
-        # The limiter or the function that finds it, the operation that waits for one
-        # of its tokens, and whether the token is to be given back.
+        # The limiter or the function that finds it, the operation that waits for one of its
+        # tokens, whether the token is to be given back, and the service that else does so.
         self._limiter = limiter
         self._line: Operation | None = None
         self._owed = False
-        self._debts: AbandonedCalls | None = None
-        # Whether the task may leave the thread to itself, whether it waits for
-        # a visit to end before it does, and whether it has.
+        self._abandoned_calls: AbandonedCalls | None = None
+        # Whether the task may leave the thread to itself, whether it does so as soon as
+        # a callback task has ended, and whether it has.
         self._abandonable = abandonable
         self._leaving = False
         self.abandoned = False
         self.reason: object = None
         self._begun = False
-        self._returned: Any = None
         self._error: BaseException | None = None
-        # Whether the loop has what came of it: then the thread wakes nobody any more.
+        # Whether the loop has the outcome: then the thread wakes nobody any more.
         self.delivered = False
-        # What the thread is having done in the loop, while it waits for that.
-        self.visit: Any = None
+        # The task in the loop that the thread waits for.
+        self._callback_task: Any = None
         # Whether it is counted among the jobs that time must not run away from.
         self._working = False
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
+        """See `Operation.what`."""
         return self._name
 
     # -- in the loop: the task waits -----------------------------------------------
 
-    def __await__(self) -> Operation:
+    def __await__(self) -> Any:
         Operation.__await__(self)
         if self._limiter is not None:
             if callable(self._limiter):  # looked for only now that a loop runs
@@ -149,16 +142,13 @@ class ThreadCall(Operation):
             self._line = None
             self._owed = True
         if self._error is not None and self.state == constants.GRANTED:
-            return self.fail(self._take_error())
+            return self._raise()
         return Operation.advance(self)
 
     def attempt(self) -> bool:
         """Hand the function to a thread, once."""
         if self.delivered:  # while we were on our way out, and were called back
-            if self._error is not None:
-                return self.fail(self._take_error())
-            self.result = self._take_returned()
-            return True
+            return True if self._error is None else self._raise()
         if not self._begun:
             try:
                 self._submit(self)
@@ -166,8 +156,13 @@ class ThreadCall(Operation):
                 self.give_back()
                 return self.fail(exc)
             self._begun = True
-            self.keep_count()
+            self._keep_count()
         return False
+
+    def _raise(self) -> bool:
+        error: Any = self._error
+        self._error = None  # its frames hold us
+        return self.fail(error)
 
     def repeatable(self) -> bool:
         """See `Park.repeatable`: the function must not run twice."""
@@ -177,9 +172,9 @@ class ThreadCall(Operation):
         """Leave the thread to itself, if that was agreed."""
         if not self._abandonable:
             return False
-        if self.visit is not None:  # a task of the thread's, which ends before we go
+        if self._callback_task is not None:  # it ends before we go
             self._leaving = True
-            self.visit.interrupt()
+            self._callback_task.interrupt()
             return False
         self._abandon()
         return True
@@ -194,19 +189,15 @@ class ThreadCall(Operation):
         self.task = None  # the thread may hold us for long
         return exc
 
-    def is_leaving(self) -> bool:
-        """Tell whether the task goes as soon as the visit has ended."""
-        return self._leaving
+    def callback_began(self, task: Any) -> None:
+        """The thread waits for a callback task in the loop."""
+        self._callback_task = task
+        self._keep_count()
 
-    def visit_began(self, visit: Any) -> None:
-        """The thread has something done in the loop, and waits for it."""
-        self.visit = visit
-        self.keep_count()
-
-    def visit_ended(self) -> None:
-        """It is done."""
-        self.visit = None
-        self.keep_count()
+    def callback_ended(self) -> None:
+        """The callback task is done, and the thread goes on."""
+        self._callback_task = None
+        self._keep_count()
         if self._leaving:
             self._leaving = False
             self._ready()
@@ -229,15 +220,17 @@ class ThreadCall(Operation):
     def _abandon(self) -> None:
         """Nobody waits any more."""
         self.abandoned = True
-        self.keep_count()
+        self._keep_count()
         kernel = self.kernel
         if self._owed and kernel is not None:
-            self._debts = kernel._services.setdefault("debts of threads", AbandonedCalls())
-            self._debts.calls[self] = None
+            abandoned = kernel._services.setdefault("abandoned calls", AbandonedCalls())
+            abandoned.calls[self] = None
+            self._abandoned_calls = abandoned
 
-    def keep_count(self) -> None:
-        """Count as a job in flight while the thread works for somebody who waits."""
-        working = self._begun and self.visit is None and not (self.delivered or self.abandoned)
+    def _keep_count(self) -> None:
+        """Count as a job in flight while the thread works for a task that waits."""
+        waits = self._callback_task is not None
+        working = self._begun and not (waits or self.delivered or self.abandoned)
         kernel = self.kernel
         if kernel is not None and working != self._working:
             self._working = working
@@ -246,7 +239,7 @@ class ThreadCall(Operation):
     # -- in the thread ---------------------------------------------------------------
 
     def run(self) -> None:
-        """Call the function, and keep what comes of it."""
+        """Call the function, and keep the outcome."""
         function = self._function
         if function is None:
             return
@@ -254,7 +247,7 @@ class ThreadCall(Operation):
         try:
             returned = self._context.run(function, *self._args)
             refuse_async(self._name, function, returned, "await it")
-            self._returned = returned
+            self.result = returned
         except BaseException as exc:
             self._error = user_part(exc)
         finally:
@@ -268,43 +261,32 @@ class ThreadCall(Operation):
         kernel = self.kernel
         if kernel is None:
             return
-        handle = Handle(self.arrive, (), self._context)
-        kernel._hand_in(handle)
+        handle = kernel._hand_in(Handle(self._arrive, (), self._context))
         if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
 
     # -- in the loop: the result comes -------------------------------------------------
 
-    def arrive(self) -> None:
+    def _arrive(self) -> None:
         """The thread is done: give the token back, and the task its result."""
         self.delivered = True
-        self.keep_count()
+        self._keep_count()
         self.give_back()
         if self.abandoned:
-            self._error = self._returned = None
-        elif self.grant(None):
-            self.result = self._take_returned()
-
-    def _take_returned(self) -> Any:
-        returned = self._returned
-        self._returned = None
-        return returned
-
-    def _take_error(self) -> Any:
-        error = self._error
-        self._error = None
-        return error
+            self._error = self.result = None
+        else:
+            self.grant(self.result)
 
     def give_back(self) -> None:
         """Give the limiter its token back, if it has lent us one."""
-        if self._debts is not None:
-            self._debts.calls.pop(self, None)
-            self._debts = None
+        if self._abandoned_calls is not None:
+            self._abandoned_calls.calls.pop(self, None)
+            self._abandoned_calls = None
         if self._owed:
             self._owed = False
             self._limiter.release_on_behalf_of(self)
 
-    # -- what the thread asks ------------------------------------------------------------
+    # -- for the thread ------------------------------------------------------------------
 
     def loop(self) -> Kernel | None:
         """The loop that the call was made in; None if it has ended."""
@@ -313,17 +295,17 @@ class ThreadCall(Operation):
 
     def cancellation(self) -> BaseException | None:
         """The cancellation that is in force for the task that waits, if there is one."""
-        task = self.task
+        task: Any = self.task  # a `Task`: nothing else waits for a thread
         if self.abandoned or task is None:
             return CancelledError(self.reason)
         return task._cancellation() if task.has_pending_cancellation() else None
 
 
 def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
-    """Refuse what cannot be called elsewhere.
+    """Raise unless `function` can be called elsewhere, and without keywords.
 
     Raises:
-        TypeError: it is no ordinary function, or there are keywords.
+        TypeError: it is not an ordinary function, or there are keywords.
     """
     if is_awaitable(function) or not callable(function):
         discard(function)
@@ -341,10 +323,10 @@ def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
 
 
 def refuse_async(what: str, function: Any, returned: object, instead: str) -> None:
-    """Refuse what an async function returned, where an ordinary one was wanted.
+    """Refuse the result of an async function where an ordinary function was wanted.
 
     Raises:
-        TypeError: it is that, and was closed.
+        TypeError: it is one, and was closed.
     """
     if isinstance(returned, types.CoroutineType | Operation):
         discard(returned)

@@ -19,7 +19,7 @@ cdef class CallbackTask(Supervisor):
     @cython.locals(kernel=Kernel)
     cpdef object wait(self)
     @cython.locals(call=ThreadCall, host=Task, task=Task, kernel=Kernel)
-    cpdef object enter(self)
+    cpdef object _enter(self)
     @cython.locals(task=Task)
     cpdef object interrupt(self)
     cpdef object _take_over(self, Task child)

@@ -1,8 +1,8 @@
-"""A visit: what a worker thread has done in the loop, while it waits.
+"""The task in the loop that a worker thread has asked for, and waits for.
 
-The task of a visit runs inside the scopes of the task that waits for the
-thread, as a child of that one. So it is cancelled with it, it is closed with it
-when the loop breaks down, and it has ended before the other can go on.
+A callback task runs inside the scopes of the task that waits for the thread, as a child of that
+one, its host. So it is cancelled with its host, it is closed with it when the loop breaks down,
+and it has ended before the host can go on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from giambio.errors import CancelledError, RunFinishedError
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
 from giambio.tasks import cancel
@@ -38,7 +39,7 @@ class CallbackTask(Supervisor):
     ) -> None:
         self._children = {}
         self._scope = None
-        self._host: Task | None = None
+        self._host: Task[Any] | None = None
         self._what = what
         self._call = call
         self._function = function
@@ -52,13 +53,12 @@ class CallbackTask(Supervisor):
     # -- in the thread -------------------------------------------------------------
 
     def wait(self) -> None:
-        """Have it done, and wait; then `error` or `returned` is set."""
+        """Have it run, and wait until `error` or `returned` is set."""
         kernel = self._call.loop()
         if kernel is None:
             self.error = loop_ended()
             return
-        handle = Handle(self.enter, (), self._context, dropped=self._abandon)
-        kernel._hand_in(handle)
+        handle = kernel._hand_in(Handle(self._enter, (), self._context, dropped=self._abandon))
         if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
             self._abandon()
@@ -66,10 +66,10 @@ class CallbackTask(Supervisor):
 
     # -- in the loop -----------------------------------------------------------------
 
-    def enter(self) -> None:
+    def _enter(self) -> None:
         """Begin."""
         call = self._call
-        host: Task | None = call.task  # type: ignore[assignment]
+        host: Task[Any] | None = call.task  # type: ignore[assignment]
         if call.abandoned or host is None:
             self._end(None, CancelledError(call.reason))
             return
@@ -78,25 +78,23 @@ class CallbackTask(Supervisor):
         except BaseException as exc:
             self._end(None, user_part(exc))
             return
-        kernel = host._kernel
-        if kernel is None:
-            raise RuntimeError("unreachable: a waiting task has a loop")
+        kernel: Kernel = host._kernel  # type: ignore[assignment]
         self._work_for(host)
         task = cancel.new_task(kernel, coro, self._context, self, None)
-        call.visit_began(self)
+        call.callback_began(self)
         kernel._add_task(task)
 
     def interrupt(self) -> None:
-        """The one who waits for the thread wants to go: so the visit is to end."""
+        """End soon: the host wants to go."""
         for task in list(self._children):
             task.cancel("the task that waits for the thread was interrupted")
 
-    def _take_over(self, child: Task) -> None:
+    def _take_over(self, child: Task[Any]) -> None:
         """See `Supervisor._take_over`: we hold one task only."""
         if self._host is not None and self._host._supervisor is not None:
             self._host._supervisor._take_over(child)
 
-    def _child_exited(self, task: Task) -> None:
+    def _child_exited(self, task: Task[Any]) -> None:
         """See `Supervisor._child_exited`."""
         self._children.clear()
         host = self._host
@@ -106,14 +104,14 @@ class CallbackTask(Supervisor):
             host._supervisors.remove(self)
         if not task._failed() and not task.cancelled():
             self._end(task._outcome, None)
-        elif task.cancelled() and host is not None and (host._pending or self._call.is_leaving()):
+        elif task.cancelled() and host is not None and (host._pending or self._call._leaving):
             self._end(None, host._cancellation())
         else:
             self._end(None, task._problem("from_thread.run()"))
-        self._call.visit_ended()
+        self._call.callback_ended()
 
     def _abandon(self) -> None:
-        """The loop has ended before the visit has."""
+        """The loop has ended first."""
         self._end(None, loop_ended())
 
     def _end(self, returned: Any, error: BaseException | None) -> None:
@@ -124,5 +122,5 @@ class CallbackTask(Supervisor):
 
 
 def loop_ended() -> RunFinishedError:
-    """The error of visiting a loop that has ended."""
+    """Return the error of a thread that asks a loop which has ended."""
     return RunFinishedError("the loop that this thread works for has ended")

@@ -1,9 +1,8 @@
-"""From a worker thread back into the loop.
+"""Calls from a worker thread back into the loop.
 
-A function that `to_thread` runs may need something done where it came from: an
-async function awaited, an object of the loop touched. What it has done there
-runs in the scopes of the task that waits for the thread, so a thread is no way
-around a cancellation or a deadline.
+A function that `to_thread` runs may need the loop it came from: to await an async function, or
+to touch an object of the loop. Such a call runs in the scopes of the task that waits for the
+thread, so a thread is no way around a cancellation or a deadline.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ Ts = TypeVarTuple("Ts")
 @typing.final  # for type checkers
 @final
 class from_thread:  # a namespace, named like the module it would be elsewhere
-    """What a function can do that runs in a thread, for `to_thread`.
+    """Calls into the loop, for a function that `to_thread` runs in a thread.
 
     Example:
         >>> import giambio
@@ -53,15 +52,15 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             args: its arguments.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             CancelledError: it was cancelled, because the task that waits for the
                 thread was; or that one has left the thread to itself.
             RunFinishedError: the loop has ended.
-            TypeError: `function` is no async function.
-            RuntimeError: the thread is none of `to_thread`, or runs a loop itself.
+            TypeError: `function` is not an async function.
+            RuntimeError: the thread is not one of `to_thread`, or runs a loop itself.
 
         Example:
             >>> import giambio
@@ -73,21 +72,20 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             >>> giambio.run(giambio.to_thread, blocking)
             42
         """
-        visit = CallbackTask("from_thread.run()", caller("run"), function, args, copy_context())
-        visit.wait()
+        task = call_back("run", function, args)
         try:
-            if visit.error is not None:
-                raise visit.error
-            returned: T = visit.returned
+            if task.error is not None:
+                raise task.error
+            returned: T = task.returned
             return returned
         finally:
-            del visit
+            del task
 
     @staticmethod
     def run_sync(function: Callable[[*Ts], T], *args: Unpack[Ts]) -> T:
         """Call an ordinary function in the loop that the thread works for, and wait for it.
 
-        For what may only be touched there: most objects of giambio are not
+        For objects that may only be touched there: most of giambio's are not
         thread-safe. It must not block.
 
         Parameters:
@@ -96,14 +94,14 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             args: its arguments.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the function raised it.
             CancelledError: the task that waited for the thread has left it to itself.
             RunFinishedError: the loop has ended.
             TypeError: `function` is an async function.
-            RuntimeError: the thread is none of `to_thread`, or runs a loop itself.
+            RuntimeError: the thread is not one of `to_thread`, or runs a loop itself.
 
         A cancellation of the task that waits for the thread does not keep it from
         being called.
@@ -119,30 +117,26 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             >>> giambio.run(main)
             True
         """
-        call = caller("run_sync")
-        visit = CallbackTask(
-            "from_thread.run_sync()", call, call_in_loop, (function, args), copy_context()
-        )
-        visit.wait()
+        task = call_back("run_sync", call_in_loop, (function, args))
         try:
-            if visit.error is not None:
-                raise visit.error
-            returned: T = visit.returned
+            if task.error is not None:
+                raise task.error
+            returned: T = task.returned
             return returned
         finally:
-            del visit
+            del task
 
     @staticmethod
     def check_cancelled() -> None:
         """Raise if the task that waits for the thread was cancelled.
 
         For a long computation in a thread, which nobody can stop from outside: it
-        looks here now and then, and lets the exception pass.
+        calls this now and then, and lets the exception pass.
 
         Raises:
             CancelledError: the task was cancelled, or has left the thread to itself.
             RunFinishedError: the loop has ended.
-            RuntimeError: the thread is none of `to_thread`, or runs a loop itself.
+            RuntimeError: the thread is not one of `to_thread`, or runs a loop itself.
 
         Example:
             >>> import giambio
@@ -162,8 +156,15 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             raise cancellation
 
 
-def caller(name: str) -> ThreadCall[Any]:
-    """The call of `to_thread` that this thread is busy with.
+def call_back(name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> CallbackTask:
+    """Run an async function in the loop, for the method `name`, and wait until it has ended."""
+    task = CallbackTask(f"from_thread.{name}()", caller(name), function, args, copy_context())
+    task.wait()
+    return task
+
+
+def caller(name: str) -> ThreadCall:
+    """Return the call of `to_thread` that this thread runs.
 
     Raises:
         RuntimeError: there is none, or waiting for the loop would never end.
@@ -173,7 +174,7 @@ def caller(name: str) -> ThreadCall[Any]:
             f"from_thread.{name}() was called in the thread of a running loop, which would wait "
             "for itself; in a task, await what you need"
         )
-    call = calling.call
+    call: ThreadCall | None = getattr(calling, "call", None)
     if call is None:
         raise RuntimeError(
             f"from_thread.{name}() works in a thread that giambio.to_thread() runs a function in; "
@@ -183,7 +184,7 @@ def caller(name: str) -> ThreadCall[Any]:
 
 
 async def call_in_loop(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Call an ordinary function, as a task."""
+    """Call an ordinary function in a task of its own."""
     returned = function(*args)
     refuse_async("from_thread.run_sync()", function, returned, "use from_thread.run()")
     return returned

@@ -1,4 +1,4 @@
-"""`to_thread`: call what blocks in a thread, so that the loop goes on."""
+"""`to_thread`: call a blocking function in a thread, so that the loop goes on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["current_default_thread_limiter", "to_thread"]
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-#: How many threads `to_thread` uses at once, unless it is told otherwise. Many, because
-#: they mostly wait: for a disk, a database, another machine.
+#: How many threads `to_thread` uses at once by default. Many, because they mostly wait: for a
+#: disk, a database, another machine.
 DEFAULT_THREADS = 40
 
 
@@ -28,26 +28,26 @@ def to_thread(
     abandon_on_cancel: bool = False,
     **keywords: Never,
 ) -> Operation[T]:
-    """Call a blocking function in a thread, and wait for what it returns.
+    """Call a blocking function in a thread, and wait for its result.
 
     Parameters:
         function: an ordinary function. It runs in a copy of the caller's context.
         args: its arguments.
-        limiter: whoever runs takes one of its tokens, and waits if there is none;
+        limiter: the call takes one of its tokens, and waits if there is none;
             by default `current_default_thread_limiter`.
-        abandon_on_cancel: what a cancellation does, because nobody can stop a
+        abandon_on_cancel: the effect of a cancellation, because nobody can stop a
             thread. False waits for the function, whose result is kept; it may
             look with `from_thread.check_cancelled`. True leaves the thread to itself
-            and drops what comes of it, an error too.
+            and drops the outcome, an error too.
         keywords: refused, because it is not clear whose they would be. Use
             ``functools.partial`` for those of the function.
 
     Returns:
-        Awaited: what the function returned.
+        Awaited: the result of the function.
 
     Raises:
         TypeError: `function` cannot be called or is async, or there were keywords.
-        BaseException: awaited, what the function raised.
+        BaseException: awaited, the function raised it.
         RuntimeError: awaited, the system refuses to start a thread.
         CancelledError: the task is in a cancelled scope.
 
@@ -77,7 +77,7 @@ def to_thread(
 
 
 def current_default_thread_limiter() -> CapacityLimiter:
-    """How many threads `to_thread` may use at once in this loop: 40, unless you change it.
+    """Return the limiter of the threads that `to_thread` uses in this loop; it has 40 tokens.
 
     Returns:
         The loop's own limiter; ``total_tokens`` can be set.
