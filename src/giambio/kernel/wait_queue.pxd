@@ -8,6 +8,7 @@ cdef class QueuedOperation(Operation):
     cdef WaitQueue line
     cdef QueuedOperation before
     cdef QueuedOperation after
+    cdef object _subject
 
     cdef object prepare_queued(self)
     @cython.locals(first=QueuedOperation)
@@ -28,4 +29,7 @@ cdef class WaitQueue:
     @cython.locals(first=QueuedOperation)
     cpdef QueuedOperation pop(self)
     @cython.locals(first=QueuedOperation)
+    cdef QueuedOperation grant_first(self, object result)
+    @cython.locals(first=QueuedOperation)
     cdef object wake_all(self)
+    cdef object check_thread(self, str what)

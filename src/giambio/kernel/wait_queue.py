@@ -1,11 +1,12 @@
-"""A line of operations that wait for the same thing, first come first served.
+"""A queue of operations that wait for the same thing, first come first served.
 
-The links are in the operations themselves. So to stand in line takes no memory,
-and one that is cancelled leaves from anywhere in the line at once, however long
-it is.
+The links are in the operations themselves, so waiting takes no memory, and a cancelled
+operation leaves a queue of any length at once, wherever it stands.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from giambio._build.sealed import final
 from giambio.kernel import constants
@@ -15,22 +16,29 @@ __all__ = ["QueuedOperation", "WaitQueue"]
 
 
 class QueuedOperation(Operation):
-    """An operation that can stand in a line. Only another task ends its wait."""
+    """An operation that can wait in a queue. Only another task ends its wait."""
 
-    __slots__ = ("after", "before", "line")
+    __slots__ = ("_subject", "after", "before", "line")
+
+    def __init__(self, subject: object) -> None:
+        self.prepare_queued()
+        self._subject: Any = subject
 
     def prepare_queued(self) -> None:
-        """See `Operation.prepare`; it may be awaited in any loop."""
+        """See `Operation.prepare`; it may be awaited in any loop.
+
+        An operation that is made without the constructor overrides `subject`.
+        """
         self.prepare(None)
         self.line: WaitQueue | None = None
         self.before: QueuedOperation | None = None
         self.after: QueuedOperation | None = None
 
     def fits(self, line: WaitQueue) -> bool:
-        """Tell whether this may have to do with those in a line; if not, fail.
+        """Whether this operation may wake, or wait with, those in a queue; if not, it fails.
 
-        Tasks of two loops cannot wait for the same thing, because whoever wakes them runs
-        in one of them.
+        Tasks of two loops cannot wait for the same thing, because the task that wakes them
+        runs in one of the two.
         """
         first = line.first
         if first is None or first.kernel is self.kernel:
@@ -43,7 +51,7 @@ class QueuedOperation(Operation):
         )
 
     def wait_in(self, line: WaitQueue) -> bool:
-        """Stand at the end of a line, if that `fits`.
+        """Wait at the end of a queue, if that `fits`.
 
         Returns:
             False, so that `attempt` can return it.
@@ -53,7 +61,7 @@ class QueuedOperation(Operation):
         return False
 
     def abort(self) -> bool:
-        """See `Park.abort`: leave the line."""
+        """See `Park.abort`: leave the queue."""
         if self.line is not None:
             self.line.remove(self)
         return True
@@ -67,7 +75,11 @@ class QueuedOperation(Operation):
             Operation.close(self)
 
     def give_back(self) -> None:
-        """The task was closed before it could use what it had been granted: undo that."""
+        """Undo a grant: the task was closed before it could use the result."""
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._subject
 
     def internal(self) -> bool:
         """See `Park.internal`."""
@@ -75,7 +87,7 @@ class QueuedOperation(Operation):
 
 
 class WaitQueue:
-    """Operations, the one that came first in front."""
+    """Operations in the order in which they came."""
 
     __slots__ = ("first", "last", "length")
 
@@ -85,7 +97,7 @@ class WaitQueue:
         self.length = 0
 
     def append(self, operation: QueuedOperation) -> None:
-        """Stand at the end."""
+        """Add an operation at the end."""
         operation.line = self
         operation.before = self.last
         operation.after = None
@@ -97,7 +109,7 @@ class WaitQueue:
         self.length += 1
 
     def remove(self, operation: QueuedOperation) -> None:
-        """Leave, from any place; harmless for one that is not in this line."""
+        """Remove an operation from any place; harmless if it is not in this queue."""
         if operation.line is not self:
             return
         before = operation.before
@@ -116,19 +128,35 @@ class WaitQueue:
         self.length -= 1
 
     def pop(self) -> QueuedOperation | None:
-        """Take the first one out, if there is one."""
+        """Remove the first operation, and return it; None if there is none."""
         first = self.first
         if first is not None:
             self.remove(first)
         return first
 
+    def grant_first(self, result: object) -> QueuedOperation | None:
+        """Grant a result to the first operation whose task still waits, and remove that.
+
+        Returns:
+            The operation; None if there is none.
+        """
+        while True:
+            first = self.pop()
+            if first is None or first.grant(result):
+                return first
+
     def wake_all(self) -> None:
-        """Have all of them try again, in their order, and leave the line empty."""
+        """Have all operations try again, in their order, and leave the queue empty."""
         while True:
             first = self.pop()
             if first is None:
                 return
             first._ready()
+
+    def check_thread(self, what: str) -> None:
+        """See `Operation.check_thread`; all operations are of one loop."""
+        if self.first is not None:
+            self.first.check_thread(what)
 
 
 final(WaitQueue, "()")

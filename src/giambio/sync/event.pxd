@@ -10,7 +10,5 @@ cdef class Event:
 
 
 cdef class EventWait(QueuedOperation):
-    cdef Event _event
-
     @cython.locals(event=Event)
     cdef bint attempt(self) except -1

@@ -10,13 +10,11 @@ cdef class Semaphore:
     cdef object _max_value
     cdef WaitQueue _line
 
-    @cython.locals(first=QueuedOperation)
-    cdef object give_back(self)
+    cdef object _give_back(self)
 
 
 cdef class SemaphoreAcquire(QueuedOperation):
-    cdef Semaphore _semaphore
-
     @cython.locals(semaphore=Semaphore)
     cdef bint attempt(self) except -1
+    @cython.locals(semaphore=Semaphore)
     cdef object give_back(self)
