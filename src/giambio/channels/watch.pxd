@@ -1,8 +1,7 @@
 from giambio.channels cimport closing
-from giambio.channels.closing cimport Droppable
-from giambio.channels.receiving cimport ReceivingOperation
+from giambio.channels.closing cimport Droppable, ReceivingOperation
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
+from giambio.kernel.wait_queue cimport WaitQueue
 
 cimport cython
 
@@ -18,10 +17,9 @@ cdef class Watched:
 cdef class Watch(Droppable):
     cdef Watched _watched
 
-    @cython.locals(watcher=QueuedOperation)
-    cpdef object close_now(self)
+    cdef object _close_now(self)
     @cython.locals(watched=Watched)
-    cdef bint dropped(self) except -1
+    cdef bint _dropped(self) except -1
 
 
 cdef class Watcher:

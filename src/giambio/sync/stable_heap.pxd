@@ -1,3 +1,5 @@
+from giambio.channels.stores cimport Store
+
 cimport cython
 
 
@@ -6,12 +8,11 @@ cdef class Entry:
     cdef long long number
 
 
-cdef class Heap:
+cdef class Heap(Store):
     cdef list _entries
     cdef long long _numbers
     cdef bint _comparing
 
-    cdef Py_ssize_t length(self) noexcept
     @cython.locals(place=Py_ssize_t, parent=Py_ssize_t, entry=Entry)
     cdef Py_ssize_t place_for(self, object item) except -1
     @cython.locals(entries=list, entry=Entry, index=Py_ssize_t, parent=Py_ssize_t)
@@ -19,7 +20,7 @@ cdef class Heap:
     @cython.locals(place=Py_ssize_t)
     cdef object put_back(self, object item)
     @cython.locals(entries=list, path=list, last=Entry, smallest=Entry, hole=Py_ssize_t, index=Py_ssize_t)
-    cdef object remove(self)
+    cdef object take(self)
     @cython.locals(entries=list, path=list, end=Py_ssize_t, child=Py_ssize_t)
     cdef list _path_down(self)
     cdef bint _before(self, Entry one, Entry other) except -1

@@ -1,20 +1,21 @@
-"""A heap for priorities: stable, and whole even if comparing two items fails.
+"""A heap for priorities: stable, and intact even if comparing two items fails.
 
-`heapq` moves items while it compares them, so an ``<`` that raises leaves the
-heap half done, with the new item somewhere in it. Here all comparing comes
-first. And of equal items the oldest comes out first, which takes a number
-beside each item.
+`heapq` moves items while it compares them, so an ``<`` that raises leaves the heap half done,
+with the new item somewhere in it. Here all comparisons come first. And of equal items the
+oldest comes out first, which takes a number beside each item.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from giambio.channels.stores import Store
+
 __all__ = ["Heap"]
 
 
 class Entry:
-    """An item, and how many came before it."""
+    """An item, and the number of items that came before it."""
 
     __slots__ = ("item", "number")
 
@@ -23,29 +24,26 @@ class Entry:
         self.number = number
 
 
-class Heap:
-    """A binary heap: no entry comes before the one at half its index."""
+class Heap(Store):
+    """The smallest item first: no entry comes before the one at half its index."""
 
     __slots__ = ("_comparing", "_entries", "_numbers")
 
     def __init__(self) -> None:
+        self.length = 0
         self._entries: list[Entry] = []
         self._numbers = 0
         self._comparing = False
 
-    def length(self) -> int:
-        """How many items there are."""
-        return len(self._entries)
-
     def place_for(self, item: Any) -> int:
-        """The index at which a new item belongs.
+        """Return the index at which a new item belongs.
 
         Raises:
-            Exception: what comparing it raised.
+            Exception: raised by a comparison.
         """
         self._begin_comparing()
         try:
-            place = len(self._entries)
+            place = self.length
             while place > 0:
                 parent = (place - 1) >> 1
                 entry = self._entries[parent]
@@ -57,11 +55,12 @@ class Heap:
             self._comparing = False
 
     def insert(self, item: Any, place: int) -> None:
-        """Put an item where `place_for` says, and those below one step down."""
+        """Add an item where `place_for` says, and move those below one step down."""
         entries = self._entries
         entry = Entry(item, self._numbers)
         self._numbers += 1
-        index = len(entries)
+        index = self.length
+        self.length += 1
         entries.append(entry)
         while index > place:
             parent = (index - 1) >> 1
@@ -70,26 +69,27 @@ class Heap:
         entries[place] = entry
 
     def put_back(self, item: Any) -> None:
-        """Insert an item that was taken out; at the end, if it cannot be compared.
+        """See `Store.put_back`; smaller items may have come meanwhile, and are before it.
 
         Raises:
-            Exception: what comparing it raised; it is there nevertheless.
+            Exception: raised by a comparison; then the item is added at the end.
         """
-        place = len(self._entries)
+        place = self.length
         try:
             place = self.place_for(item)
         finally:
             self.insert(item, place)
 
-    def remove(self) -> Any:
-        """Take the smallest item out; there must be one.
+    def take(self) -> Any:
+        """See `Store.take`.
 
         Raises:
-            Exception: what comparing items raised; then all are still there.
+            Exception: raised by a comparison; then all items are still there.
         """
         entries = self._entries
         path = self._path_down()
         last = entries.pop()
+        self.length -= 1
         if not entries:
             return last.item
         smallest = entries[0]
@@ -101,10 +101,10 @@ class Heap:
         return smallest.item
 
     def _path_down(self) -> list[int]:
-        """The indexes whose entries move up when the last one takes the first one's place."""
+        """Return the indexes whose entries move up when the last entry replaces the first."""
         entries = self._entries
         path: list[int] = []
-        end = len(entries) - 1
+        end = self.length - 1
         child = 1
         self._begin_comparing()
         try:
@@ -120,7 +120,7 @@ class Heap:
         return path
 
     def _before(self, one: Entry, other: Entry) -> bool:
-        """Tell whether one comes out before the other: the smaller one, or else the older."""
+        """Whether one entry comes out before the other: the smaller one, or else the older."""
         if one.number < other.number:
             return not other.item < one.item
         return bool(one.item < other.item)
