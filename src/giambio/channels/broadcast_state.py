@@ -108,7 +108,7 @@ class Inbox:
         self.hub = hub
         self.items = RingBuffer()
         self.receivers = WaitQueue()
-        hub.inboxes[self] = None
+        self.hub.inboxes[self] = None
 
     def put(self, item: Any) -> None:
         """Hand an item to a waiting receiver, or else keep it."""

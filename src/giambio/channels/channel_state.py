@@ -71,7 +71,7 @@ class ChannelState:
         Returns:
             False if there is neither a receiver nor room: then it is not taken.
         """
-        if self.hand_over(item):
+        if self.receivers.first is not None and self.hand_over(item):
             return True
         if self.items.length >= self.limit:
             return False

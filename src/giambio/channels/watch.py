@@ -200,7 +200,7 @@ class Watcher:
         if not isinstance(watched, Watched):
             raise TypeError("a Watcher is made by the subscribe() of a giambio.Watch")
         self._watched = watched
-        self._seen = watched.changes
+        self._seen = self._watched.changes
 
     @property
     def value(self) -> Any:

@@ -34,3 +34,7 @@ cdef class LockAcquire(QueuedOperation):
     cdef bint attempt(self) except -1
     @cython.locals(lock=Lock, task=Task)
     cdef object give_back(self)
+
+
+@cython.locals(operation=LockAcquire)
+cdef LockAcquire new_acquire(Lock lock)

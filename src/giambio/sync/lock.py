@@ -80,7 +80,7 @@ class Lock(Held):
             ...     lock.release()
             >>> giambio.run(main)
         """
-        return LockAcquire(self)
+        return new_acquire(self)
 
     def acquire_nowait(self) -> None:
         """Take the lock if it is free.
@@ -150,7 +150,7 @@ class Lock(Held):
         return LockStatistics(self._owner is not None, self._owner, self._line.length)
 
     def __aenter__(self) -> Operation[None]:
-        return LockAcquire(self)
+        return new_acquire(self)
 
     def __aexit__(
         self, exc_type: object, exc: BaseException | None, traceback: object
@@ -292,6 +292,14 @@ class LockAcquire(QueuedOperation):
         task: Task = self.task  # type: ignore[assignment]
         task._let_go_of(lock)
         lock._hand_over()
+
+
+def new_acquire(lock: Lock) -> LockAcquire:
+    """Make a `LockAcquire`, without a constructor because compiled code calls that slowly."""
+    operation = LockAcquire.__new__(LockAcquire)
+    operation.prepare_queued()
+    operation._subject = lock
+    return operation
 
 
 final(Lock, "()")

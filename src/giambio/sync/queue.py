@@ -49,7 +49,7 @@ class BaseQueue(QueueState):
 
     __slots__ = ("_maxsize",)
 
-    _store: type[Store]
+    _store = Store
 
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
