@@ -34,11 +34,28 @@ class Collector(TaskGroup):
     happened yet.
     """
 
-    __slots__ = ("_context", "_coros", "_numbers", "_results", "_return_exceptions", "_targets")
+    __slots__ = (
+        "_a_label",
+        "_context",
+        "_coros",
+        "_label",
+        "_numbers",
+        "_reason",
+        "_results",
+        "_return_exceptions",
+        "_targets",
+    )
 
-    def prepare_collector(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        """See `TaskGroup._prepare`."""
+    def __init__(self, label: str, targets: tuple[Any, ...], return_exceptions: bool) -> None:
+        self._prepare_collector(label, targets, return_exceptions)
+
+    def _prepare_collector(
+        self, label: str, targets: tuple[Any, ...], return_exceptions: bool
+    ) -> None:
+        """See `TaskGroup._prepare`; `label` is the call, for messages: ``"gather()"``."""
         self._prepare(None, None)
+        self._label = self._a_label = label
+        self._reason = f"another task of {label} has failed"
         self._return_exceptions = bool(return_exceptions)
         self._context = copy_context()
         self._targets = targets
@@ -47,42 +64,42 @@ class Collector(TaskGroup):
         self._results: list[Any] = []
         self._numbers: dict[Task, int] = {}
 
-    def prepare_tasks(self) -> None:
+    def _prepare_tasks(self) -> None:
         """Make coroutines of the targets, before the block is open."""
         targets = self._targets
         self._targets = ()
         self._coros = coroutines_of(self._label, targets)
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         """Start the tasks: the block is open."""
         coros = self._coros
         self._coros = []
         for coro in coros:
-            self.began(self.add(coro))
+            self._began(self._add(coro))
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Close the targets: the block will not be opened."""
         targets = self._targets
         self._targets = ()
         for target in targets:
             discard(target)
 
-    def add(self, coro: Coro, name: str | None = None) -> Task:
+    def _add(self, coro: Coro, name: str | None = None) -> Task:
         """Start a task, in a copy of the context in which the combinator was called."""
         return self._launch(coro, name, self._context.copy())
 
     # -- results -----------------------------------------------------------------------
 
-    def began(self, task: Task) -> None:
+    def _began(self, task: Task) -> None:
         """Reserve a place for the result of a task that was started."""
         self._numbers[task] = len(self._results)
         self._results.append(None)
 
-    def take(self, task: Task, result: object) -> None:
+    def _take(self, task: Task, result: object) -> None:
         """Keep the result of a task that has ended."""
         self._results[self._numbers.pop(task)] = result
 
-    def outcome(self) -> Any:
+    def _outcome(self) -> Any:
         """Return the result of the await, when all tasks have one."""
         return self._results
 
@@ -91,13 +108,13 @@ class Collector(TaskGroup):
     def _settle(self, task: Task) -> None:
         """See `TaskGroup._settle`."""
         if not task._failed() and not task.cancelled():
-            self.take(task, task._outcome)
-        elif self._return_exceptions and self.may_return(task):
-            self.take(task, task._problem("result()"))
+            self._take(task, task._outcome)
+        elif self._return_exceptions and self._may_return(task):
+            self._take(task, task._problem("result()"))
         else:
-            self.settle_without_result(task)
+            self._settle_without_result(task)
 
-    def may_return(self, task: Task) -> bool:
+    def _may_return(self, task: Task) -> bool:
         """Whether a task's exception can be returned instead of raised.
 
         One that it raises because all are being cancelled cannot: nobody will see the results.
@@ -112,7 +129,7 @@ class Collector(TaskGroup):
             task._told is None and not any(map(is_cancellation, connected(task._outcome)))
         )
 
-    def settle_without_result(self, task: Task) -> None:
+    def _settle_without_result(self, task: Task) -> None:
         """Note the end of a task that was cancelled with the others, or else has failed."""
         if task.cancelled() and self._scope is not None and self._scope._effective:
             self._cancelled = True
@@ -127,7 +144,7 @@ class Collector(TaskGroup):
     ) -> Any:
         """See `TaskGroup._conclude`; there are results, unless tasks were cancelled."""
         if not self._cancelled:
-            return self.outcome()
+            return self._outcome()
         if host._pending:
             return Failure(host._interruption())
         # A shield went up behind the cancellation.
@@ -172,13 +189,13 @@ class Together(Leaving):
         if not self._opened:
             collector = self._collector
             try:
-                collector.prepare_tasks()
+                collector._prepare_tasks()
             except BaseException as exc:
                 return self.fail(user_part(exc))
             self._opened = True
             self.shielded = True
             collector._open(current_task())
-            collector.begin()
+            collector._begin()
         done = Leaving.attempt(self)
         if done and not self._chained and isinstance(self.result, Failure):
             chain(self.result.exception)
@@ -192,7 +209,7 @@ class Together(Leaving):
     def discard(self) -> None:
         """See `Operation.discard`."""
         if not self._opened:
-            self._collector.give_up()
+            self._collector._give_up()
 
 
 final(Together)

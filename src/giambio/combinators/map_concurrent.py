@@ -8,7 +8,6 @@ from giambio.combinators.base import Together
 from giambio.combinators.bounded import BoundedCollector
 from giambio.combinators.targets import check_function
 from giambio.kernel.operation import Operation
-from giambio.kernel.task import Task
 
 __all__ = ["map_concurrent"]
 
@@ -53,23 +52,4 @@ def map_concurrent(
         [0, 2, 4, 6, 8]
     """
     check_function("map_concurrent()", fn, "`await giambio.map_concurrent(fetch, urls, limit=20)`")
-    return Together(Mapping(fn, items, limit, return_exceptions))
-
-
-class Mapping(BoundedCollector):
-    """The tasks of one `map_concurrent`."""
-
-    __slots__ = ()
-
-    _label = _a_label = "map_concurrent()"
-    _reason = "another task of map_concurrent() has failed"
-
-    def __init__(
-        self, function: Any, items: Any, limit: int | None, return_exceptions: bool
-    ) -> None:
-        self.prepare_bounded(function, items, limit, return_exceptions)
-
-    def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`."""
-        BoundedCollector.take(self, task, result)
-        self.give_place()
+    return Together(BoundedCollector("map_concurrent()", fn, items, limit, return_exceptions))
