@@ -40,19 +40,17 @@ cdef class Inbox:
 
 
 cdef class BroadcastSend(QueuedOperation):
-    cdef Droppable broadcast
     cdef BroadcastState hub
     cdef object item
 
-    @cython.locals(hub=BroadcastState, inbox=Inbox)
+    @cython.locals(broadcast=Droppable, hub=BroadcastState, inbox=Inbox)
     cdef bint attempt(self) except -1
 
 
 cdef class BroadcastReceive(ReceivingOperation):
-    cdef Droppable subscription
     cdef Inbox inbox
 
-    @cython.locals(inbox=Inbox, hub=BroadcastState)
+    @cython.locals(subscription=Droppable, inbox=Inbox, hub=BroadcastState)
     cdef bint attempt(self) except -1
     cdef object give_back(self)
 

@@ -153,9 +153,8 @@ class Inbox:
 class BroadcastSend(QueuedOperation):
     """One task's `Broadcast.send`."""
 
-    __slots__ = ("broadcast", "hub", "item")
+    __slots__ = ("hub", "item")
 
-    broadcast: Droppable
     hub: BroadcastState
     item: Any
 
@@ -163,8 +162,9 @@ class BroadcastSend(QueuedOperation):
 
     def attempt(self) -> bool:
         """Deliver the item, or wait with it."""
-        if not self.broadcast._open:
-            return self.fail(self.broadcast._closed_error())
+        broadcast: Droppable = self._subject
+        if not broadcast._open:
+            return self.fail(broadcast._closed_error())
         hub = self.hub
         hub.kernel = self.kernel
         if hub.full > 0:
@@ -175,25 +175,21 @@ class BroadcastSend(QueuedOperation):
         self.result = hub.deliver(self.item)
         return True
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.broadcast
-
 
 class BroadcastReceive(ReceivingOperation):
     """One task's `Subscription.receive`."""
 
-    __slots__ = ("inbox", "subscription")
+    __slots__ = ("inbox",)
 
-    subscription: Droppable
     inbox: Inbox
 
     what = "Subscription.receive()"
 
     def attempt(self) -> bool:
         """Take an item, or wait for one."""
-        if not self.subscription._open:
-            return self.fail(self.subscription._closed_error())
+        subscription: Droppable = self._subject
+        if not subscription._open:
+            return self.fail(subscription._closed_error())
         inbox = self.inbox
         hub = inbox.hub
         hub.kernel = self.kernel
@@ -211,10 +207,6 @@ class BroadcastReceive(ReceivingOperation):
         """See `QueuedOperation.give_back`: the item is still the next one."""
         self.inbox.put_back(self.result)
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.subscription
-
 
 ENDED = "the broadcast is closed, and nothing is left to receive"
 
@@ -223,7 +215,7 @@ def new_send(broadcast: Droppable, hub: BroadcastState, item: Any) -> BroadcastS
     """Make a `BroadcastSend`; see `channel_state` for the reason."""
     operation = BroadcastSend.__new__(BroadcastSend)
     operation.prepare_queued()
-    operation.broadcast = broadcast
+    operation._subject = broadcast
     operation.hub = hub
     operation.item = item
     return operation
@@ -233,7 +225,7 @@ def new_receive(subscription: Droppable, inbox: Inbox, iterating: bool) -> Broad
     """Make a `BroadcastReceive`."""
     operation = BroadcastReceive.__new__(BroadcastReceive)
     operation.prepare_queued()
-    operation.subscription = subscription
+    operation._subject = subscription
     operation.inbox = inbox
     operation.iterating = iterating
     return operation

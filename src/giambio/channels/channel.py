@@ -14,7 +14,7 @@ from typing import Any
 from giambio._build.sealed import final
 from giambio.channels import channel_state, closing, stores
 from giambio.channels.channel_state import ChannelState, ChannelStatistics, End
-from giambio.errors import EndOfStream, WouldBlock
+from giambio.errors import BrokenResourceError, EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
 __all__ = ["ChannelStatistics", "ReceiveChannel", "SendChannel", "open_channel"]
@@ -105,7 +105,7 @@ class SendChannel(End):
             raise self._closed_error()
         channel = self._channel
         if channel.open_receivers == 0:
-            raise channel_state.broken_error()
+            raise BrokenResourceError(channel_state.BROKEN)
         channel.receivers.check_thread("SendChannel.send_nowait()")
         if not channel.put(item):
             raise WouldBlock(

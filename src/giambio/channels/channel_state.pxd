@@ -58,8 +58,6 @@ cdef class Receive(ReceivingOperation):
     cdef object give_back(self)
 
 
-cdef object broken_error()
-
 @cython.locals(operation=Send)
 cdef Send new_send(End end, object item)
 

@@ -234,7 +234,7 @@ class Send(QueuedOperation):
             return self.fail(end._closed_error())
         channel = end._channel
         if channel.open_receivers == 0:
-            return self.fail(broken_error())
+            return self.fail(BrokenResourceError(BROKEN))
         channel.kernel = self.kernel
         if not self.fits(channel.receivers):
             return False
@@ -290,15 +290,8 @@ class Receive(ReceivingOperation):
         return self.end
 
 
+BROKEN = "nobody can receive this: all receiving ends of the channel are closed"
 ENDED = "all sending ends of this channel are closed, and nothing is left to receive"
-
-
-def broken_error() -> BrokenResourceError:
-    """Return the error of sending to nobody."""
-    return BrokenResourceError(
-        "nobody can receive this: all receiving ends of the channel are closed"
-    )
-
 
 # Functions instead of constructors, because compiled code calls a class as slowly as Python.
 

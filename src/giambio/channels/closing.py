@@ -17,7 +17,7 @@ from contextvars import Context
 from math import inf
 from typing import Any, Self
 
-from giambio.arguments import is_int
+from giambio.arguments import check_int, is_int
 from giambio.errors import ClosedResourceError, EndOfStream
 from giambio.kernel import constants, current
 from giambio.kernel.kernel import Kernel
@@ -211,14 +211,8 @@ def limit_of(what: str, size: Any, least: int) -> int:
     """
     if isinstance(size, float) and size == inf:
         return sys.maxsize
-    if not is_int(size):
-        raise TypeError(
-            f"{what} needs the number of items that may wait, a whole number or math.inf, "
-            f"not {size!r}"
-        )
-    if size < least:
-        raise ValueError(f"{what} needs a number of items from {least} up, not {size!r}")
-    return min(size, sys.maxsize)
+    limit = min(size, sys.maxsize) if is_int(size) else size
+    return check_int(what, "size (math.inf is no limit)", limit, least)
 
 
 def fill(length: int, size: float) -> str:

@@ -29,8 +29,6 @@ cdef class Watcher:
 
 
 cdef class Change(ReceivingOperation):
-    cdef Watcher watcher
-
     @cython.locals(watcher=Watcher, watched=Watched)
     cdef bint attempt(self) except -1
 

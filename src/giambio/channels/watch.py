@@ -255,15 +255,13 @@ class Watcher:
 class Change(ReceivingOperation):
     """One task's `Watcher.changed`."""
 
-    __slots__ = ("watcher",)
-
-    watcher: Watcher
+    __slots__ = ()
 
     what = "Watcher.changed()"
 
     def attempt(self) -> bool:
         """Done when there is a value that the watcher has not seen."""
-        watcher = self.watcher
+        watcher: Watcher = self._subject
         watched = watcher._watched
         watched.kernel = self.kernel
         if watcher._seen < watched.changes:
@@ -274,16 +272,12 @@ class Change(ReceivingOperation):
             return self.ended("the watch is closed, and its last value was seen")
         return self.wait_in(watched.watchers)
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.watcher
-
 
 def new_change(watcher: Watcher, iterating: bool) -> Change:
     """Make a `Change`."""
     operation = Change.__new__(Change)
     operation.prepare_queued()
-    operation.watcher = watcher
+    operation._subject = watcher
     operation.iterating = iterating
     return operation
 

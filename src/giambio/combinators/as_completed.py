@@ -114,7 +114,7 @@ class Results(BoundedCollector):
     def _open(self, task: Task) -> None:
         """See `TaskGroup._open`."""
         TaskGroup._open(self, task)
-        self._begin()
+        self._begin([])
 
     def _pass_place_on(self) -> None:
         """See `TaskGroup._pass_place_on`; with the last task the iteration ends."""

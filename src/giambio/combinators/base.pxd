@@ -12,14 +12,11 @@ cdef class Collector(TaskGroup):
     cdef bint _return_exceptions
     cdef object _context
     cdef tuple _targets
-    cdef list _coros
     cdef list _results
     cdef dict _numbers
 
-    cdef object _prepare_collector(self, str label, tuple targets, object return_exceptions)
-    cdef object _prepare_tasks(self)
-    @cython.locals(coros=list)
-    cdef object _begin(self)
+    cdef list _coroutines(self)
+    cdef object _begin(self, list coros)
     cdef object _give_up(self)
     cdef Task _add(self, object coro, object name=*)
     cdef object _began(self, Task task)
@@ -36,7 +33,7 @@ cdef class Together(Leaving):
     cdef bint _opened
 
     cdef bint stands_alone(self) noexcept
-    @cython.locals(collector=Collector)
+    @cython.locals(collector=Collector, coros=list)
     cdef bint attempt(self) except -1
     cdef object interruption(self, BaseTask task)
     cdef object discard(self)

@@ -37,7 +37,6 @@ class Collector(TaskGroup):
     __slots__ = (
         "_a_label",
         "_context",
-        "_coros",
         "_label",
         "_numbers",
         "_reason",
@@ -47,33 +46,25 @@ class Collector(TaskGroup):
     )
 
     def __init__(self, label: str, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        self._prepare_collector(label, targets, return_exceptions)
-
-    def _prepare_collector(
-        self, label: str, targets: tuple[Any, ...], return_exceptions: bool
-    ) -> None:
-        """See `TaskGroup._prepare`; `label` is the call, for messages: ``"gather()"``."""
         self._prepare(None, None)
+        # The call, for messages: "gather()".
         self._label = self._a_label = label
         self._reason = f"another task of {label} has failed"
         self._return_exceptions = bool(return_exceptions)
         self._context = copy_context()
         self._targets = targets
-        self._coros: list[Coro] = []
         # The results in order, and the position of each task that still runs.
         self._results: list[Any] = []
         self._numbers: dict[Task, int] = {}
 
-    def _prepare_tasks(self) -> None:
+    def _coroutines(self) -> list[Coro]:
         """Make coroutines of the targets, before the block is open."""
         targets = self._targets
         self._targets = ()
-        self._coros = coroutines_of(self._label, targets)
+        return coroutines_of(self._label, targets)
 
-    def _begin(self) -> None:
+    def _begin(self, coros: list[Coro]) -> None:
         """Start the tasks: the block is open."""
-        coros = self._coros
-        self._coros = []
         for coro in coros:
             self._began(self._add(coro))
 
@@ -189,13 +180,13 @@ class Together(Leaving):
         if not self._opened:
             collector = self._collector
             try:
-                collector._prepare_tasks()
+                coros = collector._coroutines()
             except BaseException as exc:
                 return self.fail(user_part(exc))
             self._opened = True
             self.shielded = True
             collector._open(current_task())
-            collector._begin()
+            collector._begin(coros)
         done = Leaving.attempt(self)
         if done and not self._chained and isinstance(self.result, Failure):
             chain(self.result.exception)

@@ -14,7 +14,7 @@ cdef class BoundedCollector(Collector):
     cdef Py_ssize_t _taken
     cdef WaitQueue _line
 
-    cdef object _begin(self)
+    cdef object _begin(self, list coros)
     cpdef object _place(self)
     cpdef object _start(self, object item)
     cdef object _take(self, Task task, object result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.combinators.base import Collector
+from giambio.combinators.base import Collector, Coro
 from giambio.combinators.feeder import feed
 from giambio.combinators.targets import check_items
 from giambio.kernel.coroutines import to_coroutine
@@ -31,7 +31,7 @@ class BoundedCollector(Collector):
     ) -> None:
         check_items(label, items)
         self._limit = 0 if limit is None else check_limit(label, limit)
-        self._prepare_collector(label, (), return_exceptions)
+        Collector.__init__(self, label, (), return_exceptions)
         self._function = function
         self._items = items
         self._feeder: Task | None = None
@@ -39,7 +39,7 @@ class BoundedCollector(Collector):
         self._taken = 0
         self._line = WaitQueue()
 
-    def _begin(self) -> None:
+    def _begin(self, coros: list[Coro]) -> None:
         """See `Collector._begin`."""
         items = self._items
         self._items = None

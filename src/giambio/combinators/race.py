@@ -71,7 +71,7 @@ class Racing(Collector):
 
     def _outcome(self) -> Any:
         """See `Collector._outcome`."""
-        return self._results[0] if self._results else None
+        return self._results[0]
 
     def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool

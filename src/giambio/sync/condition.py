@@ -148,9 +148,7 @@ class Condition:
     def __aenter__(self) -> Operation[None]:
         return ConditionAcquire(self._lock)
 
-    def __aexit__(
-        self, exc_type: object, exc: BaseException | None, traceback: object
-    ) -> Operation[None]:
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._lock._leave(exc)
         return NOTHING
 

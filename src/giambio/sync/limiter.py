@@ -279,9 +279,7 @@ class CapacityLimiter:
     def __aenter__(self) -> Operation[None]:
         return LimiterAcquire(self, True, None)
 
-    def __aexit__(
-        self, exc_type: object, exc: BaseException | None, traceback: object
-    ) -> Operation[None]:
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._leave(exc)
         return NOTHING
 
@@ -337,7 +335,7 @@ class CapacityLimiter:
             if first.grant(None):
                 self._borrowers[first._borrower] = None
 
-    def _leave(self, exc: BaseException | None) -> None:
+    def _leave(self, exc: object) -> None:
         """Return the token at the end of a block.
 
         While the `finally` blocks of a task that is closed from outside run, that task is done

@@ -152,9 +152,7 @@ class Lock(Held):
     def __aenter__(self) -> Operation[None]:
         return new_acquire(self)
 
-    def __aexit__(
-        self, exc_type: object, exc: BaseException | None, traceback: object
-    ) -> Operation[None]:
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._leave(exc)
         return NOTHING
 
@@ -176,7 +174,7 @@ class Lock(Held):
         owner._let_go_of(self)
         self._hand_over()
 
-    def _leave(self, exc: BaseException | None) -> None:
+    def _leave(self, exc: object) -> None:
         """Release the lock at the end of a block.
 
         A block may be left without the lock, by an exception, if that is to be expected: the

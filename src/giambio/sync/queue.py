@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
-from giambio.arguments import is_int
+from giambio.arguments import check_int, is_int
 from giambio.channels import closing, stores
 from giambio.channels.stores import RingBuffer, Stack, Store
 from giambio.errors import EndOfStream, WouldBlock
@@ -54,17 +54,10 @@ class BaseQueue(QueueState):
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __init__(self, maxsize: int = 0) -> None:
-        name = type(self).__name__
-        if not is_int(maxsize):
-            raise TypeError(
-                f"{name}() needs a whole number as maxsize (0 for no limit), not {maxsize!r}"
-            )
-        if maxsize < 0:
-            raise ValueError(
-                f"{name}() needs a maxsize from 0 up, where 0 is no limit, not {maxsize!r}"
-            )
+        limit = min(maxsize, sys.maxsize) if is_int(maxsize) else maxsize
+        limit = check_int(f"{type(self).__name__}()", "maxsize (0 is no limit)", limit, 0)
         self._maxsize = maxsize
-        self._prepare(min(maxsize or sys.maxsize, sys.maxsize), self._store())
+        self._prepare(limit or sys.maxsize, self._store())
 
     def put(self, item: Any) -> Operation:
         """Put an item in; wait while the queue is full.

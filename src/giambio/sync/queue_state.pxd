@@ -25,7 +25,6 @@ cdef class QueueState(Closeable):
 
 
 cdef class QueuePut(QueuedOperation):
-    cdef QueueState queue
     cdef object item
     cdef object refusal
 
@@ -34,10 +33,9 @@ cdef class QueuePut(QueuedOperation):
 
 
 cdef class QueueGet(ReceivingOperation):
-    cdef QueueState queue
-
     @cython.locals(queue=QueueState)
     cdef bint attempt(self) except -1
+    @cython.locals(queue=QueueState)
     cdef object give_back(self)
 
 

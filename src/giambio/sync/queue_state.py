@@ -105,9 +105,8 @@ class QueueState(Closeable):
 class QueuePut(QueuedOperation):
     """One task's `Queue.put`."""
 
-    __slots__ = ("item", "queue", "refusal")
+    __slots__ = ("item", "refusal")
 
-    queue: QueueState
     item: Any
     #: Raised by comparing the item when its turn had come.
     refusal: BaseException | None
@@ -115,11 +114,11 @@ class QueuePut(QueuedOperation):
     @property
     def what(self) -> str:  # type: ignore[override]
         """The operation's name in messages."""
-        return f"{type(self.queue).__name__}.put()"
+        return f"{type(self._subject).__name__}.put()"
 
     def attempt(self) -> bool:
         """Hand the item over, or wait with it."""
-        queue = self.queue
+        queue: QueueState = self._subject
         if self.refusal is not None:
             return self.fail(self.refusal)
         if not queue._open:
@@ -131,26 +130,20 @@ class QueuePut(QueuedOperation):
         except BaseException as exc:
             return self.fail(user_part(exc))
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.queue
-
 
 class QueueGet(ReceivingOperation):
     """One task's `Queue.get`."""
 
-    __slots__ = ("queue",)
-
-    queue: QueueState
+    __slots__ = ()
 
     @property
     def what(self) -> str:  # type: ignore[override]
         """The operation's name in messages."""
-        return f"{type(self.queue).__name__}.get()"
+        return f"{type(self._subject).__name__}.get()"
 
     def attempt(self) -> bool:
         """Take an item, or wait for one."""
-        queue = self.queue
+        queue: QueueState = self._subject
         if not self.fits(queue._putters):
             return False
         try:
@@ -166,12 +159,9 @@ class QueueGet(ReceivingOperation):
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`: the item is still the next one."""
-        if self.queue._getters.grant_first(self.result) is None:
-            self.queue._items.put_back(self.result)
-
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.queue
+        queue: QueueState = self._subject
+        if queue._getters.grant_first(self.result) is None:
+            queue._items.put_back(self.result)
 
 
 class QueueJoin(QueuedOperation):
@@ -205,7 +195,7 @@ def new_put(queue: QueueState, item: Any) -> QueuePut:
     """Make a `QueuePut`."""
     operation = QueuePut.__new__(QueuePut)
     operation.prepare_queued()
-    operation.queue = queue
+    operation._subject = queue
     operation.item = item
     operation.refusal = None
     return operation
@@ -215,6 +205,6 @@ def new_get(queue: QueueState, iterating: bool) -> QueueGet:
     """Make a `QueueGet`."""
     operation = QueueGet.__new__(QueueGet)
     operation.prepare_queued()
-    operation.queue = queue
+    operation._subject = queue
     operation.iterating = iterating
     return operation

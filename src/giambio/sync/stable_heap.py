@@ -13,15 +13,8 @@ from giambio.channels.stores import Store
 
 __all__ = ["Heap"]
 
-
-class Entry:
-    """An item, and the number of items that came before it."""
-
-    __slots__ = ("item", "number")
-
-    def __init__(self, item: Any, number: int) -> None:
-        self.item = item
-        self.number = number
+#: An item, and the number of items that came before it.
+Entry = tuple[Any, int]
 
 
 class Heap(Store):
@@ -46,8 +39,7 @@ class Heap(Store):
             place = self.length
             while place > 0:
                 parent = (place - 1) >> 1
-                entry = self._entries[parent]
-                if not item < entry.item:
+                if not item < self._entries[parent][0]:
                     break
                 place = parent
             return place
@@ -57,7 +49,7 @@ class Heap(Store):
     def insert(self, item: Any, place: int) -> None:
         """Add an item where `place_for` says, and move those below one step down."""
         entries = self._entries
-        entry = Entry(item, self._numbers)
+        entry = (item, self._numbers)
         self._numbers += 1
         index = self.length
         self.length += 1
@@ -91,14 +83,14 @@ class Heap(Store):
         last = entries.pop()
         self.length -= 1
         if not entries:
-            return last.item
+            return last[0]
         smallest = entries[0]
         hole = 0
         for index in path:
             entries[hole] = entries[index]
             hole = index
         entries[hole] = last
-        return smallest.item
+        return smallest[0]
 
     def _path_down(self) -> list[int]:
         """Return the indexes whose entries move up when the last entry replaces the first."""
@@ -121,9 +113,9 @@ class Heap(Store):
 
     def _before(self, one: Entry, other: Entry) -> bool:
         """Whether one entry comes out before the other: the smaller one, or else the older."""
-        if one.number < other.number:
-            return not other.item < one.item
-        return bool(one.item < other.item)
+        if one[1] < other[1]:
+            return not other[0] < one[0]
+        return bool(one[0] < other[0])
 
     def _begin_comparing(self) -> None:
         if self._comparing:
