@@ -1,4 +1,4 @@
-"""The ends of channels: mistakes, ends that are dropped, and what they tell of themselves."""
+"""Ends of channels: mistakes, dropped ends, statistics and repr."""
 
 from __future__ import annotations
 

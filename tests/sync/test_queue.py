@@ -1,4 +1,4 @@
-"""Queues: asyncio's vocabulary, three orders, and a close that everybody learns of."""
+"""Queues: asyncio's vocabulary, three orders, and a close that wakes all waiting tasks."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ cdef class Broadcast(Droppable):
 
     cdef object _close_now(self)
     @cython.locals(hub=BroadcastState)
-    cdef bint _dropped(self) except -1
+    cdef tuple _on_drop(self)
 
 
 cdef class Subscription(Droppable):
@@ -19,4 +19,4 @@ cdef class Subscription(Droppable):
     @cython.locals(inbox=Inbox)
     cdef object _close_now(self)
     @cython.locals(hub=BroadcastState)
-    cdef bint _dropped(self) except -1
+    cdef tuple _on_drop(self)

@@ -14,7 +14,7 @@ from typing import Any
 from giambio._build.sealed import final
 from giambio.channels import broadcast_state, closing, stores
 from giambio.channels.broadcast_state import BroadcastState, BroadcastStatistics, Inbox
-from giambio.channels.closing import Droppable
+from giambio.channels.closing import Droppable, OnDrop
 from giambio.errors import EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
@@ -166,11 +166,10 @@ class Broadcast(Droppable):
         state = f"{len(hub.inboxes)} subscriptions, {hub.senders.length} waiting to send"
         return f"<giambio.Broadcast {state if self._open else 'closed'}>"
 
-    def _dropped(self) -> bool:
-        """See `Droppable._dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         hub = self._hub
-        closing.close_dropped(hub.kernel, hub.end)
-        return len(hub.inboxes) > 0
+        return hub.kernel, hub.end, len(hub.inboxes) > 0
 
 
 class Subscription(Droppable):
@@ -284,11 +283,10 @@ class Subscription(Droppable):
         state = f"{fill}, {inbox.receivers.length} waiting to receive"
         return f"<giambio.Subscription {state if self._open else 'closed'}>"
 
-    def _dropped(self) -> bool:
-        """See `Droppable._dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         hub = self._inbox.hub
-        closing.close_dropped(hub.kernel, self._inbox.leave)
-        return hub.open
+        return hub.kernel, self._inbox.leave, hub.open
 
 
 final(Broadcast, "(size)")

@@ -8,10 +8,10 @@ cimport cython
 cdef class SendChannel(End):
     cdef object _close_now(self)
     @cython.locals(channel=ChannelState)
-    cdef bint _dropped(self) except -1
+    cdef tuple _on_drop(self)
 
 
 cdef class ReceiveChannel(End):
     cdef object _close_now(self)
     @cython.locals(channel=ChannelState)
-    cdef bint _dropped(self) except -1
+    cdef tuple _on_drop(self)

@@ -14,6 +14,7 @@ from typing import Any
 from giambio._build.sealed import final
 from giambio.channels import channel_state, closing, stores
 from giambio.channels.channel_state import ChannelState, ChannelStatistics, End
+from giambio.channels.closing import OnDrop
 from giambio.errors import BrokenResourceError, EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
@@ -140,11 +141,10 @@ class SendChannel(End):
         """See `Closeable._close_now`."""
         self._leave(self._channel.senders, self._channel.sender_left)
 
-    def _dropped(self) -> bool:
-        """See `Droppable._dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         channel = self._channel
-        closing.close_dropped(channel.kernel, channel.sender_left)
-        return channel.open_receivers > 0
+        return channel.kernel, channel.sender_left, channel.open_receivers > 0
 
 
 class ReceiveChannel(End):
@@ -272,12 +272,11 @@ class ReceiveChannel(End):
     def __anext__(self) -> Operation:
         return channel_state.new_receive(self, True)
 
-    def _dropped(self) -> bool:
-        """See `Droppable._dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         channel = self._channel
         lost = channel.items.length > 0
-        closing.close_dropped(channel.kernel, channel.receiver_left)
-        return channel.open_senders > 0 or lost
+        return channel.kernel, channel.receiver_left, lost or channel.open_senders > 0
 
 
 # A class, so that `open_channel[int](5)` tells type checkers the type of the items.

@@ -34,9 +34,9 @@ cdef class End(Droppable):
     @cython.locals(
         channel=ChannelState, either=WaitQueue, operation=QueuedOperation, following=QueuedOperation
     )
-    cdef object _leave(self, WaitQueue line, object count_out)
-    cdef bint _wait(self, QueuedOperation operation, WaitQueue line) except -1
-    @cython.locals(line=WaitQueue)
+    cdef object _leave(self, WaitQueue queue, object count_out)
+    cdef bint _wait(self, QueuedOperation operation, WaitQueue queue) except -1
+    @cython.locals(queue=WaitQueue)
     cdef object _withdraw(self, QueuedOperation operation)
 
 

@@ -185,15 +185,15 @@ class End(Droppable):
             )
         return f"<giambio.{type(self).__name__} {state}>"
 
-    def _leave(self, line: WaitQueue, count_out: Callable[[], None]) -> None:
-        """Close this end, whose operations wait in `line`; they are woken."""
+    def _leave(self, queue: WaitQueue, count_out: Callable[[], None]) -> None:
+        """Close this end, whose operations wait in `queue`; they are woken."""
         if not self._open:
             return
         channel = self._channel
         for either in (channel.senders, channel.receivers):
             either.check_thread(f"{type(self).__name__}.close()")
         self._open = False
-        operation = line.first
+        operation = queue.first
         while self._waiting > 0 and operation is not None:
             following = operation.after
             if operation.subject() is self:
@@ -202,19 +202,19 @@ class End(Droppable):
             operation = following
         count_out()
 
-    def _wait(self, operation: QueuedOperation, line: WaitQueue) -> bool:
+    def _wait(self, operation: QueuedOperation, queue: WaitQueue) -> bool:
         """Have an operation of this end wait; False, as `QueuedOperation.wait_in`."""
-        if operation.fits(line):
+        if operation.fits(queue):
             self._waiting += 1
-            line.append(operation)
+            queue.append(operation)
         return False
 
     def _withdraw(self, operation: QueuedOperation) -> None:
         """Remove an operation of this end from its queue, if it waits."""
-        line = operation.line
-        if line is not None:
+        queue = operation.queue
+        if queue is not None:
             self._waiting -= 1
-            line.remove(operation)
+            queue.remove(operation)
 
 
 class Send(QueuedOperation):

@@ -18,7 +18,7 @@ cdef class Droppable(Closeable):
     cdef object _made_at
 
     cdef object _opened(self)
-    cdef bint _dropped(self) except -1
+    cdef tuple _on_drop(self)
 
 
 cdef class ReceivingOperation(QueuedOperation):

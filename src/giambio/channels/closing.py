@@ -26,7 +26,12 @@ from giambio.kernel.runnable import Handle
 from giambio.kernel.tracebacks import user_place
 from giambio.kernel.wait_queue import QueuedOperation
 
-__all__ = ["Closeable", "Droppable", "ReceivingOperation", "close_dropped", "fill", "limit_of"]
+__all__ = ["Closeable", "Droppable", "OnDrop", "ReceivingOperation", "fill", "limit_of"]
+
+
+#: The loop in which an object was used last; the function that closes it, without a reference to
+#: the object; and whether a task may have waited for that.
+OnDrop = tuple[Kernel | None, Callable[[], object], bool]
 
 
 class Closeable:
@@ -107,12 +112,8 @@ class Droppable(Closeable):
         self._made_at = user_place()
         self._open = True
 
-    def _dropped(self) -> bool:
-        """Have an object closed that was dropped while it was open.
-
-        Returns:
-            Whether a task may have waited for that.
-        """
+    def _on_drop(self) -> OnDrop:
+        """Return how to close this object, which was dropped while it was open."""
         raise NotImplementedError
 
     def __del__(self) -> None:
@@ -124,7 +125,12 @@ class Droppable(Closeable):
             # Described first, because a closed object has nothing to say.
             text = f"{self!r} made at {self._made_at} was dropped without being closed"
             self._open = False
-            if self._dropped():
+            kernel, leave, awaited = self._on_drop()
+            if kernel is None or kernel._driver is None:
+                leave()
+            else:
+                kernel._hand_in(Handle(leave, (), Context(), dropped=leave))
+            if awaited:
                 warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
 
 
@@ -183,19 +189,6 @@ class Driven:
     def close(self) -> None:
         """See `Operation.close`."""
         self._receiving.close()
-
-
-def close_dropped(kernel: Kernel | None, leave: Callable[[], object]) -> None:
-    """Close an object from its finalizer.
-
-    Parameters:
-        kernel: the loop in which the object was used last.
-        leave: the function that closes it.
-    """
-    if kernel is None or kernel._driver is None:
-        leave()
-    else:
-        kernel._hand_in(Handle(leave, (), Context(), dropped=leave))
 
 
 def limit_of(what: str, size: Any, least: int) -> int:

@@ -1,4 +1,3 @@
-from giambio.channels cimport closing
 from giambio.channels.closing cimport Droppable, ReceivingOperation
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.wait_queue cimport WaitQueue
@@ -19,7 +18,7 @@ cdef class Watch(Droppable):
 
     cdef object _close_now(self)
     @cython.locals(watched=Watched)
-    cdef bint _dropped(self) except -1
+    cdef tuple _on_drop(self)
 
 
 cdef class Watcher:

@@ -10,8 +10,7 @@ import types
 from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
-from giambio.channels import closing
-from giambio.channels.closing import Droppable, ReceivingOperation
+from giambio.channels.closing import Droppable, OnDrop, ReceivingOperation
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.wait_queue import WaitQueue
@@ -165,12 +164,10 @@ class Watch(Droppable):
         state = "" if self._open else " closed,"
         return f"<giambio.Watch{state} {self._watched.watchers.length} waiting>"
 
-    def _dropped(self) -> bool:
-        """See `Droppable._dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         watched = self._watched
-        awaited = watched.watchers.length > 0
-        closing.close_dropped(watched.kernel, watched.end)
-        return awaited
+        return watched.kernel, watched.end, watched.watchers.length > 0
 
 
 class Watcher:

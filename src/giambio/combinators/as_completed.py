@@ -163,4 +163,3 @@ class Next(QueuedOperation):
 
 
 final(Results)
-final(Next)

@@ -12,7 +12,6 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from giambio._build.sealed import final
 from giambio.errors import TaskCancelled, is_cancellation, without_cancellations
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.reraise import Failure, unchained
@@ -108,7 +107,7 @@ class Collector(TaskGroup):
     def _may_return(self, task: Task) -> bool:
         """Whether a task's exception can be returned instead of raised.
 
-        One that it raises because all are being cancelled cannot: nobody will see the results.
+        One that it raises because all are being cancelled cannot: the results are dropped.
         """
         cancelled = self._scope is not None and self._scope._effective
         if task.cancelled():
@@ -201,9 +200,6 @@ class Together(Leaving):
         """See `Operation.discard`."""
         if not self._opened:
             self._collector._give_up()
-
-
-final(Together)
 
 
 def coroutines_of(what: str, targets: tuple[Any, ...]) -> list[Coro]:

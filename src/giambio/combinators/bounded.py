@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from giambio._build.sealed import final
 from giambio.combinators.base import Collector, Coro
 from giambio.combinators.feeder import feed
 from giambio.combinators.targets import check_items
@@ -24,7 +23,7 @@ __all__ = ["BoundedCollector"]
 class BoundedCollector(Collector):
     """A group of tasks that call one function, each with an item of its own."""
 
-    __slots__ = ("_feeder", "_function", "_items", "_limit", "_line", "_taken")
+    __slots__ = ("_feeder", "_function", "_items", "_limit", "_waiters", "_taken")
 
     def __init__(
         self, label: str, function: Any, items: Any, limit: int | None, return_exceptions: bool
@@ -37,7 +36,7 @@ class BoundedCollector(Collector):
         self._feeder: Task | None = None
         # The number of places taken, and where the feeder waits for one.
         self._taken = 0
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     def _begin(self, coros: list[Coro]) -> None:
         """See `Collector._begin`."""
@@ -63,7 +62,7 @@ class BoundedCollector(Collector):
     def _give_place(self) -> None:
         """Release a place."""
         self._taken -= 1
-        self._line.wake_all()
+        self._waiters.wake_all()
 
     def _settle(self, task: Task) -> None:
         """See `TaskGroup._settle`; an error of the items themselves is never a result."""
@@ -87,7 +86,4 @@ class Place(QueuedOperation):
         collector: BoundedCollector = self._subject
         if collector._limit == 0 or collector._taken < collector._limit:
             return True
-        return self.wait_in(collector._line)
-
-
-final(Place)
+        return self.wait_in(collector._waiters)

@@ -18,7 +18,7 @@ def gather(*targets: Any, return_exceptions: bool = False) -> Operation:
         targets: awaitables, async functions (called without arguments), or Tasks. A Task
             is joined, and never cancelled from here.
         return_exceptions: True returns the exception of a target in place of its result,
-            and lets the others go on. Cancellations are never returned, nor
+            and lets the others continue. Cancellations are never returned, nor
             `KeyboardInterrupt` and the like, nor exceptions that are raised while all
             targets are being cancelled.
 

@@ -23,7 +23,7 @@ def map_concurrent(
             place for its task. An async generator is closed if it is not used up.
         limit: how many tasks may run at once; by default there is a task for each item.
         return_exceptions: True returns an exception of the function in place of its
-            result, and goes on. Cancellations are never returned, nor `KeyboardInterrupt`
+            result, and continues. Cancellations are never returned, nor `KeyboardInterrupt`
             and the like, nor exceptions of `items`, nor those that are raised while all
             tasks are being cancelled.
 

@@ -51,7 +51,7 @@ def race(*targets: Any) -> Operation:
     """
     check_given("race()", targets)
     if not targets:
-        raise ValueError("race() needs at least one to run, or nobody could ever win")
+        raise ValueError("race() needs at least one target, or none could ever win")
     return Together(Racing("race()", targets, False))
 
 

@@ -5,15 +5,15 @@ cimport cython
 
 
 cdef class QueuedOperation(Operation):
-    cdef WaitQueue line
+    cdef WaitQueue queue
     cdef QueuedOperation before
     cdef QueuedOperation after
     cdef object _subject
 
     cdef object prepare_queued(self)
     @cython.locals(first=QueuedOperation)
-    cdef bint fits(self, WaitQueue line) except -1
-    cdef bint wait_in(self, WaitQueue line) except -1
+    cdef bint fits(self, WaitQueue queue) except -1
+    cdef bint wait_in(self, WaitQueue queue) except -1
     cdef bint abort(self) except -1
     cdef object give_back(self)
 

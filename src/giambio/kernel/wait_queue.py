@@ -18,7 +18,7 @@ __all__ = ["QueuedOperation", "WaitQueue"]
 class QueuedOperation(Operation):
     """An operation that can wait in a queue. Only another task ends its wait."""
 
-    __slots__ = ("_subject", "after", "before", "line")
+    __slots__ = ("_subject", "after", "before", "queue")
 
     def __init__(self, subject: object) -> None:
         self.prepare_queued()
@@ -30,17 +30,17 @@ class QueuedOperation(Operation):
         An operation that is made without the constructor overrides `subject`.
         """
         self.prepare(None)
-        self.line: WaitQueue | None = None
+        self.queue: WaitQueue | None = None
         self.before: QueuedOperation | None = None
         self.after: QueuedOperation | None = None
 
-    def fits(self, line: WaitQueue) -> bool:
+    def fits(self, queue: WaitQueue) -> bool:
         """Whether this operation may wake, or wait with, those in a queue; if not, it fails.
 
         Tasks of two loops cannot wait for the same thing, because the task that wakes them
         runs in one of the two.
         """
-        first = line.first
+        first = queue.first
         if first is None or first.kernel is self.kernel:
             return True
         return self.fail(
@@ -50,20 +50,20 @@ class QueuedOperation(Operation):
             )
         )
 
-    def wait_in(self, line: WaitQueue) -> bool:
+    def wait_in(self, queue: WaitQueue) -> bool:
         """Wait at the end of a queue, if that `fits`.
 
         Returns:
             False, so that `attempt` can return it.
         """
-        if self.fits(line):
-            line.append(self)
+        if self.fits(queue):
+            queue.append(self)
         return False
 
     def abort(self) -> bool:
         """See `Park.abort`: leave the queue."""
-        if self.line is not None:
-            self.line.remove(self)
+        if self.queue is not None:
+            self.queue.remove(self)
         return True
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class WaitQueue:
 
     def append(self, operation: QueuedOperation) -> None:
         """Add an operation at the end."""
-        operation.line = self
+        operation.queue = self
         operation.before = self.last
         operation.after = None
         if self.last is None:
@@ -110,7 +110,7 @@ class WaitQueue:
 
     def remove(self, operation: QueuedOperation) -> None:
         """Remove an operation from any place; harmless if it is not in this queue."""
-        if operation.line is not self:
+        if operation.queue is not self:
             return
         before = operation.before
         after = operation.after
@@ -122,7 +122,7 @@ class WaitQueue:
             self.last = before
         else:
             after.before = before
-        operation.line = None
+        operation.queue = None
         operation.before = None
         operation.after = None
         self.length -= 1

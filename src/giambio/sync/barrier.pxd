@@ -8,7 +8,7 @@ cdef class Barrier:
     cdef Py_ssize_t _parties
     cdef bint _broken
     cdef long long _breaks
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
 
     cdef object _fail_waiting(self, str what)
 
@@ -16,5 +16,5 @@ cdef class Barrier:
 cdef class BarrierWait(QueuedOperation):
     cdef long long _breaks
 
-    @cython.locals(barrier=Barrier, line=WaitQueue, index=Py_ssize_t)
+    @cython.locals(barrier=Barrier, queue=WaitQueue, index=Py_ssize_t)
     cdef bint attempt(self) except -1

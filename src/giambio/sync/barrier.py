@@ -59,14 +59,14 @@ class Barrier:
         [0, 1]
     """
 
-    __slots__ = ("__weakref__", "_breaks", "_broken", "_line", "_parties")
+    __slots__ = ("__weakref__", "_breaks", "_broken", "_waiters", "_parties")
 
     def __init__(self, parties: int) -> None:
         self._parties = check_int("Barrier()", "parties", parties, 1)
         self._broken = False
         # How often it was aborted or reset.
         self._breaks = 0
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     @property
     def parties(self) -> int:
@@ -88,7 +88,7 @@ class Barrier:
             >>> giambio.Barrier(2).n_waiting
             0
         """
-        return self._line.length
+        return self._waiters.length
 
     @property
     def broken(self) -> bool:
@@ -170,7 +170,7 @@ class Barrier:
             >>> giambio.Barrier(2).statistics()
             BarrierStatistics(tasks_waiting=0, parties=2, broken=False)
         """
-        return BarrierStatistics(self._line.length, self._parties, self._broken)
+        return BarrierStatistics(self._waiters.length, self._parties, self._broken)
 
     def __aenter__(self) -> Operation[int]:
         return BarrierWait(self)
@@ -180,13 +180,13 @@ class Barrier:
 
     def __repr__(self) -> str:
         state = " broken," if self._broken else ""
-        return f"<giambio.Barrier{state} {self._line.length} of {self._parties} waiting>"
+        return f"<giambio.Barrier{state} {self._waiters.length} of {self._parties} waiting>"
 
     def _fail_waiting(self, what: str) -> None:
         """Wake the tasks that wait, to raise."""
-        self._line.check_thread(what)
+        self._waiters.check_thread(what)
         self._breaks += 1
-        self._line.wake_all()
+        self._waiters.wake_all()
 
 
 class BarrierWait(QueuedOperation):
@@ -207,22 +207,19 @@ class BarrierWait(QueuedOperation):
         barrier: Barrier = self._subject
         if barrier._broken or 0 <= self._breaks < barrier._breaks:
             return self.fail(
-                BrokenResourceError(
-                    "this Barrier was aborted or reset, so not all who are awaited will come"
-                )
+                BrokenResourceError("this Barrier was aborted or reset, so not all tasks will come")
             )
         self._breaks = barrier._breaks
-        line = barrier._line
-        if line.length + 1 < barrier._parties:
-            return self.wait_in(line)
-        if not self.fits(line):
+        queue = barrier._waiters
+        if queue.length + 1 < barrier._parties:
+            return self.wait_in(queue)
+        if not self.fits(queue):
             return False
         index = 0
-        while line.grant_first(index) is not None:
+        while queue.grant_first(index) is not None:
             index += 1
         self.result = barrier._parties - 1
         return True
 
 
 final(Barrier, "(parties)")
-final(BarrierWait)

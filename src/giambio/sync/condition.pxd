@@ -10,7 +10,7 @@ cimport cython
 cdef class Condition:
     cdef object __weakref__
     cdef Lock _lock
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
 
     @cython.locals(lock=Lock)
     cdef object _notify(self, str action, Py_ssize_t count)

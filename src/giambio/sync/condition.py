@@ -71,13 +71,13 @@ class Condition:
         'an item'
     """
 
-    __slots__ = ("__weakref__", "_line", "_lock")
+    __slots__ = ("__weakref__", "_waiters", "_lock")
 
     def __init__(self, lock: Lock | None = None) -> None:
         if lock is not None and not isinstance(lock, Lock):
             raise TypeError(f"Condition() needs a giambio.Lock or None, not {lock!r}")
         self._lock = Lock() if lock is None else lock
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     # -- the lock -------------------------------------------------------------------------
 
@@ -263,10 +263,10 @@ class Condition:
             >>> giambio.Condition().statistics().tasks_waiting
             0
         """
-        return ConditionStatistics(self._line.length, self._lock.statistics())
+        return ConditionStatistics(self._waiters.length, self._lock.statistics())
 
     def __repr__(self) -> str:
-        return f"<giambio.Condition on {self._lock!r}, {self._line.length} waiting>"
+        return f"<giambio.Condition on {self._lock!r}, {self._waiters.length} waiting>"
 
     # -- inside ---------------------------------------------------------------------------
 
@@ -275,15 +275,15 @@ class Condition:
         lock = self._lock
         if not lock._is_held_here():
             raise lock._not_held(action, current_task())
-        while count > 0 and self._line.first is not None:
-            lock._line.append(self._line.pop())  # type: ignore[arg-type]
+        while count > 0 and self._waiters.first is not None:
+            lock._waiters.append(self._waiters.pop())  # type: ignore[arg-type]
             count -= 1
         self._forget_if_empty()
 
     def _forget_if_empty(self) -> None:
         """Operations have left the queue: the lock need not know of it if it is empty."""
-        if self._line.first is None and self._lock._sleeping is not None:
-            self._lock._sleeping.pop(self._line, None)
+        if self._waiters.first is None and self._lock._sleeping is not None:
+            self._lock._sleeping.pop(self._waiters, None)
 
 
 class ConditionAcquire(LockAcquire):
@@ -348,12 +348,12 @@ class ConditionWait(QueuedOperation):
                 return self.fail(self.interruption(task))
         if lock._owner is not task:
             return self.fail(lock._not_held(f"called {self.what}", task))
-        self.wait_in(condition._line)
-        if self.line is not None:
+        self.wait_in(condition._waiters)
+        if self.queue is not None:
             # The lock knows of the queue while it is not empty.
             if lock._sleeping is None:
                 lock._sleeping = {}
-            lock._sleeping[condition._line] = None
+            lock._sleeping[condition._waiters] = None
             lock._give_up("waited")
         return False
 
@@ -377,9 +377,9 @@ class ConditionWait(QueuedOperation):
     def abort(self) -> bool:
         """See `Park.abort`: get the lock back; a notified task is done when it has that."""
         lock = self._condition._lock
-        if self.line is None:
+        if self.queue is None:
             return True
-        if self.line is lock._line:
+        if self.queue is lock._waiters:
             return False
         self.leave_queue()
         if lock._owner is None:
@@ -387,13 +387,13 @@ class ConditionWait(QueuedOperation):
                 lock._give_to(self.task)  # type: ignore[arg-type]
             return True
         self._cancelled = True
-        lock._line.append(self)
+        lock._waiters.append(self)
         return False
 
     def leave_queue(self) -> None:
         """Leave the queue of the condition or of the lock."""
-        if self.line is not None:
-            self.line.remove(self)
+        if self.queue is not None:
+            self.queue.remove(self)
             self._condition._forget_if_empty()
 
     def close(self) -> None:
@@ -405,9 +405,7 @@ class ConditionWait(QueuedOperation):
     def subject(self) -> object:
         """See `Park.subject`."""
         lock = self._condition._lock
-        return lock if self.line is lock._line else self._condition
+        return lock if self.queue is lock._waiters else self._condition
 
 
 final(Condition, "(lock=None)")
-final(ConditionAcquire)
-final(ConditionWait)

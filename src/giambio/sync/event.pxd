@@ -5,7 +5,7 @@ cimport cython
 
 cdef class Event:
     cdef object __weakref__
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
     cdef bint _set
 
 

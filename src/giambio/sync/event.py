@@ -26,7 +26,7 @@ class EventStatistics(NamedTuple):
 class Event:
     """Something that happens once: ``await event.wait()``, ``event.set()``.
 
-    An event stays set, so nobody can come too late. For something that happens
+    An event stays set, so no task can come too late. For something that happens
     repeatedly, make a new event each time, or use a `Condition` or a channel.
 
     Example:
@@ -44,11 +44,11 @@ class Event:
         'it has happened'
     """
 
-    __slots__ = ("__weakref__", "_line", "_set")
+    __slots__ = ("__weakref__", "_waiters", "_set")
 
     def __init__(self) -> None:
         self._set = False
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     def set(self) -> None:
         """Wake all tasks that wait, in the order in which they came.
@@ -65,9 +65,9 @@ class Event:
             >>> event.is_set()
             True
         """
-        self._line.check_thread("Event.set()")
+        self._waiters.check_thread("Event.set()")
         self._set = True
-        self._line.wake_all()
+        self._waiters.wake_all()
 
     def is_set(self) -> bool:
         """Whether the event is set. Not a checkpoint.
@@ -106,7 +106,7 @@ class Event:
             >>> giambio.Event().statistics()
             EventStatistics(tasks_waiting=0)
         """
-        return EventStatistics(self._line.length)
+        return EventStatistics(self._waiters.length)
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -115,7 +115,7 @@ class Event:
 
     def __repr__(self) -> str:
         state = "set" if self._set else "not set"
-        return f"<giambio.Event {state}, {self._line.length} waiting>"
+        return f"<giambio.Event {state}, {self._waiters.length} waiting>"
 
 
 class EventWait(QueuedOperation):
@@ -128,8 +128,7 @@ class EventWait(QueuedOperation):
     def attempt(self) -> bool:
         """Done when the event is set."""
         event: Event = self._subject
-        return event._set or self.wait_in(event._line)
+        return event._set or self.wait_in(event._waiters)
 
 
 final(Event, "()")
-final(EventWait)

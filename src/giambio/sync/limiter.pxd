@@ -10,8 +10,8 @@ cdef class CapacityLimiter:
     cdef object _total
     cdef Py_ssize_t _most
     cdef dict _borrowers
-    cdef set _waiting
-    cdef WaitQueue _line
+    cdef set _requested
+    cdef WaitQueue _waiters
 
     cdef object _set_total(self, str what, object total)
     cdef object _problem(self, object borrower)

@@ -62,14 +62,14 @@ class CapacityLimiter:
         9
     """
 
-    __slots__ = ("__weakref__", "_borrowers", "_line", "_most", "_total", "_waiting")
+    __slots__ = ("__weakref__", "_borrowers", "_waiters", "_most", "_total", "_requested")
 
     def __init__(self, total_tokens: float) -> None:
         self._set_total("CapacityLimiter()", total_tokens)
         self._borrowers: dict[object, None] = {}
         # The borrowers for which a task waits.
-        self._waiting: set[object] = set()
-        self._line = WaitQueue()
+        self._requested: set[object] = set()
+        self._waiters = WaitQueue()
 
     # -- numbers --------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class CapacityLimiter:
 
     @total_tokens.setter
     def total_tokens(self, total_tokens: float) -> None:
-        self._line.check_thread("setting CapacityLimiter.total_tokens")
+        self._waiters.check_thread("setting CapacityLimiter.total_tokens")
         self._set_total("CapacityLimiter", total_tokens)
         self._hand_out()
 
@@ -128,7 +128,7 @@ class CapacityLimiter:
             ('a request',)
         """
         return CapacityLimiterStatistics(
-            len(self._borrowers), self._total, tuple(self._borrowers), self._line.length
+            len(self._borrowers), self._total, tuple(self._borrowers), self._waiters.length
         )
 
     # -- borrowing and returning ------------------------------------------------------------
@@ -286,7 +286,7 @@ class CapacityLimiter:
     def __repr__(self) -> str:
         return (
             f"<giambio.CapacityLimiter {len(self._borrowers)} of {self._total} borrowed, "
-            f"{self._line.length} waiting>"
+            f"{self._waiters.length} waiting>"
         )
 
     # -- inside ---------------------------------------------------------------------------
@@ -308,7 +308,7 @@ class CapacityLimiter:
                 f"{borrower!r} has a token of this CapacityLimiter already, and can have one; "
                 "borrow more with acquire_on_behalf_of(), each for another borrower"
             )
-        if borrower in self._waiting:
+        if borrower in self._requested:
             return RuntimeError(
                 f"{borrower!r} waits for a token of this CapacityLimiter already, "
                 "and can have one; use another borrower for each token"
@@ -317,7 +317,7 @@ class CapacityLimiter:
 
     def _give_up(self, borrower: object) -> None:
         """See `release_on_behalf_of`."""
-        self._line.check_thread("giving back a token of a CapacityLimiter")
+        self._waiters.check_thread("giving back a token of a CapacityLimiter")
         if borrower not in self._borrowers:
             raise RuntimeError(
                 f"{borrower!r} has no token of this CapacityLimiter that it could give back"
@@ -328,10 +328,10 @@ class CapacityLimiter:
     def _hand_out(self) -> None:
         """Give free tokens to the borrowers that have waited longest."""
         while len(self._borrowers) < self._most:
-            first: LimiterAcquire = self._line.pop()  # type: ignore[assignment]
+            first: LimiterAcquire = self._waiters.pop()  # type: ignore[assignment]
             if first is None:
                 return
-            self._waiting.remove(first._borrower)
+            self._requested.remove(first._borrower)
             if first.grant(None):
                 self._borrowers[first._borrower] = None
 
@@ -378,17 +378,17 @@ class LimiterAcquire(QueuedOperation):
         if len(limiter._borrowers) < limiter._most:
             limiter._borrowers[self._borrower] = None
             return True
-        self.wait_in(limiter._line)
-        if self.line is not None:
-            limiter._waiting.add(self._borrower)
+        self.wait_in(limiter._waiters)
+        if self.queue is not None:
+            limiter._requested.add(self._borrower)
         return False
 
     def abort(self) -> bool:
         """See `Park.abort`: leave the queue."""
-        if self.line is not None:
+        if self.queue is not None:
             limiter: CapacityLimiter = self._subject
-            limiter._waiting.remove(self._borrower)
-            self.line.remove(self)
+            limiter._requested.remove(self._borrower)
+            self.queue.remove(self)
         return True
 
     def give_back(self) -> None:
@@ -412,4 +412,3 @@ def check_borrower(borrower: object) -> None:
 
 
 final(CapacityLimiter, "(total_tokens)")
-final(LimiterAcquire)

@@ -9,7 +9,7 @@ cimport cython
 cdef class Lock(Held):
     cdef object __weakref__
     cdef Task _owner
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
     cdef str _abandoned_by
     cdef dict _sleeping
 
@@ -18,14 +18,14 @@ cdef class Lock(Held):
     cdef object _leave(self, object exc)
     @cython.locals(owner=Task, kernel=Kernel)
     cdef bint _is_held_here(self) except -1
-    @cython.locals(owner=Task, line=WaitQueue, first=QueuedOperation)
+    @cython.locals(owner=Task, queue=WaitQueue, first=QueuedOperation)
     cdef object _problem(self, Task task)
     cdef object _broken(self)
     cdef object _not_held(self, str action, Task task)
     cdef object _give_to(self, Task task)
     @cython.locals(first=QueuedOperation)
     cdef object _hand_over(self)
-    @cython.locals(line=WaitQueue)
+    @cython.locals(queue=WaitQueue)
     cpdef object abandoned(self, Task task)
 
 

@@ -51,12 +51,12 @@ class Lock(Held):
         True
     """
 
-    __slots__ = ("__weakref__", "_abandoned_by", "_line", "_owner", "_sleeping")
+    __slots__ = ("__weakref__", "_abandoned_by", "_waiters", "_owner", "_sleeping")
 
     def __init__(self) -> None:
         self.beneath = None
         self._owner: Task | None = None
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
         self._abandoned_by: str | None = None
         # The queues of the Conditions on this lock in which tasks wait to be notified.
         self._sleeping: dict[WaitQueue, None] | None = None
@@ -147,7 +147,7 @@ class Lock(Held):
             >>> giambio.Lock().statistics()
             LockStatistics(locked=False, owner=None, tasks_waiting=0)
         """
-        return LockStatistics(self._owner is not None, self._owner, self._line.length)
+        return LockStatistics(self._owner is not None, self._owner, self._waiters.length)
 
     def __aenter__(self) -> Operation[None]:
         return new_acquire(self)
@@ -162,12 +162,12 @@ class Lock(Held):
             state = f"held by task {self._owner.name!r}"
         elif self._abandoned_by is not None:
             state = f"abandoned by task {self._abandoned_by!r}"
-        return f"<giambio.Lock {state}, {self._line.length} waiting>"
+        return f"<giambio.Lock {state}, {self._waiters.length} waiting>"
 
     # -- giving up, also for a Condition ---------------------------------------------------
 
     def _give_up(self, action: str) -> None:
-        """See `release`; `action` names in messages what the task did."""
+        """See `release`; `action` describes the task's action in messages."""
         owner = self._owner
         if owner is None or not self._is_held_here():
             raise self._not_held(action, current_task())
@@ -206,15 +206,15 @@ class Lock(Held):
         owner = self._owner
         if owner is task:
             return RuntimeError(
-                f"task {task.name!r} holds this Lock already, and would wait for itself for ever"
+                f"task {task.name!r} holds this Lock already, and would wait for itself forever"
             )
         if owner is not None and owner._kernel is not task._kernel:
             return RuntimeError(
                 f"task {owner.name!r} of another loop holds this Lock; use each object in one loop"
             )
         if self._sleeping is not None:
-            for line in self._sleeping:
-                first = line.first
+            for queue in self._sleeping:
+                first = queue.first
                 if first is not None and first.kernel is not task._kernel:
                     return RuntimeError(
                         "tasks of another loop wait for a Condition on this Lock; "
@@ -250,7 +250,7 @@ class Lock(Held):
     def _hand_over(self) -> None:
         """Give the lock to the task that has waited longest."""
         self._owner = None
-        first = self._line.grant_first(None)
+        first = self._waiters.grant_first(None)
         if first is not None:
             self._give_to(first.task)  # type: ignore[arg-type]
 
@@ -260,9 +260,9 @@ class Lock(Held):
         self._abandoned_by = task.name
         sleeping = self._sleeping
         self._sleeping = None
-        self._line.wake_all()
-        for line in sleeping or ():
-            line.wake_all()
+        self._waiters.wake_all()
+        for queue in sleeping or ():
+            queue.wake_all()
 
 
 class LockAcquire(QueuedOperation):
@@ -282,7 +282,7 @@ class LockAcquire(QueuedOperation):
         if lock._owner is None:
             lock._give_to(task)
             return True
-        return self.wait_in(lock._line)
+        return self.wait_in(lock._waiters)
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""

@@ -8,7 +8,7 @@ cdef class BaseQueue(QueueState):
     cdef object _maxsize
 
     cdef object _close_now(self)
-    cdef object _check_thread(self, WaitQueue line, str call)
+    cdef object _check_thread(self, WaitQueue queue, str call)
 
 
 cdef class Queue(BaseQueue):

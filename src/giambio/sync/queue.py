@@ -289,10 +289,10 @@ class BaseQueue(QueueState):
             self._putters.wake_all()
             self._getters.wake_all()
 
-    def _check_thread(self, line: WaitQueue, call: str) -> None:
+    def _check_thread(self, queue: WaitQueue, call: str) -> None:
         """See `Operation.check_thread`."""
-        if line.first is not None:
-            line.check_thread(f"{type(self).__name__}.{call}")
+        if queue.first is not None:
+            queue.check_thread(f"{type(self).__name__}.{call}")
 
     def __aiter__(self) -> BaseQueue:
         return self

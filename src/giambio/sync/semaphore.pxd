@@ -8,7 +8,7 @@ cdef class Semaphore:
     cdef Py_ssize_t _value
     cdef Py_ssize_t _most
     cdef object _max_value
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
 
     cdef object _give_back(self)
 

@@ -1,8 +1,8 @@
 """A semaphore: a number of permits, handed out in the order in which tasks ask.
 
 It has no owners: one task may release a permit that another one acquired, and a permit that
-is never released is no error. Where each permit belongs to somebody, a `CapacityLimiter`
-notices such mistakes.
+is never released is no error. Where each permit has an owner, a `CapacityLimiter` notices such
+mistakes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Semaphore:
         1
     """
 
-    __slots__ = ("__weakref__", "_line", "_max_value", "_most", "_value")
+    __slots__ = ("__weakref__", "_waiters", "_max_value", "_most", "_value")
 
     def __init__(self, initial_value: int, *, max_value: int | None = None) -> None:
         self._value = check_int("Semaphore()", "initial_value", initial_value, 0)
@@ -64,7 +64,7 @@ class Semaphore:
             least = max(self._value, 1)
             self._most = check_int("Semaphore()", "max_value", max_value, least)
         self._max_value = None if max_value is None else self._most
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     @property
     def value(self) -> int:
@@ -141,7 +141,7 @@ class Semaphore:
             >>> semaphore.value
             1
         """
-        self._line.check_thread("Semaphore.release()")
+        self._waiters.check_thread("Semaphore.release()")
         if self._value >= self._most:
             raise ValueError(
                 f"this Semaphore was released more often than acquired: all of its {self._most} "
@@ -157,7 +157,7 @@ class Semaphore:
             >>> giambio.Semaphore(0).statistics()
             SemaphoreStatistics(tasks_waiting=0)
         """
-        return SemaphoreStatistics(self._line.length)
+        return SemaphoreStatistics(self._waiters.length)
 
     def __aenter__(self) -> Operation[None]:
         return SemaphoreAcquire(self)
@@ -168,11 +168,11 @@ class Semaphore:
 
     def __repr__(self) -> str:
         most = "" if self._max_value is None else f" of {self._max_value}"
-        return f"<giambio.Semaphore {self._value}{most} free, {self._line.length} waiting>"
+        return f"<giambio.Semaphore {self._value}{most} free, {self._waiters.length} waiting>"
 
     def _give_back(self) -> None:
         """Hand a permit to the task that has waited longest, or keep it."""
-        if self._line.grant_first(None) is None:
+        if self._waiters.grant_first(None) is None:
             self._value += 1
 
 
@@ -189,7 +189,7 @@ class SemaphoreAcquire(QueuedOperation):
         if semaphore._value > 0:
             semaphore._value -= 1
             return True
-        return self.wait_in(semaphore._line)
+        return self.wait_in(semaphore._waiters)
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
@@ -198,4 +198,3 @@ class SemaphoreAcquire(QueuedOperation):
 
 
 final(Semaphore, "(initial_value, *, max_value=None)")
-final(SemaphoreAcquire)
