@@ -51,7 +51,7 @@ class Closeable:
         return ClosedResourceError(f"this {type(self).__name__} is closed{self._consequence}")
 
     def close(self) -> Operation[None]:
-        """Close it, at once; awaiting the result is welcome but not needed.
+        """Close it, at once; awaiting the result is optional.
 
         Tasks that wait here are told. Closing twice is harmless.
 
