@@ -12,7 +12,7 @@ cdef class BoundedCollector(Collector):
     cdef Py_ssize_t _limit
     cdef Task _feeder
     cdef Py_ssize_t _taken
-    cdef WaitQueue _waiters
+    cdef WaitQueue _places
 
     cdef object _begin(self, list coros)
     cpdef object _place(self)

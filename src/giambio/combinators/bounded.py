@@ -23,7 +23,7 @@ __all__ = ["BoundedCollector"]
 class BoundedCollector(Collector):
     """A group of tasks that call one function, each with an item of its own."""
 
-    __slots__ = ("_feeder", "_function", "_items", "_limit", "_waiters", "_taken")
+    __slots__ = ("_feeder", "_function", "_items", "_limit", "_places", "_taken")
 
     def __init__(
         self, label: str, function: Any, items: Any, limit: int | None, return_exceptions: bool
@@ -36,7 +36,7 @@ class BoundedCollector(Collector):
         self._feeder: Task | None = None
         # The number of places taken, and where the feeder waits for one.
         self._taken = 0
-        self._waiters = WaitQueue()
+        self._places = WaitQueue()
 
     def _begin(self, coros: list[Coro]) -> None:
         """See `Collector._begin`."""
@@ -62,7 +62,7 @@ class BoundedCollector(Collector):
     def _give_place(self) -> None:
         """Release a place."""
         self._taken -= 1
-        self._waiters.wake_all()
+        self._places.wake_all()
 
     def _settle(self, task: Task) -> None:
         """See `TaskGroup._settle`; an error of the items themselves is never a result."""
@@ -86,4 +86,4 @@ class Place(QueuedOperation):
         collector: BoundedCollector = self._subject
         if collector._limit == 0 or collector._taken < collector._limit:
             return True
-        return self.wait_in(collector._waiters)
+        return self.wait_in(collector._places)
