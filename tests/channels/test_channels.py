@@ -1,4 +1,4 @@
-"""Channels: an item is handed over once, in order, and each side learns of the other's end."""
+"""Channels: each item is handed over once, in order, and each side learns of the other's end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Broadcasts and watches in programs that Hypothesis invents.
 
-Every subscription gets every item once, in one order; a watcher never misses the newest value:
+Every subscription gets every item once, in one order; a watcher never misses the latest value:
 under random schedules and random cancellation.
 """
 

@@ -1,6 +1,6 @@
 """Channels and queues that are closed in the middle, in programs that Hypothesis invents.
 
-Everybody who waits learns of the end, what was accepted still comes out, and nothing comes out
+All waiting tasks learn of the end, accepted items still come out, and no item comes out
 twice: under random schedules and random cancellation.
 """
 

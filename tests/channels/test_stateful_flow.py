@@ -1,6 +1,6 @@
 """Channels and queues in programs that Hypothesis invents.
 
-Nothing is lost, nothing is duplicated, no waiter is forgotten, order is kept: under random
+No item is lost or duplicated, no waiter is forgotten, order is kept: under random
 schedules and random cancellation.
 """
 

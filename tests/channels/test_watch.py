@@ -1,4 +1,4 @@
-"""Watches: watchers see the newest value, and may skip those in between."""
+"""Watches: watchers see the latest value, and may skip those in between."""
 
 from __future__ import annotations
 

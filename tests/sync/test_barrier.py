@@ -15,7 +15,7 @@ from support.sync import in_line, in_thread, outcome_of, settled, stop_the_loop,
 
 Run = Callable[..., Any]
 
-TURNED_AWAY = "this Barrier was aborted or reset, so not all who are awaited will come"
+TURNED_AWAY = "this Barrier was aborted or reset, so not all tasks will come"
 
 
 async def wait(barrier: giambio.Barrier) -> int:

@@ -1,4 +1,4 @@
-"""Events: what has happened stays so, and everybody who waits for it is told."""
+"""Events: an event stays set, and all tasks that wait for it are woken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What locks, semaphores, limiters and conditions have in common: one after the other.
+"""The common behaviour of locks, semaphores, limiters and conditions: one task after the other.
 
 Each rule is checked on everything that one task can have at a time.
 """

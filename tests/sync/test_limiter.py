@@ -1,4 +1,4 @@
-"""Capacity limiters: tokens with borrowers. What excludes in general is in test_exclusion."""
+"""Capacity limiters: tokens with borrowers. Exclusion in general is tested in test_exclusion."""
 
 from __future__ import annotations
 

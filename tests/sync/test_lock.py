@@ -1,4 +1,4 @@
-"""Locks: they belong to a task. What all that excludes has in common is in test_exclusion."""
+"""Locks: they belong to a task. Exclusion in general is tested in test_exclusion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semaphores: permits without owners. What excludes in general is in test_exclusion."""
+"""Semaphores: permits without owners. Exclusion in general is tested in test_exclusion."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Locks, permits, conditions, events and barriers in programs that Hypothesis invents.
 
-Nothing is lost, nothing is duplicated, no waiter is forgotten, no permit leaks, order is kept:
+Nothing is lost or duplicated, no waiter is forgotten, no permit leaks, order is kept:
 under random schedules and random cancellation.
 """
 

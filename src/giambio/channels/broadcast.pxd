@@ -1,5 +1,4 @@
-from giambio.channels cimport broadcast_state as hubs
-from giambio.channels cimport ring_buffer
+from giambio.channels cimport broadcast_state, stores
 from giambio.channels.closing cimport Droppable
 from giambio.channels.broadcast_state cimport BroadcastState, Inbox
 
@@ -9,15 +8,15 @@ cimport cython
 cdef class Broadcast(Droppable):
     cdef BroadcastState _hub
 
-    cpdef object close_now(self)
+    cdef object _close_now(self)
     @cython.locals(hub=BroadcastState)
-    cdef bint dropped(self) except -1
+    cdef tuple _on_drop(self)
 
 
 cdef class Subscription(Droppable):
     cdef Inbox _inbox
 
     @cython.locals(inbox=Inbox)
-    cpdef object close_now(self)
+    cdef object _close_now(self)
     @cython.locals(hub=BroadcastState)
-    cdef bint dropped(self) except -1
+    cdef tuple _on_drop(self)

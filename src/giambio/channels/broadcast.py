@@ -1,10 +1,9 @@
-"""Broadcasts: each item that is sent is received by everybody who has subscribed.
+"""Broadcasts: each item that is sent is received by every subscription.
 
-Every subscription has a buffer of its own, of one size for all. When one of them
-is full, the sender waits: nobody misses anything, and nobody's backlog grows
-without a limit. The other policy, to let the slow miss something and tell them
-how much, is not offered; who wants only the newest value has `Watch`.
-`broadcast_state` says how it works.
+Every subscription has a buffer of its own, of one size for all. When one of them is full,
+the sender waits (backpressure): no subscription misses an item, and no backlog grows without
+limit. The other policy, in which slow subscriptions miss items and are told how many, is not
+offered; for the newest value alone there is `Watch`. `broadcast_state` has the mechanism.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ import types
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.channels import broadcast_state as hubs
-from giambio.channels import closing, ring_buffer
+from giambio.channels import broadcast_state, closing, stores
 from giambio.channels.broadcast_state import BroadcastState, BroadcastStatistics, Inbox
-from giambio.channels.closing import Droppable
+from giambio.channels.closing import Droppable, OnDrop
 from giambio.errors import EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
@@ -24,20 +22,20 @@ __all__ = ["Broadcast", "BroadcastStatistics", "Subscription"]
 
 
 class Broadcast(Droppable):
-    """Sends each item to everybody: ``broadcast.subscribe()``, ``await broadcast.send(item)``.
+    """Sends each item to all: ``broadcast.subscribe()``, ``await broadcast.send(item)``.
 
-    A subscription gets every item that is sent from then on, in order. Each one
-    may be `size` items behind; a sender waits for the slowest. So close
-    subscriptions that are not read any more: a `Subscription` is a ``with`` block.
-    Without any subscription an item goes to nobody.
+    A subscription gets every item that is sent from then on, in order. Each one may be
+    `size` items behind; a sender waits for the slowest. So close subscriptions that are
+    not read any more: a `Subscription` is a ``with`` block. Without subscriptions an item
+    is lost.
 
     Any number of tasks may send. `close`, or leaving its ``with`` block, tells the
     subscribers that nothing more will come. Dropped without being closed it closes
-    itself, with a `ResourceWarning` if somebody has subscribed.
+    itself, with a `ResourceWarning` if there are subscriptions.
 
     Parameters:
-        size: how many items may wait in each subscription, from 1 up; `math.inf`
-            never makes a sender wait.
+        size: the number of items that may wait in each subscription, from 1 up; with
+            `math.inf` a sender never waits.
 
     Raises:
         TypeError, ValueError: `size` is not a whole number from 1 up, nor infinity.
@@ -63,24 +61,24 @@ class Broadcast(Droppable):
 
     def __init__(self, size: int | float) -> None:
         self._hub = BroadcastState(size, closing.limit_of("Broadcast()", size, 1))
-        self.opened()
+        self._opened()
 
     def send(self, item: Any) -> Operation:
-        """Send an item to everybody who has subscribed; wait while one of them is full.
+        """Send an item to every subscription; wait while one of them is full.
 
         Parameters:
             item: anything.
 
         Returns:
-            Awaited: how many subscriptions get it.
+            Awaited: the number of subscriptions that get it.
 
         Raises:
             ClosedResourceError: the broadcast is closed, or was while waiting.
             RuntimeError: tasks of another loop wait for it.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint. Cancelled, the item was sent to nobody. Tasks that wait get
-        their turn in the order in which they came.
+        A checkpoint. Cancelled, the item was not sent. Waiting tasks get their turn in
+        the order in which they came.
 
         Example:
             >>> import giambio
@@ -91,22 +89,21 @@ class Broadcast(Droppable):
             >>> giambio.run(main)
             2
         """
-        return hubs.new_send(self, self._hub, item)
+        return broadcast_state.new_send(self, self._hub, item)
 
     def send_nowait(self, item: Any) -> int:
-        """Send an item to everybody who has subscribed, if that needs no waiting.
+        """Send an item to every subscription, without waiting.
 
         Parameters:
             item: anything.
 
         Returns:
-            How many subscriptions get it.
+            The number of subscriptions that get it.
 
         Raises:
-            WouldBlock: a subscription is full; then nobody gets it.
+            WouldBlock: a subscription is full; then the item is not sent.
             ClosedResourceError: see `send`.
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait to receive.
+            RuntimeError: tasks wait to receive, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -118,14 +115,14 @@ class Broadcast(Droppable):
         """
         hub = self._hub
         if not self._open:
-            raise hubs.closed_error("Broadcast")
+            raise self._closed_error()
         hub.check_thread("Broadcast.send_nowait()")
         if hub.full > 0:
             raise WouldBlock(f"{hub.full} of {len(hub.inboxes)} subscriptions are full")
         return hub.deliver(item)
 
     def subscribe(self) -> Subscription:
-        """Get every item that is sent from now on.
+        """Subscribe to all items that are sent from now on.
 
         Returns:
             A new `Subscription`.
@@ -143,11 +140,11 @@ class Broadcast(Droppable):
             'hello'
         """
         if not self._open:
-            raise hubs.closed_error("Broadcast")
-        return Subscription(self._hub.subscribe())
+            raise self._closed_error()
+        return Subscription(Inbox(self._hub))
 
     def statistics(self) -> BroadcastStatistics:
-        """How far the slowest is behind, and how many tasks wait. Not a checkpoint.
+        """Return how far the slowest is behind, and how many tasks wait. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -157,33 +154,33 @@ class Broadcast(Droppable):
         """
         return self._hub.statistics()
 
-    def close_now(self) -> None:
-        """See `Closeable.close_now`."""
+    def _close_now(self) -> None:
+        """See `Closeable._close_now`."""
         if self._open:
             self._hub.check_thread("Broadcast.close()")
             self._open = False
             self._hub.end()
 
     def __repr__(self) -> str:
-        state = self._hub.describe() if self._open else "closed"
-        return f"<giambio.Broadcast {state}>"
-
-    def dropped(self) -> bool:
-        """See `Droppable.dropped`."""
         hub = self._hub
-        closing.close_dropped(hub.kernel, hub.end)
-        return len(hub.inboxes) > 0
+        state = f"{len(hub.inboxes)} subscriptions, {hub.senders.length} waiting to send"
+        return f"<giambio.Broadcast {state if self._open else 'closed'}>"
+
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
+        hub = self._hub
+        return hub.kernel, hub.end, len(hub.inboxes) > 0
 
 
 class Subscription(Droppable):
-    """One listener's place at a `Broadcast`. `Broadcast.subscribe` makes it.
+    """The receiving side of a `Broadcast`. `Broadcast.subscribe` makes one.
 
-    ``async for item in subscription`` ends when the broadcast is closed and all
-    was received. Several tasks may share one subscription; then each item goes to
-    one of them.
+    ``async for item in subscription`` ends when the broadcast is closed and all items
+    were received. Several tasks may share one subscription; then each item goes to one
+    of them.
 
-    ``with`` and ``async with`` close it. Dropped without being closed it closes
-    itself, with a `ResourceWarning` if the broadcast goes on.
+    ``with`` and ``async with`` close it. Dropped without being closed it closes itself,
+    with a `ResourceWarning` if the broadcast is open.
 
     Example:
         >>> import giambio
@@ -204,10 +201,10 @@ class Subscription(Droppable):
         if not isinstance(inbox, Inbox):
             raise TypeError("a Subscription is made by the subscribe() of a giambio.Broadcast")
         self._inbox = inbox
-        self.opened()
+        self._opened()
 
     def receive(self) -> Operation:
-        """Receive the next item, and wait if there is none.
+        """Receive the next item; wait if there is none.
 
         Returns:
             Awaited: the item.
@@ -229,7 +226,7 @@ class Subscription(Droppable):
             >>> giambio.run(main)
             'hello'
         """
-        return hubs.new_receive(self, self._inbox, False)
+        return broadcast_state.new_receive(self, self._inbox, False)
 
     def receive_nowait(self) -> Any:
         """Receive the next item if there is one.
@@ -240,8 +237,7 @@ class Subscription(Droppable):
         Raises:
             WouldBlock: there is none.
             EndOfStream, ClosedResourceError: see `receive`.
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait to send.
+            RuntimeError: tasks wait to send, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -253,27 +249,24 @@ class Subscription(Droppable):
             giambio.errors.WouldBlock: no item waits in this subscription
         """
         if not self._open:
-            raise hubs.closed_error("Subscription")
+            raise self._closed_error()
         inbox = self._inbox
-        sender = inbox.hub.senders.first
-        if sender is not None:
-            sender.check_thread("Subscription.receive_nowait()")
+        inbox.hub.senders.check_thread("Subscription.receive_nowait()")
         item = inbox.take()
-        if item is not ring_buffer.EMPTY:
+        if item is not stores.EMPTY:
             return item
         if not inbox.hub.open:
-            raise EndOfStream(hubs.ENDED)
+            raise EndOfStream(broadcast_state.ENDED)
         raise WouldBlock("no item waits in this subscription")
 
-    def close_now(self) -> None:
-        """See `Closeable.close_now`."""
+    def _close_now(self) -> None:
+        """See `Closeable._close_now`."""
         if self._open:
             inbox = self._inbox
-            # Those whom it wakes: its own, and with those who wait to send it wakes all others.
-            # (To ask each subscription would make closing them one by one take for ever.)
-            for waiting in (inbox.receivers.first, inbox.hub.senders.first):
-                if waiting is not None:
-                    waiting.check_thread("Subscription.close()")
+            # It wakes its own receivers, and with the senders all others. (Checking each
+            # subscription would make closing them one by one take forever.)
+            inbox.receivers.check_thread("Subscription.close()")
+            inbox.hub.senders.check_thread("Subscription.close()")
             self._open = False
             inbox.receivers.wake_all()
             inbox.leave()
@@ -282,17 +275,18 @@ class Subscription(Droppable):
         return self
 
     def __anext__(self) -> Operation:
-        return hubs.new_receive(self, self._inbox, True)
+        return broadcast_state.new_receive(self, self._inbox, True)
 
     def __repr__(self) -> str:
-        state = self._inbox.describe() if self._open else "closed"
-        return f"<giambio.Subscription {state}>"
+        inbox = self._inbox
+        fill = closing.fill(inbox.items.length, inbox.hub.size)
+        state = f"{fill}, {inbox.receivers.length} waiting to receive"
+        return f"<giambio.Subscription {state if self._open else 'closed'}>"
 
-    def dropped(self) -> bool:
-        """See `Droppable.dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         hub = self._inbox.hub
-        closing.close_dropped(hub.kernel, self._inbox.leave)
-        return hub.open
+        return hub.kernel, self._inbox.leave, hub.open
 
 
 final(Broadcast, "(size)")

@@ -1,18 +1,16 @@
-"""What lies between a broadcast and its subscriptions, and the operations on it.
+"""State of a broadcast and of its subscriptions, and the operations on them.
 
-Each subscription has an inbox of its own. How many of them are full is counted,
-so a sender need not ask each one, and the one that makes room last lets it go on.
+Each subscription has an inbox of its own. The number of full inboxes is counted, so a sender
+need not look at each one, and the last one that makes room lets it continue.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from giambio.channels import closing, ring_buffer
-from giambio.channels.closing import Droppable
-from giambio.channels.receiving import ReceivingOperation
-from giambio.channels.ring_buffer import RingBuffer
-from giambio.errors import ClosedResourceError
+from giambio.channels import stores
+from giambio.channels.closing import Droppable, ReceivingOperation
+from giambio.channels.stores import RingBuffer
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
@@ -20,9 +18,9 @@ __all__ = ["BroadcastStatistics"]
 
 
 class BroadcastStatistics(NamedTuple):
-    """What `Broadcast.statistics` returns.
+    """Statistics of a `Broadcast`, as `Broadcast.statistics` returns them.
 
-    `longest_backlog` is that of the slowest subscription, in items.
+    `longest_backlog` is the number of items that wait in the slowest subscription.
 
     Example:
         >>> import giambio
@@ -40,7 +38,7 @@ class BroadcastStatistics(NamedTuple):
 
 
 class BroadcastState:
-    """What lies between a broadcast and its subscriptions."""
+    """The inboxes, and the senders that wait."""
 
     __slots__ = ("full", "inboxes", "kernel", "limit", "open", "senders", "size")
 
@@ -48,7 +46,7 @@ class BroadcastState:
         self.size = size
         self.limit = limit
         self.inboxes: dict[Inbox, None] = {}
-        # How many of them are full.
+        # The number of full inboxes.
         self.full = 0
         self.senders = WaitQueue()
         self.open = True
@@ -56,10 +54,10 @@ class BroadcastState:
         self.kernel: Kernel | None = None
 
     def deliver(self, item: Any) -> int:
-        """Give an item to every subscription; none may be full.
+        """Put an item into every inbox; none may be full.
 
         Returns:
-            To how many.
+            The number of inboxes.
         """
         inboxes = list(self.inboxes)
         for inbox in inboxes:
@@ -67,52 +65,27 @@ class BroadcastState:
         return len(inboxes)
 
     def let_in(self) -> None:
-        """Deliver what the senders hold who have waited longest, while there is room."""
+        """Deliver the items of the senders that have waited longest, while there is room."""
         while self.full == 0:
-            sender: BroadcastSend | None = self.senders.pop()  # type: ignore[assignment]
+            sender: BroadcastSend | None = self.senders.grant_first(  # type: ignore[assignment]
+                len(self.inboxes)
+            )
             if sender is None:
                 return
-            if sender.grant(len(self.inboxes)):
-                self.deliver(sender.item)
-
-    def subscribe(self) -> Inbox:
-        """Make room for a new subscription."""
-        inbox = Inbox(self)
-        self.inboxes[inbox] = None
-        return inbox
-
-    def unsubscribe(self, inbox: Inbox) -> None:
-        """Nobody reads this any more, so nobody need wait for that."""
-        if inbox in self.inboxes:
-            del self.inboxes[inbox]
-            if inbox.items.length >= self.limit:
-                self.full -= 1
-                self.let_in()
+            self.deliver(sender.item)
 
     def end(self) -> None:
-        """Nothing more will be sent."""
+        """Wake all tasks: nothing more will be sent."""
         self.open = False
         self.senders.wake_all()
-        self.wake_receivers()
-
-    def wake_receivers(self) -> None:
-        """Have all who wait to receive look again."""
         for inbox in list(self.inboxes):
             inbox.receivers.wake_all()
 
     def check_thread(self, what: str) -> None:
-        """Refuse to wake tasks from another thread than their loop's.
-
-        Raises:
-            RuntimeError: that is where we are.
-        """
-        sender = self.senders.first
-        if sender is not None:
-            sender.check_thread(what)
+        """See `Operation.check_thread`."""
+        self.senders.check_thread(what)
         for inbox in self.inboxes:
-            receiver = inbox.receivers.first
-            if receiver is not None:
-                receiver.check_thread(what)
+            inbox.receivers.check_thread(what)
 
     def statistics(self) -> BroadcastStatistics:
         """See `Broadcast.statistics`."""
@@ -125,13 +98,9 @@ class BroadcastState:
             longest, self.size, len(self.inboxes), self.senders.length, receiving
         )
 
-    def describe(self) -> str:
-        """What there is to say of it, for `repr`."""
-        return f"{len(self.inboxes)} subscriptions, {self.senders.length} waiting to send"
-
 
 class Inbox:
-    """What waits for one subscription, and who waits for it."""
+    """The items that wait for one subscription, and the tasks that wait for items."""
 
     __slots__ = ("hub", "items", "receivers")
 
@@ -139,40 +108,31 @@ class Inbox:
         self.hub = hub
         self.items = RingBuffer()
         self.receivers = WaitQueue()
+        self.hub.inboxes[self] = None
 
     def put(self, item: Any) -> None:
-        """Hand an item to who waits for it, or else keep it."""
-        while True:
-            receiver = self.receivers.pop()
-            if receiver is None:
-                break
-            if receiver.grant(item):
-                return
-        self.items.put(item)
-        if self.items.length == self.hub.limit:
-            self.hub.full += 1
+        """Hand an item to a waiting receiver, or else keep it."""
+        if self.receivers.grant_first(item) is None:
+            self.items.put(item)
+            if self.items.length == self.hub.limit:
+                self.hub.full += 1
 
     def put_back(self, item: Any) -> None:
-        """Hand an item over that its receiver could not use any more."""
-        while True:
-            receiver = self.receivers.pop()
-            if receiver is None:
-                break
-            if receiver.grant(item):
-                return
-        self.items.put_back(item)
-        if self.items.length == self.hub.limit and self in self.hub.inboxes:
-            self.hub.full += 1
+        """Return an item whose receiver could not use it any more."""
+        if self.receivers.grant_first(item) is None:
+            self.items.put_back(item)
+            if self.items.length == self.hub.limit and self in self.hub.inboxes:
+                self.hub.full += 1
 
     def take(self) -> Any:
-        """Take the oldest item out.
+        """Remove the oldest item, and return it.
 
         Returns:
             `EMPTY` if there is none.
         """
         items = self.items
         if items.length == 0:
-            return ring_buffer.EMPTY
+            return stores.EMPTY
         item = items.take()
         hub = self.hub
         if items.length == hub.limit - 1:
@@ -181,32 +141,30 @@ class Inbox:
         return item
 
     def leave(self) -> None:
-        """See `BroadcastState.unsubscribe`."""
-        self.hub.unsubscribe(self)
-
-    def describe(self) -> str:
-        """What there is to say of it, for `repr`."""
-        return (
-            f"{closing.fill(self.items.length, self.hub.size)}, "
-            f"{self.receivers.length} waiting to receive"
-        )
+        """Unsubscribe: no sender need wait for room in here."""
+        hub = self.hub
+        if self in hub.inboxes:
+            del hub.inboxes[self]
+            if self.items.length >= hub.limit:
+                hub.full -= 1
+                hub.let_in()
 
 
 class BroadcastSend(QueuedOperation):
     """One task's `Broadcast.send`."""
 
-    __slots__ = ("broadcast", "hub", "item")
+    __slots__ = ("hub", "item")
 
-    broadcast: Droppable
     hub: BroadcastState
     item: Any
 
     what = "Broadcast.send()"
 
     def attempt(self) -> bool:
-        """Give the item to all, or wait with it."""
-        if not self.broadcast._open:
-            return self.fail(closed_error("Broadcast"))
+        """Deliver the item, or wait with it."""
+        broadcast: Droppable = self._subject
+        if not broadcast._open:
+            return self.fail(broadcast._closed_error())
         hub = self.hub
         hub.kernel = self.kernel
         if hub.full > 0:
@@ -217,32 +175,28 @@ class BroadcastSend(QueuedOperation):
         self.result = hub.deliver(self.item)
         return True
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.broadcast
-
 
 class BroadcastReceive(ReceivingOperation):
     """One task's `Subscription.receive`."""
 
-    __slots__ = ("inbox", "subscription")
+    __slots__ = ("inbox",)
 
-    subscription: Droppable
     inbox: Inbox
 
     what = "Subscription.receive()"
 
     def attempt(self) -> bool:
         """Take an item, or wait for one."""
-        if not self.subscription._open:
-            return self.fail(closed_error("Subscription"))
+        subscription: Droppable = self._subject
+        if not subscription._open:
+            return self.fail(subscription._closed_error())
         inbox = self.inbox
         hub = inbox.hub
         hub.kernel = self.kernel
         if not self.fits(hub.senders):
             return False
         item = inbox.take()
-        if item is not ring_buffer.EMPTY:
+        if item is not stores.EMPTY:
             self.result = item
             return True
         if not hub.open:
@@ -253,24 +207,15 @@ class BroadcastReceive(ReceivingOperation):
         """See `QueuedOperation.give_back`: the item is still the next one."""
         self.inbox.put_back(self.result)
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.subscription
-
 
 ENDED = "the broadcast is closed, and nothing is left to receive"
 
 
-def closed_error(what: str) -> ClosedResourceError:
-    """The error of using what is closed."""
-    return ClosedResourceError(f"this {what} is closed")
-
-
 def new_send(broadcast: Droppable, hub: BroadcastState, item: Any) -> BroadcastSend:
-    """Make a `BroadcastSend`."""
+    """Make a `BroadcastSend`; see `channel_state` for the reason."""
     operation = BroadcastSend.__new__(BroadcastSend)
     operation.prepare_queued()
-    operation.broadcast = broadcast
+    operation._subject = broadcast
     operation.hub = hub
     operation.item = item
     return operation
@@ -279,7 +224,8 @@ def new_send(broadcast: Droppable, hub: BroadcastState, item: Any) -> BroadcastS
 def new_receive(subscription: Droppable, inbox: Inbox, iterating: bool) -> BroadcastReceive:
     """Make a `BroadcastReceive`."""
     operation = BroadcastReceive.__new__(BroadcastReceive)
-    operation.prepare_taking(iterating)
-    operation.subscription = subscription
+    operation.prepare_queued()
+    operation._subject = subscription
     operation.inbox = inbox
+    operation.iterating = iterating
     return operation

@@ -1,9 +1,9 @@
 """Channels: each item that is sent is received once.
 
-A channel is two kinds of ends and, between them, a buffer of a size that its
-maker chooses. Both ends can be cloned and closed, so that each side learns when
-there is nobody left on the other one. The idea, and the names, are those of
-Trio's memory channels. `channel_state` says how it works.
+A channel has sending and receiving ends and, between them, a buffer of fixed size. Both
+kinds of ends can be cloned and closed, so each side learns when no task is left on the other
+one. The idea, and the names, are those of Trio's memory channels. `channel_state` has the
+mechanism.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ import types
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.channels import channel_state, closing, ring_buffer
+from giambio.channels import channel_state, closing, stores
 from giambio.channels.channel_state import ChannelState, ChannelStatistics, End
-from giambio.errors import EndOfStream, WouldBlock
+from giambio.channels.closing import OnDrop
+from giambio.errors import BrokenResourceError, EndOfStream, WouldBlock
 from giambio.kernel.operation import Operation
 
 __all__ = ["ChannelStatistics", "ReceiveChannel", "SendChannel", "open_channel"]
 
 
 class SendChannel(End):
-    """The end of a channel that items go in. `open_channel` makes one, and `clone`.
+    """The sending end of a channel. `open_channel` makes one, and `clone`.
 
     Any number of tasks may send on it. ``with`` and ``async with`` close it.
 
-    Dropped without being closed it closes itself, so that nobody waits for what
-    cannot come; with a `ResourceWarning`, because when that happens is a matter
-    of chance, unless nobody could receive any more.
+    Dropped without being closed it closes itself, so that no task waits forever; with
+    a `ResourceWarning`, because the moment is a matter of chance, unless no task could
+    receive any more.
 
     Example:
         >>> import giambio
@@ -47,24 +48,26 @@ class SendChannel(End):
 
     __slots__ = ()
 
-    called = "SendChannel"
-
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
+    def __init__(self, channel: ChannelState | None = None) -> None:
+        self._join(channel)
+        self._channel.open_senders += 1
+
     def send(self, item: Any) -> Operation:
-        """Send an item; wait until there is room for it, or somebody takes it.
+        """Send an item; wait until there is room for it, or a task receives it.
 
         Parameters:
             item: anything.
 
         Raises:
             ClosedResourceError: this end is closed, or was while waiting.
-            BrokenResourceError: no receiving end is open any more.
+            BrokenResourceError: all receiving ends are closed.
             RuntimeError: tasks of another loop wait at the channel.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint. Cancelled, the item was not sent. Tasks that wait get their
-        turn in the order in which they came.
+        A checkpoint. Cancelled, the item was not sent. Waiting tasks get their turn in
+        the order in which they came.
 
         Example:
             >>> import giambio
@@ -79,16 +82,15 @@ class SendChannel(End):
         return channel_state.new_send(self, item)
 
     def send_nowait(self, item: Any) -> None:
-        """Send an item if that needs no waiting.
+        """Send an item without waiting.
 
         Parameters:
             item: anything.
 
         Raises:
-            WouldBlock: there is no room, and nobody waits to receive.
+            WouldBlock: there is no room, and no task waits to receive.
             ClosedResourceError, BrokenResourceError: see `send`.
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait to receive.
+            RuntimeError: tasks wait to receive, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -101,13 +103,11 @@ class SendChannel(End):
             'hello'
         """
         if not self._open:
-            raise channel_state.closed_error(self)
+            raise self._closed_error()
         channel = self._channel
         if channel.open_receivers == 0:
-            raise channel_state.broken_error()
-        receiver = channel.receivers.first
-        if receiver is not None:
-            receiver.check_thread("SendChannel.send_nowait()")
+            raise BrokenResourceError(channel_state.BROKEN)
+        channel.receivers.check_thread("SendChannel.send_nowait()")
         if not channel.put(item):
             raise WouldBlock(
                 f"this channel is full ({closing.fill(channel.items.length, channel.size)}), "
@@ -115,10 +115,10 @@ class SendChannel(End):
             )
 
     def clone(self) -> SendChannel:
-        """Another sending end of the same channel, which is closed by itself.
+        """Make another sending end of the same channel, to be closed separately.
 
-        Give each task its own, to be closed when it is done: the receivers learn
-        of the end when the last one is closed.
+        Give each task its own, which it closes when it is done: the receivers learn of
+        the end when the last one is closed.
 
         Raises:
             ClosedResourceError: this end is closed.
@@ -134,27 +134,21 @@ class SendChannel(End):
             'hello'
         """
         if not self._open:
-            raise channel_state.closed_error(self)
-        return new_send_channel(self._channel)
+            raise self._closed_error()
+        return SendChannel(self._channel)
 
-    def close_now(self) -> None:
-        """See `Closeable.close_now`."""
-        if self._open:
-            channel = self._channel
-            channel.check_thread("SendChannel.close()")
-            self._open = False
-            self.expel(channel.senders)
-            channel.sender_left()
+    def _close_now(self) -> None:
+        """See `Closeable._close_now`."""
+        self._leave(self._channel.senders, self._channel.sender_left)
 
-    def dropped(self) -> bool:
-        """See `Droppable.dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         channel = self._channel
-        closing.close_dropped(channel.kernel, channel.sender_left)
-        return channel.open_receivers > 0
+        return channel.kernel, channel.sender_left, channel.open_receivers > 0
 
 
 class ReceiveChannel(End):
-    """The end of a channel that items come out of. `open_channel` makes one, and `clone`.
+    """The receiving end of a channel. `open_channel` makes one, and `clone`.
 
     Any number of tasks may receive from it; each item goes to one of them.
     ``async for item in receive`` ends when all sending ends are closed and the
@@ -180,12 +174,14 @@ class ReceiveChannel(End):
 
     __slots__ = ()
 
-    called = "ReceiveChannel"
-
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
+    def __init__(self, channel: ChannelState | None = None) -> None:
+        self._join(channel)
+        self._channel.open_receivers += 1
+
     def receive(self) -> Operation:
-        """Receive the next item, and wait if there is none.
+        """Receive the next item; wait if there is none.
 
         Returns:
             Awaited: the item.
@@ -196,8 +192,8 @@ class ReceiveChannel(End):
             RuntimeError: tasks of another loop wait at the channel.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint. Cancelled, nothing was received and nothing is lost. Tasks
-        that wait get their items in the order in which they came.
+        A checkpoint. Cancelled, nothing was received and nothing is lost. Waiting tasks
+        get their items in the order in which they came.
 
         Example:
             >>> import giambio
@@ -218,10 +214,9 @@ class ReceiveChannel(End):
             The item.
 
         Raises:
-            WouldBlock: there is none, and nobody waits to send.
+            WouldBlock: there is none, and no task waits to send.
             EndOfStream, ClosedResourceError: see `receive`.
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait to send.
+            RuntimeError: tasks wait to send, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -234,23 +229,21 @@ class ReceiveChannel(End):
             giambio.errors.WouldBlock: no item waits in this channel, and no task waits to send
         """
         if not self._open:
-            raise channel_state.closed_error(self)
+            raise self._closed_error()
         channel = self._channel
-        sender = channel.senders.first
-        if sender is not None:
-            sender.check_thread("ReceiveChannel.receive_nowait()")
+        channel.senders.check_thread("ReceiveChannel.receive_nowait()")
         item = channel.take()
-        if item is not ring_buffer.EMPTY:
+        if item is not stores.EMPTY:
             return item
         if channel.open_senders == 0:
             raise EndOfStream(channel_state.ENDED)
         raise WouldBlock("no item waits in this channel, and no task waits to send")
 
     def clone(self) -> ReceiveChannel:
-        """Another receiving end of the same channel, which is closed by itself.
+        """Make another receiving end of the same channel, to be closed separately.
 
-        Each item goes to one of them. (For every receiver to get every item there
-        is `Broadcast`.) The senders fail when the last one is closed.
+        Each item goes to one of them. (With a `Broadcast`, every receiver gets every
+        item.) The senders fail when the last one is closed.
 
         Raises:
             ClosedResourceError: this end is closed.
@@ -266,17 +259,12 @@ class ReceiveChannel(End):
             'hello'
         """
         if not self._open:
-            raise channel_state.closed_error(self)
-        return new_receive_channel(self._channel)
+            raise self._closed_error()
+        return ReceiveChannel(self._channel)
 
-    def close_now(self) -> None:
-        """See `Closeable.close_now`."""
-        if self._open:
-            channel = self._channel
-            channel.check_thread("ReceiveChannel.close()")
-            self._open = False
-            self.expel(channel.receivers)
-            channel.receiver_left()
+    def _close_now(self) -> None:
+        """See `Closeable._close_now`."""
+        self._leave(self._channel.receivers, self._channel.receiver_left)
 
     def __aiter__(self) -> ReceiveChannel:
         return self
@@ -284,43 +272,27 @@ class ReceiveChannel(End):
     def __anext__(self) -> Operation:
         return channel_state.new_receive(self, True)
 
-    def dropped(self) -> bool:
-        """See `Droppable.dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         channel = self._channel
         lost = channel.items.length > 0
-        closing.close_dropped(channel.kernel, channel.receiver_left)
-        return channel.open_senders > 0 or lost
+        return channel.kernel, channel.receiver_left, lost or channel.open_senders > 0
 
 
-def new_send_channel(channel: ChannelState) -> SendChannel:
-    """Make a sending end."""
-    end = SendChannel(channel)
-    channel.open_senders += 1
-    return end
-
-
-def new_receive_channel(channel: ChannelState) -> ReceiveChannel:
-    """Make a receiving end."""
-    end = ReceiveChannel(channel)
-    channel.open_receivers += 1
-    return end
-
-
-# A class, so that `open_channel[int](5)` tells type checkers what goes through.
+# A class, so that `open_channel[int](5)` tells type checkers the type of the items.
 
 
 class open_channel(tuple[SendChannel, ReceiveChannel]):
     """Make a channel: a pair of a `SendChannel` and a `ReceiveChannel`.
 
-    What is sent into the one is received from the other, in the same order, and
-    each item once. ``open_channel[int](5)`` tells type checkers that the items
-    are numbers.
+    Items sent into the one are received from the other, in the same order, each of them
+    once. ``open_channel[int](5)`` tells type checkers that the items are numbers.
 
     Parameters:
-        size: how many items may wait in the channel. With 0 each one is handed
-            from task to task, and `math.inf` never makes a sender wait, however
-            far behind the receivers are. When in doubt take 0; a few more save
-            switches between tasks.
+        size: the number of items that may wait in the channel. With 0 each one is handed
+            from task to task; with `math.inf` a sender never waits, however far behind
+            the receivers are. When in doubt take 0; a few more save switches between
+            tasks.
 
     Raises:
         TypeError, ValueError: `size` is not a whole number from 0 up, nor infinity.
@@ -342,7 +314,7 @@ class open_channel(tuple[SendChannel, ReceiveChannel]):
 
     def __new__(cls, size: int | float) -> tuple[SendChannel, ReceiveChannel]:  # type: ignore[misc]
         channel = ChannelState(size, closing.limit_of("open_channel()", size, 0))
-        return new_send_channel(channel), new_receive_channel(channel)
+        return SendChannel(channel), ReceiveChannel(channel)
 
 
 final(SendChannel, "(channel=None)")

@@ -1,7 +1,6 @@
-from giambio.channels cimport closing, ring_buffer
-from giambio.channels.closing cimport Droppable
-from giambio.channels.ring_buffer cimport RingBuffer
-from giambio.channels.receiving cimport ReceivingOperation
+from giambio.channels cimport closing, stores
+from giambio.channels.closing cimport Droppable, ReceivingOperation
+from giambio.channels.stores cimport RingBuffer
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
@@ -18,31 +17,27 @@ cdef class ChannelState:
     cdef Py_ssize_t open_receivers
     cdef Kernel kernel
 
-    @cython.locals(receiver=Receive)
     cdef bint put(self, object item) except -1
-    @cython.locals(receiver=Receive)
     cdef object put_back(self, object item)
+    @cython.locals(receiver=Receive)
+    cdef bint hand_over(self, object item) except -1
     cdef object take(self)
     @cython.locals(sender=Send)
     cdef object take_from_sender(self)
-    @cython.locals(sender=Send)
-    cdef Send pop_sender(self)
-    @cython.locals(receiver=Receive)
-    cdef Receive pop_receiver(self)
-    @cython.locals(sender=QueuedOperation, receiver=QueuedOperation)
-    cdef object check_thread(self, str what)
-    cdef object describe(self)
 
 
 cdef class End(Droppable):
     cdef ChannelState _channel
     cdef Py_ssize_t _waiting
 
-    cdef bint stand(self, QueuedOperation operation, WaitQueue line) except -1
-    @cython.locals(line=WaitQueue)
-    cdef object withdraw(self, QueuedOperation operation)
-    @cython.locals(operation=QueuedOperation, following=QueuedOperation)
-    cdef object expel(self, WaitQueue line)
+    cdef object _join(self, object channel)
+    @cython.locals(
+        channel=ChannelState, either=WaitQueue, operation=QueuedOperation, following=QueuedOperation
+    )
+    cdef object _leave(self, WaitQueue queue, object count_out)
+    cdef bint _wait(self, QueuedOperation operation, WaitQueue queue) except -1
+    @cython.locals(queue=WaitQueue)
+    cdef object _withdraw(self, QueuedOperation operation)
 
 
 cdef class Send(QueuedOperation):
@@ -62,9 +57,6 @@ cdef class Receive(ReceivingOperation):
     cdef bint abort(self) except -1
     cdef object give_back(self)
 
-
-cdef object closed_error(End end)
-cdef object broken_error()
 
 @cython.locals(operation=Send)
 cdef Send new_send(End end, object item)

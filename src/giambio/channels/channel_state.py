@@ -1,19 +1,19 @@
-"""What lies between the ends of a channel, and the operations that hand items over.
+"""State of a channel, its ends, and the operations that hand items over.
 
-An item is handed over. A task that waits to receive gets it from the sender
-directly, and room in the buffer goes to the sender that has waited longest, so
-nobody can overtake, and an item is always in exactly one place.
+A task that waits to receive gets an item from the sender directly, and room in the buffer
+goes to the sender that has waited longest. So no task can overtake another one, and an item
+is always in exactly one place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from giambio.channels import closing, ring_buffer
-from giambio.channels.closing import Droppable
-from giambio.channels.receiving import ReceivingOperation
-from giambio.channels.ring_buffer import RingBuffer
-from giambio.errors import BrokenResourceError, ClosedResourceError
+from giambio.channels import closing, stores
+from giambio.channels.closing import Droppable, ReceivingOperation
+from giambio.channels.stores import RingBuffer
+from giambio.errors import BrokenResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
@@ -21,7 +21,7 @@ __all__ = ["ChannelStatistics"]
 
 
 class ChannelStatistics(NamedTuple):
-    """What `SendChannel.statistics` and `ReceiveChannel.statistics` return.
+    """Statistics of a channel, as `SendChannel.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -41,7 +41,7 @@ class ChannelStatistics(NamedTuple):
 
 
 class ChannelState:
-    """What lies between the ends."""
+    """The buffer, and the operations and ends on both sides."""
 
     __slots__ = (
         "items",
@@ -66,35 +66,33 @@ class ChannelState:
         self.kernel: Kernel | None = None
 
     def put(self, item: Any) -> bool:
-        """Hand an item over: to who waits for it, or else into the buffer.
+        """Hand an item to a waiting receiver, or else put it into the buffer.
 
         Returns:
-            False if there is neither: then it is not taken.
+            False if there is neither a receiver nor room: then it is not taken.
         """
-        while True:
-            receiver = self.pop_receiver()
-            if receiver is None:
-                break
-            if receiver.grant(item):
-                return True
+        if self.receivers.first is not None and self.hand_over(item):
+            return True
         if self.items.length >= self.limit:
             return False
         self.items.put(item)
         return True
 
     def put_back(self, item: Any) -> None:
-        """Hand an item over that its receiver could not use any more."""
-        while True:
-            receiver = self.pop_receiver()
-            if receiver is None:
-                break
-            if receiver.grant(item):
-                return
-        if self.open_receivers > 0:
+        """Return an item whose receiver could not use it any more."""
+        if not self.hand_over(item) and self.open_receivers > 0:
             self.items.put_back(item)
 
+    def hand_over(self, item: Any) -> bool:
+        """Give an item to the receiver that has waited longest, if there is one."""
+        receiver: Receive | None = self.receivers.grant_first(item)  # type: ignore[assignment]
+        if receiver is None:
+            return False
+        receiver.end._waiting -= 1
+        return True
+
     def take(self) -> Any:
-        """Take the oldest item out; what a sender holds takes its place.
+        """Remove the oldest item, and return it; a waiting sender's item takes its place.
 
         Returns:
             `EMPTY` if there is none.
@@ -104,98 +102,60 @@ class ChannelState:
         item = self.items.take()
         if self.senders.first is not None:
             following = self.take_from_sender()
-            if following is not ring_buffer.EMPTY:
+            if following is not stores.EMPTY:
                 self.items.put(following)
         return item
 
     def take_from_sender(self) -> Any:
-        """Take the item of the sender that has waited longest, who then goes on.
+        """Return the item of the sender that has waited longest, which then continues.
 
         Returns:
             `EMPTY` if there is none.
         """
-        while True:
-            sender = self.pop_sender()
-            if sender is None:
-                return ring_buffer.EMPTY
-            if sender.grant(None):
-                return sender.item
-
-    def pop_sender(self) -> Send | None:
-        """Take the first sender out of its line."""
-        sender: Send | None = self.senders.pop()  # type: ignore[assignment]
-        if sender is not None:
-            sender.end._waiting -= 1
-        return sender
-
-    def pop_receiver(self) -> Receive | None:
-        """Take the first receiver out of its line."""
-        receiver: Receive | None = self.receivers.pop()  # type: ignore[assignment]
-        if receiver is not None:
-            receiver.end._waiting -= 1
-        return receiver
+        sender: Send | None = self.senders.grant_first(None)  # type: ignore[assignment]
+        if sender is None:
+            return stores.EMPTY
+        sender.end._waiting -= 1
+        return sender.item
 
     def sender_left(self) -> None:
-        """A sending end is closed. After the last one nobody need wait to receive."""
+        """Count a closed sending end. After the last one no task need wait to receive."""
         self.open_senders -= 1
-        while self.open_senders == 0:
-            receiver = self.pop_receiver()
-            if receiver is None:
-                break
-            receiver._ready()
+        if self.open_senders == 0:
+            self.receivers.wake_all()
 
     def receiver_left(self) -> None:
-        """A receiving end is closed. After the last one nobody need wait to send."""
+        """Count a closed receiving end. After the last one no task need wait to send."""
         self.open_receivers -= 1
-        while self.open_receivers == 0:
-            sender = self.pop_sender()
-            if sender is None:
-                self.items = RingBuffer()
-                break
-            sender._ready()
-
-    def check_thread(self, what: str) -> None:
-        """Refuse to wake tasks from another thread than their loop's.
-
-        Raises:
-            RuntimeError: that is where we are.
-        """
-        sender = self.senders.first
-        if sender is not None:
-            sender.check_thread(what)
-        receiver = self.receivers.first
-        if receiver is not None:
-            receiver.check_thread(what)
-
-    def describe(self) -> str:
-        """What there is to say of it, for `repr`."""
-        return (
-            f"{closing.fill(self.items.length, self.size)}, {self.senders.length} waiting to send, "
-            f"{self.receivers.length} waiting to receive"
-        )
+        if self.open_receivers == 0:
+            self.senders.wake_all()
+            self.items = RingBuffer()
 
 
 class End(Droppable):
-    """One end: what sending and receiving ones have in common."""
+    """One end: the common part of sending and receiving ones."""
 
     __slots__ = ("_channel", "_waiting")
 
-    called = "End"
+    _consequence = "; clone() it before closing, if others still need one"
 
-    def __init__(self, channel: ChannelState | None = None) -> None:
+    def _join(self, channel: ChannelState | None) -> None:
+        """Initialize."""
         if not isinstance(channel, ChannelState):
             raise TypeError(
-                f"a {self.called} is made by giambio.open_channel(size), or by clone() of another"
+                f"a {type(self).__name__} is made by giambio.open_channel(size), "
+                "or by clone() of another"
             )
         self._channel = channel
-        # How many operations of this end stand in the channel's line.
+        # The number of this end's operations in the channel's queues, or more: those that
+        # are woken because the other side has ended, for instance, are not counted out.
         self._waiting = 0
-        self.opened()
+        self._opened()
 
     def statistics(self) -> ChannelStatistics:
-        """How full the channel is, how many ends are open, and how many tasks wait.
+        """Return how full the channel is, how many ends are open, and how many tasks wait.
 
-        Not a checkpoint. Both ends tell the same.
+        Not a checkpoint. Both ends return the same.
 
         Example:
             >>> import giambio
@@ -215,34 +175,46 @@ class End(Droppable):
         )
 
     def __repr__(self) -> str:
-        state = self._channel.describe() if self._open else "closed"
-        return f"<giambio.{self.called} {state}>"
+        channel = self._channel
+        state = "closed"
+        if self._open:
+            state = (
+                f"{closing.fill(channel.items.length, channel.size)}, "
+                f"{channel.senders.length} waiting to send, "
+                f"{channel.receivers.length} waiting to receive"
+            )
+        return f"<giambio.{type(self).__name__} {state}>"
 
-    # -- what the operations ask ---------------------------------------------------------
-
-    def stand(self, operation: QueuedOperation, line: WaitQueue) -> bool:
-        """Have an operation of this end wait; False, as `QueuedOperation.wait_in`."""
-        if operation.fits(line):
-            self._waiting += 1
-            line.append(operation)
-        return False
-
-    def withdraw(self, operation: QueuedOperation) -> None:
-        """Have it wait no more, if it does."""
-        line = operation.line
-        if line is not None:
-            self._waiting -= 1
-            line.remove(operation)
-
-    def expel(self, line: WaitQueue) -> None:
-        """Wake those who wait at this end, to learn that it is closed."""
-        operation = line.first
+    def _leave(self, queue: WaitQueue, count_out: Callable[[], None]) -> None:
+        """Close this end, whose operations wait in `queue`; they are woken."""
+        if not self._open:
+            return
+        channel = self._channel
+        for either in (channel.senders, channel.receivers):
+            either.check_thread(f"{type(self).__name__}.close()")
+        self._open = False
+        operation = queue.first
         while self._waiting > 0 and operation is not None:
             following = operation.after
             if operation.subject() is self:
-                self.withdraw(operation)
+                self._withdraw(operation)
                 operation._ready()
             operation = following
+        count_out()
+
+    def _wait(self, operation: QueuedOperation, queue: WaitQueue) -> bool:
+        """Have an operation of this end wait; False, as `QueuedOperation.wait_in`."""
+        if operation.fits(queue):
+            self._waiting += 1
+            queue.append(operation)
+        return False
+
+    def _withdraw(self, operation: QueuedOperation) -> None:
+        """Remove an operation of this end from its queue, if it waits."""
+        queue = operation.queue
+        if queue is not None:
+            self._waiting -= 1
+            queue.remove(operation)
 
 
 class Send(QueuedOperation):
@@ -259,20 +231,18 @@ class Send(QueuedOperation):
         """Hand the item over, or wait with it."""
         end = self.end
         if not end._open:
-            return self.fail(closed_error(end))
+            return self.fail(end._closed_error())
         channel = end._channel
         if channel.open_receivers == 0:
-            return self.fail(broken_error())
+            return self.fail(BrokenResourceError(BROKEN))
         channel.kernel = self.kernel
         if not self.fits(channel.receivers):
             return False
-        if channel.put(self.item):
-            return True
-        return end.stand(self, channel.senders)
+        return channel.put(self.item) or end._wait(self, channel.senders)
 
     def abort(self) -> bool:
         """See `Park.abort`."""
-        self.end.withdraw(self)
+        self.end._withdraw(self)
         return True
 
     def subject(self) -> object:
@@ -293,22 +263,22 @@ class Receive(ReceivingOperation):
         """Take an item, or wait for one."""
         end = self.end
         if not end._open:
-            return self.fail(closed_error(end))
+            return self.fail(end._closed_error())
         channel = end._channel
         channel.kernel = self.kernel
         if not self.fits(channel.senders):
             return False
         item = channel.take()
-        if item is not ring_buffer.EMPTY:
+        if item is not stores.EMPTY:
             self.result = item
             return True
         if channel.open_senders == 0:
             return self.ended(ENDED)
-        return end.stand(self, channel.receivers)
+        return end._wait(self, channel.receivers)
 
     def abort(self) -> bool:
         """See `Park.abort`."""
-        self.end.withdraw(self)
+        self.end._withdraw(self)
         return True
 
     def give_back(self) -> None:
@@ -320,24 +290,10 @@ class Receive(ReceivingOperation):
         return self.end
 
 
+BROKEN = "nobody can receive this: all receiving ends of the channel are closed"
 ENDED = "all sending ends of this channel are closed, and nothing is left to receive"
 
-
-def closed_error(end: End) -> ClosedResourceError:
-    """The error of using a closed end."""
-    return ClosedResourceError(
-        f"this {end.called} is closed; clone() it before closing, if others still need one"
-    )
-
-
-def broken_error() -> BrokenResourceError:
-    """The error of sending what nobody can receive."""
-    return BrokenResourceError(
-        "nobody can receive this: all receiving ends of the channel are closed"
-    )
-
-
-# The operations have no constructor, for the reason given in `net.operations`.
+# Functions instead of constructors, because compiled code calls a class as slowly as Python.
 
 
 def new_send(end: End, item: Any) -> Send:
@@ -352,6 +308,7 @@ def new_send(end: End, item: Any) -> Send:
 def new_receive(end: End, iterating: bool) -> Receive:
     """Make a `Receive`."""
     operation = Receive.__new__(Receive)
-    operation.prepare_taking(iterating)
+    operation.prepare_queued()
     operation.end = end
+    operation.iterating = iterating
     return operation

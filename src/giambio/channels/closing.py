@@ -1,9 +1,11 @@
-"""What all channels and queues share: how they are closed, and the ends that are dropped.
+"""Closing: the common part of channels, broadcasts, watches and queues.
 
-An end that nobody holds any more cannot be closed by anybody, and the other
-side would wait for ever. So its finalizer closes it. A finalizer may run at any
-time and in any thread, also in the middle of an operation on the same channel;
-therefore the loop is asked to do it between two steps.
+Either side of a channel closes it, and the other side learns of the end. `receive` raises
+`EndOfStream` then; ``async for`` stops.
+
+An end without references cannot be closed any more, and the other side would wait forever.
+So its finalizer closes it. A finalizer may run at any time and in any thread, also in the
+middle of an operation on the same channel; so the loop does the work, between two steps.
 """
 
 from __future__ import annotations
@@ -13,41 +15,48 @@ import warnings
 from collections.abc import Callable
 from contextvars import Context
 from math import inf
-from types import TracebackType
 from typing import Any, Self
 
-from giambio.arguments import is_int
+from giambio.arguments import check_int, is_int
+from giambio.errors import ClosedResourceError, EndOfStream
+from giambio.kernel import constants, current
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
 from giambio.kernel.tracebacks import user_place
+from giambio.kernel.wait_queue import QueuedOperation
 
-__all__ = [
-    "Closeable",
-    "Droppable",
-    "close_dropped",
-    "fill",
-    "limit_of",
-]
+__all__ = ["Closeable", "Droppable", "OnDrop", "ReceivingOperation", "fill", "limit_of"]
+
+
+#: The loop in which an object was used last; the function that closes it, without a reference to
+#: the object; and whether a task may have waited for that.
+OnDrop = tuple[Kernel | None, Callable[[], object], bool]
 
 
 class Closeable:
-    """Something that can be closed, and that ``with`` closes."""
+    """Base class of objects that can be closed, and that ``with`` closes."""
 
     __slots__ = ("_open",)
 
-    def close_now(self) -> None:
-        """Close it, and tell who waits; nothing happens a second time."""
+    #: The consequence of being closed, in messages.
+    _consequence = ""
+
+    def _close_now(self) -> None:
+        """Close it, and wake the tasks that wait; the second time, do nothing."""
         raise NotImplementedError
 
-    def close(self) -> Operation:
-        """Close it, at once; awaiting the result is welcome but not needed.
+    def _closed_error(self) -> ClosedResourceError:
+        """Return the error of using a closed object."""
+        return ClosedResourceError(f"this {type(self).__name__} is closed{self._consequence}")
 
-        Whoever waits here learns of it. Closing twice is harmless.
+    def close(self) -> Operation[None]:
+        """Close it, at once; awaiting the result is optional.
+
+        Tasks that wait here are told. Closing twice is harmless.
 
         Raises:
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait here.
+            RuntimeError: tasks wait here, and this is not their loop's thread.
             CancelledError: when awaited in a cancelled scope; it is closed then.
 
         Awaited, a checkpoint that never waits.
@@ -60,11 +69,11 @@ class Closeable:
             ...     await receive.close()
             >>> giambio.run(main)
         """
-        self.close_now()
+        self._close_now()
         return Closed()
 
-    def aclose(self) -> Operation:
-        """The same as `close`, by the name that `contextlib.aclosing` looks for.
+    def aclose(self) -> Operation[None]:
+        """Alias of `close`, for `contextlib.aclosing`.
 
         Raises:
             RuntimeError, CancelledError: see `close`.
@@ -82,43 +91,29 @@ class Closeable:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close_now()
+    def __exit__(self, exc_type: object, exc: object, traceback: object) -> None:
+        self._close_now()
 
-    def __aenter__(self) -> Operation:
+    def __aenter__(self) -> Operation[Self]:
         return Immediate(self)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
-        self.close_now()
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
+        self._close_now()
         return NOTHING
 
 
 class Droppable(Closeable):
-    """Something that has to be closed, because others wait for it."""
+    """Base class of objects that must be closed, because tasks wait for that."""
 
     __slots__ = ("__weakref__", "_made_at")
 
-    def opened(self) -> None:
-        """The last thing that the constructor does."""
+    def _opened(self) -> None:
+        """Mark the object as open: the constructor's last step."""
         self._made_at = user_place()
         self._open = True
 
-    def dropped(self) -> bool:
-        """Nobody holds it any more, and it is not closed: have it closed.
-
-        Returns:
-            Whether somebody may have waited for that.
-        """
+    def _on_drop(self) -> OnDrop:
+        """Return how to close this object, which was dropped while it was open."""
         raise NotImplementedError
 
     def __del__(self) -> None:
@@ -127,50 +122,92 @@ class Droppable(Closeable):
         except AttributeError:  # its constructor was called with the wrong arguments
             return
         if left_open:
-            # Described first, because what is closed has nothing to say.
+            # Described first, because a closed object has nothing to say.
             text = f"{self!r} made at {self._made_at} was dropped without being closed"
             self._open = False
-            if self.dropped():
+            kernel, leave, awaited = self._on_drop()
+            if kernel is None or kernel._driver is None:
+                leave()
+            else:
+                kernel._hand_in(Handle(leave, (), Context(), dropped=leave))
+            if awaited:
                 warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
 
 
-def close_dropped(kernel: Kernel | None, leave: Callable[[], object]) -> None:
-    """Have something closed by a finalizer.
+class ReceivingOperation(QueuedOperation):
+    """An operation that gets the next item, for a call or for ``async for``."""
 
-    Parameters:
-        kernel: the loop in which it was used last.
-        leave: what closes it.
+    __slots__ = ("iterating",)
+
+    #: Whether ``async for`` asks.
+    iterating: bool
+
+    def __await__(self) -> Any:
+        if self.state == constants.FRESH:
+            self.state = constants.AWAITED
+            return self
+        return Driven(self) if self.iterating else Operation.__await__(self)
+
+    def ended(self, message: str) -> bool:
+        """Fail because there are no more items."""
+        return self.fail(StopAsyncIteration() if self.iterating else EndOfStream(message))
+
+    def continues_here(self) -> bool:
+        """Whether the running task is the one that has begun to wait."""
+        kernel = current.get()
+        return kernel is not None and self.task is kernel._running and self.state != constants.DONE
+
+
+class Driven:
+    """A `ReceivingOperation` under way, for Python's `anext` with a default.
+
+    That asks for the awaitable's iterator at every step, and throws into the iterator, while
+    operations have no `throw` on purpose (see `Operation`).
     """
-    if kernel is None or kernel._driver is None:
-        leave()
-    else:
-        kernel._hand_in(Handle(leave, (), Context(), dropped=leave))
+
+    __slots__ = ("_receiving",)
+
+    def __init__(self, receiving: ReceivingOperation) -> None:
+        self._receiving = receiving
+
+    def __iter__(self) -> Driven:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._receiving.continues_here():
+            return Operation.__await__(self._receiving)  # raises: it was awaited already
+        return self._receiving.__next__()
+
+    def send(self, value: object) -> Any:
+        """Continue."""
+        return self.__next__()
+
+    def throw(self, exc: Any, value: Any = None, traceback: Any = None) -> None:
+        """Raise the kernel's exception; the operation has withdrawn already."""
+        raise exc if value is None else value
+
+    def close(self) -> None:
+        """See `Operation.close`."""
+        self._receiving.close()
 
 
 def limit_of(what: str, size: Any, least: int) -> int:
-    """How many items may wait, as a number that C can count to.
+    """Return the largest number of items, as a C integer.
 
     Parameters:
-        what: who asks, for messages: ``"open_channel()"``.
-        size: what the user has given.
+        what: the call, for messages: ``"open_channel()"``.
+        size: the user's argument.
         least: the smallest number that makes sense.
 
     Raises:
-        TypeError, ValueError: the size is not a whole number from `least` up,
-            nor infinity.
+        TypeError, ValueError: the size is not a whole number from `least` up, nor infinity.
     """
     if isinstance(size, float) and size == inf:
         return sys.maxsize
-    if not is_int(size):
-        raise TypeError(
-            f"{what} needs the number of items that may wait, a whole number or math.inf, "
-            f"not {size!r}"
-        )
-    if size < least:
-        raise ValueError(f"{what} needs a number of items from {least} up, not {size!r}")
-    return min(size, sys.maxsize)
+    limit = min(size, sys.maxsize) if is_int(size) else size
+    return check_int(what, "size (math.inf is no limit)", limit, least)
 
 
 def fill(length: int, size: float) -> str:
-    """How full something is, for `repr`."""
+    """Describe how full a store is, for `repr`."""
     return f"{length} items" if size == inf else f"{length} of {size} items"

@@ -1,8 +1,6 @@
-from giambio.channels cimport closing
-from giambio.channels.closing cimport Droppable
-from giambio.channels.receiving cimport ReceivingOperation
+from giambio.channels.closing cimport Droppable, ReceivingOperation
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
+from giambio.kernel.wait_queue cimport WaitQueue
 
 cimport cython
 
@@ -18,10 +16,9 @@ cdef class Watched:
 cdef class Watch(Droppable):
     cdef Watched _watched
 
-    @cython.locals(watcher=QueuedOperation)
-    cpdef object close_now(self)
+    cdef object _close_now(self)
     @cython.locals(watched=Watched)
-    cdef bint dropped(self) except -1
+    cdef tuple _on_drop(self)
 
 
 cdef class Watcher:
@@ -31,8 +28,6 @@ cdef class Watcher:
 
 
 cdef class Change(ReceivingOperation):
-    cdef Watcher watcher
-
     @cython.locals(watcher=Watcher, watched=Watched)
     cdef bint attempt(self) except -1
 

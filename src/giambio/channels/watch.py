@@ -1,8 +1,7 @@
-"""Watches: the latest value of something, for everybody who wants to know of changes.
+"""Watches: the latest value of something, for all tasks that follow its changes.
 
-There is one value, and no buffer. Who is slow skips what has been replaced
-meanwhile, and sees the newest; so setting a value never waits. For
-configuration, state and progress, where only what holds now is of interest.
+There is one value, and no buffer. A slow watcher sees only the latest value, so setting one
+never waits. Use it for configuration, state and progress, where old values do not matter.
 """
 
 from __future__ import annotations
@@ -11,10 +10,7 @@ import types
 from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
-from giambio.channels import closing
-from giambio.channels.closing import Droppable
-from giambio.channels.receiving import ReceivingOperation
-from giambio.errors import ClosedResourceError
+from giambio.channels.closing import Droppable, OnDrop, ReceivingOperation
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.wait_queue import WaitQueue
@@ -23,7 +19,7 @@ __all__ = ["Watch", "WatchStatistics", "Watcher"]
 
 
 class WatchStatistics(NamedTuple):
-    """What `Watch.statistics` returns.
+    """Statistics of a `Watch`, as `Watch.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -36,7 +32,7 @@ class WatchStatistics(NamedTuple):
 
 
 class Watched:
-    """What lies between a watch and its watchers."""
+    """The value, and the operations that wait for a change."""
 
     __slots__ = ("changes", "kernel", "open", "value", "watchers")
 
@@ -50,15 +46,15 @@ class Watched:
         self.kernel: Kernel | None = None
 
     def end(self) -> None:
-        """Nothing more will be set."""
+        """Wake all watchers: the value will not change any more."""
         self.open = False
         self.watchers.wake_all()
 
 
 class Watch(Droppable):
-    """A value, and who watches it: ``watch.set(value)``, ``async for value in watch.subscribe()``.
+    """A value to follow: ``watch.set(value)``, ``async for value in watch.subscribe()``.
 
-    Watchers see the newest value. One that is slow skips those in between.
+    Watchers see the latest value. A slow one skips those in between.
 
     `close`, or leaving its ``with`` block, tells the watchers that this was the last
     value; it can still be read. Dropped without being closed it closes itself, with a
@@ -86,15 +82,17 @@ class Watch(Droppable):
 
     __slots__ = ("_watched",)
 
+    _consequence = ", so its value is the last one"
+
     __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def __init__(self, value: Any) -> None:
         self._watched = Watched(value)
-        self.opened()
+        self._opened()
 
     @property
     def value(self) -> Any:
-        """The newest value; also when the watch is closed.
+        """The latest value; also when the watch is closed.
 
         Example:
             >>> import giambio
@@ -104,15 +102,14 @@ class Watch(Droppable):
         return self._watched.value
 
     def set(self, value: Any) -> None:
-        """Replace the value, and tell who watches; also if it is equal.
+        """Replace the value, and tell the watchers; also if it is equal.
 
         Parameters:
             value: the new one.
 
         Raises:
             ClosedResourceError: the watch is closed.
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait for a change.
+            RuntimeError: tasks wait for a change, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -124,17 +121,15 @@ class Watch(Droppable):
             'high'
         """
         if not self._open:
-            raise ClosedResourceError("this Watch is closed, so its value is the last one")
+            raise self._closed_error()
         watched = self._watched
-        watcher = watched.watchers.first
-        if watcher is not None:
-            watcher.check_thread("Watch.set()")
+        watched.watchers.check_thread("Watch.set()")
         watched.value = value
         watched.changes += 1
         watched.watchers.wake_all()
 
     def subscribe(self) -> Watcher:
-        """Watch it from now on.
+        """Watch the value from now on.
 
         Returns:
             A new `Watcher`, for which the present value is not a change.
@@ -149,7 +144,7 @@ class Watch(Droppable):
         return Watcher(self._watched)
 
     def statistics(self) -> WatchStatistics:
-        """How often the value was set, and how many tasks wait for that. Not a checkpoint.
+        """Return how often the value was set, and how many tasks wait. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -158,12 +153,10 @@ class Watch(Droppable):
         """
         return WatchStatistics(self._watched.changes, self._watched.watchers.length)
 
-    def close_now(self) -> None:
-        """See `Closeable.close_now`."""
+    def _close_now(self) -> None:
+        """See `Closeable._close_now`."""
         if self._open:
-            watcher = self._watched.watchers.first
-            if watcher is not None:
-                watcher.check_thread("Watch.close()")
+            self._watched.watchers.check_thread("Watch.close()")
             self._open = False
             self._watched.end()
 
@@ -171,21 +164,19 @@ class Watch(Droppable):
         state = "" if self._open else " closed,"
         return f"<giambio.Watch{state} {self._watched.watchers.length} waiting>"
 
-    def dropped(self) -> bool:
-        """See `Droppable.dropped`."""
+    def _on_drop(self) -> OnDrop:
+        """See `Droppable._on_drop`."""
         watched = self._watched
-        awaited = watched.watchers.length > 0
-        closing.close_dropped(watched.kernel, watched.end)
-        return awaited
+        return watched.kernel, watched.end, watched.watchers.length > 0
 
 
 class Watcher:
-    """Knows which value of a `Watch` it has seen. `Watch.subscribe` makes it.
+    """Follows a `Watch`, and knows which value it has seen. `Watch.subscribe` makes one.
 
-    ``async for value in watcher`` begins with the present value, goes on with the
-    newest one after each change, and ends when the watch is closed and the last
-    value was seen. Several tasks may share one watcher; then each change is seen by
-    one of them.
+    ``async for value in watcher`` begins with the present value, continues with the
+    latest one after each change, and ends when the watch is closed and the last value
+    was seen. Several tasks may share one watcher; then each change is seen by one of
+    them.
 
     Example:
         >>> import giambio
@@ -210,7 +201,7 @@ class Watcher:
 
     @property
     def value(self) -> Any:
-        """The newest value. Reading it does not count as having seen it.
+        """The latest value. Reading it does not count as having seen it.
 
         Example:
             >>> import giambio
@@ -223,7 +214,7 @@ class Watcher:
         """Wait for a change, unless there is one that this watcher has not seen.
 
         Returns:
-            Awaited: the newest value, which then counts as seen.
+            Awaited: the latest value, which then counts as seen.
 
         Raises:
             EndOfStream: the watch is closed, and its last value was seen.
@@ -261,15 +252,13 @@ class Watcher:
 class Change(ReceivingOperation):
     """One task's `Watcher.changed`."""
 
-    __slots__ = ("watcher",)
-
-    watcher: Watcher
+    __slots__ = ()
 
     what = "Watcher.changed()"
 
     def attempt(self) -> bool:
-        """Done when there is something new."""
-        watcher = self.watcher
+        """Done when there is a value that the watcher has not seen."""
+        watcher: Watcher = self._subject
         watched = watcher._watched
         watched.kernel = self.kernel
         if watcher._seen < watched.changes:
@@ -280,16 +269,13 @@ class Change(ReceivingOperation):
             return self.ended("the watch is closed, and its last value was seen")
         return self.wait_in(watched.watchers)
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.watcher
-
 
 def new_change(watcher: Watcher, iterating: bool) -> Change:
     """Make a `Change`."""
     operation = Change.__new__(Change)
-    operation.prepare_taking(iterating)
-    operation.watcher = watcher
+    operation.prepare_queued()
+    operation._subject = watcher
+    operation.iterating = iterating
     return operation
 
 

@@ -11,12 +11,8 @@ cdef class Results(BoundedCollector):
     cdef object _values
     cdef WaitQueue _waiters
 
-    cdef object began(self, Task task)
-    @cython.locals(first=QueuedOperation)
-    cdef object take(self, Task task, object result)
-    cdef object take_value(self)
-    cdef bint is_left(self) noexcept
-    cdef bint is_over(self) noexcept
+    cdef object _began(self, Task task)
+    cdef object _take(self, Task task, object result)
     cdef object _open(self, Task task)
     cpdef object _pass_place_on(self)
     cdef object _begin_leaving(self, Leaving leaving, object body)
@@ -24,7 +20,5 @@ cdef class Results(BoundedCollector):
 
 
 cdef class Next(QueuedOperation):
-    cdef Results _results
-
     @cython.locals(results=Results)
     cdef bint attempt(self) except -1

@@ -1,7 +1,7 @@
 """`as_completed`: call an async function for each item, and get the results as they come.
 
 It is a block, because a block can cancel and join its tasks, however it is left. An async
-generator that nobody iterates over to its end could not.
+generator that is not iterated over to its end could not.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def as_completed(
         limit: how many tasks may run at once; no limit by default. Results that were not
             taken yet count too: a slow consumer slows the tasks down (backpressure).
         return_exceptions: True yields an exception of the function like a result, and
-            goes on. Cancellations are never yielded, nor `KeyboardInterrupt` and the
+            continues. Cancellations are never yielded, nor `KeyboardInterrupt` and the
             like, nor exceptions of `items`, nor those that are raised while all tasks are
             being cancelled.
 
@@ -73,7 +73,7 @@ def as_completed(
         [0.01, 0.05]
     """
     check_function("as_completed()", fn, EXAMPLE)
-    return Results(fn, items, limit, return_exceptions)
+    return Results("as_completed()", fn, items, limit, return_exceptions)
 
 
 class Results(BoundedCollector):
@@ -81,13 +81,10 @@ class Results(BoundedCollector):
 
     __slots__ = ("_values", "_waiters")
 
-    _label = _a_label = "as_completed()"
-    _reason = "another task of as_completed() has failed"
-
     def __init__(
-        self, function: Any, items: Any, limit: int | None, return_exceptions: bool
+        self, label: str, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None:
-        self.prepare_bounded(function, items, limit, return_exceptions)
+        BoundedCollector.__init__(self, label, function, items, limit, return_exceptions)
         self._values: deque[Any] = deque()
         # The tasks that wait for a result: only while there is none.
         self._waiters = WaitQueue()
@@ -102,40 +99,22 @@ class Results(BoundedCollector):
     def __anext__(self) -> Operation:
         return Next(self.__aiter__())
 
-    def began(self, task: Task) -> None:
-        """See `Collector.began`: the results have no order to keep."""
+    def _began(self, task: Task) -> None:
+        """See `Collector._began`: the results have no order to keep."""
 
-    def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`: the task that waits longest gets it."""
-        while True:
-            first = self._waiters.pop()
-            if first is None:
-                self._values.append(result)
-                return
-            if first.grant(result):
-                self.give_place()
-                return
-
-    def take_value(self) -> Any:
-        """Take the oldest result."""
-        value = self._values.popleft()
-        self.give_place()
-        return value
-
-    def is_left(self) -> bool:
-        """Whether the body of the block has ended."""
-        return self._state == constants.LEFT or self._leaving is not None
-
-    def is_over(self) -> bool:
-        """Whether there will be no further result."""
-        return not self._children and not self._values
+    def _take(self, task: Task, result: object) -> None:
+        """See `Collector._take`: the task that has waited longest gets the result."""
+        if self._waiters.grant_first(result) is None:
+            self._values.append(result)
+        else:
+            self._give_place()
 
     # -- the block ---------------------------------------------------------------------
 
     def _open(self, task: Task) -> None:
         """See `TaskGroup._open`."""
         TaskGroup._open(self, task)
-        self.begin()
+        self._begin([])
 
     def _pass_place_on(self) -> None:
         """See `TaskGroup._pass_place_on`; with the last task the iteration ends."""
@@ -161,34 +140,26 @@ class Results(BoundedCollector):
 class Next(QueuedOperation):
     """Waits for one result."""
 
-    __slots__ = ("_results",)
+    __slots__ = ()
 
     what = "the next result"
 
-    def __init__(self, results: Results) -> None:
-        self.prepare_queued()
-        self._results = results
-
     def attempt(self) -> bool:
         """Done when there is a result, or none will come."""
-        results = self._results
-        if results.is_left():
+        results: Results = self._subject
+        if results._state == constants.LEFT or results._leaving is not None:
             return self.fail(
                 ClosedResourceError(
                     "the block of this as_completed() was left; iterate inside of the block"
                 )
             )
         if results._values:
-            self.result = results.take_value()
+            self.result = results._values.popleft()
+            results._give_place()
             return True
-        if results.is_over():
+        if not results._children:
             return self.fail(StopAsyncIteration())
         return self.wait_in(results._waiters)
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._results
-
 
 final(Results)
-final(Next)

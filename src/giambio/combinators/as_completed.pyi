@@ -31,7 +31,7 @@ def as_completed(
 @final
 class Results(BoundedCollector, Generic[_T_co]):
     def __init__(
-        self, function: Any, items: Any, limit: int | None, return_exceptions: bool
+        self, label: str, function: Any, items: Any, limit: int | None, return_exceptions: bool
     ) -> None: ...
     def __aenter__(self) -> Operation[Self]: ...
     # A bool, because it may catch a cancellation: then the code after the block runs.

@@ -12,7 +12,6 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from giambio._build.sealed import final
 from giambio.errors import TaskCancelled, is_cancellation, without_cancellations
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.reraise import Failure, unchained
@@ -34,55 +33,63 @@ class Collector(TaskGroup):
     happened yet.
     """
 
-    __slots__ = ("_context", "_coros", "_numbers", "_results", "_return_exceptions", "_targets")
+    __slots__ = (
+        "_a_label",
+        "_context",
+        "_label",
+        "_numbers",
+        "_reason",
+        "_results",
+        "_return_exceptions",
+        "_targets",
+    )
 
-    def prepare_collector(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        """See `TaskGroup._prepare`."""
+    def __init__(self, label: str, targets: tuple[Any, ...], return_exceptions: bool) -> None:
         self._prepare(None, None)
+        # The call, for messages: "gather()".
+        self._label = self._a_label = label
+        self._reason = f"another task of {label} has failed"
         self._return_exceptions = bool(return_exceptions)
         self._context = copy_context()
         self._targets = targets
-        self._coros: list[Coro] = []
         # The results in order, and the position of each task that still runs.
         self._results: list[Any] = []
         self._numbers: dict[Task, int] = {}
 
-    def prepare_tasks(self) -> None:
+    def _coroutines(self) -> list[Coro]:
         """Make coroutines of the targets, before the block is open."""
         targets = self._targets
         self._targets = ()
-        self._coros = coroutines_of(self._label, targets)
+        return coroutines_of(self._label, targets)
 
-    def begin(self) -> None:
+    def _begin(self, coros: list[Coro]) -> None:
         """Start the tasks: the block is open."""
-        coros = self._coros
-        self._coros = []
         for coro in coros:
-            self.began(self.add(coro))
+            self._began(self._add(coro))
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Close the targets: the block will not be opened."""
         targets = self._targets
         self._targets = ()
         for target in targets:
             discard(target)
 
-    def add(self, coro: Coro, name: str | None = None) -> Task:
+    def _add(self, coro: Coro, name: str | None = None) -> Task:
         """Start a task, in a copy of the context in which the combinator was called."""
         return self._launch(coro, name, self._context.copy())
 
     # -- results -----------------------------------------------------------------------
 
-    def began(self, task: Task) -> None:
+    def _began(self, task: Task) -> None:
         """Reserve a place for the result of a task that was started."""
         self._numbers[task] = len(self._results)
         self._results.append(None)
 
-    def take(self, task: Task, result: object) -> None:
+    def _take(self, task: Task, result: object) -> None:
         """Keep the result of a task that has ended."""
         self._results[self._numbers.pop(task)] = result
 
-    def outcome(self) -> Any:
+    def _outcome(self) -> Any:
         """Return the result of the await, when all tasks have one."""
         return self._results
 
@@ -91,16 +98,16 @@ class Collector(TaskGroup):
     def _settle(self, task: Task) -> None:
         """See `TaskGroup._settle`."""
         if not task._failed() and not task.cancelled():
-            self.take(task, task._outcome)
-        elif self._return_exceptions and self.may_return(task):
-            self.take(task, task._problem("result()"))
+            self._take(task, task._outcome)
+        elif self._return_exceptions and self._may_return(task):
+            self._take(task, task._problem("result()"))
         else:
-            self.settle_without_result(task)
+            self._settle_without_result(task)
 
-    def may_return(self, task: Task) -> bool:
+    def _may_return(self, task: Task) -> bool:
         """Whether a task's exception can be returned instead of raised.
 
-        One that it raises because all are being cancelled cannot: nobody will see the results.
+        One that it raises because all are being cancelled cannot: the results are dropped.
         """
         cancelled = self._scope is not None and self._scope._effective
         if task.cancelled():
@@ -112,7 +119,7 @@ class Collector(TaskGroup):
             task._told is None and not any(map(is_cancellation, connected(task._outcome)))
         )
 
-    def settle_without_result(self, task: Task) -> None:
+    def _settle_without_result(self, task: Task) -> None:
         """Note the end of a task that was cancelled with the others, or else has failed."""
         if task.cancelled() and self._scope is not None and self._scope._effective:
             self._cancelled = True
@@ -127,7 +134,7 @@ class Collector(TaskGroup):
     ) -> Any:
         """See `TaskGroup._conclude`; there are results, unless tasks were cancelled."""
         if not self._cancelled:
-            return self.outcome()
+            return self._outcome()
         if host._pending:
             return Failure(host._interruption())
         # A shield went up behind the cancellation.
@@ -172,13 +179,13 @@ class Together(Leaving):
         if not self._opened:
             collector = self._collector
             try:
-                collector.prepare_tasks()
+                coros = collector._coroutines()
             except BaseException as exc:
                 return self.fail(user_part(exc))
             self._opened = True
             self.shielded = True
             collector._open(current_task())
-            collector.begin()
+            collector._begin(coros)
         done = Leaving.attempt(self)
         if done and not self._chained and isinstance(self.result, Failure):
             chain(self.result.exception)
@@ -192,10 +199,7 @@ class Together(Leaving):
     def discard(self) -> None:
         """See `Operation.discard`."""
         if not self._opened:
-            self._collector.give_up()
-
-
-final(Together)
+            self._collector._give_up()
 
 
 def coroutines_of(what: str, targets: tuple[Any, ...]) -> list[Coro]:

@@ -1,6 +1,7 @@
 from giambio.combinators.base cimport Collector
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Task
+from giambio.kernel.wait_queue cimport QueuedOperation, WaitQueue
 
 cimport cython
 
@@ -11,22 +12,16 @@ cdef class BoundedCollector(Collector):
     cdef Py_ssize_t _limit
     cdef Task _feeder
     cdef Py_ssize_t _taken
-    cdef Place _place
+    cdef WaitQueue _places
 
-    cdef object prepare_bounded(
-        self, object function, object items, object limit, object return_exceptions
-    )
-    cdef object begin(self)
-    cpdef object place(self)
-    cpdef object start(self, object item)
-    cdef bint has_place(self) noexcept
-    cdef object give_place(self)
+    cdef object _begin(self, list coros)
+    cpdef object _place(self)
+    cpdef object _start(self, object item)
+    cdef object _take(self, Task task, object result)
+    cdef object _give_place(self)
     cdef object _settle(self, Task task)
 
 
-cdef class Place(Operation):
-    cdef BoundedCollector _collector
-
+cdef class Place(QueuedOperation):
     @cython.locals(collector=BoundedCollector)
     cdef bint attempt(self) except -1
-    cdef bint abort(self) except -1

@@ -17,22 +17,22 @@ async def feed(collector: Any, items: Any) -> None:
     if hasattr(type(items), "__aiter__"):
         await feed_async(collector, items)
         return
-    await collector.place()
+    await collector._place()
     for item in items:
-        collector.start(item)
-        await collector.place()
+        collector._start(item)
+        await collector._place()
 
 
 async def feed_async(collector: Any, items: AsyncIterable[Any]) -> None:
     """The same from an async iterable."""
     iterator = aiter(items)
     try:
-        await collector.place()
+        await collector._place()
         async for item in iterator:
-            collector.start(item)
-            await collector.place()
+            collector._start(item)
+            await collector._place()
     finally:
-        # Nobody else could: the iterator was made here, or the generator was handed over.
+        # No other code can: the iterator was made here, or the generator was handed over.
         if iterator is not items or isinstance(iterator, types.AsyncGeneratorType):
             close = getattr(iterator, "aclose", None)
             if close is not None:

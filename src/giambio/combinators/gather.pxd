@@ -1,5 +1,1 @@
-from giambio.combinators.base cimport Collector
-
-
-cdef class Gathering(Collector):
-    pass
+from giambio.combinators.base cimport Collector, Together

@@ -18,7 +18,7 @@ def gather(*targets: Any, return_exceptions: bool = False) -> Operation:
         targets: awaitables, async functions (called without arguments), or Tasks. A Task
             is joined, and never cancelled from here.
         return_exceptions: True returns the exception of a target in place of its result,
-            and lets the others go on. Cancellations are never returned, nor
+            and lets the others continue. Cancellations are never returned, nor
             `KeyboardInterrupt` and the like, nor exceptions that are raised while all
             targets are being cancelled.
 
@@ -50,16 +50,4 @@ def gather(*targets: Any, return_exceptions: bool = False) -> Operation:
         [2, 4]
     """
     check_given("gather()", targets)
-    return Together(Gathering(targets, return_exceptions))
-
-
-class Gathering(Collector):
-    """The tasks of one `gather`."""
-
-    __slots__ = ()
-
-    _label = _a_label = "gather()"
-    _reason = "another task of gather() has failed"
-
-    def __init__(self, targets: tuple[Any, ...], return_exceptions: bool) -> None:
-        self.prepare_collector(targets, return_exceptions)
+    return Together(Collector("gather()", targets, return_exceptions))

@@ -8,7 +8,6 @@ from giambio.combinators.base import Together
 from giambio.combinators.bounded import BoundedCollector
 from giambio.combinators.targets import check_function
 from giambio.kernel.operation import Operation
-from giambio.kernel.task import Task
 
 __all__ = ["map_concurrent"]
 
@@ -24,7 +23,7 @@ def map_concurrent(
             place for its task. An async generator is closed if it is not used up.
         limit: how many tasks may run at once; by default there is a task for each item.
         return_exceptions: True returns an exception of the function in place of its
-            result, and goes on. Cancellations are never returned, nor `KeyboardInterrupt`
+            result, and continues. Cancellations are never returned, nor `KeyboardInterrupt`
             and the like, nor exceptions of `items`, nor those that are raised while all
             tasks are being cancelled.
 
@@ -53,23 +52,4 @@ def map_concurrent(
         [0, 2, 4, 6, 8]
     """
     check_function("map_concurrent()", fn, "`await giambio.map_concurrent(fetch, urls, limit=20)`")
-    return Together(Mapping(fn, items, limit, return_exceptions))
-
-
-class Mapping(BoundedCollector):
-    """The tasks of one `map_concurrent`."""
-
-    __slots__ = ()
-
-    _label = _a_label = "map_concurrent()"
-    _reason = "another task of map_concurrent() has failed"
-
-    def __init__(
-        self, function: Any, items: Any, limit: int | None, return_exceptions: bool
-    ) -> None:
-        self.prepare_bounded(function, items, limit, return_exceptions)
-
-    def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`."""
-        BoundedCollector.take(self, task, result)
-        self.give_place()
+    return Together(BoundedCollector("map_concurrent()", fn, items, limit, return_exceptions))

@@ -51,40 +51,31 @@ def race(*targets: Any) -> Operation:
     """
     check_given("race()", targets)
     if not targets:
-        raise ValueError("race() needs at least one to run, or nobody could ever win")
-    return Together(Racing(targets))
+        raise ValueError("race() needs at least one target, or none could ever win")
+    return Together(Racing("race()", targets, False))
 
 
 class Racing(Collector):
-    """The tasks of one `race`."""
+    """The tasks of one `race`, and the winner's result."""
 
-    __slots__ = ("_result", "_won")
+    __slots__ = ()
 
-    _label = _a_label = "race()"
-    _reason = "another task of race() has failed"
+    def _began(self, task: Task) -> None:
+        """See `Collector._began`: there will be one result only."""
 
-    def __init__(self, targets: tuple[Any, ...]) -> None:
-        self.prepare_collector(targets, False)
-        self._won = False
-        self._result: Any = None
-
-    def began(self, task: Task) -> None:
-        """See `Collector.began`: there will be one result only."""
-
-    def take(self, task: Task, result: object) -> None:
-        """See `Collector.take`: only the first one counts."""
-        if not self._won and not self._errors:
-            self._won = True
-            self._result = result
+    def _take(self, task: Task, result: object) -> None:
+        """See `Collector._take`: only the first result counts."""
+        if not self._results and not self._errors:
+            self._results.append(result)
             self._cancel_all("another one has won the race")
 
-    def outcome(self) -> Any:
-        """See `Collector.outcome`."""
-        return self._result
+    def _outcome(self) -> Any:
+        """See `Collector._outcome`."""
+        return self._results[0]
 
     def _conclude(
         self, host: Task, body: BaseException | None, cancelled: bool, caught: bool
     ) -> Any:
         """See `TaskGroup._conclude`: the losers were cancelled, but there is a result."""
-        self._cancelled = not self._won
+        self._cancelled = not self._results
         return Collector._conclude(self, host, body, cancelled, caught)

@@ -5,14 +5,15 @@ cimport cython
 
 
 cdef class QueuedOperation(Operation):
-    cdef WaitQueue line
+    cdef WaitQueue queue
     cdef QueuedOperation before
     cdef QueuedOperation after
+    cdef object _subject
 
     cdef object prepare_queued(self)
     @cython.locals(first=QueuedOperation)
-    cdef bint fits(self, WaitQueue line) except -1
-    cdef bint wait_in(self, WaitQueue line) except -1
+    cdef bint fits(self, WaitQueue queue) except -1
+    cdef bint wait_in(self, WaitQueue queue) except -1
     cdef bint abort(self) except -1
     cdef object give_back(self)
 
@@ -28,4 +29,7 @@ cdef class WaitQueue:
     @cython.locals(first=QueuedOperation)
     cpdef QueuedOperation pop(self)
     @cython.locals(first=QueuedOperation)
+    cdef QueuedOperation grant_first(self, object result)
+    @cython.locals(first=QueuedOperation)
     cdef object wake_all(self)
+    cdef object check_thread(self, str what)

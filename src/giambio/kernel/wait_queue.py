@@ -1,10 +1,12 @@
-"""A queue of operations that wait for the same thing, first come, first served.
+"""A queue of operations that wait for the same thing, first come first served.
 
-The links are in the operations themselves. So waiting takes no memory, and an operation
-that is cancelled leaves from any place at once, however long the queue is.
+The links are in the operations themselves, so waiting takes no memory, and a cancelled
+operation leaves a queue of any length at once, wherever it stands.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from giambio._build.sealed import final
 from giambio.kernel import constants
@@ -16,24 +18,31 @@ __all__ = ["QueuedOperation", "WaitQueue"]
 class QueuedOperation(Operation):
     """An operation that can wait in a queue. Only another task ends its wait."""
 
-    __slots__ = ("after", "before", "line")
+    __slots__ = ("_subject", "after", "before", "queue")
 
     internal = True
 
+    def __init__(self, subject: object) -> None:
+        self.prepare_queued()
+        self._subject: Any = subject
+
     def prepare_queued(self) -> None:
-        """See `Operation.prepare`; it may be awaited in any loop."""
+        """See `Operation.prepare`; it may be awaited in any loop.
+
+        An operation that is made without the constructor overrides `subject`.
+        """
         self.prepare(None)
-        self.line: WaitQueue | None = None
+        self.queue: WaitQueue | None = None
         self.before: QueuedOperation | None = None
         self.after: QueuedOperation | None = None
 
-    def fits(self, line: WaitQueue) -> bool:
-        """Return whether this runs in the loop of the operations in a queue; if not, fail.
+    def fits(self, queue: WaitQueue) -> bool:
+        """Whether this operation may wake, or wait with, those in a queue; if not, it fails.
 
         Tasks of two loops cannot wait for the same thing, because the task that wakes them
         runs in one of the two.
         """
-        first = line.first
+        first = queue.first
         if first is None or first.kernel is self.kernel:
             return True
         return self.fail(
@@ -43,20 +52,20 @@ class QueuedOperation(Operation):
             )
         )
 
-    def wait_in(self, line: WaitQueue) -> bool:
+    def wait_in(self, queue: WaitQueue) -> bool:
         """Wait at the end of a queue, if that `fits`.
 
         Returns:
             False, so that `attempt` can return it.
         """
-        if self.fits(line):
-            line.append(self)
+        if self.fits(queue):
+            queue.append(self)
         return False
 
     def abort(self) -> bool:
         """See `Park.abort`: leave the queue."""
-        if self.line is not None:
-            self.line.remove(self)
+        if self.queue is not None:
+            self.queue.remove(self)
         return True
 
     def close(self) -> None:
@@ -68,11 +77,15 @@ class QueuedOperation(Operation):
             Operation.close(self)
 
     def give_back(self) -> None:
-        """Undo a grant, because the task was closed before it could use the result."""
+        """Undo a grant: the task was closed before it could use the result."""
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return self._subject
 
 
 class WaitQueue:
-    """Operations that wait, in the order in which they came."""
+    """Operations in the order in which they came."""
 
     __slots__ = ("first", "last", "length")
 
@@ -82,8 +95,8 @@ class WaitQueue:
         self.length = 0
 
     def append(self, operation: QueuedOperation) -> None:
-        """Put an operation at the end."""
-        operation.line = self
+        """Add an operation at the end."""
+        operation.queue = self
         operation.before = self.last
         operation.after = None
         if self.last is None:
@@ -94,8 +107,8 @@ class WaitQueue:
         self.length += 1
 
     def remove(self, operation: QueuedOperation) -> None:
-        """Take an operation out, from any place; harmless if it is not in this queue."""
-        if operation.line is not self:
+        """Remove an operation from any place; harmless if it is not in this queue."""
+        if operation.queue is not self:
             return
         before = operation.before
         after = operation.after
@@ -107,25 +120,41 @@ class WaitQueue:
             self.last = before
         else:
             after.before = before
-        operation.line = None
+        operation.queue = None
         operation.before = None
         operation.after = None
         self.length -= 1
 
     def pop(self) -> QueuedOperation | None:
-        """Take the first operation out, if there is one."""
+        """Remove the first operation, and return it; None if there is none."""
         first = self.first
         if first is not None:
             self.remove(first)
         return first
 
+    def grant_first(self, result: object) -> QueuedOperation | None:
+        """Grant a result to the first operation whose task still waits, and remove that.
+
+        Returns:
+            The operation; None if there is none.
+        """
+        while True:
+            first = self.pop()
+            if first is None or first.grant(result):
+                return first
+
     def wake_all(self) -> None:
-        """Make all of them try again, in their order, and leave the queue empty."""
+        """Have all operations try again, in their order, and leave the queue empty."""
         while True:
             first = self.pop()
             if first is None:
                 return
             first._ready()
+
+    def check_thread(self, what: str) -> None:
+        """See `Operation.check_thread`; all operations are of one loop."""
+        if self.first is not None:
+            self.first.check_thread(what)
 
 
 final(WaitQueue, "()")

@@ -7,17 +7,14 @@ cdef class Barrier:
     cdef object __weakref__
     cdef Py_ssize_t _parties
     cdef bint _broken
-    cdef WaitQueue _line
+    cdef long long _breaks
+    cdef WaitQueue _waiters
 
-    @cython.locals(first=QueuedOperation, index=Py_ssize_t)
-    cdef object let_pass(self)
-    @cython.locals(first=BarrierWait)
-    cdef object turn_away(self, str what)
+    cdef object _fail_waiting(self, str what)
 
 
 cdef class BarrierWait(QueuedOperation):
-    cdef Barrier _barrier
-    cdef bint _turned_away
+    cdef long long _breaks
 
-    @cython.locals(barrier=Barrier, line=WaitQueue)
+    @cython.locals(barrier=Barrier, queue=WaitQueue, index=Py_ssize_t)
     cdef bint attempt(self) except -1

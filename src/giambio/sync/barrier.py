@@ -1,13 +1,12 @@
 """A barrier: tasks wait for each other until there are enough of them.
 
-asyncio has one and so has `threading`; the vocabulary is theirs. When the last
-one comes, all who wait have passed at that moment, whatever happens to them
-next, and the barrier is as good as new.
+The vocabulary is that of `asyncio` and `threading`. When the last task comes, all waiting
+tasks have passed at that moment, whatever happens to them next, and the barrier can be used
+again.
 """
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import NamedTuple
 
 from giambio._build.sealed import final
@@ -20,7 +19,7 @@ __all__ = ["Barrier", "BarrierStatistics"]
 
 
 class BarrierStatistics(NamedTuple):
-    """What `Barrier.statistics` returns.
+    """Statistics of a `Barrier`, as `Barrier.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -37,14 +36,14 @@ class Barrier:
     """A place where tasks wait for each other: ``await barrier.wait()``
 
     Parameters:
-        parties: how many must have come before all go on, from 1 up.
+        parties: the number of tasks that must come before all continue, from 1 up.
 
     Raises:
-        TypeError, ValueError: `parties` is something else.
+        TypeError, ValueError: `parties` is not such a number.
 
-    It can be passed again and again. A task that is cancelled while it waits leaves, and the
-    others go on waiting for another one in its place. If nobody will come any more, `abort`
-    tells them so; where all are children of one `TaskManager` that is rarely needed, because
+    It can be passed repeatedly. A task that is cancelled while it waits leaves, and the
+    others wait for another one in its place. If no more tasks will come, `abort` tells the
+    waiting ones; where all are children of one `TaskManager` that is rarely needed, because
     the failure of one cancels the others.
 
     Example:
@@ -60,16 +59,18 @@ class Barrier:
         [0, 1]
     """
 
-    __slots__ = ("__weakref__", "_broken", "_line", "_parties")
+    __slots__ = ("__weakref__", "_breaks", "_broken", "_waiters", "_parties")
 
     def __init__(self, parties: int) -> None:
         self._parties = check_int("Barrier()", "parties", parties, 1)
         self._broken = False
-        self._line = WaitQueue()
+        # How often it was aborted or reset.
+        self._breaks = 0
+        self._waiters = WaitQueue()
 
     @property
     def parties(self) -> int:
-        """How many must have come before all go on.
+        """The number of tasks that must come before all continue.
 
         Example:
             >>> import giambio
@@ -80,18 +81,18 @@ class Barrier:
 
     @property
     def n_waiting(self) -> int:
-        """How many have come, and wait.
+        """The number of tasks that wait.
 
         Example:
             >>> import giambio
             >>> giambio.Barrier(2).n_waiting
             0
         """
-        return self._line.length
+        return self._waiters.length
 
     @property
     def broken(self) -> bool:
-        """Whether it was aborted, and not reset since.
+        """Whether the barrier was aborted, and not reset since.
 
         Example:
             >>> import giambio
@@ -100,12 +101,12 @@ class Barrier:
         """
         return self._broken
 
-    def wait(self) -> Operation:
-        """Wait until as many have come as there are parties.
+    def wait(self) -> Operation[int]:
+        """Wait until `parties` tasks have come.
 
         Returns:
-            Awaited: 0 for the one who came first, `parties` - 1 for the last one. So one of
-            them can be chosen to do what is to be done once.
+            Awaited: 0 for the task that came first, `parties` - 1 for the last one. So one
+            of them can be chosen for work that is to be done once.
 
         Raises:
             BrokenResourceError: the barrier is aborted, or was aborted or reset meanwhile.
@@ -113,7 +114,7 @@ class Barrier:
             RuntimeError: tasks of another loop wait for it.
 
         A checkpoint. Cancelled, the task did not come; if the last one came in the same
-        moment it has passed with the others, and the next checkpoint raises.
+        moment, it has passed with the others, and the next checkpoint raises.
 
         Example:
             >>> import giambio
@@ -125,11 +126,10 @@ class Barrier:
         return BarrierWait(self)
 
     def reset(self) -> None:
-        """Send those who wait away with an error, and begin anew; also after `abort`.
+        """Fail the tasks that wait, and begin anew; also after `abort`.
 
         Raises:
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait for it.
+            RuntimeError: tasks wait for it, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -141,15 +141,14 @@ class Barrier:
             >>> barrier.broken
             False
         """
-        self.turn_away("Barrier.reset()")
+        self._fail_waiting("Barrier.reset()")
         self._broken = False
 
     def abort(self) -> None:
-        """Send those who wait away with an error, and everybody who comes from now on.
+        """Fail the tasks that wait, and all that come from now on.
 
         Raises:
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait for it.
+            RuntimeError: tasks wait for it, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -160,91 +159,67 @@ class Barrier:
             >>> barrier.broken
             True
         """
-        self.turn_away("Barrier.abort()")
+        self._fail_waiting("Barrier.abort()")
         self._broken = True
 
     def statistics(self) -> BarrierStatistics:
-        """How many wait, of how many, and whether it is aborted. Not a checkpoint.
+        """Return how many tasks wait, of how many, and whether it is aborted. Not a checkpoint.
 
         Example:
             >>> import giambio
             >>> giambio.Barrier(2).statistics()
             BarrierStatistics(tasks_waiting=0, parties=2, broken=False)
         """
-        return BarrierStatistics(self._line.length, self._parties, self._broken)
+        return BarrierStatistics(self._waiters.length, self._parties, self._broken)
 
-    def __aenter__(self) -> Operation:
+    def __aenter__(self) -> Operation[int]:
         return BarrierWait(self)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         return NOTHING
 
     def __repr__(self) -> str:
         state = " broken," if self._broken else ""
-        return f"<giambio.Barrier{state} {self._line.length} of {self._parties} waiting>"
+        return f"<giambio.Barrier{state} {self._waiters.length} of {self._parties} waiting>"
 
-    # -- what the operations ask -----------------------------------------------------------
-
-    def let_pass(self) -> None:
-        """The last one has come: the others go on, with their places in the line."""
-        index = 0
-        first = self._line.pop()
-        while first is not None:
-            if first.grant(index):
-                index += 1
-            first = self._line.pop()
-
-    def turn_away(self, what: str) -> None:
-        """Those who wait get an error."""
-        first: BarrierWait | None = self._line.first  # type: ignore[assignment]
-        if first is not None:
-            first.check_thread(what)
-        while first is not None:
-            self._line.remove(first)
-            first._turned_away = True
-            first._ready()
-            first = self._line.first  # type: ignore[assignment]
+    def _fail_waiting(self, what: str) -> None:
+        """Wake the tasks that wait, to raise."""
+        self._waiters.check_thread(what)
+        self._breaks += 1
+        self._waiters.wake_all()
 
 
 class BarrierWait(QueuedOperation):
     """One task's `Barrier.wait`."""
 
-    __slots__ = ("_barrier", "_turned_away")
+    __slots__ = ("_breaks",)
 
     what = "Barrier.wait()"
 
     def __init__(self, barrier: Barrier) -> None:
         self.prepare_queued()
-        self._barrier = barrier
-        self._turned_away = False
+        self._subject = barrier
+        # How often the barrier was broken before this task came.
+        self._breaks = -1
 
     def attempt(self) -> bool:
-        """Done when this is the last one; the others it lets pass."""
-        barrier = self._barrier
-        if barrier._broken or self._turned_away:
+        """Done when this task is the last one; then the others have their results too."""
+        barrier: Barrier = self._subject
+        if barrier._broken or 0 <= self._breaks < barrier._breaks:
             return self.fail(
-                BrokenResourceError(
-                    "this Barrier was aborted or reset, so not all who are awaited will come"
-                )
+                BrokenResourceError("this Barrier was aborted or reset, so not all tasks will come")
             )
-        line = barrier._line
-        if line.length + 1 < barrier._parties:
-            return self.wait_in(line)
-        if not self.fits(line):
+        self._breaks = barrier._breaks
+        queue = barrier._waiters
+        if queue.length + 1 < barrier._parties:
+            return self.wait_in(queue)
+        if not self.fits(queue):
             return False
-        barrier.let_pass()
+        index = 0
+        while queue.grant_first(index) is not None:
+            index += 1
         self.result = barrier._parties - 1
         return True
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._barrier
-
 
 final(Barrier, "(parties)")
-final(BarrierWait)

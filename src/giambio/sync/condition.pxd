@@ -10,13 +10,11 @@ cimport cython
 cdef class Condition:
     cdef object __weakref__
     cdef Lock _lock
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
 
-    @cython.locals(lock=Lock, line=WaitQueue, first=QueuedOperation)
-    cdef object wake(self, str what, Py_ssize_t count)
     @cython.locals(lock=Lock)
-    cdef object fall_asleep(self, ConditionWait operation)
-    cdef object forget_if_empty(self)
+    cdef object _notify(self, str action, Py_ssize_t count)
+    cdef object _forget_if_empty(self)
 
 
 cdef class ConditionAcquire(LockAcquire):
@@ -30,9 +28,9 @@ cdef class ConditionWait(QueuedOperation):
 
     @cython.locals(task=Task)
     cdef bint advance(self) except -1
-    @cython.locals(lock=Lock, task=Task)
+    @cython.locals(condition=Condition, lock=Lock, task=Task)
     cdef bint attempt(self) except -1
     cdef bint evaluate(self) except -1
     @cython.locals(lock=Lock)
     cdef bint abort(self) except -1
-    cdef object wake_up(self)
+    cdef object leave_queue(self)

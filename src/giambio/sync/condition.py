@@ -1,17 +1,17 @@
-"""A condition variable: tasks that hold a lock wait until another one says that something changed.
+"""A condition variable: tasks that hold a lock wait until another one reports a change.
 
-To be notified is to stand in line for the lock again. So whoever notifies moves
-a waiting task from the condition's line to the lock's, and the task is woken
-once, when it has the lock. A task that is cancelled while it waits must have the
-lock back before it can be told, because the block around it will release it.
+A notified task needs the lock again. So `notify` moves a waiting task from the condition's
+queue to the lock's, and the task is woken once, when it has the lock. A task that is
+cancelled while it waits must have the lock back before it is told, because the block around
+it will release it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from types import CoroutineType, TracebackType
-from typing import Any, NamedTuple
+from types import CoroutineType
+from typing import Any, NamedTuple, TypeVar
 
 from giambio._build.sealed import final
 from giambio.arguments import check_int
@@ -24,9 +24,11 @@ from giambio.sync.lock import Lock, LockAcquire, LockStatistics
 
 __all__ = ["Condition", "ConditionStatistics"]
 
+T = TypeVar("T")
+
 
 class ConditionStatistics(NamedTuple):
-    """What `Condition.statistics` returns.
+    """Statistics of a `Condition`, as `Condition.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -42,14 +44,14 @@ class Condition:
     """A condition variable: ``async with condition: await condition.wait_for(predicate)``
 
     Parameters:
-        lock: the `Lock` that protects what the tasks wait for; one of its own by default.
-            Several conditions may share one.
+        lock: the `Lock` that protects the state for which tasks wait; a new one by
+            default. Several conditions may share one.
 
     Raises:
-        TypeError: `lock` is something else.
+        TypeError: `lock` is not a `Lock`.
 
-    Who has changed something calls `notify` or `notify_all`, holding the lock. If what has
-    changed is one thing that happens once, an `Event` is simpler.
+    A task that has changed the state calls `notify` or `notify_all`, holding the lock. For
+    something that happens once, an `Event` is simpler.
 
     Example:
         >>> import giambio
@@ -69,17 +71,17 @@ class Condition:
         'an item'
     """
 
-    __slots__ = ("__weakref__", "_line", "_lock")
+    __slots__ = ("__weakref__", "_waiters", "_lock")
 
     def __init__(self, lock: Lock | None = None) -> None:
         if lock is not None and not isinstance(lock, Lock):
             raise TypeError(f"Condition() needs a giambio.Lock or None, not {lock!r}")
         self._lock = Lock() if lock is None else lock
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     # -- the lock -------------------------------------------------------------------------
 
-    def acquire(self) -> Operation:
+    def acquire(self) -> Operation[None]:
         """Take the lock; see `Lock.acquire`.
 
         Raises:
@@ -113,10 +115,10 @@ class Condition:
             ...     condition.release()
             >>> giambio.run(main)
         """
-        self._lock.take_now()
+        self._lock.acquire_nowait()
 
     def release(self) -> None:
-        """Give the lock back; see `Lock.release`.
+        """Release the lock; see `Lock.release`.
 
         Raises:
             RuntimeError, BrokenResourceError: as `Lock.release`.
@@ -131,10 +133,10 @@ class Condition:
             ...     condition.release()
             >>> giambio.run(main)
         """
-        self._lock.give_up("called Condition.release()")
+        self._lock._give_up("called Condition.release()")
 
     def locked(self) -> bool:
-        """Tell whether a task holds the lock. Not a checkpoint.
+        """Whether a task holds the lock. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -143,25 +145,20 @@ class Condition:
         """
         return self._lock.locked()
 
-    def __aenter__(self) -> Operation:
+    def __aenter__(self) -> Operation[None]:
         return ConditionAcquire(self._lock)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
-        self._lock.leave(exc)
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
+        self._lock._leave(exc)
         return NOTHING
 
     # -- waiting and notifying ------------------------------------------------------------
 
-    def wait(self) -> Operation:
+    def wait(self) -> Operation[None]:
         """Release the lock, wait to be notified, and take the lock again.
 
-        What one waits for may be over by the time one has the lock again, so this stands in
-        a loop that looks; `wait_for` is that loop.
+        The state may have changed back by the time the task has the lock again, so call this
+        in a loop that checks; `wait_for` is that loop.
 
         Raises:
             RuntimeError: the calling task does not hold the lock, or tasks of another loop
@@ -172,7 +169,7 @@ class Condition:
                 was not notified. If it was notified before, that counts: the wait ends as
                 usual, and the next checkpoint raises.
 
-        A checkpoint. To take the lock again cannot be cancelled.
+        A checkpoint. Taking the lock again cannot be cancelled.
 
         Example:
             >>> import giambio
@@ -187,19 +184,19 @@ class Condition:
         """
         return ConditionWait(self, None)
 
-    def wait_for(self, predicate: Callable[[], Any]) -> Operation:
-        """Wait until something is true: look, and `wait` as long as it is not.
+    def wait_for(self, predicate: Callable[[], T]) -> Operation[T]:
+        """Wait until a predicate is true: call it, and `wait` while it is false.
 
         Parameters:
             predicate: a plain function without parameters. It is called at once, and each
-                time the task was notified; always while the task holds the lock.
+                time the task is notified; always while the task holds the lock.
 
         Returns:
-            Awaited: what the predicate returned at last.
+            Awaited: the last result of the predicate.
 
         Raises:
             TypeError: the predicate is not callable, or is an async function.
-            BaseException: what the predicate raises; the task holds the lock.
+            BaseException: raised by the predicate; the task holds the lock.
             RuntimeError, BrokenResourceError, CancelledError: as `wait`.
 
         A checkpoint; see `wait`.
@@ -218,15 +215,15 @@ class Condition:
         return ConditionWait(self, predicate)
 
     def notify(self, n: int = 1) -> None:
-        """Wake those who have waited longest; they go on when they get the lock.
+        """Wake the tasks that have waited longest; they continue when they get the lock.
 
         Parameters:
-            n: how many, at most.
+            n: the largest number of tasks to wake.
 
         Raises:
             TypeError, ValueError: `n` is not a whole number from 0 up.
             RuntimeError: the calling task does not hold the lock, or no task runs here.
-            BrokenResourceError: so it is, because its holder has ended without releasing it.
+            BrokenResourceError: it does not, because a task ended without releasing the lock.
 
         Not a checkpoint.
 
@@ -238,10 +235,10 @@ class Condition:
             ...         condition.notify()
             >>> giambio.run(main)
         """
-        self.wake("called Condition.notify()", check_int("Condition.notify()", "n", n, 0))
+        self._notify("called Condition.notify()", check_int("Condition.notify()", "n", n, 0))
 
     def notify_all(self) -> None:
-        """Wake all who wait; they go on one by one, as they get the lock.
+        """Wake all tasks that wait; they continue one by one, as they get the lock.
 
         Raises:
             RuntimeError, BrokenResourceError: as `notify`.
@@ -256,49 +253,37 @@ class Condition:
             ...         condition.notify_all()
             >>> giambio.run(main)
         """
-        self.wake("called Condition.notify_all()", sys.maxsize)
+        self._notify("called Condition.notify_all()", sys.maxsize)
 
     def statistics(self) -> ConditionStatistics:
-        """How many wait to be notified, and how the lock is. Not a checkpoint.
+        """Return how many tasks wait to be notified, and the lock's statistics. Not a checkpoint.
 
         Example:
             >>> import giambio
             >>> giambio.Condition().statistics().tasks_waiting
             0
         """
-        return ConditionStatistics(self._line.length, self._lock.statistics())
+        return ConditionStatistics(self._waiters.length, self._lock.statistics())
 
     def __repr__(self) -> str:
-        return f"<giambio.Condition on {self._lock!r}, {self._line.length} waiting>"
+        return f"<giambio.Condition on {self._lock!r}, {self._waiters.length} waiting>"
 
     # -- inside ---------------------------------------------------------------------------
 
-    def wake(self, what: str, count: int) -> None:
-        """Move so many from this line to the lock's."""
+    def _notify(self, action: str, count: int) -> None:
+        """Move up to `count` operations from this queue to the lock's."""
         lock = self._lock
-        if not lock.is_held_here():
-            raise lock.not_held(what, current_task())
-        line = self._line
-        first = line.first
-        while count > 0 and first is not None:
-            line.remove(first)
-            lock._line.append(first)
-            first = line.first
+        if not lock._is_held_here():
+            raise lock._not_held(action, current_task())
+        while count > 0 and self._waiters.first is not None:
+            lock._waiters.append(self._waiters.pop())  # type: ignore[arg-type]
             count -= 1
-        self.forget_if_empty()
+        self._forget_if_empty()
 
-    def fall_asleep(self, operation: ConditionWait) -> None:
-        """Have an operation wait to be notified; the lock knows of the line meanwhile."""
-        lock = self._lock
-        if lock._sleeping is None:
-            lock._sleeping = {}
-        lock._sleeping[self._line] = None
-        operation.wait_in(self._line)
-
-    def forget_if_empty(self) -> None:
-        """Some have left the line: undo `fall_asleep` if they were the last ones."""
-        if self._line.first is None and self._lock._sleeping is not None:
-            self._lock._sleeping.pop(self._line, None)
+    def _forget_if_empty(self) -> None:
+        """Operations have left the queue: the lock need not know of it if it is empty."""
+        if self._waiters.first is None and self._lock._sleeping is not None:
+            self._lock._sleeping.pop(self._waiters, None)
 
 
 class ConditionAcquire(LockAcquire):
@@ -312,8 +297,8 @@ class ConditionAcquire(LockAcquire):
 class ConditionWait(QueuedOperation):
     """One task's `Condition.wait` or `Condition.wait_for`.
 
-    It stands in the condition's line until it is notified or cancelled, and in the lock's
-    until it has the lock again. Being granted means just that: to have the lock again.
+    It waits in the condition's queue until it is notified or cancelled, and then in the
+    lock's. Being granted means to have the lock again.
     """
 
     __slots__ = ("_cancelled", "_condition", "_predicate")
@@ -322,7 +307,7 @@ class ConditionWait(QueuedOperation):
         self.prepare_queued()
         self._condition = condition
         self._predicate = predicate
-        # Whether it was cancelled before anybody notified it.
+        # Whether it was cancelled before it was notified.
         self._cancelled = False
 
     @property
@@ -331,7 +316,7 @@ class ConditionWait(QueuedOperation):
         return "Condition.wait()" if self._predicate is None else "Condition.wait_for()"
 
     def advance(self) -> bool:
-        """See `Operation.advance`; when the lock is the task's again, it may not be over yet."""
+        """See `Operation.advance`; having the lock again may not be the end."""
         if self.state != constants.GRANTED:
             return Operation.advance(self)
         task: Task = self.task  # type: ignore[assignment]
@@ -340,8 +325,8 @@ class ConditionWait(QueuedOperation):
             self._cancelled = False
             if task._pending:
                 return self.fail(self.interruption(task))
-            # The cancellation was withdrawn. Somebody may have notified others meanwhile,
-            # so the task had better look.
+            # The cancellation was withdrawn. Others may have been notified meanwhile, in
+            # place of this task, so it looks.
         if self._predicate is None or self.attempt():
             self.state = constants.DONE
             return True
@@ -350,8 +335,9 @@ class ConditionWait(QueuedOperation):
         return False
 
     def attempt(self) -> bool:
-        """Done when the predicate is true; without one, not before it was notified."""
-        lock = self._condition._lock
+        """Done when the predicate is true; without one, only once notified."""
+        condition = self._condition
+        lock = condition._lock
         task: Task = self.task  # type: ignore[assignment]
         if lock._owner is task and self._predicate is not None:
             if self.evaluate():
@@ -361,14 +347,18 @@ class ConditionWait(QueuedOperation):
             if task._pending:  # since before it was notified, or by the predicate's doing
                 return self.fail(self.interruption(task))
         if lock._owner is not task:
-            return self.fail(lock.not_held(f"called {self.what}", task))
-        self._condition.fall_asleep(self)
-        if self.line is not None:
-            lock.give_up("waited")
+            return self.fail(lock._not_held(f"called {self.what}", task))
+        self.wait_in(condition._waiters)
+        if self.queue is not None:
+            # The lock knows of the queue while it is not empty.
+            if lock._sleeping is None:
+                lock._sleeping = {}
+            lock._sleeping[condition._waiters] = None
+            lock._give_up("waited")
         return False
 
     def evaluate(self) -> bool:
-        """Ask the predicate. What it raises is raised at the await, without frames of ours."""
+        """Call the predicate. Its exception is raised at the await, without our frames."""
         try:
             value = self._predicate()  # type: ignore[misc]
             if isinstance(value, CoroutineType):
@@ -385,39 +375,37 @@ class ConditionWait(QueuedOperation):
         return False
 
     def abort(self) -> bool:
-        """See `Park.abort`: get the lock back; having been notified counts as done."""
+        """See `Park.abort`: get the lock back; a notified task is done when it has that."""
         lock = self._condition._lock
-        if self.line is None:
+        if self.queue is None:
             return True
-        if self.line is lock._line:
+        if self.queue is lock._waiters:
             return False
-        self.wake_up()
+        self.leave_queue()
         if lock._owner is None:
             if lock._abandoned_by is None:
-                lock.give_to(self.task)  # type: ignore[arg-type]
+                lock._give_to(self.task)  # type: ignore[arg-type]
             return True
         self._cancelled = True
-        lock._line.append(self)
+        lock._waiters.append(self)
         return False
 
-    def wake_up(self) -> None:
-        """Leave the line, whichever it is."""
-        if self.line is not None:
-            self.line.remove(self)
-            self._condition.forget_if_empty()
+    def leave_queue(self) -> None:
+        """Leave the queue of the condition or of the lock."""
+        if self.queue is not None:
+            self.queue.remove(self)
+            self._condition._forget_if_empty()
 
     def close(self) -> None:
-        """See `Operation.close`: leave, and do not wait for the lock. Granted, it has that."""
+        """See `Operation.close`: leave, and do not wait for the lock."""
         if self.state == constants.TRIED:
-            self.wake_up()
+            self.leave_queue()
         self.state = constants.DONE
 
     def subject(self) -> object:
         """See `Park.subject`."""
         lock = self._condition._lock
-        return lock if self.line is lock._line else self._condition
+        return lock if self.queue is lock._waiters else self._condition
 
 
 final(Condition, "(lock=None)")
-final(ConditionAcquire)
-final(ConditionWait)

@@ -5,12 +5,10 @@ cimport cython
 
 cdef class Event:
     cdef object __weakref__
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
     cdef bint _set
 
 
 cdef class EventWait(QueuedOperation):
-    cdef Event _event
-
     @cython.locals(event=Event)
     cdef bint attempt(self) except -1

@@ -1,4 +1,4 @@
-"""An event: something that happens once, and that any number of tasks wait for."""
+"""An event: something that happens once, and that any number of tasks can wait for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Event", "EventStatistics"]
 
 
 class EventStatistics(NamedTuple):
-    """What `Event.statistics` returns.
+    """Statistics of an `Event`, as `Event.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -26,9 +26,8 @@ class EventStatistics(NamedTuple):
 class Event:
     """Something that happens once: ``await event.wait()``, ``event.set()``.
 
-    An event that has been set stays set, so that nobody can come too late. For
-    something that happens again and again make a new event each time, or use a
-    `Condition` or a channel.
+    An event stays set, so no task can come too late. For something that happens
+    repeatedly, make a new event each time, or use a `Condition` or a channel.
 
     Example:
         >>> import giambio
@@ -45,20 +44,19 @@ class Event:
         'it has happened'
     """
 
-    __slots__ = ("__weakref__", "_line", "_set")
+    __slots__ = ("__weakref__", "_waiters", "_set")
 
     def __init__(self) -> None:
         self._set = False
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     def set(self) -> None:
-        """Let it happen: all who wait go on, in the order in which they came.
+        """Wake all tasks that wait, in the order in which they came.
 
         Not a checkpoint. Setting it a second time does nothing.
 
         Raises:
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait for it.
+            RuntimeError: tasks wait for it, and this is not their loop's thread.
 
         Example:
             >>> import giambio
@@ -67,14 +65,12 @@ class Event:
             >>> event.is_set()
             True
         """
-        first = self._line.first
-        if first is not None:
-            first.check_thread("Event.set()")
+        self._waiters.check_thread("Event.set()")
         self._set = True
-        self._line.wake_all()
+        self._waiters.wake_all()
 
     def is_set(self) -> bool:
-        """Tell whether it has happened. Not a checkpoint.
+        """Whether the event is set. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -83,8 +79,8 @@ class Event:
         """
         return self._set
 
-    def wait(self) -> Operation:
-        """Wait until it has happened; go on at once if it has.
+    def wait(self) -> Operation[None]:
+        """Wait until the event is set; continue at once if it is.
 
         Raises:
             CancelledError: the task is in a cancelled scope.
@@ -103,14 +99,14 @@ class Event:
         return EventWait(self)
 
     def statistics(self) -> EventStatistics:
-        """How many tasks wait. Not a checkpoint.
+        """Return how many tasks wait. Not a checkpoint.
 
         Example:
             >>> import giambio
             >>> giambio.Event().statistics()
             EventStatistics(tasks_waiting=0)
         """
-        return EventStatistics(self._line.length)
+        return EventStatistics(self._waiters.length)
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -119,31 +115,20 @@ class Event:
 
     def __repr__(self) -> str:
         state = "set" if self._set else "not set"
-        return f"<giambio.Event {state}, {self._line.length} waiting>"
+        return f"<giambio.Event {state}, {self._waiters.length} waiting>"
 
 
 class EventWait(QueuedOperation):
     """One task's `Event.wait`."""
 
-    __slots__ = ("_event",)
+    __slots__ = ()
 
     what = "Event.wait()"
 
-    def __init__(self, event: Event) -> None:
-        self.prepare_queued()
-        self._event = event
-
     def attempt(self) -> bool:
-        """Done when it has happened."""
-        event = self._event
-        if event._set:
-            return True
-        return self.wait_in(event._line)
-
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._event
+        """Done when the event is set."""
+        event: Event = self._subject
+        return event._set or self.wait_in(event._waiters)
 
 
 final(Event, "()")
-final(EventWait)

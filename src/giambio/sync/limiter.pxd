@@ -10,26 +10,25 @@ cdef class CapacityLimiter:
     cdef object _total
     cdef Py_ssize_t _most
     cdef dict _borrowers
-    cdef set _waiting
-    cdef WaitQueue _line
+    cdef set _requested
+    cdef WaitQueue _waiters
 
-    cdef object set_total(self, str what, object total)
-    cdef object take_now(self, object borrower)
-    cdef object problem(self, object borrower)
-    @cython.locals(first=QueuedOperation)
-    cdef object give_up(self, object borrower)
+    cdef object _set_total(self, str what, object total)
+    cdef object _problem(self, object borrower)
+    cdef object _give_up(self, object borrower)
     @cython.locals(first=LimiterAcquire)
-    cdef object hand_out(self)
+    cdef object _hand_out(self)
     @cython.locals(kernel=Kernel)
-    cdef object leave(self, object exc)
+    cdef object _leave(self, object exc)
 
 
 cdef class LimiterAcquire(QueuedOperation):
-    cdef CapacityLimiter _limiter
     cdef bint _for_task
     cdef object _borrower
 
     @cython.locals(limiter=CapacityLimiter)
     cdef bint attempt(self) except -1
+    @cython.locals(limiter=CapacityLimiter)
     cdef bint abort(self) except -1
+    @cython.locals(limiter=CapacityLimiter)
     cdef object give_back(self)

@@ -1,16 +1,16 @@
-"""A capacity limiter: tokens that are borrowed, each by somebody, and given back.
+"""A capacity limiter: tokens that borrowers take, one each, and return.
 
-It is a semaphore that knows its borrowers. So giving back what was never taken
-is an error, a task that takes a second token does not wait for itself, and one
-can see who holds what. The number of tokens can be changed at any time.
+It is a semaphore that knows its borrowers. So returning a token that was never taken is an
+error, a task that takes a second token does not wait for itself, and statistics show all
+borrowers. The number of tokens can be changed at any time.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Hashable
 from math import inf
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from giambio._build.sealed import final
 from giambio.arguments import check_int
@@ -24,7 +24,7 @@ __all__ = ["CapacityLimiter", "CapacityLimiterStatistics"]
 
 
 class CapacityLimiterStatistics(NamedTuple):
-    """What `CapacityLimiter.statistics` returns; `borrowers` in the order they came.
+    """Statistics of a `CapacityLimiter`; `borrowers` in the order in which they came.
 
     Example:
         >>> import giambio
@@ -42,15 +42,15 @@ class CapacityLimiter:
     """Tokens that tasks borrow: ``async with limiter: ...``
 
     Parameters:
-        total_tokens: how many there are: a whole number from 0 up, or `math.inf`. It can
-            be changed later; with 0 everybody waits until it is.
+        total_tokens: the number of tokens: a whole number from 0 up, or `math.inf`. It can
+            be changed later; while it is 0, every borrower waits.
 
     Raises:
-        TypeError, ValueError: `total_tokens` is something else.
+        TypeError, ValueError: `total_tokens` is not such a number.
 
     A borrower has at most one token. It is the task itself, or any other hashable object
-    with `acquire_on_behalf_of`. A token that is given back goes to whoever has waited
-    longest; nobody can barge in.
+    with `acquire_on_behalf_of`. A returned token goes to the borrower that has waited
+    longest; no other one can overtake it.
 
     Example:
         >>> import giambio
@@ -62,23 +62,23 @@ class CapacityLimiter:
         9
     """
 
-    __slots__ = ("__weakref__", "_borrowers", "_line", "_most", "_total", "_waiting")
+    __slots__ = ("__weakref__", "_borrowers", "_waiters", "_most", "_total", "_requested")
 
     def __init__(self, total_tokens: float) -> None:
-        self.set_total("CapacityLimiter()", total_tokens)
+        self._set_total("CapacityLimiter()", total_tokens)
         self._borrowers: dict[object, None] = {}
-        # The borrowers for whom somebody waits.
-        self._waiting: set[object] = set()
-        self._line = WaitQueue()
+        # The borrowers for which a task waits.
+        self._requested: set[object] = set()
+        self._waiters = WaitQueue()
 
-    # -- how many -------------------------------------------------------------------------
+    # -- numbers --------------------------------------------------------------------------
 
     @property
     def total_tokens(self) -> float:
-        """How many tokens there are, borrowed or not; it can be set.
+        """The number of tokens, borrowed or not; it can be set.
 
-        Setting more hands them to those who wait. Setting less than are borrowed takes
-        nothing away: no new ones are lent until enough have come back.
+        New tokens are handed to the borrowers that wait. Setting fewer than are borrowed
+        takes none away: no token is lent until enough have been returned.
 
         Example:
             >>> import giambio
@@ -87,20 +87,17 @@ class CapacityLimiter:
             >>> limiter.total_tokens
             5
         """
-        total: float = self._total
-        return total
+        return self._total
 
     @total_tokens.setter
     def total_tokens(self, total_tokens: float) -> None:
-        first = self._line.first
-        if first is not None:
-            first.check_thread("setting CapacityLimiter.total_tokens")
-        self.set_total("CapacityLimiter", total_tokens)
-        self.hand_out()
+        self._waiters.check_thread("setting CapacityLimiter.total_tokens")
+        self._set_total("CapacityLimiter", total_tokens)
+        self._hand_out()
 
     @property
     def borrowed_tokens(self) -> int:
-        """How many tokens are borrowed.
+        """The number of borrowed tokens.
 
         Example:
             >>> import giambio
@@ -111,18 +108,17 @@ class CapacityLimiter:
 
     @property
     def available_tokens(self) -> float:
-        """How many tokens are free; below zero if more are borrowed than there are now.
+        """The number of free tokens; below zero if more are borrowed than there are now.
 
         Example:
             >>> import giambio
             >>> giambio.CapacityLimiter(10).available_tokens
             10
         """
-        total: float = self._total
-        return total - len(self._borrowers)
+        return self._total - len(self._borrowers)
 
     def statistics(self) -> CapacityLimiterStatistics:
-        """How many tokens there are, who has them, and how many tasks wait. Not a checkpoint.
+        """Return the numbers of tokens, the borrowers, and how many tasks wait. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -132,13 +128,13 @@ class CapacityLimiter:
             ('a request',)
         """
         return CapacityLimiterStatistics(
-            len(self._borrowers), self._total, tuple(self._borrowers), self._line.length
+            len(self._borrowers), self._total, tuple(self._borrowers), self._waiters.length
         )
 
-    # -- borrowing and giving back ----------------------------------------------------------
+    # -- borrowing and returning ------------------------------------------------------------
 
-    def acquire(self) -> Operation:
-        """Borrow a token for the calling task; wait as long as none is free.
+    def acquire(self) -> Operation[None]:
+        """Borrow a token for the calling task; wait while none is free.
 
         Raises:
             RuntimeError: the task has or waits for a token of this limiter already, or tasks
@@ -146,7 +142,7 @@ class CapacityLimiter:
             CancelledError: the task is in a cancelled scope.
 
         A checkpoint. Cancelled, no token was borrowed; if one was handed over in the same
-        moment it is kept, and the next checkpoint raises.
+        moment, the task keeps it and the next checkpoint raises.
 
         Example:
             >>> import giambio
@@ -177,14 +173,14 @@ class CapacityLimiter:
             >>> giambio.run(main)
             0
         """
-        self.take_now(current_task())
+        self.acquire_on_behalf_of_nowait(current_task())
 
-    def acquire_on_behalf_of(self, borrower: Any) -> Operation:
-        """Borrow a token for somebody; wait as long as none is free.
+    def acquire_on_behalf_of(self, borrower: Hashable) -> Operation[None]:
+        """Borrow a token for another borrower; wait while none is free.
 
         Parameters:
-            borrower: who is to have the token: any hashable object. The limiter keeps it
-                until the token is given back.
+            borrower: the new holder of the token: any hashable object. The limiter keeps it
+                until the token is returned.
 
         Raises:
             TypeError: the borrower is not hashable.
@@ -205,8 +201,8 @@ class CapacityLimiter:
         check_borrower(borrower)
         return LimiterAcquire(self, False, borrower)
 
-    def acquire_on_behalf_of_nowait(self, borrower: Any) -> None:
-        """Borrow a token for somebody if one is free.
+    def acquire_on_behalf_of_nowait(self, borrower: Hashable) -> None:
+        """Borrow a token for another borrower if one is free.
 
         Parameters:
             borrower: see `acquire_on_behalf_of`.
@@ -226,14 +222,22 @@ class CapacityLimiter:
             1
         """
         check_borrower(borrower)
-        self.take_now(borrower)
+        problem = self._problem(borrower)
+        if problem is not None:
+            raise problem
+        if len(self._borrowers) >= self._most:
+            raise WouldBlock(
+                f"no token of this CapacityLimiter is free: {len(self._borrowers)} of "
+                f"{self._total} are borrowed"
+            )
+        self._borrowers[borrower] = None
 
     def release(self) -> None:
-        """Give the calling task's token back; whoever has waited longest has it at once.
+        """Return the calling task's token; the borrower that has waited longest gets it at once.
 
         Raises:
-            RuntimeError: the task has none, or no task runs here, or it is another loop's
-                than those that wait.
+            RuntimeError: the task has none, or no task runs here, or tasks of another loop
+                wait.
 
         Not a checkpoint.
 
@@ -247,18 +251,17 @@ class CapacityLimiter:
             >>> giambio.run(main)
             1
         """
-        self.give_up(current_task())
+        self._give_up(current_task())
 
-    def release_on_behalf_of(self, borrower: Any) -> None:
-        """Give somebody's token back; whoever has waited longest has it at once.
+    def release_on_behalf_of(self, borrower: Hashable) -> None:
+        """Return a borrower's token; the borrower that has waited longest gets it at once.
 
         Parameters:
-            borrower: what was given to `acquire_on_behalf_of`, or a task.
+            borrower: as passed to `acquire_on_behalf_of`, or a task.
 
         Raises:
             TypeError: the borrower is not hashable.
-            RuntimeError: it has no token, or this was called from another thread than that
-                of the loop in which tasks wait for it.
+            RuntimeError: it has no token; or tasks wait, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -271,30 +274,25 @@ class CapacityLimiter:
             0
         """
         check_borrower(borrower)
-        self.give_up(borrower)
+        self._give_up(borrower)
 
-    def __aenter__(self) -> Operation:
+    def __aenter__(self) -> Operation[None]:
         return LimiterAcquire(self, True, None)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
-        self.leave(exc)
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
+        self._leave(exc)
         return NOTHING
 
     def __repr__(self) -> str:
         return (
             f"<giambio.CapacityLimiter {len(self._borrowers)} of {self._total} borrowed, "
-            f"{self._line.length} waiting>"
+            f"{self._waiters.length} waiting>"
         )
 
     # -- inside ---------------------------------------------------------------------------
 
-    def set_total(self, what: str, total: float) -> None:
-        """Set how many tokens there are, if that is a number of tokens."""
+    def _set_total(self, what: str, total: float) -> None:
+        """Set the number of tokens, if it is one."""
         if isinstance(total, float) and total == inf:
             self._total: float = inf
             self._most = sys.maxsize
@@ -303,77 +301,63 @@ class CapacityLimiter:
             self._most = check_int(what, name, total, 0)  # type: ignore[arg-type]
             self._total = self._most
 
-    def problem(self, borrower: object) -> BaseException | None:
-        """Why somebody may not even wait for a token."""
+    def _problem(self, borrower: object) -> BaseException | None:
+        """Return the error of a borrower that may not even wait for a token."""
         if borrower in self._borrowers:
             return RuntimeError(
                 f"{borrower!r} has a token of this CapacityLimiter already, and can have one; "
                 "borrow more with acquire_on_behalf_of(), each for another borrower"
             )
-        if borrower in self._waiting:
+        if borrower in self._requested:
             return RuntimeError(
                 f"{borrower!r} waits for a token of this CapacityLimiter already, "
                 "and can have one; use another borrower for each token"
             )
         return None
 
-    def take_now(self, borrower: object) -> None:
-        """See `acquire_on_behalf_of_nowait`."""
-        problem = self.problem(borrower)
-        if problem is not None:
-            raise problem
-        if len(self._borrowers) >= self._most:
-            raise WouldBlock(
-                f"no token of this CapacityLimiter is free: {len(self._borrowers)} of "
-                f"{self._total} are borrowed"
-            )
-        self._borrowers[borrower] = None
-
-    def give_up(self, borrower: object) -> None:
+    def _give_up(self, borrower: object) -> None:
         """See `release_on_behalf_of`."""
-        first = self._line.first
-        if first is not None:
-            first.check_thread("giving back a token of a CapacityLimiter")
+        self._waiters.check_thread("giving back a token of a CapacityLimiter")
         if borrower not in self._borrowers:
             raise RuntimeError(
                 f"{borrower!r} has no token of this CapacityLimiter that it could give back"
             )
         del self._borrowers[borrower]
-        self.hand_out()
+        self._hand_out()
 
-    def hand_out(self) -> None:
-        """Give what is free to those who have waited longest."""
+    def _hand_out(self) -> None:
+        """Give free tokens to the borrowers that have waited longest."""
         while len(self._borrowers) < self._most:
-            first: LimiterAcquire = self._line.pop()  # type: ignore[assignment]
+            first: LimiterAcquire = self._waiters.pop()  # type: ignore[assignment]
             if first is None:
                 return
-            self._waiting.remove(first._borrower)
+            self._requested.remove(first._borrower)
             if first.grant(None):
                 self._borrowers[first._borrower] = None
 
-    def leave(self, exc: BaseException | None) -> None:
-        """Give the token back at the end of a block.
+    def _leave(self, exc: object) -> None:
+        """Return the token at the end of a block.
 
-        When a task is closed from outside, its `finally` blocks run while it is done already
-        and no task is the calling one.
+        While the `finally` blocks of a task that is closed from outside run, that task is done
+        and there is no calling task.
         """
         kernel = current.get()
         if isinstance(exc, GeneratorExit) and (kernel is None or kernel._running is None):
             for borrower in tuple(self._borrowers):
                 if isinstance(borrower, Task) and borrower.done():
-                    self.give_up(borrower)
+                    self._give_up(borrower)
         else:
-            self.give_up(current_task())
+            self._give_up(current_task())
 
 
 class LimiterAcquire(QueuedOperation):
     """One task's `CapacityLimiter.acquire`, or `acquire_on_behalf_of`."""
 
-    __slots__ = ("_borrower", "_for_task", "_limiter")
+    __slots__ = ("_borrower", "_for_task")
 
     def __init__(self, limiter: CapacityLimiter, for_task: bool, borrower: object) -> None:
         self.prepare_queued()
-        self._limiter = limiter
+        self._subject = limiter
         self._for_task = for_task
         self._borrower = borrower
 
@@ -384,42 +368,40 @@ class LimiterAcquire(QueuedOperation):
         return f"CapacityLimiter.acquire{suffix}()"
 
     def attempt(self) -> bool:
-        """Done when a token is free; else whoever gives one back hands it over."""
-        limiter = self._limiter
+        """Done when a token is free; else the task that returns one hands it over."""
+        limiter: CapacityLimiter = self._subject
         if self._for_task:
             self._borrower = self.task
-        problem = limiter.problem(self._borrower)
+        problem = limiter._problem(self._borrower)
         if problem is not None:
             return self.fail(problem)
         if len(limiter._borrowers) < limiter._most:
             limiter._borrowers[self._borrower] = None
             return True
-        self.wait_in(limiter._line)
-        if self.line is not None:
-            limiter._waiting.add(self._borrower)
+        self.wait_in(limiter._waiters)
+        if self.queue is not None:
+            limiter._requested.add(self._borrower)
         return False
 
     def abort(self) -> bool:
-        """See `Park.abort`: leave the line."""
-        if self.line is not None:
-            self._limiter._waiting.remove(self._borrower)
-            self.line.remove(self)
+        """See `Park.abort`: leave the queue."""
+        if self.queue is not None:
+            limiter: CapacityLimiter = self._subject
+            limiter._requested.remove(self._borrower)
+            self.queue.remove(self)
         return True
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
-        self._limiter.give_up(self._borrower)
-
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._limiter
+        limiter: CapacityLimiter = self._subject
+        limiter._give_up(self._borrower)
 
 
 def check_borrower(borrower: object) -> None:
-    """Refuse what cannot be told from others.
+    """Raise unless a borrower is hashable.
 
     Raises:
-        TypeError: it is not hashable.
+        TypeError: it is not.
     """
     try:
         hash(borrower)
@@ -430,4 +412,3 @@ def check_borrower(borrower: object) -> None:
 
 
 final(CapacityLimiter, "(total_tokens)")
-final(LimiterAcquire)

@@ -9,31 +9,32 @@ cimport cython
 cdef class Lock(Held):
     cdef object __weakref__
     cdef Task _owner
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
     cdef str _abandoned_by
     cdef dict _sleeping
 
-    cdef object take_now(self)
     @cython.locals(owner=Task)
-    cdef object give_up(self, str what)
-    cdef object leave(self, object exc)
+    cdef object _give_up(self, str action)
+    cdef object _leave(self, object exc)
     @cython.locals(owner=Task, kernel=Kernel)
-    cdef bint is_held_here(self) except -1
-    @cython.locals(owner=Task, line=WaitQueue, first=QueuedOperation)
-    cdef object problem(self, Task task)
-    cdef object broken(self)
-    cdef object not_held(self, str what, Task task)
-    cdef object give_to(self, Task task)
-    @cython.locals(first=QueuedOperation, task=Task)
-    cdef object hand_over(self)
-    @cython.locals(line=WaitQueue)
+    cdef bint _is_held_here(self) except -1
+    @cython.locals(owner=Task, queue=WaitQueue, first=QueuedOperation)
+    cdef object _problem(self, Task task)
+    cdef object _broken(self)
+    cdef object _not_held(self, str action, Task task)
+    cdef object _give_to(self, Task task)
+    @cython.locals(first=QueuedOperation)
+    cdef object _hand_over(self)
+    @cython.locals(queue=WaitQueue)
     cpdef object abandoned(self, Task task)
 
 
 cdef class LockAcquire(QueuedOperation):
-    cdef Lock _lock
-
     @cython.locals(lock=Lock, task=Task)
     cdef bint attempt(self) except -1
-    @cython.locals(task=Task)
+    @cython.locals(lock=Lock, task=Task)
     cdef object give_back(self)
+
+
+@cython.locals(operation=LockAcquire)
+cdef LockAcquire new_acquire(Lock lock)

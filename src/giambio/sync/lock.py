@@ -1,13 +1,12 @@
-"""A lock: one task at a time, in the order in which they came.
+"""A lock: one task at a time, in the order in which they ask.
 
-A lock belongs to the task that holds it. That makes mistakes visible: only the
-owner may release it, acquiring it twice is an error and no hang, and a task
-that ends while it holds one fails.
+A lock belongs to the task that holds it, which makes mistakes visible: only the owner may
+release it, acquiring it twice is an error instead of a deadlock, and a task that ends while
+it holds a lock fails.
 """
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import NamedTuple
 
 from giambio._build.sealed import final
@@ -21,7 +20,7 @@ __all__ = ["Lock", "LockStatistics"]
 
 
 class LockStatistics(NamedTuple):
-    """What `Lock.statistics` returns.
+    """Statistics of a `Lock`, as `Lock.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -37,10 +36,10 @@ class LockStatistics(NamedTuple):
 class Lock(Held):
     """A lock that one task can hold at a time: ``async with lock: ...``
 
-    Releasing it hands it to the task that has waited longest; nobody can barge
-    in. A task that ends while it holds a lock fails with a `RuntimeError` that
-    names both, and those who wait get a `BrokenResourceError`: what the lock
-    protects may be half done.
+    Releasing it hands it to the task that has waited longest; no other task can
+    overtake it. A task that ends while it holds a lock fails with a `RuntimeError`
+    that names both, and the tasks that wait get a `BrokenResourceError`: what the
+    lock protects may be half done.
 
     Example:
         >>> import giambio
@@ -52,18 +51,18 @@ class Lock(Held):
         True
     """
 
-    __slots__ = ("__weakref__", "_abandoned_by", "_line", "_owner", "_sleeping")
+    __slots__ = ("__weakref__", "_abandoned_by", "_waiters", "_owner", "_sleeping")
 
     def __init__(self) -> None:
         self.beneath = None
         self._owner: Task | None = None
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
         self._abandoned_by: str | None = None
-        # The lines of the Conditions on this lock in which tasks wait to be notified.
+        # The queues of the Conditions on this lock in which tasks wait to be notified.
         self._sleeping: dict[WaitQueue, None] | None = None
 
-    def acquire(self) -> Operation:
-        """Take the lock; wait as long as another task holds it.
+    def acquire(self) -> Operation[None]:
+        """Take the lock; wait while another task holds it.
 
         Raises:
             RuntimeError: the calling task holds it already, or tasks of another loop use it.
@@ -71,7 +70,7 @@ class Lock(Held):
             CancelledError: the task is in a cancelled scope.
 
         A checkpoint. Cancelled, the lock was not taken; if it was handed over in the same
-        moment it is kept, and the next checkpoint raises.
+        moment, the task keeps it and the next checkpoint raises.
 
         Example:
             >>> import giambio
@@ -81,7 +80,7 @@ class Lock(Held):
             ...     lock.release()
             >>> giambio.run(main)
         """
-        return LockAcquire(self)
+        return new_acquire(self)
 
     def acquire_nowait(self) -> None:
         """Take the lock if it is free.
@@ -101,14 +100,20 @@ class Lock(Held):
             ...     lock.release()
             >>> giambio.run(main)
         """
-        self.take_now()
+        task = current_task()
+        problem = self._problem(task)
+        if problem is not None:
+            raise problem
+        if self._owner is not None:
+            raise WouldBlock(f"this Lock is held by task {self._owner.name!r}")
+        self._give_to(task)
 
     def release(self) -> None:
-        """Give the lock back; the task that has waited longest has it from now on.
+        """Release the lock; the task that has waited longest owns it from now on.
 
         Raises:
             RuntimeError: the calling task does not hold it, or no task runs here.
-            BrokenResourceError: so it is, because its holder has ended without releasing it.
+            BrokenResourceError: it does not, because it ended without releasing the lock.
 
         Not a checkpoint.
 
@@ -122,10 +127,10 @@ class Lock(Held):
             >>> giambio.run(main)
             False
         """
-        self.give_up("called Lock.release()")
+        self._give_up("called Lock.release()")
 
     def locked(self) -> bool:
-        """Tell whether a task holds it. Not a checkpoint.
+        """Whether a task holds the lock. Not a checkpoint.
 
         Example:
             >>> import giambio
@@ -135,25 +140,20 @@ class Lock(Held):
         return self._owner is not None
 
     def statistics(self) -> LockStatistics:
-        """Who holds it and how many wait. Not a checkpoint.
+        """Return which task holds it, and how many wait. Not a checkpoint.
 
         Example:
             >>> import giambio
             >>> giambio.Lock().statistics()
             LockStatistics(locked=False, owner=None, tasks_waiting=0)
         """
-        return LockStatistics(self._owner is not None, self._owner, self._line.length)
+        return LockStatistics(self._owner is not None, self._owner, self._waiters.length)
 
-    def __aenter__(self) -> Operation:
-        return LockAcquire(self)
+    def __aenter__(self) -> Operation[None]:
+        return new_acquire(self)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
-        self.leave(exc)
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
+        self._leave(exc)
         return NOTHING
 
     def __repr__(self) -> str:
@@ -162,44 +162,34 @@ class Lock(Held):
             state = f"held by task {self._owner.name!r}"
         elif self._abandoned_by is not None:
             state = f"abandoned by task {self._abandoned_by!r}"
-        return f"<giambio.Lock {state}, {self._line.length} waiting>"
+        return f"<giambio.Lock {state}, {self._waiters.length} waiting>"
 
-    # -- taking and giving up, also for a Condition ---------------------------------------
+    # -- giving up, also for a Condition ---------------------------------------------------
 
-    def take_now(self) -> None:
-        """See `acquire_nowait`."""
-        task = current_task()
-        problem = self.problem(task)
-        if problem is not None:
-            raise problem
-        if self._owner is not None:
-            raise WouldBlock(f"this Lock is held by task {self._owner.name!r}")
-        self.give_to(task)
-
-    def give_up(self, what: str) -> None:
-        """See `release`; `what` the task did, for messages."""
+    def _give_up(self, action: str) -> None:
+        """See `release`; `action` describes the task's action in messages."""
         owner = self._owner
-        if owner is None or not self.is_held_here():
-            raise self.not_held(what, current_task())
+        if owner is None or not self._is_held_here():
+            raise self._not_held(action, current_task())
         owner._let_go_of(self)
-        self.hand_over()
+        self._hand_over()
 
-    def leave(self, exc: BaseException | None) -> None:
-        """Give the lock up at the end of a block.
+    def _leave(self, exc: object) -> None:
+        """Release the lock at the end of a block.
 
-        An exception is let through where it is no wonder that the task has the lock no more:
-        it was told that the lock is broken, or its coroutine is closed while it waited in a
-        Condition.
+        A block may be left without the lock, by an exception, if that is to be expected: the
+        task was told that the lock is broken, or its coroutine was closed while it waited in
+        a Condition.
         """
         excused = self._abandoned_by is not None or isinstance(exc, GeneratorExit)
-        if exc is None or not excused or self.is_held_here():
-            self.give_up("left the block")
+        if exc is None or not excused or self._is_held_here():
+            self._give_up("left the block")
 
-    def is_held_here(self) -> bool:
-        """Tell whether the calling task holds it.
+    def _is_held_here(self) -> bool:
+        """Whether the calling task holds the lock.
 
-        A task that is closed from outside is done when its `finally` blocks run, and no task
-        is the calling one.
+        While the `finally` blocks of a task that is closed from outside run, that task is done
+        and there is no calling task.
         """
         owner = self._owner
         kernel = current.get()
@@ -207,111 +197,107 @@ class Lock(Held):
             (kernel is not None and kernel._running is owner) or owner.done()
         )
 
-    # -- what the operations and the tasks ask -------------------------------------------
+    # -- for the operations and the tasks -------------------------------------------------
 
-    def problem(self, task: Task) -> BaseException | None:
-        """Why a task may not even wait for the lock."""
+    def _problem(self, task: Task) -> BaseException | None:
+        """Return the error of a task that may not even wait for the lock."""
         if self._abandoned_by is not None:
-            return self.broken()
+            return self._broken()
         owner = self._owner
         if owner is task:
             return RuntimeError(
-                f"task {task.name!r} holds this Lock already, and would wait for itself for ever"
+                f"task {task.name!r} holds this Lock already, and would wait for itself forever"
             )
         if owner is not None and owner._kernel is not task._kernel:
             return RuntimeError(
                 f"task {owner.name!r} of another loop holds this Lock; use each object in one loop"
             )
         if self._sleeping is not None:
-            for line in self._sleeping:
-                first = line.first
+            for queue in self._sleeping:
+                first = queue.first
                 if first is not None and first.kernel is not task._kernel:
                     return RuntimeError(
                         "tasks of another loop wait for a Condition on this Lock; "
                         "use each object in one loop"
                     )
-                break  # so they are all of one loop
+                break  # they are all of one loop
         return None
 
-    def broken(self) -> BaseException:
-        """What everybody gets since a task has abandoned the lock."""
+    def _broken(self) -> BaseException:
+        """Return the error that every task gets once a task has abandoned the lock."""
         return BrokenResourceError(
             f"task {self._abandoned_by!r} ended while it held this Lock, so what the Lock "
             "protects may be half done"
         )
 
-    def not_held(self, what: str, task: Task) -> BaseException:
-        """The error of a task that does what only the holder may do."""
+    def _not_held(self, action: str, task: Task) -> BaseException:
+        """Return the error of an action that only the holder may do."""
         if self._abandoned_by is not None:
-            return self.broken()
+            return self._broken()
         holder = "nobody holds it"
         if self._owner is not None:
             holder = f"task {self._owner.name!r} holds it"
         return RuntimeError(
-            f"task {task.name!r} {what}, but does not hold the Lock ({holder}); "
+            f"task {task.name!r} {action}, but does not hold the Lock ({holder}); "
             "acquire it first, best with `async with`"
         )
 
-    def give_to(self, task: Task) -> None:
+    def _give_to(self, task: Task) -> None:
         """Make a task the owner."""
         self._owner = task
         task._hold(self)
 
-    def hand_over(self) -> None:
-        """Give the lock to the first in line who still wants it."""
+    def _hand_over(self) -> None:
+        """Give the lock to the task that has waited longest."""
         self._owner = None
-        while True:
-            first = self._line.pop()
-            if first is None:
-                return
-            task: Task = first.task  # type: ignore[assignment]
-            if first.grant(None):
-                self.give_to(task)
-                return
+        first = self._waiters.grant_first(None)
+        if first is not None:
+            self._give_to(first.task)  # type: ignore[arg-type]
 
     def abandoned(self, task: Task) -> None:
-        """See `Held.abandoned`: nobody can acquire or notify any more, so all are told."""
+        """See `Held.abandoned`: no task can acquire or notify any more, so all are woken."""
         self._owner = None
         self._abandoned_by = task.name
         sleeping = self._sleeping
         self._sleeping = None
-        self._line.wake_all()
-        for line in sleeping or ():
-            line.wake_all()
+        self._waiters.wake_all()
+        for queue in sleeping or ():
+            queue.wake_all()
 
 
 class LockAcquire(QueuedOperation):
     """One task's `Lock.acquire`."""
 
-    __slots__ = ("_lock",)
+    __slots__ = ()
 
     what = "Lock.acquire()"
 
-    def __init__(self, lock: Lock) -> None:
-        self.prepare_queued()
-        self._lock = lock
-
     def attempt(self) -> bool:
         """Done when the lock is free; else its owner hands it over."""
-        lock = self._lock
+        lock: Lock = self._subject
         task: Task = self.task  # type: ignore[assignment]
-        problem = lock.problem(task)
+        problem = lock._problem(task)
         if problem is not None:
             return self.fail(problem)
         if lock._owner is None:
-            lock.give_to(task)
+            lock._give_to(task)
             return True
-        return self.wait_in(lock._line)
+        return self.wait_in(lock._waiters)
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
+        lock: Lock = self._subject
         task: Task = self.task  # type: ignore[assignment]
-        task._let_go_of(self._lock)
-        self._lock.hand_over()
+        task._let_go_of(lock)
+        lock._hand_over()
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._lock
+
+def new_acquire(lock: Lock) -> LockAcquire:
+    """Make a `LockAcquire`, without a constructor because compiled code calls that slowly."""
+    operation = LockAcquire.__new__(LockAcquire)
+    operation.prepare_queued()
+    operation._subject = lock
+    return operation
 
 
 final(Lock, "()")

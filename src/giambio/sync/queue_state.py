@@ -1,17 +1,16 @@
-"""What a queue is inside: its items, who waits, and the operations that hand items over.
+"""State of a queue, and the operations that hand items over.
 
-Items are handed over: who waits to get one gets it from `put` directly, and who
-waits to put one has it put in by the `get` that made room. So nobody overtakes.
+A task that waits to get an item gets it from `put` directly, and `get` puts in the item of the
+task that has waited longest for room. So no task can overtake another one.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from giambio.channels import ring_buffer
-from giambio.channels.closing import Closeable
-from giambio.channels.receiving import ReceivingOperation
-from giambio.errors import ClosedResourceError
+from giambio.channels import stores
+from giambio.channels.closing import Closeable, ReceivingOperation
+from giambio.channels.stores import Store
 from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
@@ -24,6 +23,7 @@ class QueueState(Closeable):
     __slots__ = (
         "__weakref__",
         "_getters",
+        "_items",
         "_joiners",
         "_limit",
         "_putters",
@@ -31,11 +31,12 @@ class QueueState(Closeable):
         "_unfinished",
     )
 
-    called = "QueueState"
+    _consequence = ", so nothing can be put in"
 
-    def open_queue(self, limit: int) -> None:
-        """The constructor's work; `limit` is how many items there may be."""
+    def _prepare(self, limit: int, items: Store) -> None:
+        """Initialize."""
         self._limit = limit
+        self._items = items
         self._putters = WaitQueue()
         self._getters = WaitQueue()
         self._joiners = WaitQueue()
@@ -43,48 +44,41 @@ class QueueState(Closeable):
         # How often the number of unfinished items has come down to 0.
         self._times_finished = 0
         self._open = True
-        self.prepare_queue_state()
 
-    def put_in(self, item: Any) -> bool:
-        """Hand an item over: to who waits for it, or else into the store.
+    def _put_in(self, item: Any) -> bool:
+        """Hand an item to a task that waits for it, or else put it into the store.
 
         Returns:
-            False if there is neither a taker nor room: then it is not taken.
+            False if there is neither a task nor room: then it is not taken.
 
         Raises:
-            Exception: what comparing it raised; then it is not taken.
+            Exception: raised by comparing the item; then it is not taken.
         """
-        while True:
-            getter = self._getters.pop()
-            if getter is None:
-                break
-            if getter.grant(item):
-                self._unfinished += 1
-                return True
-        if self.length() >= self._limit:
-            return False
-        self.insert(item, self.place_for(item))
+        if self._getters.grant_first(item) is None:
+            if self._items.length >= self._limit:
+                return False
+            self._items.insert(item, self._items.place_for(item))
         self._unfinished += 1
         return True
 
-    def take_out(self) -> Any:
-        """Take the next item out, and let in whoever waits for the room.
+    def _take_out(self) -> Any:
+        """Take the next item out, and put in the item of a task that waits for room.
 
         Returns:
             `EMPTY` if the queue is empty.
 
         Raises:
-            Exception: what comparing items raised; then nothing is taken.
+            Exception: raised by comparing items; then nothing is taken.
         """
-        if self.length() == 0:
-            return ring_buffer.EMPTY
-        item = self.remove()
+        if self._items.length == 0:
+            return stores.EMPTY
+        item = self._items.take()
         if self._putters.first is not None:
-            self.let_in()
+            self._let_in()
         return item
 
-    def let_in(self) -> None:
-        """Put in the item of the task that has waited longest, who then goes on.
+    def _let_in(self) -> None:
+        """Put in the item of the task that has waited longest, which then continues.
 
         An item that cannot be compared is the problem of the task that brought it.
         """
@@ -93,173 +87,115 @@ class QueueState(Closeable):
             if putter is None:
                 return
             try:
-                place = self.place_for(putter.item)
+                place = self._items.place_for(putter.item)
             except BaseException as exc:
-                putter.refuse(user_part(exc))
+                putter.refusal = user_part(exc)
+                putter._ready()
                 continue
             if putter.grant(None):
-                self.insert(putter.item, place)
+                self._items.insert(putter.item, place)
                 self._unfinished += 1
                 return
 
-    def put_back(self, item: Any) -> None:
-        """Hand an item over that its getter could not use any more."""
-        while True:
-            getter = self._getters.pop()
-            if getter is None:
-                break
-            if getter.grant(item):
-                return
-        self.insert_first(item)
-
-    def closed_error(self) -> ClosedResourceError:
-        """The error of putting something into a closed queue."""
-        return ClosedResourceError(f"this {self.called} is closed, so nothing can be put in")
-
-    def end(self) -> str:
-        """What to say to who wants to get something that will not come."""
-        return f"this {self.called} is closed and empty"
-
-    # -- for subclasses: the order -----------------------------------------------------------
-
-    def prepare_queue_state(self) -> None:
-        """Make the store."""
-        raise NotImplementedError
-
-    def length(self) -> int:
-        """How many items are in the store."""
-        raise NotImplementedError
-
-    def place_for(self, item: Any) -> int:
-        """Where an item belongs. All of `put` that can fail is in here."""
-        return 0
-
-    def insert(self, item: Any, place: int) -> None:
-        """Put an item where it belongs."""
-        raise NotImplementedError
-
-    def insert_first(self, item: Any) -> None:
-        """Put an item where it is the next one."""
-        raise NotImplementedError
-
-    def remove(self) -> Any:
-        """Take the next item out; there is one."""
-        raise NotImplementedError
+    def _ended(self) -> str:
+        """Return the message for a task that wants to get an item, and there will be none."""
+        return f"this {type(self).__name__} is closed and empty"
 
 
 class QueuePut(QueuedOperation):
     """One task's `Queue.put`."""
 
-    __slots__ = ("item", "queue", "refusal")
+    __slots__ = ("item", "refusal")
 
-    queue: QueueState
     item: Any
+    #: Raised by comparing the item when its turn had come.
     refusal: BaseException | None
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return f"{self.queue.called}.put()"
+        """The operation's name in messages."""
+        return f"{type(self._subject).__name__}.put()"
 
     def attempt(self) -> bool:
         """Hand the item over, or wait with it."""
-        queue = self.queue
+        queue: QueueState = self._subject
         if self.refusal is not None:
             return self.fail(self.refusal)
         if not queue._open:
-            return self.fail(queue.closed_error())
+            return self.fail(queue._closed_error())
         if not self.fits(queue._getters):
             return False
         try:
-            if queue.put_in(self.item):
-                return True
+            return queue._put_in(self.item) or self.wait_in(queue._putters)
         except BaseException as exc:
             return self.fail(user_part(exc))
-        return self.wait_in(queue._putters)
-
-    def refuse(self, exc: BaseException) -> None:
-        """The item's turn has come, and it cannot be put in."""
-        self.refusal = exc
-        self._ready()
-
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.queue
 
 
 class QueueGet(ReceivingOperation):
     """One task's `Queue.get`."""
 
-    __slots__ = ("queue",)
-
-    queue: QueueState
+    __slots__ = ()
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return f"{self.queue.called}.get()"
+        """The operation's name in messages."""
+        return f"{type(self._subject).__name__}.get()"
 
     def attempt(self) -> bool:
         """Take an item, or wait for one."""
-        queue = self.queue
+        queue: QueueState = self._subject
         if not self.fits(queue._putters):
             return False
         try:
-            item = queue.take_out()
+            item = queue._take_out()
         except BaseException as exc:
             return self.fail(user_part(exc))
-        if item is not ring_buffer.EMPTY:
+        if item is not stores.EMPTY:
             self.result = item
             return True
         if not queue._open:
-            return self.ended(queue.end())
+            return self.ended(queue._ended())
         return self.wait_in(queue._getters)
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`: the item is still the next one."""
-        self.queue.put_back(self.result)
-
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self.queue
+        queue: QueueState = self._subject
+        if queue._getters.grant_first(self.result) is None:
+            queue._items.put_back(self.result)
 
 
 class QueueJoin(QueuedOperation):
     """One task's `Queue.join`."""
 
-    __slots__ = ("_before", "_queue")
+    __slots__ = ("_before",)
 
     def __init__(self, queue: QueueState) -> None:
         self.prepare_queued()
-        self._queue = queue
+        self._subject = queue
         self._before = -1
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
-        return f"{self._queue.called}.join()"
+        """The operation's name in messages."""
+        return f"{type(self._subject).__name__}.join()"
 
     def attempt(self) -> bool:
-        """Done when all was finished at some time since, even if more has come."""
-        queue = self._queue
+        """Done when all items were finished at some time since, even if more have come."""
+        queue: QueueState = self._subject
         if queue._unfinished == 0 or 0 <= self._before < queue._times_finished:
             return True
         self._before = queue._times_finished
         return self.wait_in(queue._joiners)
 
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._queue
 
-
-# As in `channels.handover`: no constructors, because a call of a class costs.
+# Functions instead of constructors: see `channel_state`.
 
 
 def new_put(queue: QueueState, item: Any) -> QueuePut:
     """Make a `QueuePut`."""
     operation = QueuePut.__new__(QueuePut)
     operation.prepare_queued()
-    operation.queue = queue
+    operation._subject = queue
     operation.item = item
     operation.refusal = None
     return operation
@@ -268,6 +204,7 @@ def new_put(queue: QueueState, item: Any) -> QueuePut:
 def new_get(queue: QueueState, iterating: bool) -> QueueGet:
     """Make a `QueueGet`."""
     operation = QueueGet.__new__(QueueGet)
-    operation.prepare_taking(iterating)
-    operation.queue = queue
+    operation.prepare_queued()
+    operation._subject = queue
+    operation.iterating = iterating
     return operation

@@ -8,15 +8,13 @@ cdef class Semaphore:
     cdef Py_ssize_t _value
     cdef Py_ssize_t _most
     cdef object _max_value
-    cdef WaitQueue _line
+    cdef WaitQueue _waiters
 
-    @cython.locals(first=QueuedOperation)
-    cdef object give_back(self)
+    cdef object _give_back(self)
 
 
 cdef class SemaphoreAcquire(QueuedOperation):
-    cdef Semaphore _semaphore
-
     @cython.locals(semaphore=Semaphore)
     cdef bint attempt(self) except -1
+    @cython.locals(semaphore=Semaphore)
     cdef object give_back(self)

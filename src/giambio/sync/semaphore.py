@@ -1,14 +1,13 @@
-"""A semaphore: a number of permits, for whoever takes one, in the order in which they came.
+"""A semaphore: a number of permits, handed out in the order in which tasks ask.
 
-It knows no owners: one task may release what another one acquired, and a
-permit that is never given back is nobody's fault. Where each permit belongs to
-somebody, a `CapacityLimiter` notices such mistakes.
+It has no owners: one task may release a permit that another one acquired, and a permit that
+is never released is no error. Where each permit has an owner, a `CapacityLimiter` notices such
+mistakes.
 """
 
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import NamedTuple
 
 from giambio._build.sealed import final
@@ -21,7 +20,7 @@ __all__ = ["Semaphore", "SemaphoreStatistics"]
 
 
 class SemaphoreStatistics(NamedTuple):
-    """What `Semaphore.statistics` returns.
+    """Statistics of a `Semaphore`, as `Semaphore.statistics` returns them.
 
     Example:
         >>> import giambio
@@ -33,18 +32,18 @@ class SemaphoreStatistics(NamedTuple):
 
 
 class Semaphore:
-    """A number of permits: ``async with semaphore:`` takes one and gives it back.
+    """A number of permits: ``async with semaphore:`` takes one and returns it.
 
     Parameters:
-        initial_value: how many permits there are at first, from 0 up.
-        max_value: how many there can be at most; no limit by default. With one, releasing
-            more often than acquiring is an error.
+        initial_value: the number of permits at first, from 0 up.
+        max_value: the largest number of permits; no limit by default. With a limit,
+            releasing more often than acquiring is an error.
 
     Raises:
-        TypeError: one of them is not a whole number.
+        TypeError: a parameter is not a whole number.
         ValueError: `initial_value` is negative, or `max_value` is less than it or than 1.
 
-    Releasing hands the permit to the task that has waited longest; nobody can barge in.
+    Releasing hands the permit to the task that has waited longest; no other task can overtake it.
 
     Example:
         >>> import giambio
@@ -56,7 +55,7 @@ class Semaphore:
         1
     """
 
-    __slots__ = ("__weakref__", "_line", "_max_value", "_most", "_value")
+    __slots__ = ("__weakref__", "_waiters", "_max_value", "_most", "_value")
 
     def __init__(self, initial_value: int, *, max_value: int | None = None) -> None:
         self._value = check_int("Semaphore()", "initial_value", initial_value, 0)
@@ -65,11 +64,11 @@ class Semaphore:
             least = max(self._value, 1)
             self._most = check_int("Semaphore()", "max_value", max_value, least)
         self._max_value = None if max_value is None else self._most
-        self._line = WaitQueue()
+        self._waiters = WaitQueue()
 
     @property
     def value(self) -> int:
-        """How many permits are free.
+        """The number of free permits.
 
         Example:
             >>> import giambio
@@ -80,7 +79,7 @@ class Semaphore:
 
     @property
     def max_value(self) -> int | None:
-        """How many permits there can be at most; None if there is no limit.
+        """The largest number of permits; None if there is no limit.
 
         Example:
             >>> import giambio
@@ -89,15 +88,15 @@ class Semaphore:
         """
         return self._max_value
 
-    def acquire(self) -> Operation:
-        """Take a permit; wait as long as there is none.
+    def acquire(self) -> Operation[None]:
+        """Take a permit; wait while there is none.
 
         Raises:
             CancelledError: the task is in a cancelled scope.
             RuntimeError: tasks of another loop wait for it.
 
         A checkpoint. Cancelled, no permit was taken; if one was handed over in the same
-        moment it is kept, and the next checkpoint raises.
+        moment, the task keeps it and the next checkpoint raises.
 
         Example:
             >>> import giambio
@@ -127,12 +126,11 @@ class Semaphore:
         self._value -= 1
 
     def release(self) -> None:
-        """Give a permit back, or a new one; the task that has waited longest has it at once.
+        """Return a permit, or add a new one; the task that has waited longest gets it at once.
 
         Raises:
             ValueError: there are `max_value` permits already.
-            RuntimeError: called from another thread than that of the loop in
-                which tasks wait for it.
+            RuntimeError: tasks wait for it, and this is not their loop's thread.
 
         Not a checkpoint.
 
@@ -143,82 +141,60 @@ class Semaphore:
             >>> semaphore.value
             1
         """
-        first = self._line.first
-        if first is not None:
-            first.check_thread("Semaphore.release()")
+        self._waiters.check_thread("Semaphore.release()")
         if self._value >= self._most:
             raise ValueError(
                 f"this Semaphore was released more often than acquired: all of its {self._most} "
                 "permits are free"
             )
-        self.give_back()
+        self._give_back()
 
     def statistics(self) -> SemaphoreStatistics:
-        """How many tasks wait. Not a checkpoint.
+        """Return how many tasks wait. Not a checkpoint.
 
         Example:
             >>> import giambio
             >>> giambio.Semaphore(0).statistics()
             SemaphoreStatistics(tasks_waiting=0)
         """
-        return SemaphoreStatistics(self._line.length)
+        return SemaphoreStatistics(self._waiters.length)
 
-    def __aenter__(self) -> Operation:
+    def __aenter__(self) -> Operation[None]:
         return SemaphoreAcquire(self)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
+    def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self.release()
         return NOTHING
 
     def __repr__(self) -> str:
         most = "" if self._max_value is None else f" of {self._max_value}"
-        return f"<giambio.Semaphore {self._value}{most} free, {self._line.length} waiting>"
+        return f"<giambio.Semaphore {self._value}{most} free, {self._waiters.length} waiting>"
 
-    # -- what the operations ask ---------------------------------------------------------
-
-    def give_back(self) -> None:
-        """Hand a permit to the first in line who still wants it, or keep it."""
-        while True:
-            first = self._line.pop()
-            if first is None:
-                self._value += 1
-                return
-            if first.grant(None):
-                return
+    def _give_back(self) -> None:
+        """Hand a permit to the task that has waited longest, or keep it."""
+        if self._waiters.grant_first(None) is None:
+            self._value += 1
 
 
 class SemaphoreAcquire(QueuedOperation):
     """One task's `Semaphore.acquire`."""
 
-    __slots__ = ("_semaphore",)
+    __slots__ = ()
 
     what = "Semaphore.acquire()"
 
-    def __init__(self, semaphore: Semaphore) -> None:
-        self.prepare_queued()
-        self._semaphore = semaphore
-
     def attempt(self) -> bool:
-        """Done when there is a permit; else whoever releases one hands it over."""
-        semaphore = self._semaphore
+        """Done when there is a permit; else the task that releases one hands it over."""
+        semaphore: Semaphore = self._subject
         if semaphore._value > 0:
             semaphore._value -= 1
             return True
-        return self.wait_in(semaphore._line)
+        return self.wait_in(semaphore._waiters)
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
-        self._semaphore.give_back()
-
-    def subject(self) -> object:
-        """See `Park.subject`."""
-        return self._semaphore
+        semaphore: Semaphore = self._subject
+        semaphore._give_back()
 
 
 final(Semaphore, "(initial_value, *, max_value=None)")
-final(SemaphoreAcquire)

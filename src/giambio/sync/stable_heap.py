@@ -1,55 +1,45 @@
-"""A heap for priorities: stable, and whole even if comparing two items fails.
+"""A heap for priorities: stable, and intact even if comparing two items fails.
 
-`heapq` moves items while it compares them, so an ``<`` that raises leaves the
-heap half done, with the new item somewhere in it. Here all comparing comes
-first. And of equal items the oldest comes out first, which takes a number
-beside each item.
+`heapq` moves items while it compares them, so an ``<`` that raises leaves the heap half done,
+with the new item somewhere in it. Here all comparisons come first. And of equal items the
+oldest comes out first, which takes a number beside each item.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from giambio.channels.stores import Store
+
 __all__ = ["Heap"]
 
-
-class Entry:
-    """An item, and how many came before it."""
-
-    __slots__ = ("item", "number")
-
-    def __init__(self, item: Any, number: int) -> None:
-        self.item = item
-        self.number = number
+#: An item, and the number of items that came before it.
+Entry = tuple[Any, int]
 
 
-class Heap:
-    """A binary heap: no entry comes before the one at half its index."""
+class Heap(Store):
+    """The smallest item first: no entry comes before the one at half its index."""
 
     __slots__ = ("_comparing", "_entries", "_numbers")
 
     def __init__(self) -> None:
+        self.length = 0
         self._entries: list[Entry] = []
         self._numbers = 0
         self._comparing = False
 
-    def length(self) -> int:
-        """How many items there are."""
-        return len(self._entries)
-
     def place_for(self, item: Any) -> int:
-        """The index at which a new item belongs.
+        """Return the index at which a new item belongs.
 
         Raises:
-            Exception: what comparing it raised.
+            Exception: raised by a comparison.
         """
         self._begin_comparing()
         try:
-            place = len(self._entries)
+            place = self.length
             while place > 0:
                 parent = (place - 1) >> 1
-                entry = self._entries[parent]
-                if not item < entry.item:
+                if not item < self._entries[parent][0]:
                     break
                 place = parent
             return place
@@ -57,11 +47,12 @@ class Heap:
             self._comparing = False
 
     def insert(self, item: Any, place: int) -> None:
-        """Put an item where `place_for` says, and those below one step down."""
+        """Add an item where `place_for` says, and move those below one step down."""
         entries = self._entries
-        entry = Entry(item, self._numbers)
+        entry = (item, self._numbers)
         self._numbers += 1
-        index = len(entries)
+        index = self.length
+        self.length += 1
         entries.append(entry)
         while index > place:
             parent = (index - 1) >> 1
@@ -70,41 +61,42 @@ class Heap:
         entries[place] = entry
 
     def put_back(self, item: Any) -> None:
-        """Insert an item that was taken out; at the end, if it cannot be compared.
+        """See `Store.put_back`; smaller items may have come meanwhile, and are before it.
 
         Raises:
-            Exception: what comparing it raised; it is there nevertheless.
+            Exception: raised by a comparison; then the item is added at the end.
         """
-        place = len(self._entries)
+        place = self.length
         try:
             place = self.place_for(item)
         finally:
             self.insert(item, place)
 
-    def remove(self) -> Any:
-        """Take the smallest item out; there must be one.
+    def take(self) -> Any:
+        """See `Store.take`.
 
         Raises:
-            Exception: what comparing items raised; then all are still there.
+            Exception: raised by a comparison; then all items are still there.
         """
         entries = self._entries
         path = self._path_down()
         last = entries.pop()
+        self.length -= 1
         if not entries:
-            return last.item
+            return last[0]
         smallest = entries[0]
         hole = 0
         for index in path:
             entries[hole] = entries[index]
             hole = index
         entries[hole] = last
-        return smallest.item
+        return smallest[0]
 
     def _path_down(self) -> list[int]:
-        """The indexes whose entries move up when the last one takes the first one's place."""
+        """Return the indexes whose entries move up when the last entry replaces the first."""
         entries = self._entries
         path: list[int] = []
-        end = len(entries) - 1
+        end = self.length - 1
         child = 1
         self._begin_comparing()
         try:
@@ -120,10 +112,10 @@ class Heap:
         return path
 
     def _before(self, one: Entry, other: Entry) -> bool:
-        """Tell whether one comes out before the other: the smaller one, or else the older."""
-        if one.number < other.number:
-            return not other.item < one.item
-        return bool(one.item < other.item)
+        """Whether one entry comes out before the other: the smaller one, or else the older."""
+        if one[1] < other[1]:
+            return not other[0] < one[0]
+        return bool(one[0] < other[0])
 
     def _begin_comparing(self) -> None:
         if self._comparing:
