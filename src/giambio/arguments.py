@@ -10,7 +10,7 @@ import sys
 from math import inf, isnan
 from typing import TypeGuard
 
-__all__ = ["check_int", "check_number", "is_int"]
+__all__ = ["check_int", "check_number", "check_seconds", "is_int"]
 
 
 def is_int(value: object) -> TypeGuard[int]:
@@ -65,3 +65,10 @@ def check_number(what: str, name: str, value: float) -> None:
         ) from None
     if wrong:
         raise ValueError(f"{what} needs a number for {name}, not NaN")
+
+
+def check_seconds(what: str, name: str, value: float) -> None:
+    """Raise unless a value is a time to wait, in seconds: as `check_number`, and from 0 up."""
+    check_number(what, name, value)
+    if value < 0:
+        raise ValueError(f"{what} needs a {name} from 0 up, in seconds, not {value!r}")
