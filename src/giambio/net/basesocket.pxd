@@ -22,7 +22,7 @@ cdef class BaseSocket:
     cdef ReceiveBuffer _buffer
     cdef public object _made_at
 
-    @cython.locals(source=Source, reader=Waiter, writer=Waiter, driver=Driver)
+    @cython.locals(source=Source, waiter=Waiter, driver=Driver)
     cpdef object close_now(self)
     cpdef object _open_socket(self)
     @cython.locals(driver=Driver)

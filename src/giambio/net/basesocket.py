@@ -288,17 +288,15 @@ class BaseSocket:
             wait_fd.end_watches(driver, self._fd)
         self._sock.close()
         owned.discard(self._sock)
-        reader = source.reader
-        writer = source.writer
+        waiters = (source.reader, source.writer)
         source.reader = None
         source.writer = None
-        if reader is not None:
-            reader._ready()
-        if writer is not None:
-            writer._ready()
+        for waiter in waiters:
+            if waiter is not None:
+                waiter._ready()
 
     def _open_socket(self) -> stdlib_socket.socket:
-        """The plain socket.
+        """Return the plain socket.
 
         Raises:
             ClosedResourceError: it is closed.
@@ -310,7 +308,7 @@ class BaseSocket:
     def _wait(self, source: Source, direction: int) -> None:
         """Have the driver report readiness from now on."""
         if source.armed & direction:
-            return  # it does already, on a busy connection; this saves 80 instructions
+            return  # it does already, on a busy connection
         driver = self._kernel._driver
         if driver is not None:
             try:
@@ -323,7 +321,7 @@ class BaseSocket:
                 raise
 
     def _how_it_broke(self) -> OSError:
-        """The error that broke the connection, for an operation that was not told."""
+        """Return the error that broke the connection, for an operation that missed it."""
         return OSError(self._broken_by, os.strerror(self._broken_by))
 
 
@@ -359,7 +357,7 @@ def take_over(cls: type[BaseSocket], what: str, sock: Any, wanted: int, hint: st
 
 
 def closed_error() -> ClosedResourceError:
-    """The error of using a closed socket."""
+    """Return the error of using a closed socket."""
     return ClosedResourceError("this socket is closed; make a new one to connect again")
 
 

@@ -357,12 +357,11 @@ class SendDatagram(SocketOperation):
         source = sock._source
         if source is None:
             return
-        if source.writer is not self:
-            if self in sock._senders:
-                sock._senders.remove(self)
-            return
-        source.writer = None
-        if sock._senders:
+        if source.writer is self:
+            source.writer = None
+        elif self in sock._senders:
+            sock._senders.remove(self)
+        if source.writer is None and sock._senders:
             following: SendDatagram = sock._senders.popleft()
             source.writer = following
             following._ready()

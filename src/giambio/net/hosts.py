@@ -79,10 +79,9 @@ async def addresses_of(
     ]
     if targets:
         return list(dict.fromkeys(targets))
-    if found:
+    problem = f"no address found for {host!r}"
+    if found and local is not None:
         problem = f"{host!r} has no address of the family of local_address"
-    else:
-        problem = f"no address found for {host!r}"
     raise socket.gaierror(socket.EAI_NONAME, problem)
 
 

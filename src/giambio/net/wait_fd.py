@@ -95,6 +95,7 @@ class Readiness(Operation):
 
     def closing(self) -> None:
         """The descriptor is about to be closed."""
+        self.abort()
         self._closing = True
         Operation._ready(self)
 
@@ -193,7 +194,6 @@ def end_watches(driver: Driver, number: int) -> None:
     for direction in (interest.READING, interest.WRITING):
         waiter = driver.watcher(number, direction)
         if isinstance(waiter, Readiness):
-            waiter.abort()
             waiter.closing()
 
 

@@ -25,25 +25,20 @@ class Guard:
     one needs. So this is no lock: waiting would not help.
     """
 
-    __slots__ = ("_busy", "_doing", "_task")
+    __slots__ = ("_doing", "_task", "busy")
 
     def __init__(self, doing: str, task: str) -> None:
         self._doing = doing
         self._task = task
-        self._busy = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether a task is inside."""
-        return self._busy
+        self.busy = False
 
     def __enter__(self) -> None:
-        if self._busy:
+        if self.busy:
             raise busy_error(f"{self._doing} this stream", self._task)
-        self._busy = True
+        self.busy = True
 
     def __exit__(self, *exc_info: object) -> None:
-        self._busy = False
+        self.busy = False
 
 
 def to_receive_from(stream: object) -> ReceiveStream:
