@@ -1,3 +1,4 @@
+# A stub, because type checkers do not see that the class is registered as a stream and a listener.
 import socket as stdlib_socket
 from collections.abc import Coroutine
 from typing import Any, final
