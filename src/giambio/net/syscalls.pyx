@@ -152,6 +152,20 @@ cdef int open_fd(object sock, int fd) except -1:
     return fd
 
 
+cdef inline bint interrupted() except -1:
+    """Tell whether a signal has made a call fail; if not, the call would block.
+
+    Raises:
+        OSError: it has failed for another reason.
+    """
+    if giambio_would_block(errno):
+        return False
+    if errno != EINTR:
+        PyErr_SetFromErrno(OSError)
+    PyErr_CheckSignals()
+    return True
+
+
 cdef Py_ssize_t bounded(object size) except? -1:
     """Return a size, bounded by that of the receive buffer. (In C, because to compare two
     Python numbers and choose one of them costs more than the rest of `receive`'s call.)"""
@@ -195,11 +209,8 @@ cdef Py_ssize_t receive_at(int fd, char *place, Py_ssize_t size) except -2:
         count = recv(fd, place, size, 0)
         if count >= 0:
             return count
-        if giambio_would_block(errno):
+        if not interrupted():
             return -1
-        if errno != EINTR:
-            PyErr_SetFromErrno(OSError)
-        PyErr_CheckSignals()
 
 
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2:
@@ -236,11 +247,8 @@ cdef Py_ssize_t send_from(int fd, const char *start, Py_ssize_t size) except -2:
             count = c_send(fd, start, size, MSG_NOSIGNAL)
         if count >= 0:
             return count
-        if giambio_would_block(errno):
+        if not interrupted():
             return -1
-        if errno != EINTR:
-            PyErr_SetFromErrno(OSError)
-        PyErr_CheckSignals()
 
 
 # -- datagrams ------------------------------------------------------------------------------
@@ -260,11 +268,8 @@ cdef Py_ssize_t take_datagram(
         count = giambio_recvmsg(fd, buffer.data, size, name, length, &flags)
         if count >= 0:
             break
-        if giambio_would_block(errno):
+        if not interrupted():
             return -1
-        if errno != EINTR:
-            PyErr_SetFromErrno(OSError)
-        PyErr_CheckSignals()
     if flags & MSG_TRUNC:
         raise OSError(EMSGSIZE, "Message too long")
     return count
@@ -328,11 +333,8 @@ cdef bint send_to(object sock, int fd, object data, object address) except -1:
             count = c_sendto(fd, view.buf, view.len, MSG_NOSIGNAL, &name.any, length)
             if count >= 0:
                 return True
-            if giambio_would_block(errno):
+            if not interrupted():
                 return False
-            if errno != EINTR:
-                PyErr_SetFromErrno(OSError)
-            PyErr_CheckSignals()
     finally:
         PyBuffer_Release(&view)
 
