@@ -14,7 +14,7 @@ __all__ = ["check_int", "check_number", "check_seconds", "is_int"]
 
 
 def is_int(value: object) -> TypeGuard[int]:
-    """Whether a value is an `int` and not a `bool`."""
+    """Return whether a value is an `int` and not a `bool`."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -67,8 +67,23 @@ def check_number(what: str, name: str, value: float) -> None:
         raise ValueError(f"{what} needs a number for {name}, not NaN")
 
 
-def check_seconds(what: str, name: str, value: float) -> None:
-    """Raise unless a value is a time to wait, in seconds: as `check_number`, and from 0 up."""
-    check_number(what, name, value)
-    if value < 0:
-        raise ValueError(f"{what} needs a {name} from 0 up, in seconds, not {value!r}")
+def check_seconds(what: str, name: str, seconds: float) -> None:
+    """Raise unless a value is a number of seconds from 0 up; it may be infinity.
+
+    Parameters:
+        what: the call, for messages: ``"sleep()"``.
+        name: the parameter.
+        seconds: the number.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is negative or NaN, or too large for a float.
+    """
+    try:
+        if 0 <= seconds <= sys.float_info.max:
+            return  # the usual case, for which another call would cost as much again
+    except TypeError:
+        pass
+    check_number(what, name, seconds)
+    if seconds < 0:
+        raise ValueError(f"{what} needs a number of seconds from 0 up for {name}, not {seconds!r}")

@@ -492,9 +492,9 @@ def test_a_handler_that_cancels_itself_ends_only_its_connection(run: Run) -> Non
     [
         (None, {}, TypeError, "needs the async function that handles a connection, not None"),
         (echo, {"on_error": "ignore"}, TypeError, 'a function or "raise" for on_error'),
-        (echo, {"grace": -1}, ValueError, "a grace from 0 up, in seconds"),
+        (echo, {"grace": -1}, ValueError, "seconds from 0 up for grace, not -1"),
         (echo, {"grace": "1"}, TypeError, "needs a number for grace"),
-        (echo, {"handshake_timeout": -1}, ValueError, "a handshake_timeout from 0 up, in seconds"),
+        (echo, {"handshake_timeout": -1}, ValueError, "seconds from 0 up for handshake_timeout"),
         (echo, {"handshake_timeout": None}, TypeError, "needs a number for handshake_timeout"),
         (echo, {"tls": True}, TypeError, "needs an ssl.SSLContext for tls, not True"),
         (

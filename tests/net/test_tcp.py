@@ -536,7 +536,12 @@ def test_a_time_out_closes_everything(run: Run, places: Places) -> None:
         (("::1", 80), {"tls": None}, TypeError, "needs True, False or an ssl.SSLContext for tls"),
         (("::1", 80), {"local_address": "example.com"}, ValueError, "a numeric address of this"),
         (("::1", 80), {"local_address": 80}, TypeError, "bad address 80"),
-        (("::1", 80), {"happy_eyeballs_delay": -1}, ValueError, "from 0 up, in seconds"),
+        (
+            ("::1", 80),
+            {"happy_eyeballs_delay": -1},
+            ValueError,
+            "from 0 up for happy_eyeballs_delay, not -1",
+        ),
         (("::1", 80), {"happy_eyeballs_delay": "1"}, TypeError, "needs a number for happy_eye"),
     ],
 )
