@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import socket
 import subprocess
 import sys
 import textwrap
@@ -393,6 +394,32 @@ def test_a_datagram_socket_that_cannot_be_connected_is_closed(run: Run, tmp_path
     async def main() -> None:
         with pytest.raises(FileNotFoundError):
             await anyio.create_connected_unix_datagram_socket(tmp_path / "nobody")
+
+    run(main)
+
+
+def test_connect_unix_waits_for_a_place_in_a_full_backlog(run: Run, tmp_path: Path) -> None:
+    """The system asks to try again later, and does not tell when."""
+    path = str(tmp_path / "socket")
+    clients = 5
+
+    async def connect() -> None:
+        async with await anyio.connect_unix(path) as client:
+            assert await client.receive() == b"welcome"
+
+    async def main() -> None:
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.bind(path)
+            plain.listen(0)
+            with giambio.wrap_socket(plain) as listener:
+                async with anyio.create_task_group() as group:
+                    for _ in range(clients):
+                        group.start_soon(connect)
+                    await giambio.sleep(0.03)  # the subject: some are refused a few times
+                    for _ in range(clients):
+                        connection, _ = await listener.accept()
+                        with connection:
+                            await connection.send_all(b"welcome")
 
     run(main)
 

@@ -1,4 +1,4 @@
-"""What a user may write as an address, and what is said about a bad one."""
+"""Addresses: the forms that users may write, and the errors of malformed ones."""
 
 from __future__ import annotations
 

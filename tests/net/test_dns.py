@@ -1,4 +1,4 @@
-"""Names become addresses, addresses become names, and a `Resolver` of one's own does both."""
+"""Names to addresses and back, and custom `Resolver`s for both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names become addresses in threads of their own, and nothing else does."""
+"""Names are looked up in threads of their own, which do nothing else."""
 
 from __future__ import annotations
 

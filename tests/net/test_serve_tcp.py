@@ -1,4 +1,4 @@
-"""`serve_tcp`: a task for each connection, errors that go where they should, a graceful stop."""
+"""`serve_tcp`: a task for each connection, the errors of handlers, a graceful stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers in processes of their own, and clients that do what clients do."""
+"""Servers in processes of their own, and the faults of their clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an `AsyncSocket` does when nothing goes wrong, over IPv4, IPv6 and Unix sockets."""
+"""`AsyncSocket` when nothing goes wrong, over IPv4, IPv6 and Unix sockets."""
 
 from __future__ import annotations
 

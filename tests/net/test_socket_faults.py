@@ -1,4 +1,4 @@
-"""What an `AsyncSocket` does when something goes wrong: peers, limits, cancellation, misuse."""
+"""`AsyncSocket` when something goes wrong: peers, limits, cancellation, misuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS: bytes through it, both ways at once, cut short, cut off, and said goodbye to."""
+"""TLS: bytes in both directions at once, connections that are cut off, and goodbyes."""
 
 from __future__ import annotations
 
@@ -819,7 +819,7 @@ def test_a_goodbye_goes_behind_an_answer_that_was_kept(
     async def main() -> None:
         client, server = await may_be_asked(certificates, *wrapped())
         await ask(server, client)
-        while not client._unsent:  # it has the question, and its answer did not get out
+        while not client._wire.unsent:  # it has the question, and its answer did not get out
             async with giambio.TaskManager() as manager:
                 answering = await manager.spawn(client.receive())
                 await giambio.checkpoint()

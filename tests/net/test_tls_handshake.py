@@ -1,4 +1,4 @@
-"""TLS: what the two sides agree on, whom they trust, and what becomes of those who do not."""
+"""TLS handshakes: agreement, trust, and the errors when either is missing."""
 
 from __future__ import annotations
 

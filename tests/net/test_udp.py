@@ -1,4 +1,4 @@
-"""Datagram sockets: whole datagrams, errors of the network, and many who send."""
+"""Datagram sockets: whole datagrams, errors of the network, and many senders."""
 
 from __future__ import annotations
 

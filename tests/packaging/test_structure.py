@@ -107,16 +107,21 @@ def imports(name: str) -> Iterator[tuple[str, bool]]:
     """
     nodes = tree(name)
     within: set[int] = set()
-    never: set[int] = set()
     for node in ast.walk(nodes):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             within.update(map(id, ast.walk(node)))
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            never.update(map(id, ast.walk(node)))
+    for node in that_run(nodes):
+        for imported in imported_by(node):
+            yield imported, id(node) in within
+
+
+def that_run(nodes: ast.AST) -> list[ast.AST]:
+    """The nodes of a tree without those that are for type checkers only."""
+    never: set[int] = set()
     for node in ast.walk(nodes):
-        if id(node) not in never:
-            for imported in imported_by(node):
-                yield imported, id(node) in within
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            never.update(map(id, ast.walk(node)))
+    return [node for node in ast.walk(nodes) if id(node) not in never]
 
 
 def imported_by(node: ast.AST) -> list[str]:
@@ -157,7 +162,7 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
     """Rule 21.3: the core imports neither AnyIO nor sniffio; it has no runtime dependency."""
     of_others = {
         imported.split(".")[0]
-        for node in ast.walk(tree(name))
+        for node in that_run(tree(name))
         for imported in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)

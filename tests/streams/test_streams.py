@@ -1,4 +1,4 @@
-"""What every byte stream promises: one suite, for sockets, TLS, streams in memory and wrappers."""
+"""The promises of every byte stream: one suite, for sockets, TLS, memory streams and wrappers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`BufferedStream`: by length, by delimiter, by line; and nothing gets lost."""
+"""`BufferedStream`: by length, by delimiter, by line; and no byte is lost."""
 
 from __future__ import annotations
 

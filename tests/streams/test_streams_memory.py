@@ -1,4 +1,4 @@
-"""Streams in memory, and streams that are stapled together: what is particular to them."""
+"""Streams in memory, and stapled streams: their own rules."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class GiambioBackend(AsyncBackend):
                 plain.bind(await resolve(family, local_address))
             if not remote_address:
                 return sockets.UDPSocket(sock)
-            sock.connect_now(await resolve(family, remote_address))
+            plain.connect(await resolve(family, remote_address))
             return sockets.ConnectedUDPSocket(sock)
         except BaseException:
             sock.close_now()
@@ -184,7 +184,7 @@ class GiambioBackend(AsyncBackend):
         if not remote_path:
             return sockets.UNIXDatagramSocket(sock)
         try:
-            sock.connect_now(remote_path)
+            raw_socket.connect(remote_path)
         except BaseException:
             sock.close_now()
             raise

@@ -20,6 +20,7 @@ from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.operation import current_kernel
 from giambio.net.datagrams import AsyncDatagramSocket
 from giambio.net.fd_passing import receive_fds, send_fds
+from giambio.net.hosts import connect_to
 from giambio.net.resolver import resolve
 from giambio.net.socket import AsyncSocket
 
@@ -56,7 +57,7 @@ async def connect_stream(
     try:
         if local_address is not None:
             plain.bind(local_address)
-        await sock.start_connecting(address)
+        await connect_to(sock, address)
     except BaseException:
         sock.close_now()
         raise

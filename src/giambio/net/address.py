@@ -1,6 +1,7 @@
-"""Addresses: what a user may write, and what the system takes.
+"""Addresses: the forms that users may write, and the one that the system takes.
 
-An address is what the socket's family takes, and for IPv4 and IPv6 also a
+Every call that takes an address goes through `parse`, so all of them take the same forms. An
+address is what the socket's family takes, and for IPv4 and IPv6 also a
 string: ``"host"``, ``"host:port"``, ``"[v6]:port"``. Two or more colons without
 brackets are a bare IPv6 address, so that ``"::1"`` is not a host ``":"``.
 """
@@ -9,17 +10,26 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from typing import Any, TypeAlias
 
 from giambio.arguments import is_int
 
-__all__ = ["HTTP_PORT", "is_numeric", "parse"]
+__all__ = ["HTTP_PORT", "IP", "UNIX", "Address", "is_numeric", "parse"]
 
-#: The port of a bare host in `connect`: a page scraper's.
+#: The families whose addresses begin with host and port.
+IP = (socket.AF_INET, socket.AF_INET6)
+#: That of Unix sockets; no family at all where the system has none.
+UNIX = getattr(socket, "AF_UNIX", -1)
+
+#: The port of a bare host in `connect`: the one of HTTP.
 HTTP_PORT = 80
 
+Address: TypeAlias = (
+    str | bytes | os.PathLike[str] | os.PathLike[bytes] | tuple[str, int, *tuple[int, ...]]
+)
+
 FORMS = 'write "host", "host:port", "[v6]:port" or (host, port)'
-UNIX_FORMS = "write the path of the socket"
+BAD_PORT = "the port must be a number from 0 to 65535"
 
 
 def parse(family: int, address: Any, default_port: int | None = None) -> Any:
@@ -27,7 +37,7 @@ def parse(family: int, address: Any, default_port: int | None = None) -> Any:
 
     Parameters:
         family: the socket's address family.
-        address: what the user wrote.
+        address: the user's.
         default_port: the port of an address without one; None: it must have one.
 
     Returns:
@@ -44,9 +54,9 @@ def parse(family: int, address: Any, default_port: int | None = None) -> Any:
         >>> parse(socket.AF_INET6, "[::1]:8080")
         ('::1', 8080)
     """
-    if family == getattr(socket, "AF_UNIX", None):
+    if family == UNIX:
         return parse_path(address)
-    if family not in (socket.AF_INET, socket.AF_INET6):
+    if family not in IP:
         return address
     if isinstance(address, str):
         host, port = split(address)
@@ -54,78 +64,75 @@ def parse(family: int, address: Any, default_port: int | None = None) -> Any:
         if port is None:
             port = default_port
         if port is None:
-            raise ValueError(f"bad address {address!r}: it has no port; {FORMS}")
+            raise ValueError(bad(address, "it has no port"))
         return host, port
     if isinstance(address, (tuple, list)):
         return check_pair(family, tuple(address))
     raise TypeError(f"bad address {address!r}; {FORMS}")
 
 
+def bad(address: Any, problem: str) -> str:
+    """Return the message about a malformed address."""
+    return f"bad address {address!r}: {problem}; {FORMS}"
+
+
 def parse_path(address: Any) -> str | bytes:
-    """The path of a Unix socket."""
+    """Return the path of a Unix socket."""
+    hint = "write the path of the socket"
     if not isinstance(address, (str, bytes, os.PathLike)):
-        raise TypeError(f"bad address {address!r} for a Unix socket; {UNIX_FORMS}")
+        raise TypeError(f"bad address {address!r} for a Unix socket; {hint}")
     path: str | bytes = os.fspath(address)
     if not path:
-        raise ValueError(f"bad address {address!r} for a Unix socket: it is empty; {UNIX_FORMS}")
+        raise ValueError(f"bad address {address!r} for a Unix socket: it is empty; {hint}")
     return path
 
 
 def split(address: str) -> tuple[str, int | None]:
     """Split ``"host:port"``, where the port may be missing."""
     if not address:
-        raise ValueError(f"bad address {address!r}: it is empty; {FORMS}")
+        raise ValueError(bad(address, "it is empty"))
     if address.startswith("["):
         host, bracket, rest = address[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError(f"bad address {address!r}: the brackets do not match; {FORMS}")
-        if not host:
-            raise ValueError(f"bad address {address!r}: it has no host; {FORMS}")
-        return host, to_port(address, rest[1:]) if rest else None
-    if address.count(":") >= 2:
+            raise ValueError(bad(address, "the brackets do not match"))
+        colon, port = rest[:1], rest[1:]
+    elif address.count(":") >= 2:
         return address, None
-    host, colon, port = address.partition(":")
+    else:
+        host, colon, port = address.partition(":")
     if not host:
-        raise ValueError(f"bad address {address!r}: it has no host; {FORMS}")
+        raise ValueError(bad(address, "it has no host"))
     return host, to_port(address, port) if colon else None
 
 
 def to_port(address: str, text: str) -> int:
-    """The number of a port that was written out."""
+    """Return the number of a port that is given as text."""
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= 65535):
-        raise ValueError(
-            f"bad address {address!r}: the port must be a number from 0 to 65535; {FORMS}"
-        )
+        raise ValueError(bad(address, BAD_PORT))
     return int(text)
 
 
 def check_host(address: Any, host: str) -> None:
-    """Refuse what the system would take for the end of the host."""
+    """Raise if the system would take something in the host for its end."""
     if "\0" in host:
-        raise ValueError(f"bad address {address!r}: the host has a null character; {FORMS}")
+        raise ValueError(bad(address, "the host has a null character"))
 
 
 def check_pair(family: int, address: tuple[Any, ...]) -> tuple[Any, ...]:
     """Check ``(host, port)``, for IPv6 perhaps with flow info and scope id."""
     longest = 4 if family == socket.AF_INET6 else 2
     if not 2 <= len(address) <= longest:
-        raise ValueError(
-            f"bad address {address!r}: it has {len(address)} items, not (host, port); {FORMS}"
-        )
-    host, port = address[0], address[1]
+        raise ValueError(bad(address, f"it has {len(address)} items, not (host, port)"))
+    host, port, *more = address
     if not isinstance(host, str):
-        raise TypeError(f"bad address {address!r}: the host must be a string; {FORMS}")
+        raise TypeError(bad(address, "the host must be a string"))
     check_host(address, host)
     if not is_int(port):
-        raise TypeError(f"bad address {address!r}: the port must be a whole number; {FORMS}")
+        raise TypeError(bad(address, "the port must be a whole number"))
     if not 0 <= port <= 65535:
-        raise ValueError(
-            f"bad address {address!r}: the port must be a number from 0 to 65535; {FORMS}"
-        )
-    if not all(isinstance(number, int) for number in address[2:]):
-        raise TypeError(
-            f"bad address {address!r}: flow info and scope id must be whole numbers; {FORMS}"
-        )
+        raise ValueError(bad(address, BAD_PORT))
+    if not all(isinstance(number, int) for number in more):
+        raise TypeError(bad(address, "flow info and scope id must be whole numbers"))
     return address
 
 

@@ -1,37 +1,87 @@
-"""What stream and datagram sockets have in common: closing, names, options."""
+"""The common part of stream and datagram sockets.
+
+A socket is a plain, non-blocking one and a `Source`, which remembers whether that is ready and
+which operations use its two ends. The operations behind the methods of `AsyncSocket` and
+`AsyncDatagramSocket` work on these; so do closing, names and options.
+"""
 
 from __future__ import annotations
 
+import os
 import socket as stdlib_socket
 import sys
 import warnings
 import weakref
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, overload
 
+from giambio.drivers import interest
+from giambio.drivers.source import Source
+from giambio.errors import ClosedResourceError
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Closed, Immediate, Operation
-from giambio.net.address import parse
+from giambio.kernel.tracebacks import user_place
+from giambio.net import syscalls, wait_fd
+from giambio.net.address import IP, UNIX, Address, parse
 from giambio.net.resolver import numeric_address
-from giambio.net.socket_state import SocketState
+from giambio.net.syscalls import ReceiveBuffer
 
-__all__ = ["BaseSocket", "take_over"]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["BaseSocket", "closed_error", "take_over"]
+
+FAMILIES = {stdlib_socket.AF_INET: "IPv4", stdlib_socket.AF_INET6: "IPv6", UNIX: "Unix"}
+
+#: The plain sockets behind open `BaseSocket`s. It keeps them out of the garbage collector's
+#: hands, which would close and report one before the `BaseSocket` around it.
+owned: set[stdlib_socket.socket] = set()
+
+#: The plain sockets that users have handed over, open or closed.
+wrapped: weakref.WeakSet[stdlib_socket.socket] = weakref.WeakSet()
 
 
-class BaseSocket(SocketState):
-    """The part of a socket that does not depend on what it carries."""
+class BaseSocket:
+    """A socket of any kind, for the tasks of one loop."""
 
-    __slots__ = ()
+    __slots__ = (
+        "__weakref__",
+        "_broken_by",
+        "_buffer",
+        "_fd",
+        "_kernel",
+        "_made_at",
+        "_plenty",
+        "_send_broken",
+        "_short_reads",
+        "_sock",
+        "_source",
+    )
 
-    #: How `repr` calls the class, and the kind of socket that it is for.
-    _called = "BaseSocket"
+    #: The kind of socket that it is for, as messages call it.
     _kind = "socket"
+
+    def __init__(self, kernel: Kernel, sock: stdlib_socket.socket) -> None:
+        self._kernel = kernel
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._short_reads = sock.type == stdlib_socket.SOCK_STREAM and sock.family in IP
+        # Whether the last `receive` asked for much, and got most of it.
+        self._plenty = False
+        self._send_broken = False
+        # The number of the error that broke the connection. The system reports it once, to
+        # a reader or to a writer, and then an end, as if nothing were missing.
+        self._broken_by = 0
+        self._buffer: ReceiveBuffer = receive_buffer(kernel)
+        self._made_at = user_place()
+        owned.add(sock)
+        self._source: Source | None = Source(self._fd)  # from here on it is open
 
     # -- closing -----------------------------------------------------------------------------
 
-    def close(self) -> Operation:
+    def close(self) -> Operation[None]:
         """Close the socket, at once; awaiting the result is welcome but not needed.
 
-        Who waits on the socket gets a `ClosedResourceError`. Closing twice is
+        Tasks that wait on the socket get a `ClosedResourceError`. Closing twice is
         harmless.
 
         Raises:
@@ -50,7 +100,7 @@ class BaseSocket(SocketState):
         self.close_now()
         return Closed()
 
-    def aclose(self) -> Operation:
+    def aclose(self) -> Operation[None]:
         """The same as `close`, by the name that `contextlib.aclosing` looks for.
 
         Raises:
@@ -66,26 +116,16 @@ class BaseSocket(SocketState):
         """
         return self.close()
 
-    def __enter__(self) -> BaseSocket:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close_now()
 
-    def __aenter__(self) -> Operation:
+    def __aenter__(self) -> Operation[Self]:
         return Immediate(self)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Operation:
+    def __aexit__(self, *exc_info: object) -> Operation[None]:
         self.close_now()
         return Immediate(None)
 
@@ -95,14 +135,14 @@ class BaseSocket(SocketState):
         except AttributeError:  # its constructor was called with the wrong arguments
             return
         if left_open:
-            # Described first, because a closed socket has nothing to say.
+            # Described first, because a closed socket has no name.
             text = f"{self!r} made at {self._made_at} was dropped without being closed"
             self.close_now()
             warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
 
     # -- names and options ---------------------------------------------------------------------
 
-    def bind(self, address: Any) -> None:
+    def bind(self, address: Address) -> None:
         """Give the socket a local address.
 
         Parameters:
@@ -125,11 +165,10 @@ class BaseSocket(SocketState):
             >>> giambio.run(main)
         """
         sock = self._open_socket()
-        address = parse(sock.family, address)
-        sock.bind(numeric_address("bind()", sock.family, address))
+        sock.bind(numeric_address("bind()", sock.family, parse(sock.family, address)))
 
     def fileno(self) -> int:
-        """The descriptor; -1 when the socket is closed. Not a checkpoint.
+        """Return the descriptor; -1 when the socket is closed. Not a checkpoint.
 
         Example:
             >>> import giambio, socket
@@ -155,7 +194,7 @@ class BaseSocket(SocketState):
         return self._sock.family
 
     def getsockname(self) -> Any:
-        """The local address. Not a checkpoint.
+        """Return the local address. Not a checkpoint.
 
         Raises:
             ClosedResourceError: the socket is closed.
@@ -170,7 +209,7 @@ class BaseSocket(SocketState):
         return self._open_socket().getsockname()
 
     def getpeername(self) -> Any:
-        """The address of the other side. Not a checkpoint.
+        """Return the address of the other side. Not a checkpoint.
 
         Raises:
             ClosedResourceError: the socket is closed.
@@ -185,7 +224,7 @@ class BaseSocket(SocketState):
         """
         return self._open_socket().getpeername()
 
-    def setsockopt(self, level: int, option: int, value: Any) -> None:
+    def setsockopt(self, level: int, option: int, value: int | ReadableBuffer) -> None:
         """Set an option; as `socket.socket.setsockopt`. Not a checkpoint.
 
         Parameters:
@@ -204,8 +243,14 @@ class BaseSocket(SocketState):
         """
         self._open_socket().setsockopt(level, option, value)
 
-    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
-        """Read an option; as `socket.socket.getsockopt`. Not a checkpoint.
+    @overload
+    def getsockopt(self, level: int, option: int) -> int: ...
+
+    @overload
+    def getsockopt(self, level: int, option: int, size: int) -> bytes: ...
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> int | bytes:
+        """Get an option; as `socket.socket.getsockopt`. Not a checkpoint.
 
         Parameters:
             level: such as `socket.SOL_SOCKET`.
@@ -222,32 +267,73 @@ class BaseSocket(SocketState):
             ...     print(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
             0
         """
-        if size:
-            return self._open_socket().getsockopt(level, option, size)
-        return self._open_socket().getsockopt(level, option)
+        return self._open_socket().getsockopt(level, option, size)
 
     def __repr__(self) -> str:
         family = FAMILIES.get(self._sock.family, str(self._sock.family))
         state = "closed" if self._source is None else self._kind
-        return f"<giambio.{self._called} {family} {state}>"
+        return f"<giambio.{type(self).__name__} {family} {state}>"
 
+    # -- for operations ------------------------------------------------------------------------
 
-FAMILIES = {stdlib_socket.AF_INET: "IPv4", stdlib_socket.AF_INET6: "IPv6"}
-if hasattr(stdlib_socket, "AF_UNIX"):
-    FAMILIES[stdlib_socket.AF_UNIX] = "Unix"
+    def close_now(self) -> None:
+        """Release the descriptor, and wake the tasks that wait on it."""
+        source = self._source
+        if source is None:
+            return
+        self._source = None
+        driver = self._kernel._driver
+        if driver is not None:
+            driver.forget(source)
+            wait_fd.end_watches(driver, self._fd)
+        self._sock.close()
+        owned.discard(self._sock)
+        waiters = (source.reader, source.writer)
+        source.reader = None
+        source.writer = None
+        for waiter in waiters:
+            if waiter is not None:
+                waiter._ready()
 
-wrapped: weakref.WeakSet[stdlib_socket.socket] = weakref.WeakSet()
+    def _open_socket(self) -> stdlib_socket.socket:
+        """Return the plain socket.
+
+        Raises:
+            ClosedResourceError: it is closed.
+        """
+        if self._source is None:
+            raise closed_error()
+        return self._sock
+
+    def _wait(self, source: Source, direction: int) -> None:
+        """Have the driver report readiness from now on."""
+        if source.armed & direction:
+            return  # it does already, on a busy connection
+        driver = self._kernel._driver
+        if driver is not None:
+            try:
+                driver.arm(source, direction)
+            except BaseException:
+                if direction == interest.READING:
+                    source.reader = None
+                else:
+                    source.writer = None
+                raise
+
+    def _how_it_broke(self) -> OSError:
+        """Return the error that broke the connection, for an operation that missed it."""
+        return OSError(self._broken_by, os.strerror(self._broken_by))
 
 
 def take_over(cls: type[BaseSocket], what: str, sock: Any, wanted: int, hint: str) -> None:
-    """Check a plain socket that is to be wrapped, and prepare it.
+    """Check a plain socket that is to be wrapped, and make it non-blocking.
 
     Parameters:
-        cls: the class that is to be around it.
-        what: who asks, for messages: ``"wrap_socket()"``.
+        cls: the class that wraps it.
+        what: the call, for messages: ``"wrap_socket()"``.
         sock: the socket.
         wanted: the type it must have, such as `socket.SOCK_STREAM`.
-        hint: what to do with a socket of another type.
+        hint: advice for a socket of another type.
 
     Raises:
         TypeError: it is no such socket.
@@ -260,7 +346,7 @@ def take_over(cls: type[BaseSocket], what: str, sock: Any, wanted: int, hint: st
         raise TypeError(f"{what} needs a plain socket, not one that speaks TLS")
     if sock in wrapped:
         raise ValueError(
-            f"this socket was wrapped already; use the {cls._called} that you got the first time"
+            f"this socket was wrapped already; use the {cls.__name__} that you got the first time"
         )
     if sock.fileno() < 0:
         raise ValueError(f"{what} needs an open socket, and this one is closed")
@@ -268,3 +354,16 @@ def take_over(cls: type[BaseSocket], what: str, sock: Any, wanted: int, hint: st
         raise TypeError(f"{what} needs a {cls._kind} socket, not {sock.type!r}; {hint}")
     sock.setblocking(False)
     wrapped.add(sock)
+
+
+def closed_error() -> ClosedResourceError:
+    """Return the error of using a closed socket."""
+    return ClosedResourceError("this socket is closed; make a new one to connect again")
+
+
+def receive_buffer(kernel: Kernel) -> ReceiveBuffer:
+    """Return the one receive buffer of a loop."""
+    buffer: ReceiveBuffer | None = kernel._services.get("receive buffer")
+    if buffer is None:
+        buffer = kernel._services["receive buffer"] = ReceiveBuffer(syscalls.RECEIVE_BUFFER)
+    return buffer

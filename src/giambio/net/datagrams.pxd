@@ -4,7 +4,7 @@ from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.net cimport socket_operations, syscalls
 from giambio.net.basesocket cimport BaseSocket
-from giambio.net.socket_operations cimport SocketOperation
+from giambio.net.socket_operations cimport ReceivingOperation, SocketOperation
 
 cimport cython
 
@@ -17,20 +17,18 @@ cdef class AsyncDatagramSocket(BaseSocket):
     cpdef object close_now(self)
 
 
-cdef class ReceiveDatagram(SocketOperation):
-    cdef AsyncDatagramSocket _datagrams
+cdef class ReceiveDatagram(ReceivingOperation):
     cdef Py_ssize_t _size
     cdef bint _from
 
-    @cython.locals(source=Source, sock=AsyncDatagramSocket, size=Py_ssize_t)
-    cdef bint attempt(self) except -1
+    @cython.locals(sock=AsyncDatagramSocket)
+    cdef bint take(self, Source source) except -1
+    cdef bint broken(self, object exc) except -1
 
 
 cdef class SendDatagram(SocketOperation):
-    cdef AsyncDatagramSocket _datagrams
     cdef object _data
     cdef object _address
-    cdef bint _in_line
 
     @cython.locals(source=Source, sock=AsyncDatagramSocket, sent=bint)
     cdef bint attempt(self) except -1
@@ -39,4 +37,3 @@ cdef class SendDatagram(SocketOperation):
     cdef object wait_for_room(self, AsyncDatagramSocket sock, Source source)
     @cython.locals(source=Source, sock=AsyncDatagramSocket, following=SendDatagram)
     cdef object vacate(self)
-    cdef object stop_timer(self)

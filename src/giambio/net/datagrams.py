@@ -3,8 +3,8 @@
 The operations work as those of a stream do (see `socket_operations`), with three
 differences. A datagram is received as a whole or not at all, and only `EAGAIN`
 says that there is none. Any number of tasks may send, because datagrams do not
-mix: when there is no room they stand in line. And an error that the system
-reports concerns one datagram and not the socket, so it is raised as it is.
+mix: they queue while there is no room. And an error that the system reports
+concerns one datagram and not the socket, so it is raised as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import errno
 import os
 import socket as stdlib_socket
 from collections import deque
-from typing import Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from giambio._build.sealed import final
 from giambio.drivers import interest
@@ -21,14 +22,20 @@ from giambio.drivers.source import Source
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net import socket_operations, syscalls
-from giambio.net.address import parse
-from giambio.net.basesocket import BaseSocket, take_over
-from giambio.net.connecting import RETRY, connect_datagrams
+from giambio.net.address import UNIX, Address, parse
+from giambio.net.basesocket import BaseSocket, closed_error, take_over
+from giambio.net.hosts import RETRY, connect_datagrams
 from giambio.net.resolver import numeric_address
-from giambio.net.socket_operations import SocketOperation
-from giambio.net.socket_state import closed_error
+from giambio.net.socket_operations import ReceivingOperation, SocketOperation
+from giambio.streams import guard
 
-__all__ = ["AsyncDatagramSocket", "wrap", "wrap_datagram_socket"]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["AsyncDatagramSocket", "wrap_datagram_socket"]
+
+#: The errors of a datagram that was cut off; Windows has a number of its own.
+TOO_LONG = (errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE))
 
 
 class AsyncDatagramSocket(BaseSocket):
@@ -41,8 +48,8 @@ class AsyncDatagramSocket(BaseSocket):
 
     Multicast, broadcast and the like are options, to be set with `setsockopt`.
 
-    Dropped without being closed it closes itself, with a `ResourceWarning` that
-    says where it was made.
+    A socket that is dropped without being closed closes itself, with a
+    `ResourceWarning` that names the line where it was made.
 
     Example:
         >>> import giambio
@@ -60,19 +67,18 @@ class AsyncDatagramSocket(BaseSocket):
 
     __slots__ = ("_known", "_senders")
 
-    _called = "AsyncDatagramSocket"
     _kind = "datagram"
 
     def __init__(self, kernel: Kernel, sock: stdlib_socket.socket) -> None:
         BaseSocket.__init__(self, kernel, sock)
         # The last address that was checked or came from the system.
         self._known: Any = None
-        # Who waits behind the one that waits for room.
+        # The operations behind the one that waits for room.
         self._senders: deque[SendDatagram] = deque()
 
     # -- receiving ---------------------------------------------------------------------
 
-    def receive(self, max_size: int = 262144) -> Operation:
+    def receive(self, max_size: int = 262144) -> Operation[bytes]:
         """Receive one datagram, and wait if there is none.
 
         Parameters:
@@ -86,8 +92,8 @@ class AsyncDatagramSocket(BaseSocket):
             TypeError, ValueError: `max_size` is not a number from 1 up.
             BusyResourceError: another task is receiving.
             ClosedResourceError: the socket is closed, or was while waiting.
-            ConnectionRefusedError: nobody received a datagram that was sent
-                before, as the other side of a connected socket has told.
+            ConnectionRefusedError: an earlier datagram was not received, as the
+                other side of a connected socket has reported.
             OSError: another error that the system reports; with ``EMSGSIZE`` a
                 datagram was longer than `max_size`, and is lost.
             CancelledError: the task is in a cancelled scope.
@@ -107,8 +113,8 @@ class AsyncDatagramSocket(BaseSocket):
         """
         return ReceiveDatagram(self, check_size("receive()", max_size), False)
 
-    def receive_from(self, max_size: int = 262144) -> Operation:
-        """Receive one datagram, and tell where it came from.
+    def receive_from(self, max_size: int = 262144) -> Operation[tuple[bytes, Any]]:
+        """Receive one datagram and the address of its sender.
 
         Parameters:
             max_size: see `receive`.
@@ -137,7 +143,7 @@ class AsyncDatagramSocket(BaseSocket):
 
     # -- sending -------------------------------------------------------------------------
 
-    def send(self, data: Any) -> Operation:
+    def send(self, data: ReadableBuffer) -> Operation[None]:
         """Send one datagram to the address that the socket is connected to.
 
         Parameters:
@@ -146,13 +152,13 @@ class AsyncDatagramSocket(BaseSocket):
         Raises:
             TypeError: it is not bytes-like.
             ClosedResourceError: the socket is closed, or was while waiting.
-            ConnectionRefusedError: nobody received an earlier datagram; this
+            ConnectionRefusedError: an earlier datagram was not received; this
                 one was not sent.
             OSError: the socket is not connected (``EDESTADDRREQ``), the
                 datagram is too long (``EMSGSIZE``), or the like.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint, which waits for room in line with other tasks. Cancelled,
+        A checkpoint, which queues with other tasks while there is no room. Cancelled,
         nothing was sent.
 
         Example:
@@ -164,7 +170,7 @@ class AsyncDatagramSocket(BaseSocket):
         """
         return SendDatagram(self, socket_operations.bytes_like("send()", data), None)
 
-    def send_to(self, data: Any, address: Any) -> Operation:
+    def send_to(self, data: ReadableBuffer, address: Address) -> Operation[None]:
         """Send one datagram to an address.
 
         Parameters:
@@ -181,7 +187,7 @@ class AsyncDatagramSocket(BaseSocket):
                 to the address, or the like.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint, which waits for room in line with other tasks. Cancelled,
+        A checkpoint, which queues with other tasks while there is no room. Cancelled,
         nothing was sent.
 
         Example:
@@ -199,8 +205,8 @@ class AsyncDatagramSocket(BaseSocket):
 
     # -- connecting ------------------------------------------------------------------------
 
-    def connect(self, address: Any) -> Any:
-        """Choose whom `send` sends to; from now on only that one is received from.
+    def connect(self, address: Address) -> Coroutine[Any, Any, None]:
+        """Set the address that `send` sends to, and the only one to receive from.
 
         Parameters:
             address: as for `AsyncSocket.connect`, but with a port. Names are
@@ -214,7 +220,7 @@ class AsyncDatagramSocket(BaseSocket):
             CancelledError: the task is in a cancelled scope.
 
         A checkpoint. Cancelled, nothing has happened. No datagram is sent, so
-        it tells nothing about whether there is anybody.
+        success does not mean that somebody receives there.
 
         Example:
             >>> import giambio
@@ -227,14 +233,10 @@ class AsyncDatagramSocket(BaseSocket):
         """
         return connect_datagrams(self, address)
 
-    def connect_now(self, address: Any) -> None:
-        """The last step of `connect`, for an address that is resolved."""
-        self._open_socket().connect(address)
-
     # -- closing -----------------------------------------------------------------------------
 
     def close_now(self) -> None:
-        """See `SocketState.close_now`; those in line are told too."""
+        """See `BaseSocket.close_now`; the tasks that queue are woken too."""
         BaseSocket.close_now(self)
         while self._senders:
             waiting: SendDatagram = self._senders.popleft()
@@ -244,78 +246,73 @@ class AsyncDatagramSocket(BaseSocket):
 final(AsyncDatagramSocket, "(kernel, sock)")
 
 
-class ReceiveDatagram(SocketOperation):
+class ReceiveDatagram(ReceivingOperation):
     """`AsyncDatagramSocket.receive` and `receive_from`."""
 
-    __slots__ = ("_datagrams", "_from", "_size")
+    __slots__ = ("_from", "_size")
+
+    _socket: AsyncDatagramSocket
 
     def __init__(self, sock: AsyncDatagramSocket, size: int, with_address: bool) -> None:
         self.begin(sock)
-        self._datagrams = sock
         self._size = size
         self._from = with_address
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
+        """The name of the operation in messages."""
         return f"AsyncDatagramSocket.{'receive_from' if self._from else 'receive'}()"
 
-    def attempt(self) -> bool:
-        """Receive, or wait for the socket to be readable."""
-        source = self.occupy(interest.READING)
-        if source is None:
-            return False
-        sock = self._datagrams
-        if source.readable:
-            received: Any
-            size = self._size
-            try:
-                if self._from:
-                    received = syscalls.receive_from(sock._sock, sock._fd, size, sock._buffer)
-                else:
-                    received = syscalls.receive_datagram(sock._sock, sock._fd, size, sock._buffer)
-            except OSError as exc:
-                self.vacate()
-                return self.fail(too_long(size) if exc.errno in TOO_LONG else exc)
+    def take(self, source: Source) -> bool:
+        """See `ReceivingOperation.take`."""
+        sock = self._socket
+        received: Any
+        if self._from:
+            received = syscalls.receive_from(sock._sock, sock._fd, self._size, sock._buffer)
             if received is not None:
-                source.reader = None
-                if self._from:
-                    sock._known = received[1]
-                self.result = received
-                return True
-            source.readable = False
-        sock._wait(source, interest.READING)
-        return False
+                sock._known = received[1]
+        else:
+            received = syscalls.receive_datagram(sock._sock, sock._fd, self._size, sock._buffer)
+        self.result = received
+        return received is not None
+
+    def broken(self, exc: OSError) -> bool:
+        """Raise the error, which concerns one datagram."""
+        self.vacate()
+        if exc.errno in TOO_LONG:
+            reason = os.strerror(errno.EMSGSIZE)
+            lost = f"a datagram had more than max_size={self._size:d} bytes, and is lost"
+            return self.fail(OSError(errno.EMSGSIZE, f"{reason}: {lost}"))
+        return self.fail(exc)
 
 
 class SendDatagram(SocketOperation):
     """`AsyncDatagramSocket.send` and `send_to`."""
 
-    __slots__ = ("_address", "_data", "_datagrams", "_in_line")
+    __slots__ = ("_address", "_data")
+
+    _socket: AsyncDatagramSocket
 
     def __init__(self, sock: AsyncDatagramSocket, data: Any, address: Any) -> None:
         self.begin(sock)
-        self._datagrams = sock
         self._data = data
         self._address = address
-        self._in_line = False
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
+        """The name of the operation in messages."""
         return f"AsyncDatagramSocket.{'send' if self._address is None else 'send_to'}()"
 
     def attempt(self) -> bool:
-        """Send, or wait for room, or for those who wait already."""
-        sock = self._datagrams
+        """Send, or wait for room, behind the tasks that wait already."""
+        sock = self._socket
         source = sock._source
         if source is None:
             return self.fail(closed_error())
         if source.writer is None:
             source.writer = self
         elif source.writer is not self:
-            if not self._in_line:
-                self._in_line = True
+            if self not in sock._senders:
                 sock._senders.append(self)
             return False
         if source.writable:
@@ -336,13 +333,13 @@ class SendDatagram(SocketOperation):
         return False
 
     def send_now(self, sock: AsyncDatagramSocket) -> bool:
-        """Tell whether there was room for it."""
+        """Send if there is room, and return whether there was."""
         if self._address is None:
             return syscalls.send(sock._sock, sock._fd, self._data, 0) >= 0
         return syscalls.send_to(sock._sock, sock._fd, self._data, self._address)
 
     def wait_for_room(self, sock: AsyncDatagramSocket, source: Source) -> None:
-        """Arrange to be told when to try again."""
+        """Have this operation woken when there may be room."""
         kernel = self.kernel
         if self._address is not None and sock._sock.family == UNIX and kernel is not None:
             # It is the receiver's queue that is full, and the system does not tell when
@@ -353,62 +350,27 @@ class SendDatagram(SocketOperation):
         sock._wait(source, interest.WRITING)
 
     def vacate(self) -> None:
-        """Leave the sending end to the first in line, or leave the line."""
-        self.stop_timer()
-        sock = self._datagrams
+        """Leave the sending end to the first in the queue, or leave the queue."""
+        if self.kernel is not None:
+            self.kernel._remove_timer(self)
+        sock = self._socket
         source = sock._source
         if source is None:
             return
-        if self._in_line:
-            self._in_line = False
+        if source.writer is self:
+            source.writer = None
+        elif self in sock._senders:
             sock._senders.remove(self)
-        if source.writer is not self:
-            return
-        source.writer = None
-        if sock._senders:
+        if source.writer is None and sock._senders:
             following: SendDatagram = sock._senders.popleft()
-            following._in_line = False
             source.writer = following
             following._ready()
 
-    def stop_timer(self) -> None:
-        """Do not try again by the clock."""
-        if self.kernel is not None:
-            self.kernel._remove_timer(self)
 
-
-UNIX = getattr(stdlib_socket, "AF_UNIX", -1)
-#: What the system answers when a datagram was cut off; Windows has a number of its own.
-TOO_LONG = (errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE))
-
-
-def too_long(size: int) -> OSError:
-    """The error of receiving a datagram that is longer than there was room for."""
-    reason = os.strerror(errno.EMSGSIZE)
-    return OSError(
-        errno.EMSGSIZE, f"{reason}: a datagram had more than max_size={size:d} bytes, and is lost"
-    )
-
-
-def check_size(what: str, max_size: Any) -> int:
-    """The most bytes to receive.
-
-    Raises:
-        TypeError, ValueError: it is no number of bytes.
-    """
-    if not isinstance(max_size, int):
-        raise TypeError(f"{what} needs a whole number of bytes, not {max_size!r}")
-    if max_size < 1:
-        raise ValueError(f"{what} needs a number of bytes from 1 up, not {max_size!r}")
+def check_size(what: str, max_size: int) -> int:
+    """Return the most bytes to receive, bounded by the size of the buffer."""
+    guard.check_size(what, "max_size", max_size)
     return min(max_size, syscalls.RECEIVE_BUFFER)
-
-
-def wrap(kernel: Kernel, sock: Any) -> AsyncDatagramSocket:
-    """Make an `AsyncDatagramSocket` for the tasks of a loop."""
-    hint = "giambio.wrap_socket() is for streams"
-    what = "wrap_datagram_socket()"
-    take_over(AsyncDatagramSocket, what, sock, stdlib_socket.SOCK_DGRAM, hint)
-    return AsyncDatagramSocket(kernel, sock)
 
 
 def wrap_datagram_socket(sock: stdlib_socket.socket) -> AsyncDatagramSocket:
@@ -437,4 +399,8 @@ def wrap_datagram_socket(sock: stdlib_socket.socket) -> AsyncDatagramSocket:
         >>> giambio.run(main)
         <giambio.AsyncDatagramSocket Unix closed>
     """
-    return wrap(current_kernel(), sock)
+    kernel = current_kernel()
+    hint = "giambio.wrap_socket() is for streams"
+    what = "wrap_datagram_socket()"
+    take_over(AsyncDatagramSocket, what, sock, stdlib_socket.SOCK_DGRAM, hint)
+    return AsyncDatagramSocket(kernel, sock)

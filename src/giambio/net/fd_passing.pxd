@@ -2,9 +2,9 @@ from giambio.drivers cimport interest
 from giambio.drivers.source cimport Source
 from giambio.kernel.operation cimport Operation
 from giambio.net cimport socket_operations, syscalls
-from giambio.net.socket_state cimport SocketState
-from giambio.net.socket_operations cimport SendAll, SocketOperation
+from giambio.net.basesocket cimport BaseSocket
 from giambio.net.socket cimport AsyncSocket
+from giambio.net.socket_operations cimport ReceivingOperation, SendAll
 
 cimport cython
 
@@ -12,13 +12,12 @@ cimport cython
 cdef class SendFds(SendAll):
     cdef list _fds
 
-    @cython.locals(source=Source, sock=SocketState)
+    @cython.locals(source=Source, sock=BaseSocket)
     cdef bint attempt(self) except -1
 
 
-cdef class ReceiveFds(SocketOperation):
+cdef class ReceiveFds(ReceivingOperation):
     cdef Py_ssize_t _size
     cdef int _most
 
-    @cython.locals(source=Source, sock=SocketState)
-    cdef bint attempt(self) except -1
+    cdef bint take(self, Source source) except -1

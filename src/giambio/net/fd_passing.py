@@ -1,7 +1,7 @@
 """Passing descriptors to another process, over a Unix socket.
 
 A descriptor travels with a byte of the stream, and arrives as a new one of the
-receiver's. It must not be lost on the way, because then nobody could close it.
+receiver's. It must not be lost on the way, because then nothing could close it.
 """
 
 from __future__ import annotations
@@ -11,26 +11,33 @@ import errno
 import os
 import socket as stdlib_socket
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from giambio.arguments import is_int
+from giambio.arguments import check_int
 from giambio.drivers import interest
+from giambio.drivers.source import Source
 from giambio.kernel.operation import Operation
 from giambio.net import socket_operations, syscalls
+from giambio.net.address import UNIX
 from giambio.net.socket import AsyncSocket
-from giambio.net.socket_operations import SendAll, SocketOperation, half_sent_error
+from giambio.net.socket_operations import ReceivingOperation, SendAll
 from giambio.net.wait_fd import descriptor
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike, ReadableBuffer
 
 __all__ = ["receive_fds", "send_fds"]
 
-#: The most that Linux passes at once (SCM_MAX_FD).
+#: The most descriptors that Linux passes at once (SCM_MAX_FD).
 MOST = 253
-#: Linux closes them in a child by itself, which a thread that forks meanwhile cannot slip past.
+#: Linux sets close-on-exec as it receives, so a thread that forks meanwhile leaks nothing.
 CLOSE_ON_EXEC = getattr(stdlib_socket, "MSG_CMSG_CLOEXEC", 0)
 
 
-def send_fds(sock: AsyncSocket, data: Any, fds: Iterable[Any]) -> Operation:
-    """Send bytes, and with the first of them descriptors for the other side to use.
+def send_fds(
+    sock: AsyncSocket, data: ReadableBuffer, fds: Iterable[FileDescriptorLike]
+) -> Operation[None]:
+    """Send bytes, and descriptors for the other side together with the first of them.
 
     Parameters:
         sock: a Unix socket.
@@ -39,7 +46,7 @@ def send_fds(sock: AsyncSocket, data: Any, fds: Iterable[Any]) -> Operation:
             253 at most. They stay open here, and must until this is done.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         OSError: a descriptor is not open, or the like; nothing was sent then.
         BusyResourceError, ClosedResourceError, BrokenResourceError,
         CancelledError: see `AsyncSocket.send_all`.
@@ -73,7 +80,9 @@ def send_fds(sock: AsyncSocket, data: Any, fds: Iterable[Any]) -> Operation:
     return SendFds(sock, view, numbers)
 
 
-def receive_fds(sock: AsyncSocket, max_size: int = 65536, max_fds: int = MOST) -> Operation:
+def receive_fds(
+    sock: AsyncSocket, max_size: int = 65536, max_fds: int = MOST
+) -> Operation[tuple[bytes, list[int]]]:
     """Receive bytes, and the descriptors that come with them.
 
     Parameters:
@@ -87,7 +96,7 @@ def receive_fds(sock: AsyncSocket, max_size: int = 65536, max_fds: int = MOST) -
         you start do not inherit them.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         OSError: more than `max_fds` came (``EMSGSIZE``), or this process is out
             of descriptors (``EMFILE``). Then all that came with these bytes
             are closed, and the bytes are lost.
@@ -110,11 +119,8 @@ def receive_fds(sock: AsyncSocket, max_size: int = 65536, max_fds: int = MOST) -
         (b'a file', 1)
     """
     check_socket("receive_fds()", sock)
-    for name, number, least in (("max_size", max_size, 1), ("max_fds", max_fds, 0)):
-        if not is_int(number):
-            raise TypeError(f"receive_fds() needs a whole number for {name}, not {number!r}")
-        if number < least:
-            raise ValueError(f"receive_fds() needs {name} from {least} up, not {number!r}")
+    check_int("receive_fds()", "max_size", max_size, 1)
+    check_int("receive_fds()", "max_fds", max_fds, 0)
     return ReceiveFds(sock, min(max_size, syscalls.RECEIVE_BUFFER), max_fds)
 
 
@@ -136,13 +142,10 @@ class SendFds(SendAll):
         """Send the descriptors, then the rest."""
         if self._offset:
             return SendAll.attempt(self)
-        source = self.occupy(interest.WRITING)
+        source = self.occupy_to_send()
         if source is None:
             return False
         sock = self._socket
-        if sock._send_broken:
-            self.vacate()
-            return self.fail(half_sent_error())
         if source.writable:
             fds = array.array("i", self._fds)
             message = (stdlib_socket.SOL_SOCKET, stdlib_socket.SCM_RIGHTS, fds)
@@ -158,7 +161,7 @@ class SendFds(SendAll):
         return False
 
 
-class ReceiveFds(SocketOperation):
+class ReceiveFds(ReceivingOperation):
     """`receive_fds`."""
 
     __slots__ = ("_most", "_size")
@@ -170,36 +173,23 @@ class ReceiveFds(SocketOperation):
         self._size = size
         self._most = most
 
-    def attempt(self) -> bool:
-        """Receive, or wait for the socket to be readable."""
-        source = self.occupy(interest.READING)
-        if source is None:
-            return False
-        sock = self._socket
-        if source.readable:
-            room = stdlib_socket.CMSG_SPACE(self._most * INT)
-            try:
-                data, messages, flags, _ = sock._sock.recvmsg(self._size, room, CLOSE_ON_EXEC)
-            except BlockingIOError:
-                source.readable = False
-            except OSError as exc:
-                return self.broken(exc)
-            else:
-                source.reader = None
-                fds = descriptors_in(messages)
-                if flags & stdlib_socket.MSG_CTRUNC:
-                    return self.fail(lost(fds, self._most))
-                self.result = (data, fds)
-                return True
-        sock._wait(source, interest.READING)
-        return False
+    def take(self, source: Source) -> bool:
+        """See `ReceivingOperation.take`."""
+        room = stdlib_socket.CMSG_SPACE(self._most * INT)
+        received = self._socket._sock.recvmsg(self._size, room, CLOSE_ON_EXEC)
+        data, messages, flags, _ = received
+        fds = descriptors_in(messages)
+        if flags & stdlib_socket.MSG_CTRUNC:
+            raise lost(fds, self._most)
+        self.result = (data, fds)
+        return True
 
 
 INT = array.array("i").itemsize
 
 
 def descriptors_in(messages: list[Any]) -> list[int]:
-    """The descriptors in the messages that came beside the bytes."""
+    """Return the descriptors in the messages that came beside the bytes."""
     fds = array.array("i")
     for level, kind, content in messages:
         if level == stdlib_socket.SOL_SOCKET and kind == stdlib_socket.SCM_RIGHTS:
@@ -211,21 +201,16 @@ def descriptors_in(messages: list[Any]) -> list[int]:
 
 
 def lost(fds: list[int], most: int) -> OSError:
-    """The error of receiving not all of the descriptors; the others are closed."""
-    number = errno.EMFILE if len(fds) < most else errno.EMSGSIZE
+    """The error of receiving only some of the descriptors, which are closed here."""
     for fd in fds:
         os.close(fd)
     reason = "descriptors that came were lost, and the bytes that came with them"
-    if number == errno.EMSGSIZE:
-        return OSError(number, f"more than max_fds={most} {reason}")
-    return OSError(number, f"{os.strerror(number)}: {reason}")
+    if len(fds) < most:
+        return OSError(errno.EMFILE, f"{os.strerror(errno.EMFILE)}: {reason}")
+    return OSError(errno.EMSGSIZE, f"more than max_fds={most} {reason}")
 
 
 def check_socket(what: str, sock: Any) -> None:
-    """Refuse what cannot carry descriptors.
-
-    Raises:
-        TypeError: it is no Unix socket of ours.
-    """
-    if not isinstance(sock, AsyncSocket) or sock.family != getattr(stdlib_socket, "AF_UNIX", -1):
+    """Raise `TypeError` unless descriptors can be passed over a socket."""
+    if not isinstance(sock, AsyncSocket) or sock.family != UNIX:
         raise TypeError(f"{what} needs an AsyncSocket of the Unix family, not {sock!r}")

@@ -1,32 +1,32 @@
-"""Listeners: sockets that take connections, and stay alive whatever happens to one."""
+"""Listeners: sockets that accept connections, and survive the failure of any of them."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import socket
+from contextlib import ExitStack
 from math import inf
 from typing import Any
 
 from giambio._build.sealed import final
+from giambio.arguments import check_int
 from giambio.kernel.checkpoints import current_time, sleep
 from giambio.net.address import parse
-from giambio.net.attempts import no_attempt_left
-from giambio.net.binding import bound_socket, check_backlog, check_reuse_port
-from giambio.net.resolver import getaddrinfo
+from giambio.net.hosts import addresses_of, bound_socket, check_reuse_port, no_attempt_left
 from giambio.net.socket import AsyncSocket, wrap_socket
-from giambio.net.socketfile import SocketFile
+from giambio.net.socket_operations import error_numbers
 from giambio.streams.abc import Listener
 
 __all__ = ["BACKLOG", "SocketListener", "open_tcp_listeners"]
 
-#: As many as the system allows: it takes this for 16 bits, and cuts it down to its own limit.
+#: As many as the system allows: it takes 16 bits, and cuts the number down to its own limit.
 BACKLOG = 65535
 
 #: How long to wait, in seconds, for descriptors or memory to become free.
 PAUSE = 0.1
 
-#: How long not to complain again.
+#: How long not to log the same again, in seconds.
 SILENCE = 60.0
 
 #: The same port must be free for IPv4 and IPv6; if it is not, another one is tried.
@@ -43,8 +43,8 @@ class SocketListener(Listener):
             on. So a socket that systemd or a parent process has opened can be
             given to `serve_listeners`.
 
-    Unlike the socket's own, its `accept` survives what is no fault of the
-    listener: it waits while the process or the system is out of descriptors or
+    Unlike the socket's own, its `accept` survives errors that are no fault of
+    the listener: it waits while the process or the system is out of descriptors or
     memory, and passes over a connection that broke before it was accepted.
 
     Example:
@@ -57,14 +57,14 @@ class SocketListener(Listener):
         '127.0.0.1'
     """
 
-    __slots__ = ("_complain_from", "_file", "_sock")
+    __slots__ = ("_complain_from", "_on_close", "_sock")
 
     def __init__(self, sock: AsyncSocket) -> None:
         if not isinstance(sock, AsyncSocket):
             raise TypeError(f"SocketListener() needs an AsyncSocket, not {sock!r}")
         self._sock = sock
-        # The file of a Unix socket, if it is to go with the listener.
-        self._file: SocketFile | None = None
+        # The file of a Unix socket is removed by it.
+        self._on_close = ExitStack()
         self._complain_from = -inf
 
     @property
@@ -128,9 +128,7 @@ class SocketListener(Listener):
     def close_now(self) -> None:
         """See `Closeable.close_now`; the file of a Unix socket is removed, if it is its own."""
         self._sock.close_now()
-        if self._file is not None:
-            self._file.remove()
-            self._file = None
+        self._on_close.close()
 
     def _complain(self, exc: OSError) -> None:
         now = current_time()
@@ -143,20 +141,15 @@ class SocketListener(Listener):
         return f"<giambio.{type(self).__name__} {where}>"
 
 
-def error_numbers(*names: str) -> frozenset[int]:
-    """The numbers of errors, of those that this system has."""
-    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
-
-
-#: What passes: too little of something, or a connection of which the system tells at
-#: `accept` that it broke (accept(2), "Error handling").
+#: Errors that pass: a resource has run out, or a connection broke before it was accepted
+#: (accept(2), "Error handling").
 TRANSIENT = error_numbers(
     *("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"),
     *("ENETDOWN", "EPROTO", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH", "ENETUNREACH"),
     "EPERM",  # a firewall forbids this one connection
 )
 
-#: What says that this machine does not have the family of an address, or the address.
+#: Errors of an address, or a family of addresses, that this machine does not have.
 NOT_HERE = error_numbers("EAFNOSUPPORT", "EADDRNOTAVAIL")
 
 
@@ -179,13 +172,13 @@ async def open_tcp_listeners(
         that this machine does not have is left out.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         socket.gaierror: the name cannot be resolved.
         OSError: the port is taken, or the address is not of this machine.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint, which waits only for a name. Cancelled, nothing is left open.
-    What is sent on the connections is sent without delay (``TCP_NODELAY``).
+    Data on the connections is sent without delay (``TCP_NODELAY``).
 
     Example:
         >>> import giambio
@@ -199,58 +192,48 @@ async def open_tcp_listeners(
     """
     host = host or None
     parse(socket.AF_INET, (host or "::", port))
-    check_backlog("open_tcp_listeners()", backlog)
+    check_int("open_tcp_listeners()", "backlog", backlog, 0)
     check_reuse_port("open_tcp_listeners()", reuse_port)
-    found = await getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
-    if not addresses:
-        raise socket.gaierror(socket.EAI_NONAME, f"no address found for {host!r}")
-    plain = bound_sockets(addresses, reuse_port)
-    try:
-        for sock in plain:
-            # Connections inherit it.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.listen(backlog)
-    except BaseException:
-        for sock in plain:
-            sock.close()
-        raise
-    return [SocketListener(wrap_socket(sock)) for sock in plain]
+    addresses = await addresses_of(host, port, socket.SOCK_STREAM, socket.AI_PASSIVE)
+    tries_left = 0 if port else PORTS_TO_TRY
+    while True:
+        try:
+            sockets = listening_sockets(addresses, backlog, reuse_port)
+        except OSError as exc:
+            if not tries_left or exc.errno != errno.EADDRINUSE:
+                raise
+            tries_left -= 1
+        else:
+            return [SocketListener(wrap_socket(sock)) for sock in sockets]
 
 
-def bound_sockets(addresses: list[tuple[int, Any]], reuse_port: bool) -> list[socket.socket]:
-    """A socket for each address, all with one port.
+def listening_sockets(
+    addresses: list[tuple[int, Any]], backlog: int, reuse_port: bool
+) -> list[socket.socket]:
+    """Listen at each address, all on the port that the first of them has, or has got.
 
     Raises:
         OSError: a port is taken or forbidden, or none of the addresses is of this machine.
     """
-    for _ in range(PORTS_TO_TRY):
-        try:
-            return bound_to_one_port(addresses, reuse_port)
-        except OSError as exc:
-            any_port = not addresses[0][1][1]
-            if not any_port or exc.errno != errno.EADDRINUSE:
-                raise
-    return bound_to_one_port(addresses, reuse_port)
-
-
-def bound_to_one_port(addresses: list[tuple[int, Any]], reuse_port: bool) -> list[socket.socket]:
-    """Try to bind to the port that the first address has, or has got."""
     sockets: list[socket.socket] = []
     missing: list[OSError] = []
-    for family, (host, port, *rest) in addresses:
-        if sockets:
-            port = sockets[0].getsockname()[1]
-        address = (host, port, *rest)
-        try:
-            sockets.append(bound_socket(family, socket.SOCK_STREAM, address, reuse_port))
-        except OSError as exc:
-            if exc.errno in NOT_HERE:
+    with ExitStack() as opened:
+        for family, (host, port, *rest) in addresses:
+            if sockets:
+                port = sockets[0].getsockname()[1]
+            try:
+                sock = bound_socket(family, socket.SOCK_STREAM, (host, port, *rest), reuse_port)
+            except OSError as exc:
+                if exc.errno not in NOT_HERE:
+                    raise
                 missing.append(exc)
-                continue
-            for sock in sockets:
-                sock.close()
-            raise
+            else:
+                sockets.append(opened.enter_context(sock))
+        for sock in sockets:
+            # Connections inherit it.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.listen(backlog)
+        opened.pop_all()
     if not sockets:
         raise no_attempt_left("listening", missing)
     return sockets

@@ -1,8 +1,8 @@
 """Names to addresses and back, off the loop: the system's resolver blocks.
 
-What is numeric is worked out at once, without a thread. For the rest the loop
-has a `Resolver`, which can be replaced: by one that asks name servers itself,
-keeps answers, or answers what a test wants.
+Numeric addresses are parsed at once, without a thread. For names the loop has a
+`Resolver`, which can be replaced: by one that asks name servers itself, caches
+answers, or gives those that a test needs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
-from giambio.net.address import is_numeric
+from giambio.net.address import IP, is_numeric
 from giambio.threads.workers import run_in_worker
 
 __all__ = [
@@ -24,18 +24,17 @@ __all__ = [
     "set_resolver",
 ]
 
-#: What `socket.getaddrinfo` makes of a name: family, type, protocol, official name, address.
+#: An answer of `socket.getaddrinfo`: family, type, protocol, official name, address.
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
 
-IP = (socket.AF_INET, socket.AF_INET6)
 NUMERIC_NAME = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 
 class Resolver:
-    """How a loop finds the addresses of a name: by asking the system, in a thread.
+    """The way a loop looks up names: by asking the system, in a thread.
 
-    Subclass it to find them in another way, and give an instance to
-    `set_resolver`. Only what is not numeric reaches it.
+    Subclass it to look names up in another way, and give an instance to
+    `set_resolver`. It is called only for hosts that are not numeric.
 
     Example:
         >>> import giambio
@@ -65,24 +64,20 @@ class Resolver:
         flags: int = 0,
     ) -> list[AddressInfo]:
         """Called for a host that is not numeric; see `giambio.getaddrinfo`."""
-
-        def look_up() -> list[Any]:
-            # `socket.getaddrinfo` is looked up at the call, so that a test can replace it.
-            try:
-                return socket.getaddrinfo(host, port, family, type, proto, flags)
-            except socket.gaierror as exc:
-                exc.add_note(looked_up(host))
-                raise
-
-        return await run_in_worker(f"resolving {host!r}", look_up)
+        what = f"resolving {host!r}"
+        arguments = (host, port, family, type, proto, flags)
+        found: list[Any]
+        try:
+            found = await run_in_worker(what, socket.getaddrinfo, *arguments)
+        except socket.gaierror as exc:
+            exc.add_note(looked_up(host))
+            raise
+        return found
 
     async def getnameinfo(self, address: Any, flags: int = 0) -> tuple[str, str]:
         """Called for an address whose name is wanted; see `giambio.getnameinfo`."""
-
-        def look_up() -> tuple[str, str]:
-            return socket.getnameinfo(address, flags)
-
-        return await run_in_worker(f"finding the name of {address!r}", look_up)
+        what = f"finding the name of {address!r}"
+        return await run_in_worker(what, socket.getnameinfo, address, flags)
 
 
 SYSTEM = Resolver()
@@ -157,8 +152,8 @@ async def getaddrinfo(
         RuntimeError: a thread is needed, and the loop was made with ``threads=False``.
         CancelledError: the task is in a cancelled scope.
 
-    A checkpoint. Cancelled, the thread that looks the name up is left to itself.
-    No thread is needed, and nobody asked, when host and port are numeric.
+    A checkpoint. Cancelled, the thread that looks the name up is abandoned.
+    No thread and no resolver is needed when host and port are numeric.
 
     Example:
         >>> import giambio, socket
@@ -196,7 +191,7 @@ async def getnameinfo(address: Any, flags: int = 0) -> tuple[str, str]:
         RuntimeError: a thread is needed, and the loop was made with ``threads=False``.
         CancelledError: the task is in a cancelled scope.
 
-    A checkpoint. Cancelled, the thread that looks the name up is left to itself.
+    A checkpoint. Cancelled, the thread that looks the name up is abandoned.
     No thread is needed when only numbers are wanted.
 
     Example:
@@ -212,7 +207,7 @@ async def getnameinfo(address: Any, flags: int = 0) -> tuple[str, str]:
 
 
 def looked_up(host: str | bytes | None) -> str:
-    """What the system does not say when it has not found a name: which."""
+    """Return a note for the system's error, which does not name the host."""
     note = f"while looking up {host!r}"
     if isinstance(host, str) and (":" in host or "/" in host):
         note += "; a host is a name or an address alone, without http:// and without a port"
@@ -221,11 +216,9 @@ def looked_up(host: str | bytes | None) -> str:
 
 def is_numeric_host(host: str | bytes | None) -> bool:
     """Tell whether a host is an address already, or this machine."""
-    if host is None:
-        return True
-    if not isinstance(host, str):
-        return False
-    return is_numeric(socket.AF_INET, host) or is_numeric(socket.AF_INET6, host)
+    if isinstance(host, str):
+        return any(is_numeric(family, host) for family in IP)
+    return host is None
 
 
 def is_numeric_port(port: str | bytes | int | None) -> bool:
@@ -234,7 +227,7 @@ def is_numeric_port(port: str | bytes | int | None) -> bool:
 
 
 async def resolve(family: int, address: Any) -> Any:
-    """The first address that the loop's resolver gives for a host and port.
+    """Return the first address that the loop's resolver gives for a host and port.
 
     Parameters:
         family: `socket.AF_INET` or `socket.AF_INET6`; other families have no names.
@@ -262,7 +255,7 @@ async def resolve(family: int, address: Any) -> Any:
 
 
 def numeric_address(what: str, family: int, address: Any) -> Any:
-    """An address for what does not wait, and so does not look a name up.
+    """Return an address for a call that does not wait, and so looks no name up.
 
     ``"localhost"`` is the loopback (RFC 6761), and ``""`` is every interface.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from giambio.arguments import check_seconds
 from giambio.errors import (
@@ -73,8 +73,8 @@ async def serve_tcp(
             its connection is closed; 60 by default, and `math.inf` for no limit.
         on_error: a plain function that is called with the error of a handler
             and its stream, which is still open. By default the error is logged
-            with its traceback, on the logger ``giambio.serve``. What it raises
-            stops the server, so ``on_error="raise"`` raises the error itself.
+            with its traceback, on the logger ``giambio.serve``. An exception
+            from it stops the server, so ``on_error="raise"`` raises the error itself.
         grace: how many seconds handlers may go on when the server is stopped;
             none by default, and `math.inf` to wait for them.
         backlog: how many connections may wait to be accepted; by default as
@@ -93,11 +93,11 @@ async def serve_tcp(
     `grace` seconds for the handlers, and then cancels them.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be, or `handler`
+        TypeError, ValueError: a parameter is of the wrong type or out of range, or `handler`
             did not return an awaitable.
         socket.gaierror, OSError: it cannot listen there; see `open_tcp_listeners`.
-        BaseException: what `on_error` raised, or what is no `Exception` and came
-            out of a handler, such as a `KeyboardInterrupt`.
+        BaseException: an exception from `on_error`, or one from a handler that is
+            no `Exception`, such as a `KeyboardInterrupt`.
         CancelledError: the task is in a cancelled scope; it has stopped then.
 
     A checkpoint.
@@ -138,7 +138,7 @@ async def serve_listeners(
     Parameters:
         handler: see `serve_tcp`, as the rest.
         listeners: any `Listener`, such as a `SocketListener` or an `AsyncSocket` that
-            listens; they are closed in the end, whatever happens.
+            listens; in the end they are closed in any case.
         tls, handshake_timeout, on_error, grace: see `serve_tcp`.
         task_status: set by `TaskManager.start`, which returns the list of listeners.
 
@@ -178,7 +178,7 @@ async def serve_listeners(
 
 
 class Server:
-    """What one call of `serve_listeners` runs."""
+    """One call of `serve_listeners`."""
 
     def __init__(
         self,
@@ -195,22 +195,24 @@ class Server:
                 f"{what} needs the async function that handles a connection, not {handler!r}; "
                 "write it without the parentheses"
             )
+        if not (on_error is None or on_error == "raise" or callable(on_error)):
+            raise TypeError(f'{what} needs a function or "raise" for on_error, not {on_error!r}')
         check_seconds(what, "grace", grace)
         check_seconds(what, "handshake_timeout", handshake_timeout)
         self._what = what
         self._handler = handler
         self._tls = None if tls is None else server_context(what, tls)
-        self._on_error = error_handler(what, on_error)
+        self._on_error = on_error
         self._grace = grace
         self._handshake_timeout = handshake_timeout
         self._stopped = Event()
 
     async def serve(self, listeners: list[Any], task_status: TaskStatus[Any] | None) -> None:
-        """Accept until cancelled, then see the handlers out."""
+        """Accept until cancelled, then wait for the handlers."""
         if not listeners:
             raise ValueError(f"{self._what} needs a listener, and got none")
         try:
-            # Not strict, also in a loop that is: how many managers there are is nobody's business.
+            # Not strict, also in a loop that is: the number of managers is an internal.
             async with TaskManager(strict=False) as accepting:
                 with CancelScope(shield=self._grace > 0) as handlers:
                     async with TaskManager(strict=False) as connections:
@@ -239,16 +241,16 @@ class Server:
             self._stopped.set()
 
     async def _handle(self, stream: Any, address: Any) -> None:
-        """The life of a connection.
+        """Run the handler of a connection.
 
-        The address is what the log says, also when nobody can be asked for it any more.
+        The log names the address, also when the connection cannot be asked for it any more.
         """
-        if self._tls is not None:
-            stream = await self._encrypted(stream, address)
-            if stream is None:
-                return
         try:
-            result = None
+            if self._tls is not None:
+                encrypted = await self._encrypted(stream, address)
+                if encrypted is None:
+                    return
+                stream = encrypted
             try:
                 result = self._handler(stream)
                 if is_awaitable(result):
@@ -266,7 +268,7 @@ class Server:
             stream.close_now()
 
     async def _encrypted(self, stream: Any, address: Any) -> Any:
-        """The connection with TLS on it, or None if the handshake failed."""
+        """Return the connection with TLS on it, or None if the handshake failed."""
         from giambio.net.tls.start_tls import start_tls
 
         try:
@@ -274,24 +276,19 @@ class Server:
                 return await start_tls(stream, self._tls, server_side=True)
         except (OSError, GiambioError) as exc:
             log.debug("the TLS handshake with %s failed: %s", named(address), exc)
-            stream.close_now()  # it is open if the time was up before it began
             return None
-        except BaseException:
-            stream.close_now()
-            raise
 
     def _failed(self, exc: Exception, stream: Any, address: Any) -> None:
         """A handler ended with an error: report it, unless only the connection broke."""
         error = unexpected(user_part(exc))
         if error is None:
             log.debug("the connection from %s broke: %s", named(address), exc)
-            return
-        if self._on_error is None:
+        elif self._on_error is None:
             text = "the handler of the connection from %s failed"
             log.error(text, named(address), exc_info=error)
-            return
-        result = self._on_error(error, stream)
-        if is_awaitable(result):
+        elif self._on_error == "raise":
+            raise error
+        elif is_awaitable(result := self._on_error(error, stream)):
             discard(result)
             raise TypeError(
                 f"{self._what} needs a plain function for on_error, not an async one: "
@@ -300,7 +297,7 @@ class Server:
 
 
 def as_listener(what: str, listener: Listener) -> Listener:
-    """A listener that survives what is no fault of its own.
+    """Return a listener that survives errors which are no fault of its own.
 
     Raises:
         TypeError: it is no listener.
@@ -312,24 +309,11 @@ def as_listener(what: str, listener: Listener) -> Listener:
     return listener
 
 
-def error_handler(what: str, on_error: OnError) -> Callable[[Exception, Any], object] | None:
-    """The function that gets the errors of handlers; None if they are to be logged.
-
-    Raises:
-        TypeError: it is none.
-    """
-    if on_error == "raise":
-        return raise_error
-    if on_error is not None and not callable(on_error):
-        raise TypeError(f'{what} needs a function or "raise" for on_error, not {on_error!r}')
-    return on_error
-
-
 def server_context(what: str, context: Any) -> Any:
-    """The context itself, if a server can use it.
+    """Return the context itself, if a server can use it.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is no context.
         ValueError: it is a client's.
     """
     import ssl
@@ -347,27 +331,20 @@ def server_context(what: str, context: Any) -> Any:
 
 
 def unexpected(exc: Exception) -> Exception | None:
-    """What is left of an error without those of a connection that broke or was closed."""
+    """Return an error without the part about broken connections; None if nothing is left."""
     if isinstance(exc, ExceptionGroup):
         return exc.split(is_a_broken_connection)[1]
     return None if is_a_broken_connection(exc) else exc
 
 
 def is_a_broken_connection(exc: BaseException) -> bool:
-    """Tell whether an error says no more than that: or that a client does not agree on TLS."""
-    return isinstance(exc, BROKEN) or getattr(exc, "by_a_client", False)
-
-
-BROKEN = (BrokenResourceError, ClosedResourceError)
-
-
-def raise_error(exc: Exception, stream: Any) -> NoReturn:
-    """What ``on_error="raise"`` means."""
-    raise exc
+    """Tell whether an error means no more than that, or that a client does not agree on TLS."""
+    broken = isinstance(exc, (BrokenResourceError, ClosedResourceError))
+    return broken or getattr(exc, "by_a_client", False)
 
 
 def named(address: Any) -> object:
-    """The address of the other side, as the log says it."""
+    """Return the address of the other side, as the log names it."""
     return address or "a Unix socket without a name"
 
 

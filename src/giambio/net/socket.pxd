@@ -5,4 +5,4 @@ from giambio.net.basesocket cimport BaseSocket
 
 
 cdef class AsyncSocket(BaseSocket):
-    cdef object _accepted(self, object connection)
+    pass

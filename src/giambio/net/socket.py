@@ -1,4 +1,4 @@
-"""Async sockets, as their users see them; `socket_operations` says how they work."""
+"""Async stream sockets: the interface; `socket_operations` is the implementation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net import socket_operations, syscalls
 from giambio.net.basesocket import BaseSocket, take_over
-from giambio.net.connecting import connect
-from giambio.net.socket_operations import Accept, Connect, ReceiveInto, Send, SendEof
+from giambio.net.hosts import connect
+from giambio.net.socket_operations import Accept, ReceiveInto, Send, SendEof
 from giambio.streams.abc import ByteStream, Listener
 
 __all__ = ["AsyncSocket", "wrap", "wrap_socket"]
@@ -24,8 +24,8 @@ class AsyncSocket(BaseSocket):
     receive while another one sends; two that receive, or two that send, are an
     error. ``with`` and ``async with`` close it.
 
-    Dropped without being closed it closes itself, with a `ResourceWarning` that
-    says where it was made.
+    A socket that is dropped without being closed closes itself, with a
+    `ResourceWarning` that names the line where it was made.
 
     Example:
         >>> import giambio, socket
@@ -40,13 +40,12 @@ class AsyncSocket(BaseSocket):
 
     __slots__ = ()
 
-    _called = "AsyncSocket"
     _kind = "stream"
 
     # -- receiving ---------------------------------------------------------------------
 
     def receive(self, max_size: int = 65536) -> Operation:
-        """Receive what has come, and wait if that is nothing.
+        """Receive some data, and wait if there is none.
 
         Parameters:
             max_size: the most to return, in bytes; 65536 by default. One call
@@ -82,7 +81,7 @@ class AsyncSocket(BaseSocket):
         return socket_operations.new_receive(self, size)
 
     def receive_into(self, buffer: Any) -> Operation:
-        """Receive what has come into a buffer of yours, without a copy.
+        """Receive some data into a buffer of yours, without a copy.
 
         Parameters:
             buffer: anything writable: a `bytearray`, a `memoryview`, an array.
@@ -193,7 +192,7 @@ class AsyncSocket(BaseSocket):
             CancelledError: see `send`.
 
         A checkpoint. Cancelled, a part may have been sent; then the other side
-        can make no sense of what would follow, and further sends raise
+        could make no sense of further data, and further sends raise
         `BrokenResourceError`. Receiving goes on.
 
         Example:
@@ -250,8 +249,8 @@ class AsyncSocket(BaseSocket):
             OSError: the connection was refused, timed out, or the like.
             BusyResourceError, ClosedResourceError, CancelledError: see `send`.
 
-        A checkpoint. Cancelled, the socket is closed: nobody knows how far the
-        connection got.
+        A checkpoint. Cancelled, the socket is closed, because the connection may
+        have been made half-way.
 
         Example:
             >>> import giambio, socket
@@ -264,15 +263,11 @@ class AsyncSocket(BaseSocket):
         """
         return connect(self, address)
 
-    def start_connecting(self, address: Any) -> Operation:
-        """The last step of `connect`, for an address that is resolved."""
-        return Connect(self, address)
-
     def listen(self, backlog: int = 4096) -> None:
-        """Take connections from now on; `accept` hands them out.
+        """Listen for connections from now on; `accept` takes them.
 
         Parameters:
-            backlog: how many may wait to be accepted; the system may allow less.
+            backlog: how many may wait to be accepted; the system may allow fewer.
 
         Raises:
             OSError: the system refuses.
@@ -289,10 +284,6 @@ class AsyncSocket(BaseSocket):
             >>> giambio.run(main)
         """
         self._open_socket().listen(backlog)
-
-    def _accepted(self, connection: stdlib_socket.socket) -> AsyncSocket:
-        """See `SocketState._accepted`."""
-        return AsyncSocket(self._kernel, connection)
 
 
 final(AsyncSocket, "(kernel, sock)")

@@ -2,7 +2,7 @@
 
 Each operation tries the system call and parks when the system says "not now".
 A socket is registered with the driver the first time that happens, and never
-again; after that its `Source` remembers what is ready. Only `EAGAIN` takes
+again; after that its `Source` remembers whether it is ready. Only `EAGAIN` takes
 readiness away, with one exception that saves half of a busy server's system
 calls: on a TCP stream, a `recv` that returned less than it was asked for has
 emptied the socket, unless an end, an error or urgent data was reported.
@@ -17,13 +17,14 @@ from typing import Any
 
 from giambio.drivers import interest
 from giambio.drivers.source import Source
-from giambio.errors import BrokenResourceError, BusyResourceError
+from giambio.errors import BrokenResourceError
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.run_queue import BaseTask
 from giambio.net import syscalls
-from giambio.net.socket_state import SocketState, closed_error
+from giambio.net.basesocket import BaseSocket, closed_error
+from giambio.streams import guard
 
 __all__ = [
     "Accept",
@@ -32,17 +33,18 @@ __all__ = [
     "Send",
     "SendEof",
     "bytes_like",
+    "error_numbers",
     "new_receive",
     "new_send_all",
 ]
 
 
 class SocketOperation(Operation):
-    """What the operations of a socket have in common: who stands at which end."""
+    """An operation that takes one of the socket's two ends, for receiving or for sending."""
 
     __slots__ = ("_socket",)
 
-    def begin(self, sock: SocketState) -> None:
+    def begin(self, sock: BaseSocket) -> None:
         """The constructor's work."""
         self.prepare(sock._kernel)
         self._socket = sock
@@ -61,24 +63,23 @@ class SocketOperation(Operation):
             if source.reader is None:
                 source.reader = self
             elif source.reader is not self:
-                self.fail(
-                    BusyResourceError(
-                        "another task is receiving from this socket; let one task receive, "
-                        "or take turns with a lock"
-                    )
-                )
+                self.fail(guard.busy_error("receiving from this socket", "receive"))
                 return None
         elif source.writer is None:
             source.writer = self
         elif source.writer is not self:
-            self.fail(
-                BusyResourceError(
-                    "another task is sending on this socket; let one task send, "
-                    "or take turns with a lock"
-                )
-            )
+            self.fail(guard.busy_error("sending on this socket", "send"))
             return None
         return source
+
+    def occupy_to_send(self) -> Source | None:
+        """Take the sending end, unless an earlier `send_all` has left a part unsent."""
+        source = self.occupy(interest.WRITING)
+        if source is None or not self._socket._send_broken:
+            return source
+        self.vacate()
+        self.fail(guard.half_sent_error("socket"))
+        return None
 
     def vacate(self) -> None:
         """Leave the end that was taken."""
@@ -95,7 +96,7 @@ class SocketOperation(Operation):
         return True
 
     def broken(self, exc: OSError) -> bool:
-        """The system reported an error: leave, and raise what it means."""
+        """The system reported an error: leave, and raise its meaning."""
         self.vacate()
         error: BaseException = exc
         if isinstance(exc, ConnectionError) or exc.errno in BROKEN:
@@ -104,13 +105,6 @@ class SocketOperation(Operation):
             if exc.errno is not None and exc.errno not in SENDING_ONLY:
                 self._socket._broken_by = exc.errno
         return self.fail(error)
-
-    def cut_off(self) -> bool:
-        """Tell whether what looks like the end is where the connection broke; fail if it is."""
-        number = self._socket._broken_by
-        if number:
-            self.broken(OSError(number, os.strerror(number)))
-        return number != 0
 
 
 class Receive(SocketOperation):
@@ -142,15 +136,15 @@ class Receive(SocketOperation):
         return False
 
     def took(self, source: Source, data: bytes) -> bool:
-        """Something has come, or the end: vacate the end of the socket.
+        """Take note of data or the end, and vacate the end of the socket.
 
         Returns:
-            False if what looks like the end is where the connection broke.
+            False if the connection broke, and the system reports it as an end.
         """
         sock = self._socket
         count = len(data)
-        if not count and self.cut_off():
-            return False
+        if not count and sock._broken_by:
+            return self.broken(sock._how_it_broke())
         if 0 < count < self._size and sock._short_reads and not source.sticky:
             source.readable = False
         source.reader = None
@@ -164,8 +158,8 @@ class Receive(SocketOperation):
         """Receive when the event is delivered, and not when it is the task's turn.
 
         Then the system does the same thing for all connections that have something, one after
-        the other, and afterwards the answers go out in one burst: whoever gets them is woken
-        once and not for each. (What is large would be in no cache any more when it is used.)
+        the other, and afterwards the answers go out in one burst, for which the other side is
+        woken once. (Large data would be in no cache any more by the time it is used.)
         """
         task = self.task
         sock = self._socket
@@ -175,7 +169,7 @@ class Receive(SocketOperation):
             return
         try:
             data = syscalls.receive(sock._sock, sock._fd, self._size, sock._buffer, False)
-            if data is None:  # somebody else was faster, who has the same connection
+            if data is None:  # another process with the same connection was faster
                 source.readable = False
                 sock._wait(source, interest.READING)  # not every driver tells of it again
         except OSError as exc:
@@ -193,75 +187,91 @@ class Receive(SocketOperation):
             Kernel._wake(self.kernel, task, self)
 
 
-class ReceiveInto(SocketOperation):
+class ReceivingOperation(SocketOperation):
+    """An operation that takes something from the socket, by one system call."""
+
+    __slots__ = ()
+
+    def attempt(self) -> bool:
+        """Take something, or wait for the socket to be readable."""
+        source = self.occupy(interest.READING)
+        if source is None:
+            return False
+        if source.readable:
+            try:
+                if self.take(source):
+                    source.reader = None
+                    return True
+            except BlockingIOError:
+                pass
+            except OSError as exc:
+                return self.broken(exc.with_traceback(None))
+            source.readable = False
+        self._socket._wait(source, interest.READING)
+        return False
+
+    def take(self, source: Source) -> bool:
+        """Do the system call.
+
+        Returns:
+            True with `result` set; False, or a `BlockingIOError`, if there is nothing yet.
+        """
+        raise NotImplementedError
+
+
+class ReceiveInto(ReceivingOperation):
     """`AsyncSocket.receive_into`."""
 
     __slots__ = ("_view",)
 
     what = "AsyncSocket.receive_into()"
 
-    def __init__(self, sock: SocketState, view: memoryview) -> None:
+    def __init__(self, sock: BaseSocket, view: memoryview) -> None:
         self.begin(sock)
         self._view = view
 
-    def attempt(self) -> bool:
-        """Receive, or wait for the socket to be readable."""
-        source = self.occupy(interest.READING)
-        if source is None:
-            return False
+    def take(self, source: Source) -> bool:
+        """See `ReceivingOperation.take`."""
         sock = self._socket
-        if source.readable:
-            try:
-                count = syscalls.receive_into(sock._sock, sock._fd, self._view)
-            except OSError as exc:
-                return self.broken(exc)
-            if count >= 0:
-                if not count and self.cut_off():
-                    return False
-                if 0 < count < self._view.nbytes and sock._short_reads and not source.sticky:
-                    source.readable = False
-                source.reader = None
-                self.spend(count >> syscalls.LARGE_SHIFT)
-                self.result = count
-                return True
+        count = syscalls.receive_into(sock._sock, sock._fd, self._view)
+        if count < 0:
+            return False
+        if not count and sock._broken_by:
+            raise sock._how_it_broke()
+        if 0 < count < self._view.nbytes and sock._short_reads and not source.sticky:
             source.readable = False
-        sock._wait(source, interest.READING)
-        return False
+        self.spend(count >> syscalls.LARGE_SHIFT)
+        self.result = count
+        return True
 
 
-class Accept(SocketOperation):
+class Accept(ReceivingOperation):
     """`AsyncSocket.accept`."""
 
     __slots__ = ()
 
     what = "AsyncSocket.accept()"
 
-    def __init__(self, sock: SocketState) -> None:
+    def __init__(self, sock: BaseSocket) -> None:
         self.begin(sock)
 
-    def attempt(self) -> bool:
-        """Accept, or wait for the socket to be readable."""
-        source = self.occupy(interest.READING)
-        if source is None:
-            return False
+    def take(self, source: Source) -> bool:
+        """See `ReceivingOperation.take`."""
         sock = self._socket
-        while source.readable:
+        while True:
             try:
                 connection, address = sock._sock.accept()
-            except BlockingIOError:
-                source.readable = False
+                break
             except ConnectionAbortedError:
-                continue  # it was gone before we came to it; the next one may be there
-            except OSError as exc:
-                self.vacate()
-                return self.fail(exc)
-            else:
-                source.reader = None
-                connection.setblocking(False)
-                self.result = (sock._accepted(connection), address)
-                return True
-        sock._wait(source, interest.READING)
-        return False
+                pass  # it was gone already; the next one may be there
+        connection.setblocking(False)
+        self.result = (type(sock)(sock._kernel, connection), address)
+        return True
+
+    def broken(self, exc: OSError) -> bool:
+        """An error says nothing of the listening socket: raise it as it is."""
+        self.vacate()
+        return self.fail(exc)
 
 
 class Send(SocketOperation):
@@ -271,19 +281,16 @@ class Send(SocketOperation):
 
     what = "AsyncSocket.send()"
 
-    def __init__(self, sock: SocketState, data: Any) -> None:
+    def __init__(self, sock: BaseSocket, data: Any) -> None:
         self.begin(sock)
         self._data = data
 
     def attempt(self) -> bool:
         """Send, or wait for the socket to be writable."""
-        source = self.occupy(interest.WRITING)
+        source = self.occupy_to_send()
         if source is None:
             return False
         sock = self._socket
-        if sock._send_broken:
-            self.vacate()
-            return self.fail(half_sent_error())
         if source.writable:
             try:
                 count = syscalls.send(sock._sock, sock._fd, self._data, 0)
@@ -311,7 +318,7 @@ class SendAll(SocketOperation):
     what = "AsyncSocket.send_all()"
 
     def attempt(self) -> bool:
-        """Send until all is sent, there is no room, or it is others' turn."""
+        """Send until all is sent, there is no room, or it is the turn of others."""
         source = self.occupy(interest.WRITING)
         if source is None:
             return False
@@ -319,7 +326,7 @@ class SendAll(SocketOperation):
         if sock._send_broken:
             if not self._offset:
                 self.vacate()
-                return self.fail(half_sent_error())
+                return self.fail(guard.half_sent_error("socket"))
             sock._send_broken = False  # our own interruption was taken back: go on
         while self._offset < self._size and source.writable:
             try:
@@ -354,17 +361,16 @@ class SendEof(SocketOperation):
 
     what = "AsyncSocket.send_eof()"
 
-    def __init__(self, sock: SocketState) -> None:
+    def __init__(self, sock: BaseSocket) -> None:
         self.begin(sock)
 
     def attempt(self) -> bool:
-        """Shut the sending half down; that never waits."""
-        source = self.occupy(interest.WRITING)
-        if source is None:
+        """Shut the sending half down; that never waits.
+
+        After half of a `send_all`, a clean end would hide that a part is missing.
+        """
+        if self.occupy_to_send() is None:
             return False
-        if self._socket._send_broken:  # a clean end would hide that a part is missing
-            self.vacate()
-            return self.fail(half_sent_error())
         try:
             self._socket._sock.shutdown(stdlib_socket.SHUT_WR)
         except OSError as exc:
@@ -384,77 +390,64 @@ class Connect(SocketOperation):
 
     what = "AsyncSocket.connect()"
 
-    def __init__(self, sock: SocketState, address: Any) -> None:
+    def __init__(self, sock: BaseSocket, address: Any) -> None:
         self.begin(sock)
         self._address = address
         self._begun = False
 
     def attempt(self) -> bool:
-        """Begin to connect, or look how far it got."""
+        """Begin to connect, or look how far that got."""
         source = self.occupy(interest.WRITING)
         if source is None:
             return False
         sock = self._socket
-        if not self._begun:
-            try:
-                error = sock._sock.connect_ex(self._address)
-            except Exception as exc:  # the address is not of the kind that the system takes
-                self.vacate()
-                return self.fail(exc)
-            if error in IN_PROGRESS:
-                self._begun = True
-                source.writable = False
-            elif error in AGAIN:
-                source.writer = None
-                self.result = False
-                return True
-        else:
-            error = self._progress(source)
+        try:
+            error = self._progress() if self._begun else sock._sock.connect_ex(self._address)
+        except Exception as exc:  # the address is not of the kind that the system takes
+            self.vacate()
+            return self.fail(exc)
         if error in IN_PROGRESS:
+            self._begun = True
+            source.writable = False
             sock._wait(source, interest.WRITING)
             return False
         source.writer = None
-        if error:
+        self.result = error not in AGAIN
+        if error and self.result:
             return self.fail(OSError(error, f"{os.strerror(error)}: {self._address!r}"))
-        sock._broken_by = 0  # whatever an attempt before this one has come to
-        self.result = True
+        sock._broken_by = 0  # an earlier attempt may have failed
         return True
 
-    def _progress(self, source: Source) -> int:
-        """The error number of a connection attempt under way, 0 if it has succeeded."""
+    def _progress(self) -> int:
+        """Return the error number of an attempt under way, 0 if it has succeeded."""
         sock = self._socket._sock
-        error: int
         if sys.platform == "linux":
-            # Asked again, Linux tells how it went, also if somebody else has taken the
-            # error away; and only a socket that has told may try another address.
-            error = sock.connect_ex(self._address)
-            if error in IN_PROGRESS:
-                source.writable = False
-            return error
-        error = sock.getsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_ERROR)
+            # Asked again, Linux tells how it went, also if the error was read in the
+            # meantime; and only a socket that has told may try another address.
+            return sock.connect_ex(self._address)
+        error: int = sock.getsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_ERROR)
         if not error:
             try:
                 sock.getpeername()
             except OSError:  # woken too early: it is not connected yet
-                source.writable = False
                 return IN_PROGRESS[0]
         return error
 
     def interruption(self, task: BaseTask) -> BaseException:
-        """See `Park.interruption`; a half-made connection is of no use to anybody."""
+        """See `Park.interruption`; a half-made connection is of no use."""
         self._socket.close_now()
         return SocketOperation.interruption(self, task)
 
 
 # The two operations that a busy connection makes have no constructor: compiled, a call of
 # a class packs its arguments into a tuple and unpacks them again, and makes a new object,
-# which together is half of what an operation costs. These are direct.
+# which together is half the cost of an operation. These are direct.
 
 RECEIVES = FreeList(Receive)
 SENDS = FreeList(SendAll)
 
 
-def new_receive(sock: SocketState, size: int) -> Receive:
+def new_receive(sock: BaseSocket, size: int) -> Receive:
     """Make a `Receive`."""
     operation: Receive = RECEIVES.take()
     operation.begin(sock)
@@ -462,7 +455,7 @@ def new_receive(sock: SocketState, size: int) -> Receive:
     return operation
 
 
-def new_send_all(sock: SocketState, data: Any) -> SendAll:
+def new_send_all(sock: BaseSocket, data: Any) -> SendAll:
     """Make a `SendAll`."""
     operation: SendAll = SENDS.take()
     operation.begin(sock)
@@ -473,7 +466,7 @@ def new_send_all(sock: SocketState, data: Any) -> SendAll:
 
 
 def error_numbers(*names: str) -> tuple[int, ...]:
-    """The numbers of errors, of those that this system has."""
+    """Return the numbers of those errors that this system has."""
     import errno
 
     return tuple(getattr(errno, name) for name in names if hasattr(errno, name))
@@ -483,31 +476,12 @@ def error_numbers(*names: str) -> tuple[int, ...]:
 BROKEN = error_numbers(
     "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ENETRESET", "EHOSTDOWN", "ENOTCONN"
 )
-#: Those that say nothing of what was received: the other side takes no more, or there is none.
+#: Those of sending only, after which received data is still good.
 SENDING_ONLY = error_numbers("EPIPE", "ESHUTDOWN", "ENOTCONN")
 IN_PROGRESS = error_numbers("EINPROGRESS", "EALREADY", "WSAEWOULDBLOCK", "EINTR")
 AGAIN = error_numbers("EAGAIN")
 
 
-def half_sent_error() -> BrokenResourceError:
-    """The error of sending after a cancelled `send_all`."""
-    return BrokenResourceError(
-        "an earlier send_all() was cancelled when a part was sent, so what follows would make "
-        "no sense to the other side; close this socket (receiving still works)"
-    )
-
-
 def bytes_like(what: str, data: Any) -> Any:
-    """The data as something with a length in bytes, not copied."""
-    if type(data) is bytes:
-        return data
-    try:
-        view = memoryview(data)
-    except TypeError:
-        hint = "; encode text first: data.encode()" if isinstance(data, str) else ""
-        raise TypeError(
-            f"{what} needs a bytes-like object, not {type(data).__name__}{hint}"
-        ) from None
-    if not view.c_contiguous:
-        raise TypeError(f"{what} needs a contiguous buffer, and this memoryview has gaps")
-    return view.cast("B")
+    """Return data with a length in bytes, not copied. (A view of `bytes` would cost an object.)"""
+    return data if type(data) is bytes else guard.bytes_like(what, data)

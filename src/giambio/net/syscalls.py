@@ -1,7 +1,7 @@
-"""The system calls that sockets live on: the Python twin.
+"""The system calls of sockets: the Python twin.
 
 The native one calls the system itself. It receives into one buffer that the
-loop owns, and copies out what came: allocating `max_size` bytes for each call
+loop owns, and copies the bytes out: allocating `max_size` bytes for each call
 costs more than the system call. Between the two it neither calls Python nor
 releases the GIL. Only where most of `max_size` is likely to come, as it did the
 last time, it receives into the result itself.
@@ -36,7 +36,7 @@ RECEIVE_BUFFER: Final = 262144
 #: A transfer counts as one operation more for each 2**16 bytes.
 LARGE_SHIFT: Final = 16
 
-#: From so many bytes on it is worth while not to copy them once more.
+#: From this size on it is worth avoiding a copy.
 PLENTY: Final = 8192
 
 
@@ -52,7 +52,7 @@ class ReceiveBuffer:
 
 
 def bounded(size: int) -> int:
-    """As much of a size as fits into the receive buffer."""
+    """Return a size, bounded by that of the receive buffer."""
     return min(size, RECEIVE_BUFFER)
 
 
@@ -76,7 +76,7 @@ def receive_into(sock: socket, fd: int, target: Any) -> int:
 
 
 def send(sock: socket, fd: int, data: Any, offset: int) -> int:
-    """Send what follows `offset`: the number of bytes taken; -1 if there is no room."""
+    """Send the bytes after `offset`: the number of bytes taken; -1 if there is no room."""
     try:
         return sock.send(data if not offset else memoryview(data)[offset:])
     except BlockingIOError:
@@ -85,7 +85,7 @@ def send(sock: socket, fd: int, data: Any, offset: int) -> int:
 
 # -- datagrams ------------------------------------------------------------------------------
 
-#: Windows has not got it; there, a datagram that is cut off is an error anyway.
+#: Windows does not have it; there, a datagram that is cut off is an error anyway.
 HAS_RECVMSG = hasattr(socket, "recvmsg_into")
 
 

@@ -1,5 +1,5 @@
 # platform: posix
-"""The system calls that sockets live on, natively (see `transfer.py`)."""
+"""The system calls of sockets, natively (see `syscalls.py`)."""
 
 from libc.errno cimport EBADF, EINTR, EMSGSIZE, errno
 from libc.string cimport memset
@@ -119,7 +119,7 @@ cdef extern from "Python.h":
     long PyLong_AsLongAndOverflow(object number, int *overflow) except? -1
 
 cdef enum:
-    # What a call may move without letting other threads run: about 20 µs of copying.
+    # The most that a call moves without releasing the GIL: about 20 µs of copying.
     LARGE = 262144
 
 
@@ -139,21 +139,35 @@ cdef class ReceiveBuffer:
 cdef int open_fd(object sock, int fd) except -1:
     """The descriptor, if the socket still has it.
 
-    Whoever wraps a socket may hold the plain one too, and close it: then the
-    number may be another connection's already. Asking the plain socket with a
-    Python call would cost as much as an operation's half.
+    A user may hold the plain socket too, and close it: then the number may be
+    another connection's already. Asking the plain socket with a Python call would
+    cost half as much as an operation.
     """
     if giambio_fd_in(sock) == fd:
         return fd
-    # Closed; or an unknown layout, so ask. What it answers is what the system is told.
+    # Closed; or an unknown layout, so ask. The answer goes to the system.
     fd = sock.fileno()
     if fd < 0:
         raise OSError(EBADF, "the plain socket behind this one was closed")
     return fd
 
 
+cdef inline bint interrupted() except -1:
+    """Tell whether a signal has made a call fail; if not, the call would block.
+
+    Raises:
+        OSError: it has failed for another reason.
+    """
+    if giambio_would_block(errno):
+        return False
+    if errno != EINTR:
+        PyErr_SetFromErrno(OSError)
+    PyErr_CheckSignals()
+    return True
+
+
 cdef Py_ssize_t bounded(object size) except? -1:
-    """As much of a size as fits into the receive buffer. (In C, because to compare two
+    """Return a size, bounded by that of the receive buffer. (In C, because to compare two
     Python numbers and choose one of them costs more than the rest of `receive`'s call.)"""
     cdef int overflow
     cdef long number = PyLong_AsLongAndOverflow(size, &overflow)
@@ -174,7 +188,7 @@ cdef object receive(
 
 
 cdef object receive_plenty(int fd, Py_ssize_t size):
-    """Receive without a copy, which is a twelfth of what it takes to echo 64 KiB."""
+    """Receive without a copy, which is a twelfth of the cost of an echo of 64 KiB."""
     cdef Py_ssize_t count
     cdef PyObject *data = new_bytes(NULL, size)
     try:
@@ -195,11 +209,8 @@ cdef Py_ssize_t receive_at(int fd, char *place, Py_ssize_t size) except -2:
         count = recv(fd, place, size, 0)
         if count >= 0:
             return count
-        if giambio_would_block(errno):
+        if not interrupted():
             return -1
-        if errno != EINTR:
-            PyErr_SetFromErrno(OSError)
-        PyErr_CheckSignals()
 
 
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2:
@@ -236,11 +247,8 @@ cdef Py_ssize_t send_from(int fd, const char *start, Py_ssize_t size) except -2:
             count = c_send(fd, start, size, MSG_NOSIGNAL)
         if count >= 0:
             return count
-        if giambio_would_block(errno):
+        if not interrupted():
             return -1
-        if errno != EINTR:
-            PyErr_SetFromErrno(OSError)
-        PyErr_CheckSignals()
 
 
 # -- datagrams ------------------------------------------------------------------------------
@@ -260,11 +268,8 @@ cdef Py_ssize_t take_datagram(
         count = giambio_recvmsg(fd, buffer.data, size, name, length, &flags)
         if count >= 0:
             break
-        if giambio_would_block(errno):
+        if not interrupted():
             return -1
-        if errno != EINTR:
-            PyErr_SetFromErrno(OSError)
-        PyErr_CheckSignals()
     if flags & MSG_TRUNC:
         raise OSError(EMSGSIZE, "Message too long")
     return count
@@ -289,7 +294,7 @@ cdef object receive_from(object sock, int fd, Py_ssize_t size, ReceiveBuffer buf
 
 
 cdef object address_of(giambio_address *name, socklen_t length):
-    """An address as the standard library's sockets tell it."""
+    """Return an address in the form of the standard library."""
     cdef char[64] text  # more than INET6_ADDRSTRLEN
     cdef int size
     if length == 0:
@@ -328,17 +333,14 @@ cdef bint send_to(object sock, int fd, object data, object address) except -1:
             count = c_sendto(fd, view.buf, view.len, MSG_NOSIGNAL, &name.any, length)
             if count >= 0:
                 return True
-            if giambio_would_block(errno):
+            if not interrupted():
                 return False
-            if errno != EINTR:
-                PyErr_SetFromErrno(OSError)
-            PyErr_CheckSignals()
     finally:
         PyBuffer_Release(&view)
 
 
 cdef bint send_to_any(object sock, object data, object address) except -1:
-    """What `fill_in` does not know: Unix addresses, and scopes that have a name."""
+    """Send to an address that `fill_in` does not know: a Unix path, or a named scope."""
     try:
         sock.sendto(data, address)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""Connecting by TCP to whichever address of a host answers first: Happy Eyeballs.
+"""Connecting by TCP to the first address of a host that answers: Happy Eyeballs.
 
-A host may have several addresses, of which some lead nowhere from here, and
-that may take minutes to find out. So the attempts overlap, as RFC 8305 says:
+A host may have several addresses, some of which cannot be reached from here,
+and it may take minutes to notice. So the attempts overlap, as RFC 8305 says:
 IPv6 and IPv4 take turns, each attempt gets a head start on the next, a failure
 starts the next at once, and the first to succeed ends the others.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import socket
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from giambio.arguments import check_seconds
-from giambio.net.address import is_numeric, parse
-from giambio.net.attempts import no_attempt_left
-from giambio.net.resolver import getaddrinfo, numeric_address
+from giambio.kernel.tracebacks import user_place
+from giambio.net.address import parse
+from giambio.net.hosts import LocalAddress, addresses_of, local_choices, no_attempt_left
 from giambio.net.socket import AsyncSocket, wrap_socket
 from giambio.sync.event import Event
 from giambio.tasks.manager import TaskManager
@@ -26,14 +26,10 @@ if TYPE_CHECKING:
 
     from giambio.net.tls.stream import TLSStream
 
-__all__ = ["addresses_of", "connect_tcp", "local_choices"]
+__all__ = ["connect_tcp"]
 
 #: The head start of each attempt in seconds: the Connection Attempt Delay of RFC 8305.
 HEAD_START = 0.25
-
-LocalAddress: TypeAlias = str | tuple[str, int] | None
-
-IP = (socket.AF_INET, socket.AF_INET6)
 
 
 @overload
@@ -80,11 +76,11 @@ async def connect_tcp(
             on the next one; 0.25 by default, as RFC 8305 recommends.
 
     Returns:
-        An `AsyncSocket`, or a `TLSStream`. What it sends is sent without delay
+        An `AsyncSocket`, or a `TLSStream`. Data is sent without delay
         (``TCP_NODELAY``).
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         socket.gaierror: the name cannot be resolved.
         OSError: the one address of the host failed, such as with
             `ConnectionRefusedError`. Or all of several did: then ``__cause__``
@@ -109,7 +105,7 @@ async def connect_tcp(
     check_tls(tls)
     check_seconds("connect_tcp()", "happy_eyeballs_delay", happy_eyeballs_delay)
     local = local_choices("connect_tcp()", local_address)
-    targets = await addresses_of(host, port, socket.SOCK_STREAM, local)
+    targets = await addresses_of(host, port, socket.SOCK_STREAM, local=local)
     attempts = Attempts(local)
     if len(targets) == 1:
         await attempts.make(*targets[0])
@@ -118,7 +114,7 @@ async def connect_tcp(
     sock = attempts.winner
     if sock is None:
         raise no_attempt_left(f"connecting to {(host, port)!r}", attempts.take_errors())
-    sock.made_here()
+    sock._made_at = user_place()  # until now it is the place of a task of ours
     if tls is False:
         return sock
     from giambio.net.tls.start_tls import start_tls
@@ -131,11 +127,7 @@ async def connect_tcp(
 
 
 def check_tls(tls: Any) -> None:
-    """Refuse what does not say how to speak TLS.
-
-    Raises:
-        TypeError: it is neither True nor False nor an `ssl.SSLContext`.
-    """
+    """Raise `TypeError` unless `tls` is True, False or an `ssl.SSLContext`."""
     if tls is True or tls is False:
         return
     import ssl
@@ -156,7 +148,7 @@ class Attempts:
         self._errors: list[OSError] = []
 
     def take_errors(self) -> list[OSError]:
-        """How the attempts failed, in that order; told once, or they would hold themselves."""
+        """Return the errors in order, and forget them, or they would hold themselves."""
         errors, self._errors = self._errors, []
         return errors
 
@@ -184,7 +176,7 @@ class Attempts:
     async def make(self, family: int, address: Any) -> None:
         """Try one address: a winner, an error, or too late for either."""
         try:
-            sock = await connect_to(family, address, self._local)
+            sock = await connect_from(family, address, self._local)
         except OSError as exc:
             # Its traceback shows only our own frames, and would hold on to the winner.
             self._errors.append(exc.with_traceback(None))
@@ -195,7 +187,7 @@ class Attempts:
                 sock.close_now()
 
 
-async def connect_to(family: int, address: Any, local: dict[int, Any] | None) -> AsyncSocket:
+async def connect_from(family: int, address: Any, local: dict[int, Any] | None) -> AsyncSocket:
     """Connect to one address.
 
     Raises:
@@ -225,53 +217,3 @@ def interleaved(targets: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     of_other = [target for target in targets if target[0] != first]
     pairs = zip_longest(of_first, of_other)
     return [target for pair in pairs for target in pair if target is not None]
-
-
-async def addresses_of(
-    host: str, port: int, kind: int, local: dict[int, Any] | None
-) -> list[tuple[int, Any]]:
-    """The addresses of a host, best first, each with its family.
-
-    Parameters:
-        host, port: as the user gave them.
-        kind: `socket.SOCK_STREAM` or `socket.SOCK_DGRAM`.
-        local: as `local_choices` returns it: no other families are of use.
-
-    Raises:
-        socket.gaierror: there are none.
-    """
-    found = await getaddrinfo(host, port, type=kind)
-    targets = [
-        (family, address)
-        for family, _, _, _, address in found
-        if family in IP and (local is None or family in local)
-    ]
-    if targets:
-        return list(dict.fromkeys(targets))
-    if found:
-        problem = f"{host!r} has no address of the family of local_address"
-    else:
-        problem = f"no address found for {host!r}"
-    raise socket.gaierror(socket.EAI_NONAME, problem)
-
-
-def local_choices(what: str, address: Any) -> dict[int, Any] | None:
-    """What to bind to, for each address family; None if the system is to choose.
-
-    Raises:
-        TypeError, ValueError: it is no numeric address.
-    """
-    if address is None:
-        return None
-    host, port = parse(socket.AF_INET, address, 0)
-    choices: dict[int, Any] = {
-        family: numeric_address(what, family, (host, port))
-        for family in IP
-        if host in ("", "localhost") or is_numeric(family, host)
-    }
-    if not choices:
-        raise ValueError(
-            f"bad local_address {address!r}: {what} needs a numeric address of this machine, "
-            "or a pair of one and a port"
-        )
-    return choices

@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 
 from giambio.net.address import parse
-from giambio.net.attempts import no_attempt_left
-from giambio.net.binding import bound_socket, check_reuse_port
 from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
-from giambio.net.resolver import getaddrinfo
-from giambio.net.tcp import LocalAddress, addresses_of, local_choices
+from giambio.net.hosts import (
+    LocalAddress,
+    addresses_of,
+    bound_socket,
+    check_reuse_port,
+    local_choices,
+    no_attempt_left,
+)
 
 __all__ = ["connect_udp", "open_udp"]
 
@@ -17,7 +21,7 @@ __all__ = ["connect_udp", "open_udp"]
 async def open_udp(
     port: int = 0, *, host: str = "0.0.0.0", reuse_port: bool = False
 ) -> AsyncDatagramSocket:
-    """Open a UDP socket with an address of its own, to receive from anybody.
+    """Open a UDP socket with an address of its own, which receives from any sender.
 
     Parameters:
         port: a number; 0, the default, for any free one.
@@ -30,7 +34,7 @@ async def open_udp(
         An `AsyncDatagramSocket`.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         socket.gaierror: the name cannot be resolved.
         OSError: the port is taken, or the address is not of this machine.
         CancelledError: the task is in a cancelled scope.
@@ -47,16 +51,14 @@ async def open_udp(
     """
     parse(socket.AF_INET, (host, port))
     check_reuse_port("open_udp()", reuse_port)
-    found = await getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     errors = []
-    for family, _, _, _, address in found:
+    for family, address in await addresses_of(host, port, socket.SOCK_DGRAM, socket.AI_PASSIVE):
         try:
-            sock = bound_socket(family, socket.SOCK_DGRAM, address, reuse_port)
-            return wrap_datagram_socket(sock)
+            return wrap_datagram_socket(
+                bound_socket(family, socket.SOCK_DGRAM, address, reuse_port)
+            )
         except OSError as exc:
             errors.append(exc)
-    if not errors:
-        raise socket.gaierror(socket.EAI_NONAME, f"no address found for {host!r}")
     raise no_attempt_left(f"binding to {(host, port)!r}", errors)
 
 
@@ -66,7 +68,7 @@ async def connect_udp(
     """Open a UDP socket that is connected to an address.
 
     It sends there only, and receives from there only. Nothing is sent yet, so
-    nobody knows whether there is anybody.
+    success does not mean that somebody receives there.
 
     Parameters:
         host: a name or a numeric address.
@@ -77,7 +79,7 @@ async def connect_udp(
         An `AsyncDatagramSocket`.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         socket.gaierror: the name cannot be resolved.
         OSError: there is no way to any address of the host; see `connect_tcp`.
         CancelledError: the task is in a cancelled scope.
@@ -95,12 +97,12 @@ async def connect_udp(
     parse(socket.AF_INET, (host, port))
     local = local_choices("connect_udp()", local_address)
     errors = []
-    for family, address in await addresses_of(host, port, socket.SOCK_DGRAM, local):
+    for family, address in await addresses_of(host, port, socket.SOCK_DGRAM, local=local):
         sock = wrap_datagram_socket(socket.socket(family, socket.SOCK_DGRAM))
         try:
             if local is not None:
                 sock.bind(local[family])
-            sock.connect_now(address)
+            sock._open_socket().connect(address)
         except OSError as exc:
             sock.close_now()
             errors.append(exc)

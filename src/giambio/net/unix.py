@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
+from contextlib import ExitStack, suppress
 
+from giambio.arguments import check_int
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 from giambio.net.address import parse_path
-from giambio.net.binding import check_backlog
 from giambio.net.listeners import BACKLOG, SocketListener
 from giambio.net.serving import Handler, OnError, Server
 from giambio.net.socket import AsyncSocket, wrap_socket
-from giambio.net.socketfile import SocketFile, bind_to_path, is_abstract
 from giambio.tasks.task_status import TaskStatus
 
 __all__ = ["connect_unix", "open_unix_listener", "serve_unix", "socketpair"]
@@ -106,17 +107,17 @@ async def open_unix_listener(
     Parameters:
         path: the path of the file to be made; with a null character in front, a
             name in Linux's abstract name space.
-        mode: the permissions of the file, such as ``0o600``; what the umask
-            leaves by default. Nobody can connect before they are set.
+        mode: the permissions of the file, such as ``0o600``; by default as the
+            umask leaves them. Connections are refused until they are set.
         backlog: how many connections may wait to be accepted; by default as
             many as the system allows.
 
     Returns:
-        A `SocketListener`. The file is removed when it is closed. One that a
-        server has left behind that is not running any more is replaced.
+        A `SocketListener`. The file is removed when it is closed. A file that
+        was left behind by a server which no longer runs is replaced.
 
     Raises:
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is of the wrong type or out of range.
         OSError: a server is listening there already, the file is no socket, or
             the directory does not allow it.
         CancelledError: the task is in a cancelled scope.
@@ -136,32 +137,71 @@ async def open_unix_listener(
         False
     """
     await checkpoint_if_cancelled()
-    return listen_at(parse_path(path), mode, backlog)
-
-
-def listen_at(path: str | bytes, mode: int | None, backlog: int) -> SocketListener:
-    """See `open_unix_listener`."""
-    check_backlog("open_unix_listener()", backlog)
-    abstract = is_abstract(path)
-    if abstract and mode is not None:
-        raise ValueError(f"an abstract Unix socket has no file and no mode, {path!r} is one")
-    plain = unix_socket()
-    file = None
-    try:
-        bind_to_path(plain, path)
-        if not abstract:
-            file = SocketFile(path)
+    target = parse_path(path)
+    check_int("open_unix_listener()", "backlog", backlog, 0)
+    has_file = not is_abstract(target)
+    if mode is not None and not has_file:
+        raise ValueError(f"an abstract Unix socket has no file and no mode, {target!r} is one")
+    with ExitStack() as opened:
+        plain = opened.enter_context(unix_socket())
+        bind_to_path(plain, target)
+        if has_file:
+            # The directory may be changed before the file is removed.
+            opened.callback(remove_file, os.path.abspath(target), identity(target))
         if mode is not None:
-            os.chmod(path, mode)
+            os.chmod(target, mode)
         plain.listen(backlog)
-    except BaseException:
-        plain.close()
-        if file is not None:
-            file.remove()
-        raise
-    listener = SocketListener(wrap_socket(plain))
-    listener._file = file
-    return listener
+        listener = SocketListener(wrap_socket(plain))
+        listener._on_close = opened.pop_all()
+        return listener
+
+
+def remove_file(path: str | bytes, expected: tuple[int, int]) -> None:
+    """Remove the file of a socket, unless another file has taken its place meanwhile."""
+    with suppress(OSError):
+        if identity(path) == expected:
+            os.unlink(path)
+
+
+def identity(path: str | bytes) -> tuple[int, int]:
+    """Return the numbers that tell a file from another one of the same name."""
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
+
+
+def bind_to_path(sock: socket.socket, path: str | bytes) -> None:
+    """Bind a Unix socket, and replace a file that a dead server has left behind.
+
+    Raises:
+        OSError: a server is listening there, the file is no socket, or the
+            directory does not allow it. The message names the path.
+    """
+    try:
+        try:
+            sock.bind(path)
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE or not is_left_behind(path):
+                raise
+            os.unlink(path)
+            sock.bind(path)
+    except OSError as exc:
+        if exc.errno is None:  # Python's own: the path is too long
+            raise
+        raise OSError(exc.errno, f"{exc.strerror}: {path!r}") from None
+
+
+def is_left_behind(path: str | bytes) -> bool:
+    """Tell whether a file is a socket that nobody listens on."""
+    if is_abstract(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def is_abstract(path: str | bytes) -> bool:
+    """Tell whether a path is a name in Linux's abstract name space, which has no files."""
+    return path[:1] in ("\0", b"\0")
 
 
 async def serve_unix(

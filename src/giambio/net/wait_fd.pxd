@@ -19,7 +19,7 @@ cdef class Readiness(Operation):
     cdef bint advance(self) except -1
     @cython.locals(driver=Driver)
     cdef bint _watch_unless_it_fails(self) except -1
-    @cython.locals(kernel=Kernel)
+    @cython.locals(driver=Driver)
     cdef bint attempt(self) except -1
     cdef void _ready(self) except *
     cdef object closing(self)

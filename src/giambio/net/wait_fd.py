@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from giambio.arguments import is_int
 from giambio.drivers import interest
 from giambio.drivers.driver import Driver
 from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel import constants
 from giambio.kernel.operation import Operation, current_kernel
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 __all__ = ["notify_closing", "wait_readable", "wait_writable"]
 
@@ -16,7 +20,7 @@ HIGHEST = 2**31 - 1  # a descriptor is a C int
 
 
 class Readiness(Operation):
-    """Waits until a descriptor is ready, which is looked at anew for each call."""
+    """Wait until a descriptor is ready; each operation registers it anew."""
 
     __slots__ = ("_closing", "_direction", "_fd", "_fired", "_watching")
 
@@ -30,14 +34,14 @@ class Readiness(Operation):
 
     @property
     def what(self) -> str:  # type: ignore[override]
-        """How the operation is called in messages."""
+        """The name of the operation in messages."""
         return "wait_readable()" if self._direction == interest.READING else "wait_writable()"
 
     def advance(self) -> bool:
-        """Without budget, give way by parking if that can be done.
+        """Without budget, yield control by parking, if possible.
 
-        Whoever closes the descriptor tells those who watch it. When a task that was none of
-        them has its turn again, the number may be another descriptor's.
+        Operations that watch a descriptor are notified when it is closed. For a task that only
+        yielded, the number may be another descriptor's by its next turn.
         """
         task = self.task
         if task is None:
@@ -51,7 +55,7 @@ class Readiness(Operation):
         return Operation.advance(self)
 
     def _watch_unless_it_fails(self) -> bool:
-        """Begin to watch. What speaks against it is raised when it is tried again."""
+        """Begin to watch. An error is raised when that is tried again."""
         driver = None if self.kernel is None else self.kernel._driver
         if driver is None or driver.watcher(self._fd, self._direction) is not None:
             return False
@@ -69,33 +73,29 @@ class Readiness(Operation):
             )
         if self._fired:
             return True
-        kernel = self.kernel
-        if kernel is None or kernel._driver is None:
+        driver = None if self.kernel is None else self.kernel._driver
+        if self._watching or driver is None:
             return False
-        if self._watching:
-            return False
-        if kernel._driver.watcher(self._fd, self._direction) is not None:
-            verb = "be readable" if self._direction == interest.READING else "be writable"
+        if driver.watcher(self._fd, self._direction) is not None:
+            ready = "readable" if self._direction == interest.READING else "writable"
             return self.fail(
-                BusyResourceError(f"another task waits for descriptor {self._fd} to {verb}")
+                BusyResourceError(f"another task waits for descriptor {self._fd} to be {ready}")
             )
         try:
-            watching = kernel._driver.watch(self._fd, self._direction, self)
+            self._watching = driver.watch(self._fd, self._direction, self)
         except OSError as exc:
             return self.fail(exc)
-        if not watching:
-            return True
-        self._watching = True
-        return False
+        return not self._watching
 
     def _ready(self) -> None:
-        """The driver says so."""
+        """The driver reports that it is ready."""
         self._watching = False
         self._fired = True
         Operation._ready(self)
 
     def closing(self) -> None:
         """The descriptor is about to be closed."""
+        self.abort()
         self._closing = True
         Operation._ready(self)
 
@@ -107,7 +107,7 @@ class Readiness(Operation):
         return True
 
 
-def wait_readable(fd: Any) -> Operation:
+def wait_readable(fd: FileDescriptorLike) -> Operation[None]:
     """Wait until a descriptor can be read from.
 
     Parameters:
@@ -137,7 +137,7 @@ def wait_readable(fd: Any) -> Operation:
     return Readiness(descriptor("wait_readable()", fd), interest.READING)
 
 
-def wait_writable(fd: Any) -> Operation:
+def wait_writable(fd: FileDescriptorLike) -> Operation[None]:
     """Wait until a descriptor can be written to; see `wait_readable`.
 
     Parameters:
@@ -160,14 +160,14 @@ def wait_writable(fd: Any) -> Operation:
     return Readiness(descriptor("wait_writable()", fd), interest.WRITING)
 
 
-def notify_closing(fd: Any) -> None:
+def notify_closing(fd: FileDescriptorLike) -> None:
     """Call it before you close a descriptor that tasks may wait for.
 
     Parameters:
         fd: a descriptor's number, or an object with ``fileno()``.
 
-    They get a `ClosedResourceError`; otherwise they would wait for ever, or for
-    whatever uses the number next. An `AsyncSocket` needs no such call.
+    The tasks get a `ClosedResourceError`; otherwise they would wait for ever, or
+    for the next descriptor with the same number. An `AsyncSocket` needs no such call.
 
     Raises:
         TypeError, ValueError: it is no descriptor.
@@ -190,19 +190,18 @@ def notify_closing(fd: Any) -> None:
 
 
 def end_watches(driver: Driver, number: int) -> None:
-    """Tell who waits for a descriptor that it is being closed."""
+    """End the waits for a descriptor that is about to be closed."""
     for direction in (interest.READING, interest.WRITING):
         waiter = driver.watcher(number, direction)
         if isinstance(waiter, Readiness):
-            waiter.abort()
             waiter.closing()
 
 
 def descriptor(what: str, fd: Any) -> int:
-    """The number of a descriptor."""
+    """Return the number of a descriptor."""
     fileno = getattr(fd, "fileno", None)
-    number = fd if fileno is None else fileno()
-    if isinstance(number, bool) or not isinstance(number, int):
+    number: object = fd if fileno is None else fileno()
+    if not is_int(number):
         raise TypeError(
             f"{what} needs a descriptor's number or an object with fileno(), not {fd!r}"
         )

@@ -1,1 +1,1 @@
-"""Streams of bytes: what all of them promise, and what is built on any of them."""
+"""Streams of bytes: the interfaces, and wrappers that work on any stream."""

@@ -1,18 +1,18 @@
-"""What a stream of bytes promises, whoever makes it.
+"""The interfaces of byte streams, which all streams implement.
 
 Sockets, TLS, pipes, child processes and streams in memory all honour these
-interfaces, so what is written for one of them works on every other. They are
-small on purpose: whoever implements one writes two or three methods.
+interfaces, so code for one of them works on every other. They are small on
+purpose: an implementation needs two or three methods.
 
 Beside the methods there are four rules, which hold for all:
 
 - One task may receive while another one sends. Two that receive, or two that
-  send, are a mistake: the one that came second gets a `BusyResourceError`.
+  send, are a mistake: the second one gets a `BusyResourceError`.
 - After `close`, everything raises `ClosedResourceError`, also in tasks that
-  are waiting; what the other side broke raises `BrokenResourceError`.
+  are waiting; a stream that the other side broke raises `BrokenResourceError`.
 - A cancelled `receive` has received nothing. A cancelled `send_all` may have
   sent a part; if it has, further sends raise `BrokenResourceError`, because the
-  other side could make no sense of what follows. Receiving goes on.
+  other side could make no sense of further data. Receiving goes on.
 - `close` acts at once, also in a cancelled scope and without an ``await``; the
   end of ``with`` and of ``async with`` does the same.
 """
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from types import TracebackType
 from typing import Any, Self
 
 from giambio.errors import is_cancellation
@@ -31,22 +30,22 @@ __all__ = ["ByteStream", "Closeable", "Listener", "ReceiveStream", "SendStream"]
 
 
 class Closeable(ABC):
-    """What streams and listeners have in common: they are closed, and ``with`` does it."""
+    """A stream or a listener: it can be closed, also by ``with``."""
 
     __slots__ = ()
 
     @abstractmethod
     def close_now(self) -> None:
-        """Release what it holds, at once, and get out who waits on it.
+        """Release all resources at once, and wake the tasks that wait on them.
 
-        This is what whoever implements a stream writes; `close` and the blocks
-        call it. It waits for nothing, and does nothing a second time.
+        An implementation defines this method; `close` and the blocks call it. It
+        waits for nothing, and does nothing a second time.
         """
 
     def close(self) -> Awaitable[None]:
         """Close it, at once; awaiting the result is welcome but not needed.
 
-        Who waits on it gets a `ClosedResourceError`. Closing twice is harmless.
+        Tasks that wait on it get a `ClosedResourceError`. Closing twice is harmless.
 
         Raises:
             CancelledError: when awaited in a cancelled scope; it is closed then.
@@ -69,23 +68,13 @@ class Closeable(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close_now()
 
     def __aenter__(self) -> Awaitable[Self]:
         return Immediate(self)
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Awaitable[None]:
+    def __aexit__(self, exc_type: Any, exc: Any, traceback: Any) -> Awaitable[None]:
         if exc_type is GeneratorExit:  # the coroutine is closed, and may not wait any more
             self.close_now()
             return Immediate(None)
@@ -93,7 +82,7 @@ class Closeable(ABC):
 
 
 async def leave(resource: Closeable, exc: BaseException | None) -> None:
-    """The end of an ``async with`` block, which `exc` leaves as well."""
+    """End an ``async with`` block, which the exception `exc` leaves as well."""
     try:
         await resource.close()
     except BaseException as error:
@@ -103,7 +92,7 @@ async def leave(resource: Closeable, exc: BaseException | None) -> None:
 
 
 class ReceiveStream(Closeable):
-    """A stream of bytes that come in: `receive` and `close_now`.
+    """A stream of bytes to receive: `receive` and `close_now`.
 
     An interface: `AsyncSocket`, TLS, pipes and in-memory streams are
     `ReceiveStream`s, and so is each class of yours that derives from it.
@@ -124,7 +113,7 @@ class ReceiveStream(Closeable):
 
     @abstractmethod
     def receive(self, max_size: int = 65536) -> Awaitable[bytes]:
-        """Receive what has come, and wait if that is nothing.
+        """Receive some data, and wait if there is none.
 
         Parameters:
             max_size: the most to return, in bytes; 65536 by default.
@@ -145,7 +134,7 @@ class ReceiveStream(Closeable):
 
 
 class SendStream(Closeable):
-    """A stream of bytes that go out: `send_all` and `close_now`.
+    """A stream of bytes to send: `send_all` and `close_now`.
 
     An interface, as `ReceiveStream` is.
 
@@ -206,7 +195,7 @@ class SendStream(Closeable):
     def send_eof(self) -> Awaitable[None]:
         """End the stream to the other side, which receives ``b""``.
 
-        What goes one way only need not implement this: then it is closed.
+        A stream that goes one way only need not implement this: then it is closed.
 
         Raises:
             BusyResourceError, ClosedResourceError, BrokenResourceError,
@@ -256,7 +245,7 @@ class ByteStream(ReceiveStream, SendStream):
 
 
 class Listener(Closeable):
-    """What hands out connections: `accept` and `close_now`.
+    """A source of connections: `accept` and `close_now`.
 
     An interface, as `ReceiveStream` is.
 

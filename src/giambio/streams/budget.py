@@ -1,9 +1,9 @@
 """Checkpoints for coroutines that may find their work done already.
 
 An operation of the kernel is a checkpoint by itself. A coroutine that only takes
-what lies in a buffer awaits nothing, so it has to do what operations do: notice
-a cancellation before it has done anything, and give way when its task has used
-up its turn.
+bytes from a buffer awaits nothing, so it has to do the same as operations: notice
+a cancellation before it has done anything, and yield control when its task has
+used up its budget.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ ALREADY.set()
 
 
 def spend_budget() -> Operation[None]:
-    """A checkpoint that gives way only when the task has used up its turn."""
+    """A checkpoint that yields control only when the task has used up its budget."""
     return ALREADY.wait()

@@ -1,8 +1,8 @@
-"""Exactly so many bytes, up to a delimiter, line by line: a buffer on top of a stream.
+"""A given number of bytes, up to a delimiter, line by line: a buffer on top of a stream.
 
-A stream gives what has come, in pieces of any size. Protocols speak of lines and
-lengths. Between the two is a buffer: what was received and not yet taken stays
-in it, also when whoever waited for the rest is cancelled or gives up.
+A stream gives bytes in pieces of any size. Protocols speak of lines and lengths.
+Between the two is a buffer: bytes that were received and not yet taken stay in
+it, also when the task that waits for the rest is cancelled or gives up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PIECE = 65536
 class BufferedStream(ByteStream):
     """A stream that can also be received from by length, by delimiter and by line.
 
-    What goes out is passed on as it is. ``async for line in stream`` gives the
+    Data to send is passed on as it is. ``async for line in stream`` gives the
     lines, as `read_line` does, until the stream ends.
 
     Parameters:
@@ -63,7 +63,7 @@ class BufferedStream(ByteStream):
     # -- receiving ---------------------------------------------------------------------
 
     async def receive(self, max_size: int = 65536) -> bytes:
-        """Receive what is in the buffer, or else what comes; see `ReceiveStream.receive`.
+        """Receive bytes from the buffer, or else from the stream; see `ReceiveStream.receive`.
 
         Parameters:
             max_size: the most to return, in bytes; 65536 by default.
@@ -94,18 +94,18 @@ class BufferedStream(ByteStream):
             return self._take(min(max_size, len(self._buffer)))
 
     async def receive_exactly(self, size: int) -> bytes:
-        """Receive exactly so many bytes.
+        """Receive a given number of bytes.
 
         Parameters:
             size: how many; from 0 up.
 
         Raises:
             TypeError, ValueError: `size` is not such a number.
-            IncompleteRead: the stream ended before; ``partial`` has what came.
+            IncompleteRead: the stream ended before; ``partial`` has the bytes.
             BusyResourceError, ClosedResourceError, BrokenResourceError,
             CancelledError: see `ReceiveStream.receive`.
 
-        A checkpoint. Cancelled or failed, what came stays in the buffer.
+        A checkpoint. Cancelled or failed, received bytes stay in the buffer.
 
         Example:
             >>> import giambio
@@ -133,16 +133,17 @@ class BufferedStream(ByteStream):
                 other side can fill your memory.
 
         Returns:
-            What came before the delimiter, which is taken too.
+            The bytes before the delimiter, which is taken too.
 
         Raises:
-            TypeError, ValueError: `delimiter` or `max_size` is none.
+            TypeError, ValueError: `delimiter` is not bytes-like, or empty;
+                `max_size` is not a number from 1 up.
             DelimiterNotFound: it is not within the first `max_size` bytes.
-            IncompleteRead: the stream ended before; ``partial`` has what came.
+            IncompleteRead: the stream ended before; ``partial`` has the bytes.
             BusyResourceError, ClosedResourceError, BrokenResourceError,
             CancelledError: see `ReceiveStream.receive`.
 
-        A checkpoint. Cancelled or failed, what came stays in the buffer.
+        A checkpoint. Cancelled or failed, received bytes stay in the buffer.
 
         Example:
             >>> import giambio
@@ -183,7 +184,7 @@ class BufferedStream(ByteStream):
             BusyResourceError, ClosedResourceError, BrokenResourceError,
             CancelledError: see `ReceiveStream.receive`.
 
-        A checkpoint. Cancelled or failed, what came stays in the buffer.
+        A checkpoint. Cancelled or failed, received bytes stay in the buffer.
 
         Example:
             >>> import giambio
@@ -212,7 +213,7 @@ class BufferedStream(ByteStream):
 
     @property
     def buffer(self) -> bytes:
-        """What was received and not taken yet.
+        """The bytes that were received and not taken yet.
 
         Example:
             >>> import giambio
@@ -242,7 +243,7 @@ class BufferedStream(ByteStream):
     # -- the buffer ----------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        """Be a checkpoint, also if the buffer has all that is wanted."""
+        """Be a checkpoint, also if the buffer has enough already."""
         await spend_budget()
         if self._closed:
             raise closed_error()
@@ -320,7 +321,7 @@ class BufferedStream(ByteStream):
         return to_send_on(self._stream).send(data)
 
     def send_eof(self) -> Awaitable[None]:
-        """End what is sent through the stream below; see `ByteStream.send_eof`.
+        """End the sending half of the stream below; see `ByteStream.send_eof`.
 
         Raises:
             TypeError: the stream below cannot do this.
@@ -347,7 +348,7 @@ class BufferedStream(ByteStream):
         self._stream.close_now()
 
     def close(self) -> Awaitable[None]:
-        """Close the stream below, and drop what is in the buffer; see `Closeable.close`.
+        """Close the stream below, and drop the buffer; see `Closeable.close`.
 
         Raises:
             CancelledError: when awaited in a cancelled scope; it is closed then.

@@ -1,4 +1,4 @@
-"""What every stream checks: one task at each end, sizes that are sizes, bytes that are bytes."""
+"""The checks of every stream: one task at each end, sizes and bytes; and its errors."""
 
 from __future__ import annotations
 
@@ -19,34 +19,30 @@ __all__ = [
 
 
 class Guard:
-    """Lets one task in at a time, and tells the next one that this is a mistake.
+    """Lets one task in at a time; a second one is an error.
 
-    Two tasks that receive from one stream would each get pieces of what the
-    other one needs. So this is no lock: waiting would not help.
+    Two tasks that receive from one stream would each get pieces that the other
+    one needs. So this is no lock: waiting would not help.
     """
 
-    __slots__ = ("_advice", "_busy")
+    __slots__ = ("_doing", "_task", "busy")
 
     def __init__(self, doing: str, task: str) -> None:
-        self._advice = f"another task is {doing} this stream; let one task {task}"
-        self._busy = False
-
-    @property
-    def busy(self) -> bool:
-        """Whether a task is inside."""
-        return self._busy
+        self._doing = doing
+        self._task = task
+        self.busy = False
 
     def __enter__(self) -> None:
-        if self._busy:
-            raise BusyResourceError(f"{self._advice}, or take turns with a lock")
-        self._busy = True
+        if self.busy:
+            raise busy_error(f"{self._doing} this stream", self._task)
+        self.busy = True
 
     def __exit__(self, *exc_info: object) -> None:
-        self._busy = False
+        self.busy = False
 
 
 def to_receive_from(stream: object) -> ReceiveStream:
-    """The stream below a wrapper that is to receive.
+    """Return the stream below a wrapper, to receive from.
 
     Raises:
         TypeError: it can only send.
@@ -57,7 +53,7 @@ def to_receive_from(stream: object) -> ReceiveStream:
 
 
 def to_send_on(stream: object) -> SendStream:
-    """The stream below a wrapper that is to send.
+    """Return the stream below a wrapper, to send on.
 
     Raises:
         TypeError: it can only receive.
@@ -68,7 +64,7 @@ def to_send_on(stream: object) -> SendStream:
 
 
 def check_size(what: str, name: str, size: object, least: int = 1) -> None:
-    """Refuse what is no number of bytes.
+    """Raise unless `size` is a number of bytes.
 
     Raises:
         TypeError, ValueError: it is not a whole number from `least` up.
@@ -80,7 +76,7 @@ def check_size(what: str, name: str, size: object, least: int = 1) -> None:
 
 
 def bytes_like(what: str, data: Any) -> memoryview:
-    """The data as something that can be cut without copying it.
+    """Return data as a view, which can be cut without copying.
 
     Raises:
         TypeError: it is not bytes-like, or has gaps.
@@ -102,9 +98,16 @@ def closed_error() -> ClosedResourceError:
     return ClosedResourceError("this stream is closed")
 
 
-def half_sent_error() -> BrokenResourceError:
+def busy_error(doing: str, task: str) -> BusyResourceError:
+    """The error of a second task at one end, such as that of receiving."""
+    return BusyResourceError(
+        f"another task is {doing}; let one task {task}, or take turns with a lock"
+    )
+
+
+def half_sent_error(kind: str = "stream") -> BrokenResourceError:
     """The error of sending after a cancelled `send_all`."""
     return BrokenResourceError(
         "an earlier send_all() was cancelled when a part was sent, so what follows would make "
-        "no sense to the other side; close this stream (receiving still works)"
+        f"no sense to the other side; close this {kind} (receiving still works)"
     )

@@ -1,13 +1,12 @@
 """Streams in memory, for tests: like a connected pair of sockets, without the system.
 
-What is sent on one end waits in a buffer of limited size for the other end to
-receive it, so a sender is slowed down as by a real connection. Ends, closings and
+Bytes that are sent on one end wait in a buffer of limited size for the other end
+to receive them, so there is backpressure, as on a real connection. Ends, closings and
 errors are those of sockets; there is nothing to set up and no descriptor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
 
 from giambio.errors import BrokenResourceError
@@ -20,27 +19,11 @@ __all__ = ["memory_stream_one_way_pair", "memory_stream_pair"]
 
 
 class Pipe:
-    """One direction: what was sent and not yet received."""
-
-    __slots__ = (
-        "_bytes",
-        "_changed",
-        "_half_sent",
-        "_receiving",
-        "_sending",
-        "_size",
-        "ended",
-        "receiver_closed",
-        "reset",
-        "sender_closed",
-    )
+    """One direction: the bytes that were sent and not yet received."""
 
     def __init__(self, size: int) -> None:
-        self._bytes = bytearray()
-        self._size = size
-        self._receiving = Guard("receiving from", "receive")
-        self._sending = Guard("sending on", "send")
-        self._half_sent = False
+        self.size = size
+        self.content = bytearray()
         # The stream was ended, as opposed to broken off (`reset`).
         self.ended = False
         self.reset = False
@@ -49,43 +32,22 @@ class Pipe:
         self._changed = Event()
 
     def change(self) -> None:
-        """Have both ends look again."""
+        """Have both ends check the state again."""
         self._changed.set()
         self._changed = Event()
 
-    # -- the receiving end ---------------------------------------------------------------
+    async def wait(self) -> None:
+        """Wait until the other end has changed something."""
+        await self._changed.wait()
 
-    async def receive(self, max_size: int) -> bytes:
-        """See `ReceiveStream.receive`."""
-        check_size("receive()", "max_size", max_size)
-        await spend_budget()
-        with self._receiving:
-            while True:
-                if self.receiver_closed:
-                    raise closed_error()
-                if self._bytes or self.ended:
-                    break
-                if self.reset:
-                    raise BrokenResourceError("the other side closed with bytes unread")
-                await self._changed.wait()
-            data = bytes(self._bytes[:max_size])
-            del self._bytes[:max_size]
-            self.change()
-            return data
 
-    def close_receiver(self) -> bool:
-        """Nobody receives any more.
+class MemorySendStream(SendStream):
+    """The sending end of a pipe."""
 
-        Returns:
-            Whether something was left unread.
-        """
-        unread = bool(self._bytes)
-        self._bytes.clear()
-        self.receiver_closed = True
-        self.change()
-        return unread
-
-    # -- the sending end -----------------------------------------------------------------
+    def __init__(self, outgoing: Pipe) -> None:
+        self._outgoing = outgoing
+        self._sending = Guard("sending on", "send")
+        self._half_sent = False
 
     async def send(self, data: Any) -> int:
         """See `SendStream.send`."""
@@ -106,119 +68,97 @@ class Pipe:
             self._half_sent = False
 
     async def _put(self, view: memoryview, goes_on: bool = False) -> int:
-        """Put in what there is room for, and wait if there is none."""
+        """Put in as much as there is room for, and wait if there is no room."""
+        pipe = self._outgoing
         while True:
-            self._check_sending(goes_on)
-            room = self._size - len(self._bytes)
+            self._check(goes_on)
+            room = pipe.size - len(pipe.content)
             if room > 0 or not view:
                 break
-            await self._changed.wait()
+            await pipe.wait()
         part = view[:room]
-        self._bytes += part
-        self.change()
+        pipe.content += part
+        pipe.change()
         return len(part)
 
-    def _check_sending(self, goes_on: bool = False) -> None:
-        if self.sender_closed:
+    def _check(self, goes_on: bool = False) -> None:
+        """Raise if nothing can be sent (any more)."""
+        if self._outgoing.sender_closed:
             raise closed_error()
-        if self.receiver_closed:
+        if self._outgoing.receiver_closed:
             raise BrokenResourceError("the other side is closed and can receive nothing")
         if self._half_sent and not goes_on:
             raise half_sent_error()
-        if self.ended:
+        if self._outgoing.ended:
             raise BrokenResourceError("this side has ended its stream with send_eof()")
 
     async def send_eof(self) -> None:
-        """See `ByteStream.send_eof`."""
+        """See `SendStream.send_eof`."""
         await spend_budget()
         with self._sending:
-            if not self.ended:
-                self._check_sending()
-            elif self.sender_closed:
-                raise closed_error()
-            self.ended = True
-            self.change()
-
-    def close_sender(self, reset: bool = False) -> None:
-        """Nobody sends any more."""
-        if not self.ended and not self.sender_closed:
-            self.ended = not reset
-            self.reset = reset
-        self.sender_closed = True
-        self.change()
-
-
-class MemorySendStream(SendStream):
-    """The sending end of a pipe."""
-
-    __slots__ = ("__weakref__", "_pipe")
-
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-
-    def send_all(self, data: Any) -> Awaitable[None]:
-        """See `SendStream.send_all`."""
-        return self._pipe.send_all(data)
-
-    def send(self, data: Any) -> Awaitable[int]:
-        """See `SendStream.send`."""
-        return self._pipe.send(data)
-
-    def send_eof(self) -> Awaitable[None]:
-        """See `SendStream.send_eof`."""
-        return self._pipe.send_eof()
+            if not self._outgoing.ended or self._outgoing.sender_closed:
+                self._check()
+            self._outgoing.ended = True
+            self._outgoing.change()
 
     def close_now(self) -> None:
         """See `Closeable.close_now`."""
-        self._pipe.close_sender()
+        self._close_sender()
+
+    def _close_sender(self, reset: bool = False) -> None:
+        pipe = self._outgoing
+        if not pipe.ended and not pipe.sender_closed:
+            pipe.ended = not reset
+            pipe.reset = reset
+        pipe.sender_closed = True
+        pipe.change()
 
 
 class MemoryReceiveStream(ReceiveStream):
     """The receiving end of a pipe."""
 
-    __slots__ = ("__weakref__", "_pipe")
+    def __init__(self, incoming: Pipe) -> None:
+        self._incoming = incoming
+        self._receiving = Guard("receiving from", "receive")
 
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-
-    def receive(self, max_size: int = 65536) -> Awaitable[bytes]:
+    async def receive(self, max_size: int = 65536) -> bytes:
         """See `ReceiveStream.receive`."""
-        return self._pipe.receive(max_size)
+        check_size("receive()", "max_size", max_size)
+        pipe = self._incoming
+        await spend_budget()
+        with self._receiving:
+            while True:
+                if pipe.receiver_closed:
+                    raise closed_error()
+                if pipe.content or pipe.ended:
+                    break
+                if pipe.reset:
+                    raise BrokenResourceError("the other side closed with bytes unread")
+                await pipe.wait()
+            data = bytes(pipe.content[:max_size])
+            del pipe.content[:max_size]
+            pipe.change()
+            return data
 
     def close_now(self) -> None:
         """See `Closeable.close_now`."""
-        self._pipe.close_receiver()
+        self._incoming.content.clear()
+        self._incoming.receiver_closed = True
+        self._incoming.change()
 
 
-class MemoryStream(ByteStream):
+class MemoryStream(MemorySendStream, MemoryReceiveStream, ByteStream):
     """One end of two pipes, in opposite directions."""
 
-    __slots__ = ("__weakref__", "_incoming", "_outgoing")
-
     def __init__(self, incoming: Pipe, outgoing: Pipe) -> None:
-        self._incoming = incoming
-        self._outgoing = outgoing
-
-    def receive(self, max_size: int = 65536) -> Awaitable[bytes]:
-        """See `ReceiveStream.receive`."""
-        return self._incoming.receive(max_size)
-
-    def send_all(self, data: Any) -> Awaitable[None]:
-        """See `SendStream.send_all`."""
-        return self._outgoing.send_all(data)
-
-    def send(self, data: Any) -> Awaitable[int]:
-        """See `SendStream.send`."""
-        return self._outgoing.send(data)
-
-    def send_eof(self) -> Awaitable[None]:
-        """See `ByteStream.send_eof`."""
-        return self._outgoing.send_eof()
+        MemorySendStream.__init__(self, outgoing)
+        MemoryReceiveStream.__init__(self, incoming)
 
     def close_now(self) -> None:
         """See `Closeable.close_now`."""
-        # A socket that is closed with bytes unread breaks the connection.
-        self._outgoing.close_sender(self._incoming.close_receiver())
+        unread = bool(self._incoming.content)
+        MemoryReceiveStream.close_now(self)
+        self._close_sender(reset=unread)  # as a socket that is closed with bytes unread
 
 
 def memory_stream_pair(max_buffer_size: int = 65536) -> tuple[ByteStream, ByteStream]:
@@ -229,7 +169,7 @@ def memory_stream_pair(max_buffer_size: int = 65536) -> tuple[ByteStream, ByteSt
             are received, 65536 by default; a sender waits when there is no room.
 
     Returns:
-        The two ends. What is sent on one is received from the other.
+        The two ends. Bytes sent on one are received from the other.
 
     Raises:
         TypeError, ValueError: `max_buffer_size` is not a number from 1 up.

@@ -1,7 +1,7 @@
 """One stream out of two: one to send on, one to receive from.
 
-A child process, a pair of pipes, the standard streams: there what goes out and
-what comes in are two streams, and a protocol that speaks both wants one.
+A child process, a pair of pipes and the standard streams have one stream for each
+direction, and a protocol that speaks in both wants one for both.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class StapledStream(ByteStream):
         return self._send_stream.send(data)
 
     def send_eof(self) -> Awaitable[None]:
-        """End what is sent; see `SendStream.send_eof`.
+        """End the stream to send on; see `SendStream.send_eof`.
 
         Raises:
             BusyResourceError, ClosedResourceError, BrokenResourceError,
@@ -143,7 +143,7 @@ final(StapledStream)
 
 
 class Both:
-    """Two closings, which need not be awaited."""
+    """The awaitable of two closings, which need not be awaited."""
 
     __slots__ = ("_first", "_second")
 

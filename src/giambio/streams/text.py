@@ -1,7 +1,7 @@
 """Text over a stream of bytes.
 
 A piece of a stream may end in the middle of a character, so pieces cannot be
-decoded one by one: what is left of a character has to wait for its rest.
+decoded one by one: the part of a character has to wait for its rest.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class TextStream(Closeable):
     Parameters:
         stream: a `ReceiveStream`, a `SendStream` or both.
         encoding: UTF-8 by default.
-        errors: what becomes of text that cannot be encoded and bytes that are
-            no text, as for `str.encode`; ``"strict"``, the default, raises.
+        errors: the treatment of text that cannot be encoded and of bytes that
+            are no text, as for `str.encode`; ``"strict"``, the default, raises.
 
     Raises:
         TypeError: it is no stream.
@@ -53,7 +53,7 @@ class TextStream(Closeable):
     ) -> None:
         if not isinstance(stream, ReceiveStream | SendStream):
             raise TypeError(f"TextStream() needs a stream of bytes, not {stream!r}")
-        "".encode(encoding)  # refuses what is an encoding, but not of text
+        "".encode(encoding)  # raises if it is an encoding, but not of text
         codecs.lookup_error(errors)
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
@@ -62,7 +62,7 @@ class TextStream(Closeable):
         self._sending = Guard("sending on", "send")
 
     async def receive(self) -> str:
-        """Receive what has come, as far as it is whole characters; wait for at least one.
+        """Receive some text, in whole characters; wait for at least one.
 
         Returns:
             The text; ``""`` at the end.
@@ -96,7 +96,7 @@ class TextStream(Closeable):
         """Encode text and send it.
 
         Parameters:
-            text: what to send.
+            text: the text.
 
         Raises:
             UnicodeEncodeError: the encoding does not have one of the characters.
@@ -129,7 +129,7 @@ class TextStream(Closeable):
                 raise
 
     def send_eof(self) -> Awaitable[None]:
-        """End what is sent through the stream below; see `ByteStream.send_eof`.
+        """End the sending half of the stream below; see `ByteStream.send_eof`.
 
         Raises:
             TypeError: the stream below cannot do this.

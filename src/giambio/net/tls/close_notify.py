@@ -1,9 +1,9 @@
 """The last moment of a socket that carried TLS, without waiting.
 
-A socket that is closed while bytes lie in it unread resets its connection, and
-the system throws away what the other side has not taken yet. With TLS there often
-are such bytes, through no fault of the program: the tickets of TLS 1.3, or the
-other side's goodbye. So they are taken first.
+A socket that is closed with unread bytes in it resets its connection, and the
+system drops all data that the other side has not received yet. With TLS there
+often are such bytes, through no fault of the program: the tickets of TLS 1.3, or
+the other side's goodbye. So they are received first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from giambio.streams.buffered import BufferedStream
 
 __all__ = ["part"]
 
-#: How many bytes to take at most: one who sends without end will be reset.
+#: The most bytes to receive: a peer that sends without end is reset.
 LIMIT = 1 << 20
 PIECE = 65536
 
@@ -40,13 +40,13 @@ def part(stream: ReceiveStream, goodbye: bytes) -> None:
     except (ClosedResourceError, OSError):
         return
     try:
-        sock.setblocking(False)  # whatever `socket.setdefaulttimeout` has made of it
+        sock.setblocking(False)  # despite `socket.setdefaulttimeout`
         if goodbye:
             sock.send(goodbye)
         taken = 0
         while taken < LIMIT and (data := sock.recv(PIECE)):
             taken += len(data)
     except OSError:
-        pass  # no room, nothing there, or nobody: it was worth a try
+        pass  # no room, no data, or no connection: it was worth a try
     finally:
         sock.detach()

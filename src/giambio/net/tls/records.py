@@ -3,7 +3,7 @@
 Python's `ssl.SSLObject` does the cryptography, between two buffers in memory. Here
 are the steps that can be taken with it. None of them waits: `shake_hands`, `encrypt`
 and `decrypt` return None when they cannot go on, and are to be called again when more
-ciphertext has been taken in. Whatever a step did, there may be ciphertext to take out.
+ciphertext has been taken in. After each step there may be ciphertext to take out.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Records:
         self._shared = (
             context.sni_callback is not None or context.sslobject_class is not ssl.SSLObject
         )
-        # Decrypted by the way, and not asked for yet.
+        # Decrypted ahead of demand.
         self._plain = bytearray()
         self._failure: ssl.SSLError | None = None
-        # TLS itself has something to say that the other side waits for.
+        # TLS itself has output that the other side waits for.
         self.answering = False
         # The other side has said goodbye, or is taken to have; and this side.
         self.ended = False
         self.goodbye_said = False
 
     def share(self) -> ssl.SSLObject:
-        """Give the TLS object to a user, who may have it do what is not known here.
+        """Give the TLS object to a user, who may have it do things that are not known here.
 
         For example, it may be told to ask for a certificate: the next step produces the
         question, even a `decrypt` when nothing has come. So OpenSSL is always asked then.
@@ -72,15 +72,15 @@ class Records:
 
     @property
     def pending(self) -> int:
-        """How many bytes of ciphertext there are to take out."""
+        """The number of bytes of ciphertext to take out."""
         return self._outgoing.pending
 
     def take_out(self) -> bytes:
-        """The ciphertext that is to be sent. It cannot be produced again."""
+        """Return the ciphertext that is to be sent. It cannot be produced again."""
         return self._outgoing.read()
 
     def take_in(self, ciphertext: bytes) -> None:
-        """What was received."""
+        """Put in received ciphertext."""
         self._incoming.write(ciphertext)
         self._drained = False
 
@@ -97,7 +97,7 @@ class Records:
         return True
 
     def encrypt(self, piece: memoryview) -> int | None:
-        """Encrypt: how many bytes were taken."""
+        """Encrypt, and return the number of bytes taken."""
         self._check()
         before = self._outgoing.pending
         try:
@@ -107,7 +107,7 @@ class Records:
             return None
 
     def decrypt(self, max_size: int) -> bytes | None:
-        """What has come; ``b""`` at the end."""
+        """Return decrypted data; ``b""`` at the end."""
         if self._plain:
             data = bytes(self._plain[:max_size])
             del self._plain[:max_size]
@@ -132,7 +132,7 @@ class Records:
                 self._failure = copy(exc)  # without its traceback, in which this object is
                 if not parts:
                     raise
-                break  # what came before it is good; the error comes again
+                break  # data before the error is good; the error comes again
             self.ended = not part
             parts.append(part)
             room -= len(part)
@@ -143,16 +143,16 @@ class Records:
         return b"".join(parts) if parts or self.ended else None
 
     def _note_answer(self, before: int) -> None:
-        """What was produced beside the data of users is for the other side to go on.
+        """Note output other than the users' data: the other side needs it to go on.
 
         Parameters:
-            before: what `pending` was.
+            before: `pending` before the step.
         """
         if self._outgoing.pending > before:
             self.answering = True
 
     def _check(self) -> None:
-        """Raise what went wrong again, because OpenSSL says something else the second time."""
+        """Raise the first error again, because OpenSSL says something else the second time."""
         if self._failure is not None:
             raise copy(self._failure)
 
@@ -169,9 +169,9 @@ class Records:
             pass  # it has not come yet; or TLS broke down, and there is nothing to say
 
     def keep_what_has_come(self) -> None:
-        """Decrypt what is there, which OpenSSL would drop when it says goodbye."""
+        """Decrypt all received data, which OpenSSL would drop when it says goodbye."""
         try:
             while data := self._read(PIECE):
                 self._plain += data
         except ssl.SSLError:
-            pass  # `decrypt` says what is wrong
+            pass  # `decrypt` raises it

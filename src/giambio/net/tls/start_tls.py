@@ -12,7 +12,7 @@ from giambio.streams.budget import spend_budget
 
 __all__ = ["start_tls"]
 
-#: What OpenSSL's reasons usually mean, for those who see them for the first time.
+#: The usual meanings of OpenSSL's reasons.
 ADVICE = {
     "CERTIFICATE_VERIFY_FAILED": (
         "to trust another authority, pass ssl.create_default_context(cafile=...) as the context"
@@ -70,7 +70,7 @@ async def start_tls(
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled or failed once the handshake has begun, the stream is
-    closed: nobody knows how far it got.
+    closed, because the handshake may have been half-done.
 
     Example:
         >>> import giambio, socket
@@ -92,7 +92,7 @@ async def start_tls(
         ) from exc
     await spend_budget()
     try:
-        await tls.handshake()
+        await tls._handshake()
     except ssl.SSLError as exc:
         part(stream, b"")
         stream.close_now()
@@ -110,7 +110,7 @@ async def start_tls(
 def suitable(
     context: ssl.SSLContext | None, server_side: bool, server_hostname: str | None
 ) -> ssl.SSLContext:
-    """The context, or the default one.
+    """Return the context, or the default one.
 
     Raises:
         TypeError, ValueError: something is missing or wrong.
@@ -137,5 +137,5 @@ def suitable(
 
 @cache
 def default_client_context() -> ssl.SSLContext:
-    """A client's context that trusts the system's authorities; loading them takes a while."""
+    """Return a client's context that trusts the system's authorities; loading them is slow."""
     return ssl.create_default_context()

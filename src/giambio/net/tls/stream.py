@@ -1,37 +1,28 @@
-"""TLS over any stream of bytes, one task reading and one writing at once.
+"""TLS over any stream of bytes: the stream that users have.
 
-`Records` turns plain bytes into ciphertext and back. What is left to do is to move
-the ciphertext. Two things make that less simple than it sounds:
-
-- Reading may have to write, and writing to read: TLS has conversations of its
-  own, for instance when keys are renewed. So moving ciphertext in each direction
-  belongs to whichever task comes first, and the others wait for it.
-- Ciphertext cannot be taken back. Once it is produced, it must go out whole and
-  in order, whoever is cancelled meanwhile. It is kept until then.
+One task may receive while another one sends; `Wire` keeps their ciphertext in order.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, BusyResourceError, ClosedResourceError
 from giambio.kernel.operation import Closed
 from giambio.net.tls.close_notify import part
 from giambio.net.tls.records import PIECE, Records
+from giambio.net.tls.wire import Wire
 from giambio.streams.abc import ByteStream
 from giambio.streams.budget import spend_budget
-from giambio.streams.guard import Guard, bytes_like, check_size, closed_error, half_sent_error
-from giambio.sync.event import Event
+from giambio.streams.guard import Guard, bytes_like, check_size, half_sent_error
 from giambio.tasks.manager import TaskManager
 from giambio.tasks.timeouts import current_effective_deadline
 
 __all__ = ["TLSStream"]
-
-R = TypeVar("R")
 
 
 class TLSStream(ByteStream):
@@ -56,20 +47,14 @@ class TLSStream(ByteStream):
 
     __slots__ = (
         "__weakref__",
-        "_closed",
-        "_filling",
-        "_flushing",
         "_half_sent",
         "_leaving",
-        "_progress",
         "_receiving",
         "_records",
         "_released",
         "_sending",
         "_standard_compatible",
-        "_transport",
-        "_transport_ended",
-        "_unsent",
+        "_wire",
     )
 
     def __init__(
@@ -80,25 +65,17 @@ class TLSStream(ByteStream):
         server_hostname: str | None,
         standard_compatible: bool,
     ) -> None:
-        self._transport = transport_stream
-        self._transport_ended = False
         self._records = Records(context, server_side, server_hostname)
+        self._wire = Wire(transport_stream, self._records)
         self._standard_compatible = standard_compatible
-        # Ciphertext that was taken out and that the stream below has not taken yet.
-        self._unsent = memoryview(b"")
-        # Whether a task moves ciphertext out or in; and for the others to wait.
-        self._flushing = False
-        self._filling = False
-        self._progress: Event | None = None
         self._receiving = Guard("receiving from", "receive")
         self._sending = Guard("sending on", "send")
         self._half_sent = False
-        # Closed for its users; somebody says goodbye; the stream below is closed.
-        self._closed = False
+        # A task says goodbye; the stream below is closed.
         self._leaving = False
         self._released = False
 
-    # -- what was agreed on ------------------------------------------------------------
+    # -- the result of the handshake ------------------------------------------------------------
 
     @property
     def transport_stream(self) -> ByteStream:
@@ -108,11 +85,11 @@ class TLSStream(ByteStream):
             >>> async def address(stream):
             ...     return stream.transport_stream.getpeername()
         """
-        return self._transport
+        return self._wire.stream
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
-        """The `ssl.SSLObject` inside, for what has no property here. Do not send with it.
+        """The `ssl.SSLObject` inside, for data without a property here. Do not send with it.
 
         Example:
             >>> async def fingerprint(stream):
@@ -163,7 +140,7 @@ class TLSStream(ByteStream):
     # -- for users -----------------------------------------------------------------------
 
     async def receive(self, max_size: int = 65536) -> bytes:
-        """Receive what has come, decrypted; see `ReceiveStream.receive`.
+        """Receive and decrypt some data; see `ReceiveStream.receive`.
 
         Parameters:
             max_size: the most to return, in bytes; 65536 by default.
@@ -177,7 +154,7 @@ class TLSStream(ByteStream):
             ClosedResourceError: the stream is closed, or was while waiting.
             BrokenResourceError: the connection broke, the other side breaks
                 the rules of TLS, or it hung up without saying goodbye: then
-                nobody knows whether something is missing (see `start_tls`).
+                something may be missing (see `start_tls`).
             CancelledError: the task is in a cancelled scope.
 
         A checkpoint. Cancelled, nothing was received and nothing is lost.
@@ -189,9 +166,9 @@ class TLSStream(ByteStream):
         check_size("receive()", "max_size", max_size)
         await spend_budget()
         with self._receiving:
-            self._check_open()
+            self._wire.check_open()
             try:
-                return await self._drive(self._records.decrypt, max_size)
+                return await self._wire.drive(self._records.decrypt, max_size)
             except ssl.SSLEOFError as exc:
                 if self._standard_compatible:
                     raise BrokenResourceError(
@@ -234,11 +211,11 @@ class TLSStream(ByteStream):
             self._check_sending()
             taken = 0
             try:
-                if self._unsent:
-                    await self._flush()
+                if self._wire.unsent:
+                    await self._wire.flush()
                 while taken < len(view):
-                    taken += await self._drive(records.encrypt, view[taken : taken + PIECE])
-                    await self._flush()
+                    taken += await self._wire.drive(records.encrypt, view[taken : taken + PIECE])
+                    await self._wire.flush()
             except ssl.SSLError as exc:
                 raise broken_error(exc) from exc
             except (BrokenResourceError, ClosedResourceError):
@@ -248,17 +225,17 @@ class TLSStream(ByteStream):
                 raise
 
     async def send_eof(self) -> None:
-        """Say that nothing more will be sent; the other side receives ``b""``.
+        """End the stream to the other side, which receives ``b""``.
 
-        Receiving goes on. Only TLS 1.3 can do this: in TLS 1.2 and before, who
-        is told goodbye has to stop sending as well.
+        Receiving goes on. Only TLS 1.3 can do this: in TLS 1.2 and before, a peer
+        that receives a goodbye has to stop sending as well.
 
         Raises:
             NotImplementedError: this is TLS 1.2 or older.
             BusyResourceError, ClosedResourceError, BrokenResourceError,
             CancelledError: see `send_all`.
 
-        A checkpoint. Cancelled, it goes out before whatever is sent next.
+        A checkpoint. Cancelled, it goes out before the next data.
         Harmless a second time.
 
         Example:
@@ -278,127 +255,46 @@ class TLSStream(ByteStream):
                     )
                 self._records.keep_what_has_come()
                 self._records.say_goodbye()
-            self._check_open()
-            await self._flush()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise closed_error()
+            self._wire.check_open()
+            await self._wire.flush()
 
     def _check_sending(self) -> None:
-        self._check_open()
+        self._wire.check_open()
         if self._half_sent:
             raise half_sent_error()
         if self._records.goodbye_said:
             raise BrokenResourceError("this side has ended its stream with send_eof()")
 
-    # -- moving ciphertext ---------------------------------------------------------------------
-
-    async def handshake(self) -> None:
-        """Agree with the other side on who it is and how to encrypt.
+    async def _handshake(self) -> None:
+        """Agree with the other side on its identity and on the encryption.
 
         Raises:
             ssl.SSLError: there is no agreement.
             BrokenResourceError: the other side hung up, or the connection broke.
         """
         try:
-            await self._drive(self._records.shake_hands)
+            await self._wire.drive(self._records.shake_hands)
         except ssl.SSLEOFError as exc:
             raise BrokenResourceError(
                 "the other side hung up in the middle of the TLS handshake"
             ) from exc
         except ssl.SSLError:
-            await self._answer()  # the alert, which says what was wrong
+            await self._wire.answer()  # the alert, which names the error
             raise
         # All that a server has left to send in TLS 1.3 are tickets for later. They go
         # with the first data: a client that only sends would close with them unread,
         # which resets the connection, and one that has gone would break it here.
         if not (self._records.ssl_object.server_side and self.tls_version == "TLSv1.3"):
-            await self._flush()
-
-    async def _drive(self, step: Callable[..., R | None], *args: Any) -> R:
-        """Take a step of the TLS object, and bring it what it asks for.
-
-        Raises:
-            ssl.SSLEOFError: it asks for more, and the stream below has ended.
-            ssl.SSLError: the other side breaks the rules.
-        """
-        records = self._records
-        while True:
-            result = step(*args)
-            if result is not None:
-                return result
-            self._check_open()
-            if self._transport_ended:
-                raise ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream below has ended")
-            if not records.answering:
-                await self._fill()
-                continue
-            # Both at once: the other side may be waiting for the answer, or for us to
-            # take what it sends before it takes anything itself.
-            async with TaskManager(strict=False) as manager:
-                manager.start_soon(self._answer)
-                await self._fill()
-                manager.cancel()
-
-    async def _answer(self) -> None:
-        """Send what TLS itself has to say."""
-        try:
-            await self._flush()
-        except (BrokenResourceError, ClosedResourceError):
-            pass  # there may still be something to receive, or else that says so
-
-    async def _flush(self) -> None:
-        """Send the ciphertext that there is, in the order in which it was produced."""
-        while self._flushing:
-            await self._wait_for_progress()
-        self._flushing = True
-        try:
-            while self._unsent or self._records.pending:
-                if not self._unsent:
-                    self._unsent = memoryview(self._records.take_out())
-                sent = await self._transport.send(self._unsent)
-                self._unsent = self._unsent[sent:]
-            self._records.answering = False
-        finally:
-            self._flushing = False
-            self._report_progress()
-
-    async def _fill(self) -> None:
-        """Receive ciphertext, or wait until the task that does so has some."""
-        if self._filling:
-            await self._wait_for_progress()
-            return
-        self._filling = True
-        try:
-            data = await self._transport.receive(PIECE)
-            if not data:
-                self._transport_ended = True
-            elif not self._closed:
-                self._records.take_in(data)
-        finally:
-            self._filling = False
-            self._report_progress()
-
-    async def _wait_for_progress(self) -> None:
-        if self._progress is None:
-            self._progress = Event()
-        await self._progress.wait()
-
-    def _report_progress(self) -> None:
-        """Have those look again who wait for what another task does."""
-        if self._progress is not None:
-            self._progress.set()
-            self._progress = None
+            await self._wire.flush()
 
     # -- closing ---------------------------------------------------------------------------------
 
     def close(self) -> Awaitable[None]:
         """Say goodbye and close, the stream below too. Await it.
 
-        The goodbye may have to wait for room, as any sending; what comes meanwhile
-        is dropped. It does not wait for the other side's. Without an ``await`` it is
-        closed at once.
+        The goodbye may have to wait for room, as any sending; data that comes
+        meanwhile is dropped. It does not wait for the other side's. Without an
+        ``await`` it is closed at once.
 
         Raises:
             CancelledError: when awaited in a cancelled scope; it is closed then,
@@ -411,61 +307,61 @@ class TLSStream(ByteStream):
             ...     with giambio.move_on_after(5):
             ...         await stream.close()
         """
-        self._closed = True
+        self._wire.closed = True
         return Closed() if self._leaving or self._released else Closing(self)
 
     def close_now(self) -> None:
         """See `Closeable.close_now`."""
-        self._closed = True
+        self._wire.closed = True
         if self._released:
             return
         self._released = True
         try:
-            if self._ends_here() and not self._flushing and not in_cancelled_scope():
+            if self._ends_here() and not self._wire.flushing and not in_cancelled_scope():
                 self._records.say_goodbye()
-                part(self._transport, b"".join((self._unsent, self._records.take_out())))
+                part(self._wire.stream, b"".join((self._wire.unsent, self._records.take_out())))
         finally:
-            self._transport.close_now()
+            self._wire.stream.close_now()
 
-    async def leave(self) -> None:
-        """What `close` does when it is awaited."""
+    async def _leave(self) -> None:
+        """Say goodbye and close: the work of a `close` that is awaited."""
         self._leaving = True
         try:
             if self._ends_here():
                 self._records.say_goodbye()
                 async with TaskManager(strict=False) as manager:
                     manager.start_soon(self._drain)
-                    await self._flush()
+                    await self._wire.flush()
                     manager.cancel()
-                part(self._transport, b"")
+                part(self._wire.stream, b"")
         except (BrokenResourceError, ClosedResourceError):
-            pass  # there is nobody to say goodbye to
+            pass  # nobody receives the goodbye
         except BaseException:
             self._released = True
-            self._transport.close_now()
+            self._wire.stream.close_now()
             raise
         self._released = True
-        await self._transport.close()
+        await self._wire.stream.close()
 
     async def _drain(self) -> None:
-        """Take what still comes: until it is taken, the other side may take no goodbye."""
+        """Receive the rest: until then, the other side may not receive the goodbye."""
         with suppress(BrokenResourceError, BusyResourceError, ClosedResourceError):
-            while not self._transport_ended:
-                await self._fill()
+            while not self._wire.ended:
+                await self._wire.fill()
 
     def _ends_here(self) -> bool:
-        """Tell whether a goodbye would be true: nothing is missing from what was sent."""
+        """Tell whether a goodbye would be true: no sent data is incomplete."""
         return not (self._half_sent or self._sending.busy)
 
     def __repr__(self) -> str:
-        return f"<giambio.TLSStream {self.tls_version or 'new'} on {self._transport!r}>"
+        return f"<giambio.TLSStream {self.tls_version or 'new'} on {self._wire.stream!r}>"
 
 
 final(TLSStream)
 
 
 class Closing:
-    """What `TLSStream.close` returns: dropped without an ``await``, it closes at once."""
+    """The awaitable of `TLSStream.close`: dropped without an ``await``, it closes at once."""
 
     __slots__ = ("_stream",)
 
@@ -477,7 +373,7 @@ class Closing:
         if stream is None:
             raise RuntimeError("this close() was awaited already; call it again")
         self._stream = None
-        return stream.leave().__await__()
+        return stream._leave().__await__()
 
     def __del__(self) -> None:
         if self._stream is not None:
@@ -493,5 +389,5 @@ def in_cancelled_scope() -> bool:
 
 
 def broken_error(exc: ssl.SSLError) -> BrokenResourceError:
-    """The error for what OpenSSL says in the middle of a connection."""
+    """Return the error for one of OpenSSL's in the middle of a connection."""
     return BrokenResourceError(f"the TLS connection broke: {exc.strerror}")
