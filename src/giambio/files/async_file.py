@@ -12,18 +12,16 @@ import os
 import typing
 import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from types import TracebackType
 from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 
 from giambio._build.sealed import final
-from giambio.errors import is_cancellation
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_operations import AcquireFile, Read
-from giambio.files.file_state import FileState, OperationLock, closed_error
+from giambio.files.file_state import Read, closed_error
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
-from giambio.kernel.operation import Immediate
+from giambio.kernel.operation import current_kernel
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
+from giambio.sync.lock import Lock
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["AsyncFile"]
@@ -62,16 +60,11 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         ['one\\n', 'two\\n']
     """
 
-    __slots__ = ("__weakref__", "_layer", "_mode", "_name", "_quick", "_lock")
+    __slots__ = ("__weakref__", "_file")
 
-    def __init__(self, lock: OperationLock, layer: Any, name: Any, mode: str) -> None:
-        self._lock = lock
+    def __init__(self, file: Any) -> None:
         # `BinaryFile`, `TextFile` or `WrappedFile`.
-        self._layer: Any = layer
-        self._name = name
-        self._mode = mode
-        # A binary file of ours, which can be read without any ceremony.
-        self._quick: Any = lock if type(layer) is BinaryFile else None
+        self._file = file
 
     # -- reading ----------------------------------------------------------------------
 
@@ -110,11 +103,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ('hell', 'o')
         """
         size = count("read()", size)
-        if self._quick is not None:
-            data: Any = await Read(self._quick, size)
+        file = self._file
+        if type(file) is BinaryFile:
+            data: Any = await Read(file, size)
             if data is not None:
                 return data  # type: ignore[no-any-return]
-        return await self._locked(self._layer.read, size)
+        return await self._locked(file.read, size)
 
     async def readline(self, size: int | None = -1) -> AnyStr:
         """Read a line, with its end.
@@ -142,7 +136,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             'one\\n'
         """
-        return await self._locked(self._layer.readline, count("readline()", size))
+        return await self._locked(self._file.readline, count("readline()", size))
 
     async def readlines(self, hint: int | None = -1) -> list[AnyStr]:
         """Read lines, to the end of the file by default.
@@ -170,7 +164,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             ['one\\n', 'two\\n']
         """
-        return await self._locked(self._layer.readlines, count("readlines()", hint))
+        return await self._locked(self._file.readlines, count("readlines()", hint))
 
     async def readinto(self, buffer: Any) -> int:
         """Read bytes into a buffer, until it is full or the file ends.
@@ -202,7 +196,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         if memoryview(buffer).readonly:
             raise TypeError(f"readinto() needs a writable buffer, not {type(buffer).__name__}")
-        return await self._locked(self._layer.readinto, buffer)
+        return await self._locked(self._file.readinto, buffer)
 
     async def receive(self, max_size: int = 65536) -> bytes:
         """Read what there is, and wait if that is nothing: a binary file as a `ReceiveStream`.
@@ -233,13 +227,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         if count("receive()", max_size) < 1:
             raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
-        return await self._locked(self._layer.receive, max_size)
+        return await self._locked(self._file.receive, max_size)
 
     def __aiter__(self) -> AsyncFile[AnyStr]:
         return self
 
     async def __anext__(self) -> AnyStr:
-        line = await self._locked(self._layer.readline, -1)
+        line = await self._locked(self._file.readline, -1)
         if not line:
             raise StopAsyncIteration
         return line  # type: ignore[no-any-return]
@@ -281,7 +275,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        return await self._locked(self._layer.write, data)
+        return await self._locked(self._file.write, data)
 
     async def writelines(self, lines: Iterable[Any]) -> None:
         """Write several pieces; nobody else writes in between.
@@ -307,7 +301,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     async def _writelines(self, lines: Iterable[Any]) -> None:
         for line in lines:
-            await self._layer.write(line)
+            await self._file.write(line)
 
     async def send_all(self, data: Any) -> None:
         """Write and flush: a binary file as a `SendStream`.
@@ -332,7 +326,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._locked(self._layer.send_all, data)
+        await self._locked(self._file.send_all, data)
 
     async def flush(self) -> None:
         """Hand all that was taken for writing to the system.
@@ -353,7 +347,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        await self._locked(self._layer.flush)
+        await self._locked(self._file.flush)
 
     async def fsync(self) -> None:
         """Flush, and have the system write the file to the disk: `os.fsync`.
@@ -372,7 +366,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._locked(self._layer.fsync)
+        await self._locked(self._file.fsync)
 
     async def truncate(self, size: int | None = None) -> int:
         """Cut the file off, or enlarge it with zeros. The position stays.
@@ -399,7 +393,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._locked(self._layer.truncate, size)
+        return await self._locked(self._file.truncate, size)
 
     # -- the position -----------------------------------------------------------------
 
@@ -431,7 +425,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._locked(self._layer.seek, offset, whence)
+        return await self._locked(self._file.seek, offset, whence)
 
     async def tell(self) -> int:
         """Where we are in the file: in bytes; for text it is only good for `seek`.
@@ -453,7 +447,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        return await self._locked(self._layer.tell)
+        return await self._locked(self._file.tell)
 
     # -- closing ----------------------------------------------------------------------
 
@@ -483,47 +477,32 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     def close_now(self) -> None:
         """Flush and close without waiting for a turn. It may block."""
-        self._lock.closed = True
-        self._layer.close_now()
+        self._file.close_now()
 
     async def _close(self) -> None:
-        lock = self._lock
-        if not lock.closed and isinstance(lock, FileState) and lock.pollable:
-            lock.closed = True  # nobody need wait for it any longer
-            driver: Any = lock.kernel._driver
-            end_watches(driver, lock.fd)
+        file = self._file
+        if file.pollable and not file.closed:
+            file.closed = True  # nobody need wait for it any longer
+            end_watches(file.kernel._driver, file.fd)
+        lock = self._turn()
         with CancelScope(shield=True):
-            await AcquireFile(lock, closing=True)
+            await lock.acquire()
         try:
-            if self._layer.is_open():
-                await self._layer.close()
+            if file.is_open():
+                await file.close()
         finally:
-            lock.closed = True
+            file.closed = True
             lock.release()
         await checkpoint_if_cancelled()
 
     def __enter__(self) -> NoReturn:
         raise TypeError("a file of giambio's is closed by `async with`, not by `with`")
 
-    async def __aenter__(self) -> AsyncFile[AnyStr]:
-        return self
-
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Awaitable[None]:
-        if isinstance(exc, GeneratorExit):  # the loop was interrupted: nobody may wait
-            self.close_now()
-            return Immediate(None)
-        return leave(self, exc)
-
     def __del__(self) -> None:
-        lock = self._lock
-        if isinstance(lock, FileState) and lock.fd >= 0:
+        file = self._file
+        if file.fd >= 0:
             warnings.warn(
-                f"{self!r} opened at {lock.made_at} was dropped without being closed",
+                f"{self!r} opened at {file.made_at} was dropped without being closed",
                 ResourceWarning,
                 stacklevel=2,
                 source=None,
@@ -535,32 +514,32 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     @property
     def name(self) -> Any:
         """The path that was opened, as a string or bytes, or a descriptor's number."""
-        return self._name
+        return self._file.name
 
     @property
     def mode(self) -> str:
         """The mode in which it was opened."""
-        return self._mode
+        return self._file.mode  # type: ignore[no-any-return]
 
     @property
     def closed(self) -> bool:
         """Whether it is closed."""
-        return self._lock.closed or not self._layer.is_open()
+        return self._file.closed or not self._file.is_open()
 
     @property
     def encoding(self) -> str | None:
         """The encoding of a text file; None for a binary one."""
-        return getattr(self._layer, "encoding", None)
+        return getattr(self._file, "encoding", None)
 
     @property
     def errors(self) -> str | None:
         """How encoding errors are handled in a text file; None for a binary one."""
-        return getattr(self._layer, "errors", None)
+        return getattr(self._file, "errors", None)
 
     @property
     def newlines(self) -> str | tuple[str, ...] | None:
         """The kinds of line ends that a text file was seen to have; None if not known."""
-        return getattr(self._layer, "newlines", None)
+        return getattr(self._file, "newlines", None)
 
     def fileno(self) -> int:
         """The descriptor. What is in our buffers, others who use it do not see.
@@ -617,22 +596,27 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     def _asked(self, what: str) -> Any:
         if self.closed:
             raise closed_error()
-        return getattr(self._layer, what)()
+        return getattr(self._file, what)()
 
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
-        return f"<giambio.AsyncFile {self._name!r} mode {self._mode!r}{state}>"
+        return f"<giambio.AsyncFile {self.name!r} mode {self.mode!r}{state}>"
 
     async def _locked(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Do something when no other task uses the file."""
-        lock = self._lock
-        await AcquireFile(lock)
-        try:
-            if lock.closed:
+        async with self._turn():
+            if self._file.closed:
                 raise closed_error()
             return await method(*args)
-        finally:
-            lock.release()
+
+    def _turn(self) -> Lock:
+        """The lock on the file, for a task of its loop."""
+        if self._file.kernel is not current_kernel():
+            raise RuntimeError(
+                "a file operation belongs to another loop than the one that runs this task; "
+                "use each object in the loop it was made for"
+            )
+        return self._file.lock  # type: ignore[no-any-return]
 
 
 final(AsyncFile)
@@ -663,18 +647,6 @@ class Closing:
                 source=None,
             )
             file.close_now()
-
-
-async def leave(file: AsyncFile[Any], exc: BaseException | None) -> None:
-    """The end of an ``async with`` block, which `exc` leaves as well."""
-    try:
-        await file.close()
-    except BaseException as error:
-        if exc is None or not is_cancellation(error):
-            if error.__context__ is None:  # an await raises without one
-                error.__context__ = exc
-            raise
-        # It is closed, and the next checkpoint raises this again: `exc` counts more.
 
 
 def count(what: str, size: Any) -> int:

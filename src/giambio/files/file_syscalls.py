@@ -11,23 +11,26 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
 from giambio.files import file_routes
-from giambio.files.file_operations import OpenNow, ReadNow, RingCall, WriteNow
 from giambio.files.file_routes import counts, ring_of, switch
 from giambio.files.file_state import FileState, closed_error
+from giambio.files.ring_call import RingCall
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.net.wait_fd import wait_readable, wait_writable
+from giambio.streams.budget import spend_budget
 from giambio.threads.call import ThreadCall
 from giambio.threads.workers import submit_for_files
 
 __all__ = [
+    "LARGEST_READ",
     "close_descriptor",
     "in_worker",
     "open_descriptor",
@@ -40,6 +43,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+#: The most that a thread is asked to read, which holds up nobody but a cancelled task.
+LARGEST_READ = 16 * nowait.MOST
 
 
 def in_worker(
@@ -62,55 +68,81 @@ def in_worker(
     return ThreadCall(what, submit_for_files, function, args, copy_context(), None, abandonable)
 
 
+def call(
+    kernel: Kernel,
+    what: str,
+    request: Callable[[Any], Any] | None,
+    function: Callable[[], T],
+    path: Any = None,
+    kind: str = "others",
+    abandonable: bool = False,
+) -> Operation[T]:
+    """Have the system do something that may have to wait for a disk.
+
+    Parameters:
+        what: the call, for messages.
+        request: makes a request for an io_uring; None if io_uring cannot do this.
+        function: does the same, in a worker thread.
+        path: the file's name, for errors.
+        kind: "reads" or "others".
+        abandonable: see `in_worker`.
+    """
+    ring = ring_of(kernel) if request else None
+    if request is None or ring is None:
+        counts["worker threads", kind] += 1
+        return in_worker(what, function, abandonable=abandonable)
+    counts["io_uring", kind] += 1
+    return RingCall(kernel, ring, request(ring), what, path)
+
+
 # -- reading and writing ----------------------------------------------------------------
 
 
 async def read_some(file: FileState, size: int) -> bytes:
     """Read at most `size` bytes, and at least one before the end of the file."""
-    size = min(size, nowait.MOST)
-    while True:
-        data: bytes | None = await ReadNow(file, size)
-        if data is not None:
-            return data
-        if not file.pollable:
-            break
+    await spend_budget()
+    while (data := file.read_now(min(size, nowait.MOST))) is None and file.pollable:
         await readiness(file, wait_readable)
-    ring = ring_for(file)
-    if ring is not None:
-        counts.ring_reads += 1
-        place = os.lseek(file.fd, 0, os.SEEK_CUR)
-        request = ring.read(file.fd, size, place)
-        read: bytes = await RingCall(file.kernel, ring, request, "reading a file")
-        os.lseek(file.fd, place + len(read), os.SEEK_SET)
-        return read
-    counts.worker_reads += 1
-    return await in_worker("reading a file", file.in_thread, os.read, size)
+    if data is not None:
+        return data
+    ring = ring_of(file.kernel)
+    data = await call(
+        file.kernel,
+        "reading a file",
+        lambda ring: ring.read(file.fd, min(size, nowait.MOST), position(file)),
+        partial(file.in_thread, os.read, min(size, LARGEST_READ)),
+        kind="reads",
+    )
+    if ring is not None:  # that leaves the position to us
+        os.lseek(file.fd, len(data), os.SEEK_CUR)
+    return data
 
 
 async def write_some(file: FileState, data: Any, start: int) -> int:
     """Write some of the data from `start`, at least one byte; return their number."""
     if file.pollable:
-        while True:
-            count: int | None = await WriteNow(file, data, start)
-            if count is not None:
-                return count
+        await spend_budget()
+        while (count := file.write_now(data, start)) < 0:
             await readiness(file, wait_writable)
+        return count
     # Appended data stays in one piece, also if others append to the same file.
     size = len(data) - start if file.appending else min(len(data) - start, nowait.MOST)
-    ring = ring_for(file)
+    ring = ring_of(file.kernel)
+    written = await call(
+        file.kernel,
+        "writing a file",
+        lambda ring: ring.write(file.fd, data, start, size, position(file)),
+        partial(file.in_thread, os.write, memoryview(data)[start : start + size]),
+    )
     if ring is not None:
-        counts.ring_others += 1
-        place = os.lseek(file.fd, 0, os.SEEK_CUR)
-        request = ring.write(file.fd, data, start, size, place)
-        written: int = await RingCall(file.kernel, ring, request, "writing a file")
-        if file.appending:
-            os.lseek(file.fd, 0, os.SEEK_END)
-        else:
-            os.lseek(file.fd, place + written, os.SEEK_SET)
-        return written
-    counts.worker_others += 1
-    piece = memoryview(data)[start : start + size]
-    return await in_worker("writing a file", file.in_thread, os.write, piece)
+        whence = os.SEEK_END if file.appending else os.SEEK_CUR
+        os.lseek(file.fd, 0 if file.appending else written, whence)
+    return written
+
+
+def position(file: FileState) -> int:
+    """Offset of the descriptor."""
+    return os.lseek(file.fd, 0, os.SEEK_CUR)
 
 
 async def readiness(file: FileState, wait: Callable[[int], Operation[None]]) -> None:
@@ -121,41 +153,29 @@ async def readiness(file: FileState, wait: Callable[[int], Operation[None]]) -> 
         raise closed_error() from None
 
 
-def ring_for(file: FileState) -> Any:
-    """The io_uring for a file; None without one."""
-    return ring_of(file.kernel) if file.use_ring else None
-
-
 # -- everything else --------------------------------------------------------------------
 
 
 async def sync(file: FileState) -> None:
     """Write the data to the disk: `os.fsync`."""
-    ring = ring_for(file)
-    if ring is not None:
-        counts.ring_others += 1
-        await RingCall(file.kernel, ring, ring.sync(file.fd), "syncing a file")
-    else:
-        counts.worker_others += 1
-        await in_worker("syncing a file", file.in_thread, os.fsync)
+    function = partial(file.in_thread, os.fsync)
+    await call(file.kernel, "syncing a file", lambda ring: ring.sync(file.fd), function)
 
 
 async def truncate(file: FileState, size: int) -> None:
     """Set the size of a file: `os.ftruncate`."""
-    counts.worker_others += 1
-    await in_worker("truncating a file", file.in_thread, os.ftruncate, size)
+    await call(file.kernel, "truncating a file", None, partial(file.in_thread, os.ftruncate, size))
 
 
 async def size_of(file: FileState) -> int:
     """Size of a file: the offset of its end."""
-    ring = ring_for(file)
-    if ring is not None and stat.S_ISREG(file.kind):
-        counts.ring_others += 1
-        request = ring.stat(file.fd, None, True)
-        found: os.stat_result = await RingCall(file.kernel, ring, request, "seeking in a file")
-        return found.st_size
-    counts.worker_others += 1
-    return await in_worker("seeking in a file", file.in_thread, end_of)
+    status = await call(
+        file.kernel,
+        "seeking in a file",
+        lambda ring: ring.stat(file.fd, None, True),
+        partial(file.in_thread, os.fstat),
+    )
+    return status.st_size if stat.S_ISREG(status.st_mode) else end_of(file.fd)
 
 
 def end_of(fd: int) -> int:
@@ -166,71 +186,54 @@ def end_of(fd: int) -> int:
     return end
 
 
-async def stat_path(path: str, follow: bool) -> os.stat_result:
+def stat_path(path: str, follow: bool) -> Operation[os.stat_result]:
     """`os.stat` of a path."""
-    kernel = current_kernel()
-    ring = ring_of(kernel) if switch.io_uring else None
-    if ring is not None:
-        counts.ring_others += 1
-        request = ring.stat(-1, to_bytes(path), follow)
-        found: os.stat_result = await RingCall(kernel, ring, request, "asking about a file", path)
-        return found
-    counts.worker_others += 1
-    function = os.stat if follow else os.lstat
-    return await in_worker("asking about a file", function, path)
+    return call(
+        current_kernel(),
+        "asking about a file",
+        lambda ring: ring.stat(-1, to_bytes(path), follow),
+        partial(os.stat, path, follow_symlinks=follow),
+        path,
+    )
 
 
 async def open_descriptor(path: Any, flags: int) -> int:
     """Open a file: `os.open`. Cancelled, nothing stays open."""
     sys.audit("open", path, None, flags)
-    kernel = current_kernel()
     if switch.page_cache:
-        fd: int = await OpenNow(to_bytes(path), flags)
+        await spend_budget()
+        fd = nowait.open_now(to_bytes(path), flags)
         if fd >= 0:
-            counts.cached_others += 1
+            counts["page cache", "others"] += 1
             return fd
-    ring = ring_of(kernel) if switch.io_uring else None
-    if ring is not None:
-        counts.ring_others += 1
-        request = ring.open(to_bytes(path), flags | os.O_CLOEXEC, 0o666)
-        opened: int = await RingCall(kernel, ring, request, "opening a file", path)
-        return opened
-    counts.worker_others += 1
-    opening = Opening(path, flags)
-    try:
-        return await in_worker("opening a file", opening.run, abandonable=True)
-    except BaseException:
-        opening.abandon()
-        raise
+    opened: Any = await call(
+        current_kernel(),
+        "opening a file",
+        lambda ring: ring.open(to_bytes(path), flags | os.O_CLOEXEC, 0o666),
+        partial(Descriptor, path, flags),
+        path,
+        abandonable=True,
+    )
+    return opened.take() if isinstance(opened, Descriptor) else opened
 
 
-class Opening:
-    """A file that a thread opens for a task, which may abandon it meanwhile."""
+class Descriptor:
+    """A file that a thread has opened for a task; closed if nobody takes it."""
 
-    __slots__ = ("_abandoned", "_fd", "_flags", "_lock", "_path")
+    __slots__ = ("_fd",)
 
     def __init__(self, path: Any, flags: int) -> None:
-        self._path = path
-        self._flags = flags
         self._fd = -1
-        self._abandoned = False
-        self._lock = threading.Lock()
+        self._fd = os.open(path, flags, 0o666)
 
-    def run(self) -> int:
-        """Open the file, in the thread."""
-        fd = os.open(self._path, self._flags, 0o666)
-        with self._lock:
-            self._fd = fd
-            if self._abandoned:
-                os.close(fd)
+    def take(self) -> int:
+        """Return the descriptor."""
+        fd, self._fd = self._fd, -1
         return fd
 
-    def abandon(self) -> None:
-        """Close the file, now or as soon as it is open."""
-        with self._lock:
-            self._abandoned = True
-            if self._fd >= 0:
-                os.close(self._fd)
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 async def close_descriptor(file: FileState) -> None:
@@ -239,29 +242,21 @@ async def close_descriptor(file: FileState) -> None:
     That may take long: the last descriptor of a large deleted file frees its blocks.
     """
     loop: Any = file.kernel
-    ring = ring_for(file)
+    ring = ring_of(loop)
+    request = None
     try:
-        if file.pollable or (file.cached and not file.writable):
+        if file.pollable or (file.in_cache and not file.can_write):
             pass  # that takes no time
         elif ring is not None:
-            await close_by_ring(file, ring)
+            counts["io_uring", "others"] += 1
+            request = ring.close_fd(file.fd, file.can_write)
+            await RingCall(loop, ring, request, "closing a file")
         elif loop._threads:
-            counts.worker_others += 1
-            await in_worker("closing a file", file.close_now)
+            await call(loop, "closing a file", None, file.close_now)
     finally:
+        if request is not None and (request.under_way or request.done):
+            file.surrender()  # once submitted, it will be closed
         file.close_now()
-
-
-async def close_by_ring(file: FileState, ring: Any) -> None:
-    """Close a file's descriptor through io_uring; once submitted, it will be closed."""
-    counts.ring_others += 1
-    request = ring.close_fd(file.fd, file.writable)
-    call = RingCall(file.kernel, ring, request, "closing a file")
-    try:
-        await call
-    finally:
-        if request.under_way or request.done:
-            file.surrender()
 
 
 def to_bytes(path: Any) -> bytes:

@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias, overload
 from giambio.arguments import is_int
 from giambio.files.async_file import AsyncFile
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import BUFFER, FileState, OperationLock
 from giambio.files.file_syscalls import open_descriptor
 from giambio.files.text_file import TextFile
 from giambio.files.wrapped_file import WrappedFile
@@ -29,6 +28,8 @@ BinaryMode: TypeAlias = Literal[
     "rb", "wb", "ab", "xb", "rb+", "wb+", "ab+", "xb+", "r+b", "w+b", "a+b", "x+b"
 ]
 
+#: Default size of the read-ahead and of the write buffer, in bytes.
+BUFFER = 65536
 FLAGS = {
     "r": 0,
     "w": os.O_CREAT | os.O_TRUNC,
@@ -135,7 +136,8 @@ async def open_file(
         os.fstat(fd)  # an error here concerns a descriptor that is not ours
     else:
         fd = await open_descriptor(name, wanted.flags)
-    return make_file(fd, name, wanted, buffering, encoding, errors, newline)
+    text = (encoding, errors, newline)
+    return make_file(fd, name, wanted, buffering, *text, shared=isinstance(name, int))
 
 
 def wrap_file(file: Any) -> AsyncFile[Any]:
@@ -166,9 +168,7 @@ def wrap_file(file: Any) -> AsyncFile[Any]:
     """
     if isinstance(file, AsyncFile) or not (hasattr(file, "read") or hasattr(file, "write")):
         raise TypeError(f"wrap_file() needs an ordinary file object, not {file!r}")
-    mode = getattr(file, "mode", "")
-    lock = OperationLock(current_kernel())
-    return AsyncFile(lock, WrappedFile(file), getattr(file, "name", None), str(mode))
+    return AsyncFile(WrappedFile(file))
 
 
 def parse(mode: Any) -> Mode:
@@ -229,34 +229,26 @@ def check(
 
 
 def make_file(
-    fd: int,
-    name: Any,
-    mode: Mode,
-    buffering: int = -1,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
+    fd: int, name: Any, mode: Mode, buffering: int = -1, *text: str | None, shared: bool = False
 ) -> AsyncFile[Any]:
-    """Make an `AsyncFile` of a descriptor; on an error, close it."""
-    # The flags of a descriptor from elsewhere may be shared with other processes.
-    shared = isinstance(name, int)
+    """Make an `AsyncFile` of a descriptor; on an error, close it.
+
+    Parameters:
+        fd: the descriptor.
+        name: the path, or what stands for it.
+        mode: whether to read, to write...
+        buffering: see `open_file`.
+        text: the encoding, errors and newline; see `open_file`.
+        shared: whether other processes may share the descriptor's flags.
+    """
+    buffer = BUFFER if buffering in (-1, 1) else buffering
+    state = (current_kernel(), fd, name, mode, buffer, shared)
     try:
-        buffer = BUFFER if buffering in (-1, 1) else buffering
-        file = FileState(current_kernel(), fd, name, mode.readable, mode.writable, buffer, shared)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
+        file = BinaryFile(*state) if mode.binary else TextFile(*state, by_line, *text)
+        return AsyncFile(file)
     except BaseException:
         os.close(fd)
-        raise
-    try:
-        if stat.S_ISDIR(file.kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        if mode.appending and file.seekable:
-            file.appending = True
-            os.lseek(fd, 0, os.SEEK_END)
-        if mode.binary:
-            return AsyncFile(file, BinaryFile(file), name, mode.text)
-        by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
-        text = TextFile(file, encoding, errors, newline, by_line)
-        return AsyncFile(file, text, name, mode.text)
-    except BaseException:
-        file.close_now()
         raise
