@@ -21,6 +21,9 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 
 from giambio.drivers import interest
@@ -29,7 +32,7 @@ from giambio.kernel.callback import Callback
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
-from giambio.processes.real_timer import RealTimer
+from giambio.kernel.runnable import Handle
 from giambio.streams.budget import spend_budget
 from giambio.tasks.cancel import CancelScope
 
@@ -38,6 +41,9 @@ __all__ = ["Child", "at_work"]
 #: Where there are no process descriptors: how soon to look for the end, and how often at last.
 FIRST_LOOK = 0.001
 LAST_LOOK = 0.05
+#: A virtual clock's timers ask for so many seconds of quiet, again and again. The kernel tells
+#: those who ask for the shortest time, so that all ask for the same.
+PART = 0.01
 
 
 class Child:
@@ -48,7 +54,6 @@ class Child:
         "_descriptor",
         "_kernel",
         "_looking",
-        "_pause",
         "_popen",
         "_returncode",
         "_waiting",
@@ -72,7 +77,6 @@ class Child:
         # The driver that will report the end, or the timer for the next look.
         self._watched_by: Driver | None = None
         self._looking: RealTimer | None = None
-        self._pause = FIRST_LOOK
 
     def __del__(self) -> None:
         self._close_descriptor()
@@ -95,9 +99,7 @@ class Child:
 
     def reap(self) -> bool:
         """Return whether it has ended, and reap it if so."""
-        if self.ended:
-            return True
-        return self._ask(wait=False)
+        return self.ended or self._ask(wait=False)
 
     def _ask(self, wait: bool) -> bool:
         """Ask the system whether the process has ended; if so, reap it."""
@@ -180,8 +182,7 @@ class Child:
         if self._descriptor >= 0:
             driver.watch(self._descriptor, interest.READING, Callback(self._reported))
         elif self._somebody_wants_to_know():
-            self._pause = FIRST_LOOK
-            self._look_later()
+            self._look_later(FIRST_LOOK)
         else:
             return
         self._watched_by = driver
@@ -201,17 +202,16 @@ class Child:
         if not self.reap():
             self.watch()
 
-    def _look_later(self) -> None:
-        self._looking = RealTimer(self._kernel, self._pause, self._look)
+    def _look_later(self, pause: float) -> None:
+        self._looking = RealTimer(self._kernel, pause, partial(self._look, pause))
 
-    def _look(self) -> None:
-        """Without a driver that says so: see for oneself."""
+    def _look(self, pause: float) -> None:
+        """Without a driver that reports it: look for the end."""
         self._looking = None
         if self.reap():
             return
-        self._pause = min(2 * self._pause, LAST_LOOK)
         if self._somebody_wants_to_know():
-            self._look_later()
+            self._look_later(min(2 * pause, LAST_LOOK))
         else:
             self._watched_by = None
 
@@ -238,10 +238,6 @@ class Child:
             else:
                 self._popen.send_signal(number)
 
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(signal.SIGTERM)
-
     def kill(self) -> None:
         """End it."""
         # Windows knows no SIGKILL; its SIGTERM does not ask either.
@@ -258,6 +254,42 @@ class Child:
         self.kill()
         if not self.ended:
             self._ask(wait=True)
+
+
+class RealTimer:
+    """Calls a function once, after so many real seconds, whatever the loop's clock.
+
+    A program knows nothing of a virtual clock, which jumps, or stands still while a task
+    waits for the program. On an ordinary clock this is an ordinary timer.
+    """
+
+    __slots__ = ("_function", "_handle", "_kernel", "_until")
+
+    def __init__(self, kernel: Kernel, seconds: float, function: Callable[[], object]) -> None:
+        self._kernel = kernel
+        self._function = function
+        self._handle: Handle | None = None
+        self._until = monotonic() + seconds
+        if seconds == inf:
+            return
+        if kernel._idle.time_jumps():
+            kernel._idle.add_waiter(PART, self)
+        else:
+            self._handle = kernel.call_later(seconds, function)
+
+    def _ready(self) -> None:
+        """The kernel says that nothing has happened for a while."""
+        if monotonic() < self._until:
+            self._kernel._idle.add_waiter(PART, self)
+        else:
+            self._function()
+
+    def cancel(self) -> None:
+        """Do not call it; harmless if it was called."""
+        if self._handle is not None:
+            self._handle.cancel()
+        else:
+            self._kernel._idle.remove_waiter(self)
 
 
 @contextmanager

@@ -111,25 +111,23 @@ class PipeSendStream(PipeEnd, SendStream):
 
     async def send(self, data: Any) -> int:
         """See `SendStream.send`."""
-        view = bytes_like("send()", data)
-        await spend_budget()
-        with self._guard:
-            if self._half_sent:
-                raise half_sent_error()
-            return await self._write(view)
+        return await self._send(bytes_like("send()", data), whole=False)
 
     async def send_all(self, data: Any) -> None:
         """See `SendStream.send_all`."""
-        view = bytes_like("send_all()", data)
+        await self._send(bytes_like("send_all()", data), whole=True)
+
+    async def _send(self, view: memoryview, whole: bool) -> int:
         await spend_budget()
         with self._guard:
             if self._half_sent:
                 raise half_sent_error()
             sent = await self._write(view)
-            while sent < len(view):
+            while whole and sent < len(view):
                 self._half_sent = True
                 sent += await self._write(view[sent:])
             self._half_sent = False
+            return sent
 
     async def _write(self, view: memoryview) -> int:
         """Write what there is room for, and wait if there is none."""

@@ -9,6 +9,7 @@ cancellation is one) asks the program to end, and does not ask for long.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import typing
 from collections.abc import Mapping, Sequence
@@ -190,7 +191,7 @@ class Process:
             >>> giambio.run(main)
             -15
         """
-        self._child.terminate()
+        self._child.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the program, with SIGKILL. Not a checkpoint; see `send_signal`.
@@ -223,7 +224,7 @@ class Process:
             >>> giambio.run(main)
             0
         """
-        await self._leave(None)
+        await self.__aexit__(None, None, None)
 
     # -- the block -------------------------------------------------------------------------
 
@@ -236,10 +237,6 @@ class Process:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._leave(exc)
-
-    async def _leave(self, exc: BaseException | None) -> None:
-        """Close the pipes, and do not go before the program has ended."""
         for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close_now()
@@ -261,7 +258,7 @@ class Process:
         """Have the program end, and wait for that."""
         try:
             with CancelScope(shield=True):
-                self._child.terminate()
+                self.terminate()
                 await self._child.wait_at_most(self._terminate_timeout)
                 if not self._child.ended:
                     self._child.kill()

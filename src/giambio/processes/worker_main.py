@@ -7,12 +7,12 @@ left to the owner, who kills the worker when the call is cancelled.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import types
+from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import BinaryIO
 
 from giambio.processes import worker_protocol as protocol
 from giambio.threads.call import refuse_async
@@ -36,17 +36,25 @@ def main(requests: int, replies: int) -> None:
         replies: the descriptor to write to.
     """
     signal.signal(signal.SIGINT, leave_to_owner)
-    described = read_frame(requests)
-    if described is None:
-        return
-    protocol.inherited = protocol.Main(*protocol.loads(described))
-    while (request := read_frame(requests)) is not None:
-        reply = reply_to(request)
-        for stream in (sys.stdout, sys.stderr):
-            flush(stream)
-        if not write(replies, protocol.frame(reply)):
-            return
-        del request, reply
+    # The owner may go at any time.
+    with suppress(BrokenPipeError), open(requests, "rb") as reader, open(replies, "wb") as writer:
+        if described := read_frame(reader):
+            protocol.inherited = protocol.loads(described)
+        while request := read_frame(reader):
+            reply = reply_to(request)
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                # Output is to be seen even if the worker is killed later. A closed stream is
+                # the function's own affair.
+                with suppress(OSError, ValueError):
+                    stream.flush()
+            writer.write(protocol.frame(reply))
+            writer.flush()
+            del request, reply
+
+
+def read_frame(reader: BinaryIO) -> bytes:
+    """The next frame; empty if the owner has gone."""
+    return reader.read(int.from_bytes(reader.read(protocol.HEADER), "big"))
 
 
 def leave_to_owner(number: int, frame: FrameType | None) -> None:
@@ -91,40 +99,3 @@ def load_main() -> None:
         _loading_main = False
     module.__dict__.update(content)
     sys.modules["__main__"] = sys.modules[protocol.COPY_OF_MAIN] = module
-
-
-def read_frame(descriptor: int) -> bytes | None:
-    """The next frame; None if there is none any more."""
-    header = read_exactly(descriptor, protocol.HEADER)
-    return None if header is None else read_exactly(descriptor, int.from_bytes(header, "big"))
-
-
-def read_exactly(descriptor: int, size: int) -> bytes | None:
-    """So many bytes; None if the owner has gone."""
-    data = bytearray()
-    while len(data) < size:
-        part = os.read(descriptor, min(size - len(data), 1 << 20))
-        if not part:
-            return None
-        data += part
-    return bytes(data)
-
-
-def write(descriptor: int, data: bytes) -> bool:
-    """Write all of it; False if the owner has gone."""
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except BrokenPipeError:
-        return False
-    return True
-
-
-def flush(stream: Any) -> None:
-    """What was printed is to be seen even if the worker is killed later."""
-    if stream is not None:
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass  # closed; the function's own affair

@@ -8,6 +8,7 @@ milliseconds, so it is kept for the next call.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -41,7 +42,7 @@ class WorkerProcess:
         self._replies = PipeReceiveStream(kernel, replies)
         self.pid = popen.pid
         self.idle_since = 0.0
-        self._first = protocol.frame(protocol.dump_main())
+        self._first = protocol.frame(pickle.dumps(protocol.describe_main()))
         try:
             self._child.watch()
         except BaseException:
@@ -199,9 +200,7 @@ class Pool:
                 worker.ask_to_end()
             self._ending += self._idle
             deadline = time.monotonic() + GRACE
-            while any(worker.is_alive() for worker in self._ending):
-                if time.monotonic() > deadline:
-                    break
+            while time.monotonic() < deadline and any(w.is_alive() for w in self._ending):
                 time.sleep(0.001)
             self._end_ending()
         self._idle.clear()

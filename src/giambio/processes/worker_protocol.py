@@ -21,7 +21,6 @@ __all__ = [
     "Main",
     "RemoteTraceback",
     "describe_main",
-    "dump_main",
     "dump_request",
     "failure",
     "frame",
@@ -32,10 +31,6 @@ __all__ = [
 
 #: Before each frame comes its length.
 HEADER = 8
-
-RETURNED = "returned"
-RAISED = "raised"
-UNSENDABLE = "unsendable"
 
 #: As which a program's main module is known where it is not the main one; the name is
 #: that of multiprocessing, so that ``if __name__ == "__main__":`` guards against both.
@@ -85,11 +80,6 @@ def describe_main() -> Main:
         return Main(None if runs_package else name, None, sys.argv)
     path = getattr(main, "__file__", None)
     return Main(None, None if path is None else os.path.abspath(path), sys.argv)
-
-
-def dump_main() -> bytes:
-    """The first thing a worker is told."""
-    return pickle.dumps(tuple(describe_main()))
 
 
 class Unpickler(pickle.Unpickler):
@@ -142,10 +132,10 @@ def dump_request(function: Any, args: tuple[Any, ...]) -> bytes:
 def success(function: Any, returned: object) -> bytes:
     """The reply of a function that returned."""
     try:
-        return pickle.dumps((RETURNED, returned, None), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps((True, returned, ""), pickle.HIGHEST_PROTOCOL)
     except Exception as exc:
         problem = f"what {name_of(function)}() returned cannot be sent back: {exc}"
-        return pickle.dumps((UNSENDABLE, problem, None))
+        return pickle.dumps((False, TypeError(problem), ""))
 
 
 def failure(exc: BaseException) -> bytes:
@@ -155,31 +145,28 @@ def failure(exc: BaseException) -> bytes:
     exc = user_part(exc)
     text = "".join(traceback.format_exception(exc))
     try:
-        data = pickle.dumps(exc, pickle.HIGHEST_PROTOCOL)
-        loads(data)  # many an exception can be pickled and not be unpickled
+        reply = pickle.dumps((False, exc, text), pickle.HIGHEST_PROTOCOL)
+        loads(reply)  # many an exception can be pickled and not be unpickled
     except Exception as problem:
         kind = type(exc).__qualname__
         exc = RuntimeError(f"{kind}: {exc} (it cannot be sent as it is: {problem})")
-        data = pickle.dumps(exc)
-    return pickle.dumps((RAISED, data, text))
+        reply = pickle.dumps((False, exc, text))
+    return reply
 
 
 def load_reply(reply: bytes) -> Any:
-    """What the function returned.
+    """Return the function's result.
 
     Raises:
-        BaseException: what it raised, with its traceback there as the cause.
-        TypeError: what it returned could not be pickled, or cannot be unpickled here.
+        BaseException: the function's own, with its traceback there as the cause.
+        TypeError: its result could not be pickled, or cannot be unpickled here.
     """
     try:
-        kind, content, text = loads(reply)
-        if kind == RAISED:
-            content = loads(content)
+        succeeded, content, text = loads(reply)
     except Exception as exc:
         raise TypeError(f"what came from the other process cannot be unpickled: {exc}") from exc
-    if kind == RETURNED:
+    if succeeded:
         return content
-    if kind == UNSENDABLE:
-        raise TypeError(content)
-    content.__cause__ = RemoteTraceback(text)
+    if text:
+        content.__cause__ = RemoteTraceback(text)
     raise content
