@@ -44,7 +44,7 @@ class FileState:
     """A descriptor, with its read-ahead and its write buffer.
 
     Parameters:
-        mode: a `Mode`.
+        mode: as in `open_file`.
         buffer: size of the read-ahead and of the write buffer, in bytes; 0 for none.
         shared: whether other processes share the descriptor's flags.
     """
@@ -75,7 +75,7 @@ class FileState:
     )
 
     def __init__(
-        self, kernel: Kernel, fd: int, name: Any, mode: Any, buffer: int, shared: bool
+        self, kernel: Kernel, fd: int, name: Any, mode: str, buffer: int, shared: bool
     ) -> None:
         self.kernel = kernel
         # Serialises the operations of several tasks.
@@ -83,9 +83,9 @@ class FileState:
         self.closed = False
         self.fd = fd
         self.name = name
-        self.mode: str = mode.text
-        self.can_read: bool = mode.readable
-        self.can_write: bool = mode.writable
+        self.mode = mode
+        self.can_read = "r" in mode or "+" in mode
+        self.can_write = "r" not in mode or "+" in mode
         self.buffer = buffer
         # The least that is read into no buffer.
         self.direct = min(buffer, PAGE)
@@ -109,7 +109,7 @@ class FileState:
         # that, and they close a file that was only read at once.
         self.in_cache = False
         self.can_seek = not self.pollable or can_seek(fd)
-        self.appending = self.can_seek and mode.appending
+        self.appending = self.can_seek and "a" in mode
         if self.appending:
             os.lseek(fd, 0, os.SEEK_END)
         self.made_at = user_place()

@@ -17,7 +17,7 @@ from typing import Any, Literal, overload
 
 from giambio.files.async_file import AsyncFile
 from giambio.files.file_state import FileState
-from giambio.files.open import make_file, parse
+from giambio.files.open import make_file
 from giambio.kernel.operation import current_kernel
 
 __all__ = ["stderr", "stdin", "stdout"]
@@ -138,7 +138,7 @@ def standard(name: str, mode: str, modes: tuple[str, str]) -> AsyncFile[Any]:
         encoding = getattr(model, "encoding", None) or "utf-8"
         text = (encoding, getattr(model, "errors", None), None)
         fd = os.dup(NUMBERS[name])
-        file = streams[name] = make_file(fd, f"<{name}>", parse(mode), -1, *text, shared=True)
+        file = streams[name] = make_file(fd, f"<{name}>", mode, -1, *text, shared=True)
         file._file.limit = 0  # unbuffered output: nobody would flush it when the loop ends
     state: FileState = file._file
     if file.mode != mode:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import struct
 from typing import Any
 
@@ -36,6 +37,7 @@ class TextFile(BinaryFile):
         "_encoder",
         "_fed",
         "_flags",
+        "_line_end",
         "_newline",
         "_text",
         "_used",
@@ -50,7 +52,7 @@ class TextFile(BinaryFile):
         kernel: Kernel,
         fd: int,
         name: Any,
-        mode: Any,
+        mode: str,
         buffer: int,
         shared: bool,
         by_line: bool,
@@ -65,6 +67,7 @@ class TextFile(BinaryFile):
         self.errors: str = model.errors or "strict"
         self._by_line = by_line
         self._newline = newline
+        self._line_end = re.compile("\r\n?|\n" if newline == "" else newline or "\n")
         self._write_newline = os.linesep if newline is None else newline or "\n"
         self._encoder = codecs.getincrementalencoder(self.encoding)(self.errors)
         self._decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
@@ -96,7 +99,8 @@ class TextFile(BinaryFile):
         """Read a line; at most `size` characters, unless negative."""
         seen = 0
         while True:
-            length = self._line_length(seen)
+            end = self._line_end.search(self._text, self._used + seen)
+            length = end.end() - self._used if end else 0
             if length or 0 <= size <= self._left():
                 break
             seen = max(0, self._left() - 1)  # a line end may have come in part
@@ -120,19 +124,6 @@ class TextFile(BinaryFile):
             self._used = start
             raise
         return lines
-
-    def _line_length(self, seen: int) -> int:
-        """Length of the next line; 0 without its end, which the first `seen` characters lack."""
-        start = self._used + seen
-        if self._newline == "":
-            ends = [self._text.find(end, start) for end in ("\n", "\r")]
-            found = min((end for end in ends if end >= 0), default=-1)
-            width = 2 if self._text.startswith("\r\n", found) else 1
-        else:
-            end = self._newline or "\n"
-            found = self._text.find(end, start)
-            width = len(end)
-        return found + width - self._used if found >= 0 else 0
 
     async def _decode_more(self, size: int) -> bool:
         """Read and decode some more; False at the end of the file."""
@@ -179,31 +170,28 @@ class TextFile(BinaryFile):
         """Encode and buffer text; return its length."""
         if not isinstance(text, str):
             raise TypeError(f"write() needs a str in a text file, not {type(text).__name__}")
-        if not self.can_write:
-            raise io.UnsupportedOperation("write: this file was opened for reading only")
-        if self._fed or self._text:
-            await self._go_to_reader()
-        has_line_end = "\n" in text
-        translated = text
-        if has_line_end and self._write_newline != "\n":
-            translated = text.replace("\n", self._write_newline)
+        self._begin_writing("write")
         state = self._encoder.getstate()
         try:
-            await BinaryFile.write(self, self._encoder.encode(translated))  # cheaper than super()
+            data = self._encoder.encode(text.replace("\n", self._write_newline))
+            await BinaryFile.write(self, data)  # cheaper than super()
         except BaseException:
             self._encoder.setstate(state)
             raise
-        if self._by_line and (has_line_end or "\r" in text):
+        if self._by_line and ("\n" in text or "\r" in text):
             await self.flush()
         return len(text)
 
-    async def _go_to_reader(self) -> None:
+    def _begin_writing(self, what: str, data: Any = b"") -> Any:
         """Move the file to the reader's position, from the end of the decoded text."""
-        if self.can_seek and self._left():
-            start, _, feed, *_ = parse_cookie(self.cookie())
-            await super().seek(start + feed, os.SEEK_SET)
-        self._hold()
-        self._decoder.reset()
+        data = BinaryFile._begin_writing(self, what, data)
+        if self._fed or self._text:
+            if self.can_seek and self._left():
+                start, _, feed, *_ = parse_cookie(self.cookie())
+                os.lseek(self.fd, start + feed, os.SEEK_SET)
+            self._hold()
+            self._decoder.reset()
+        return data
 
     async def readinto(self, buffer: Any) -> int:
         """Raise: text does not fit into a buffer of bytes."""
@@ -216,12 +204,6 @@ class TextFile(BinaryFile):
     async def send_all(self, data: Any) -> None:
         """See `readinto`."""
         raise io.UnsupportedOperation("send_all: this is a text file; open it with 'wb'")
-
-    async def truncate(self, size: int | None) -> int:
-        """See `BinaryFile.truncate`."""
-        if self._fed or self._text:
-            await self._go_to_reader()
-        return await super().truncate(size)
 
     # -- the position -----------------------------------------------------------------
 

@@ -14,7 +14,6 @@ import subprocess
 import typing
 from collections.abc import Mapping, Sequence
 from math import inf
-from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from giambio._build.sealed import final
@@ -224,19 +223,18 @@ class Process:
             >>> giambio.run(main)
             0
         """
-        await self.__aexit__(None, None, None)
+        await self._leave(None)
 
     # -- the block -------------------------------------------------------------------------
 
     def __aenter__(self) -> Operation[Self]:
         return Immediate(self)
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self._leave(exc_info[1])
+
+    async def _leave(self, exc: BaseException | None) -> None:
+        """Close the pipes, and wait until the program has ended."""
         for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close_now()
