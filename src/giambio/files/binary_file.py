@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import io
 import os
+import stat
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from giambio.errors import BrokenResourceError
-from giambio.files.file_state import FileState
-from giambio.files.file_syscalls import (
-    LARGEST_READ,
-    close_descriptor,
-    position,
-    read_some,
-    size_of,
-    sync,
-    truncate,
-    write_some,
-)
+from giambio.drivers import nowait
+from giambio.errors import BrokenResourceError, ClosedResourceError
+from giambio.files.file_routes import counts, ring_of
+from giambio.files.file_state import FileState, closed_error
+from giambio.files.file_syscalls import call
+from giambio.files.ring_call import RingCall
+from giambio.kernel.operation import Operation
+from giambio.net.wait_fd import wait_readable, wait_writable
+from giambio.streams.budget import spend_budget
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["BinaryFile"]
+
+#: The most that a thread is asked to read, which holds up nobody but a cancelled task.
+LARGEST_READ = 16 * nowait.MOST
 
 
 class BinaryFile(FileState):
@@ -39,7 +42,7 @@ class BinaryFile(FileState):
         """Read `size` bytes, or all if negative; fewer only at the end."""
         await self._begin_reading()
         if not self.buffer and size > 0:
-            return await read_some(self, size)
+            return await self._read_some(size)
         left = size
         pieces: list[bytes] = []
         try:
@@ -55,16 +58,16 @@ class BinaryFile(FileState):
         """Take at most `size` bytes (negative: any number), as cheaply as possible."""
         if not self.unread():
             if size < 0:
-                return await read_some(self, LARGEST_READ)
+                return await self._read_some(LARGEST_READ)
             if size >= self.direct:
-                return await read_some(self, size)
+                return await self._read_some(size)
             await self._fill()
         return self.take(size)
 
     async def receive(self, size: int) -> bytes:
         """Read the available bytes, at most `size`; wait only if there are none."""
         await self._begin_reading()
-        return self.take(size) if self.unread() else await read_some(self, size)
+        return self.take(size) if self.unread() else await self._read_some(size)
 
     async def readline(self, size: int) -> bytes:
         """Read a line; at most `size` bytes, unless negative."""
@@ -88,7 +91,7 @@ class BinaryFile(FileState):
     async def _fill(self) -> bool:
         """Read ahead, if nothing is left from the last time; False at the end of the file."""
         if not self.unread():
-            self.put(await read_some(self, self.buffer or 1))
+            self.put(await self._read_some(self.buffer or 1))
         return bool(self.ahead)
 
     async def readlines(self, hint: int) -> list[bytes]:
@@ -127,7 +130,7 @@ class BinaryFile(FileState):
         data = self._begin_writing("write", data)
         size = len(data)
         if not self.buffer:
-            return await write_some(self, data, 0) if size else 0
+            return await self._write_some(data, 0) if size else 0
         if len(self.pending) + size > self.limit:
             await self.flush()
         if size <= self.limit:
@@ -135,7 +138,7 @@ class BinaryFile(FileState):
             return size
         written = 0
         while written < size:
-            written += await write_some(self, data, written)
+            written += await self._write_some(data, written)
         return size
 
     async def flush(self) -> None:
@@ -143,7 +146,7 @@ class BinaryFile(FileState):
         data = bytes(self.pending)
         start = 0
         while start < len(data):
-            count = await write_some(self, data, start)
+            count = await self._write_some(data, start)
             del self.pending[:count]
             start += count
 
@@ -158,7 +161,7 @@ class BinaryFile(FileState):
     async def fsync(self) -> None:
         """Flush, and write the file to the disk."""
         await self.flush()
-        await sync(self)
+        await self._call("syncing a file", os.fsync, request=lambda ring: ring.sync(self.fd))
 
     async def truncate(self, size: int | None) -> int:
         """Set the size of the file, by default to the position."""
@@ -166,7 +169,7 @@ class BinaryFile(FileState):
         await self.flush()
         if size is None:
             size = self.position()
-        await truncate(self, size)
+        await self._call("truncating a file", os.ftruncate, size)
         return size
 
     async def close(self) -> None:
@@ -181,7 +184,26 @@ class BinaryFile(FileState):
         finally:
             self.pending = bytearray()
             with CancelScope(shield=True):
-                await close_descriptor(self)
+                await self._close()
+
+    async def _close(self) -> None:
+        """Close the descriptor; the last one of a large deleted file frees its blocks first."""
+        loop: Any = self.kernel
+        ring = ring_of(loop)
+        request = None
+        try:
+            if self.pollable or (self.in_cache and not self.can_write):
+                pass  # that takes no time
+            elif ring is not None:
+                counts["io_uring", "others"] += 1
+                request = ring.close_fd(self.fd, self.can_write)
+                await RingCall(loop, ring, request, "closing a file")
+            elif loop._threads:
+                await call(loop, "closing a file", None, self.close_now)
+        finally:
+            if request is not None and (request.under_way or request.done):
+                self.surrender()  # once submitted, it will be closed
+            self.close_now()
 
     def _begin_writing(self, what: str, data: Any = b"") -> Any:
         """Move the file back to the reader's position; return data as contiguous bytes."""
@@ -231,7 +253,7 @@ class BinaryFile(FileState):
 
     def position(self) -> int:
         """Offset of the next byte to read or write."""
-        return position(self) - self.unread() + len(self.pending)
+        return self._offset() - self.unread() + len(self.pending)
 
     async def seek(self, offset: int, whence: int) -> int:
         """Seek, and return the new position."""
@@ -239,10 +261,17 @@ class BinaryFile(FileState):
         if whence == os.SEEK_CUR:
             offset += self.position()
         elif whence == os.SEEK_END:
-            offset += await size_of(self)
+            status = await self._call(
+                "seeking in a file", os.fstat, request=lambda ring: ring.stat(self.fd, None, True)
+            )
+            if stat.S_ISREG(status.st_mode):
+                offset += status.st_size
+            else:  # the size of a device is not in its status
+                offset = os.lseek(self.fd, offset, os.SEEK_END)
+                self.put(b"")
         elif whence != os.SEEK_SET:
             raise ValueError(f"whence must be 0, 1 or 2, not {whence!r}")
-        end = position(self)
+        end = self._offset()
         start = end - len(self.ahead)
         if start <= offset <= end and self.ahead:
             self.at = offset - start
@@ -250,3 +279,62 @@ class BinaryFile(FileState):
             os.lseek(self.fd, offset, os.SEEK_SET)
             self.put(b"")
         return offset
+
+    def _offset(self) -> int:
+        """Offset of the descriptor."""
+        return os.lseek(self.fd, 0, os.SEEK_CUR)
+
+    # -- system calls: without waiting if possible, then by the route there is -----------
+
+    async def _read_some(self, size: int) -> bytes:
+        """Read at most `size` bytes, and at least one before the end of the file."""
+        await spend_budget()
+        while (data := self.read_now(min(size, nowait.MOST))) is None and self.pollable:
+            await self._ready(wait_readable)
+        if data is not None:
+            return data
+        ring = ring_of(self.kernel)
+        read: bytes = await self._call(
+            "reading a file",
+            os.read,
+            min(size, LARGEST_READ),
+            request=lambda ring: ring.read(self.fd, min(size, nowait.MOST), self._offset()),
+            kind="reads",
+        )
+        if ring is not None:  # that leaves the position to us
+            os.lseek(self.fd, len(read), os.SEEK_CUR)
+        return read
+
+    async def _write_some(self, data: Any, start: int) -> int:
+        """Write some of the data from `start`, at least one byte; return their number."""
+        if self.pollable:
+            await spend_budget()
+            while (count := self.write_now(data, start)) < 0:
+                await self._ready(wait_writable)
+            return count
+        # Appended data stays in one piece, also if others append to the same file.
+        size = len(data) - start if self.appending else min(len(data) - start, nowait.MOST)
+        ring = ring_of(self.kernel)
+        written: int = await self._call(
+            "writing a file",
+            os.write,
+            memoryview(data)[start : start + size],
+            request=lambda ring: ring.write(self.fd, data, start, size, self._offset()),
+        )
+        if ring is not None:
+            whence = os.SEEK_END if self.appending else os.SEEK_CUR
+            os.lseek(self.fd, 0 if self.appending else written, whence)
+        return written
+
+    async def _ready(self, wait: Callable[[int], Operation[None]]) -> None:
+        """Wait until a pipe, a terminal or a socket is ready."""
+        try:
+            await wait(self.fd)
+        except ClosedResourceError:
+            raise closed_error() from None
+
+    def _call(
+        self, what: str, function: Any, *args: Any, request: Any = None, kind: str = "others"
+    ) -> Operation[Any]:
+        """Call a function of the descriptor; see `call`."""
+        return call(self.kernel, what, request, partial(self.in_thread, function, *args), kind=kind)

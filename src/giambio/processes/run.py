@@ -8,7 +8,6 @@ from typing import Any
 
 from giambio.errors import BrokenResourceError
 from giambio.kernel.operation import current_kernel
-from giambio.kernel.task import Task
 from giambio.processes.child import at_work
 from giambio.processes.process import (
     TERMINATE_TIMEOUT,
@@ -96,18 +95,19 @@ async def run_process(
     usual = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env}
     opening = start("run_process()", command, shell, terminate_timeout, usual, options)
     async with await opening as process:
-        output: Task[bytes] | None = None
-        errors: Task[bytes] | None = None
+        outputs = {"stdout": process.stdout, "stderr": process.stderr}
         with at_work(current_kernel()):
             async with TaskManager() as manager:
                 if process.stdin is not None:
                     manager.start_soon(feed, process.stdin, input)
-                if process.stdout is not None:
-                    output = manager.start_soon(read_all, process.stdout)
-                if process.stderr is not None:
-                    errors = manager.start_soon(read_all, process.stderr)
+                readers = {
+                    name: manager.start_soon(read_all, stream)
+                    for name, stream in outputs.items()
+                    if stream is not None
+                }
         code = await process.wait()
-    done = subprocess.CompletedProcess(process.args, code, result_of(output), result_of(errors))
+    results: Any = {name: reader.result() for name, reader in readers.items()}
+    done = subprocess.CompletedProcess(process.args, code, **results)
     if check:
         done.check_returncode()
     return done
@@ -141,8 +141,3 @@ async def read_all(stream: ReceiveStream) -> bytes:
     while part := await stream.receive():
         parts.append(part)
     return b"".join(parts)
-
-
-def result_of(task: Task[bytes] | None) -> bytes | None:
-    """What was read, if anything was to be."""
-    return None if task is None else task.result()

@@ -93,13 +93,12 @@ async def call(request: bytes, limiter: CapacityLimiter | None, cancellable: boo
         try:
             with CancelScope(shield=not cancellable):
                 reply = await process.exchange(request)
-        except GeneratorExit:  # the coroutine is being closed, and cannot wait
+        except BaseException as exc:
             pool.drop(process)
-            process.end_now()
-            raise
-        except BaseException:
-            pool.drop(process)
-            await process.end()
+            if isinstance(exc, GeneratorExit):  # the coroutine is closed, and cannot wait
+                process.end_now()
+            else:
+                await process.end()
             raise
         pool.put_back(process)
     finally:

@@ -220,9 +220,7 @@ def how_it_ended(code: int | None) -> str:
 
 def pool_of(kernel: Kernel) -> Pool:
     """The worker processes of a loop."""
-    pool: Pool | None = kernel._services.get("worker processes")
-    if pool is None:
-        pool = kernel._services["worker processes"] = Pool(kernel)
+    pool: Pool = kernel._services.setdefault("worker processes", Pool(kernel))
     return pool
 
 
