@@ -1,9 +1,9 @@
 """Files, as their users see them: the standard file API, made async.
 
-An `AsyncFile` is a façade. Behind it is one of three things with the same methods:
+An `AsyncFile` is a façade. Behind it is one of three objects with the same methods:
 the bytes of a file (`binary_file`), text over such bytes (`text_file`), or another library's
-file object (`wrapped_file`). Here is what is the same for all: one task after another has
-its turn, and closing happens whatever else does.
+file object (`wrapped_file`). This module has the behaviour that they share: one task after
+another has its turn, and closing always succeeds.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     It has the methods and attributes of Python's own file objects, and those that may
     have to wait are async. ``async with`` closes it, and ``async for`` gives its lines.
-    The methods are made one after another, also if several tasks call them: what one
-    task writes at once stays in one piece.
+    Calls of several tasks are served one after another: the data of one `write` stays in
+    one piece.
 
-    Reading what is in the system's cache is done on the spot, and costs little more
-    than the system call. What would block goes through io_uring or a worker thread
-    (see `build_info`); where that has begun, a cancelled task waits until it is done.
+    Data in the system's cache is read on the spot, which costs little more than the
+    system call. A call that would block goes through io_uring or a worker thread (see
+    `build_info`); once that has begun, a cancelled task waits until it is done.
 
     Binary files are byte streams as well: `receive` and `send_all` make them fit
     wherever a `ReceiveStream` or a `SendStream` does.
@@ -72,9 +72,9 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """Read from the file, to its end by default.
 
         Parameters:
-            size: how many bytes, or characters, to read. Below zero or None: all
-                that is left. An unbuffered file gives what one read of the system's
-                gives, which may be less.
+            size: number of bytes or characters to read; None or negative for the
+                rest of the file. An unbuffered file returns the result of one system
+                call, which may be less.
 
         Returns:
             The data; fewer than `size` only at the end of the file, and nothing
@@ -199,7 +199,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         return await self._locked(self._file.readinto, buffer)
 
     async def receive(self, max_size: int = 65536) -> bytes:
-        """Read what there is, and wait if that is nothing: a binary file as a `ReceiveStream`.
+        """Read the available bytes, and wait if there are none, as a `ReceiveStream` does.
 
         Parameters:
             max_size: the most to return, in bytes; 65536 by default.
@@ -258,12 +258,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             io.UnsupportedOperation: the file is not open for writing.
             ClosedResourceError: it is closed.
             UnicodeEncodeError: the text cannot be put into the file's encoding.
-            OSError: the system refuses, for instance because the disk is full. What was
-                taken earlier is kept, and tried again at the next `flush` or `close`.
+            OSError: the system refuses, for instance because the disk is full. Data that
+                was taken earlier is kept, and tried again at the next `flush` or `close`.
             RuntimeError: a thread would be needed, and the loop has none.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint. Cancelled or failed, nothing of `data` was written; but of what is
+        A checkpoint. Cancelled or failed, nothing of `data` was written; but if it is
         larger than the buffer (65536 bytes by default), a first part may have been.
 
         Example:
@@ -278,10 +278,10 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         return await self._locked(self._file.write, data)
 
     async def writelines(self, lines: Iterable[Any]) -> None:
-        """Write several pieces; nobody else writes in between.
+        """Write several pieces; no other task writes in between.
 
         Parameters:
-            lines: an iterable of what `write` takes. No line ends are added.
+            lines: an iterable of data for `write`. No line ends are added.
 
         Raises:
             TypeError, io.UnsupportedOperation, ClosedResourceError, UnicodeEncodeError,
@@ -334,7 +334,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Raises:
             ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
 
-        A checkpoint. Cancelled or failed, what was not written is kept.
+        A checkpoint. Cancelled or failed, data that was not written is kept.
 
         Example:
             >>> import giambio, os, tempfile
@@ -401,7 +401,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """Go to another place in the file.
 
         Parameters:
-            offset: in bytes. In a text file, only what `tell` returned, and zero.
+            offset: in bytes. In a text file, only a result of `tell`, or zero.
             whence: from where it is counted: `os.SEEK_SET` (0, the beginning),
                 `os.SEEK_CUR` (1, here) or `os.SEEK_END` (2, the end).
 
@@ -455,13 +455,14 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """Flush and close the file. Closing twice is harmless.
 
         Raises:
-            OSError: what was taken for writing could not be written; a note says how
-                much of it. The file is closed then.
+            OSError: buffered data could not be written; a note says how much of it.
+                The file is closed then.
             CancelledError: the task is in a cancelled scope. The file is closed then,
                 and flushed, unless it is a pipe or a terminal that takes nothing.
 
         Awaited, a checkpoint. Forgotten, it is done there and then, with a
-        `RuntimeWarning`. Who reads from a pipe meanwhile gets a `ClosedResourceError`.
+        `RuntimeWarning`. A task that reads from a pipe meanwhile gets a
+        `ClosedResourceError`.
 
         Example:
             >>> import giambio, os, tempfile
@@ -482,7 +483,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     async def _close(self) -> None:
         file = self._file
         if file.pollable and not file.closed:
-            file.closed = True  # nobody need wait for it any longer
+            file.closed = True  # no task need wait for it any longer
             end_watches(file.kernel._driver, file.fd)
         lock = self._turn()
         with CancelScope(shield=True):
@@ -509,7 +510,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             )
             self.close_now()
 
-    # -- what it is -------------------------------------------------------------------
+    # -- attributes -------------------------------------------------------------------
 
     @property
     def name(self) -> Any:
@@ -542,7 +543,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         return getattr(self._file, "newlines", None)
 
     def fileno(self) -> int:
-        """The descriptor. What is in our buffers, others who use it do not see.
+        """The descriptor. Other users of it do not see the data in our buffers.
 
         Raises:
             ClosedResourceError: the file is closed.
@@ -603,7 +604,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         return f"<giambio.AsyncFile {self.name!r} mode {self.mode!r}{state}>"
 
     async def _locked(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Do something when no other task uses the file."""
+        """Call a method while no other task uses the file."""
         async with self._turn():
             if self._file.closed:
                 raise closed_error()
@@ -623,7 +624,7 @@ final(AsyncFile)
 
 
 class Closing:
-    """What `close` returns: forgotten, it closes all the same, but not without a word."""
+    """The result of `close`; if it is not awaited, it closes all the same, with a warning."""
 
     __slots__ = ("_file",)
 

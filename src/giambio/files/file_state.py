@@ -1,4 +1,4 @@
-"""State of an open file: its descriptor, its buffers, and all that needs no waiting.
+"""State of an open file: its descriptor, its buffers, and operations that need no waiting.
 
 There are two kinds of descriptor. A file on a disk is always "ready", yet reading it
 may block. A pipe, a terminal or a socket is read when it is ready. Both are read
@@ -144,7 +144,7 @@ class FileState:
         """Read `size` bytes, or up to the end, from the read-ahead and the page cache.
 
         Returns:
-            None if that is impossible; then what was read is in the read-ahead.
+            None if that is impossible; then the data is in the read-ahead.
         """
         if self.closed:
             raise closed_error()

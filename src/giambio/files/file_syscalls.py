@@ -24,12 +24,7 @@ from giambio.streams.budget import spend_budget
 from giambio.threads.call import ThreadCall
 from giambio.threads.workers import submit_for_files
 
-__all__ = [
-    "call",
-    "in_worker",
-    "open_descriptor",
-    "stat_path",
-]
+__all__ = ["call", "in_worker", "open_descriptor", "stat_path"]
 
 T = TypeVar("T")
 

@@ -219,7 +219,7 @@ def make_file(
 
     Parameters:
         fd: the descriptor.
-        name: the path, or what stands for it.
+        name: the path, or a name in its place.
         mode: see `open_file`.
         buffering: see `open_file`.
         text: the encoding, errors and newline; see `open_file`.

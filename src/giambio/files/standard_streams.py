@@ -76,7 +76,7 @@ def stdout(mode: Literal["w"] = "w") -> AsyncFile[str]: ...
 @overload
 def stdout(mode: Literal["wb"]) -> AsyncFile[bytes]: ...
 def stdout(mode: str = "w") -> AsyncFile[Any]:
-    """The standard output. What is written goes to the system at once.
+    """The standard output. Data goes to the system at once.
 
     Parameters:
         mode: ``"w"`` for text (the default), in the encoding of `sys.stdout`; ``"wb"``

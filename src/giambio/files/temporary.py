@@ -217,7 +217,7 @@ class TemporaryDirectory:
 
     Parameters:
         suffix, prefix, dir: see `tempfile.TemporaryDirectory`.
-        ignore_cleanup_errors: True says nothing about what cannot be deleted.
+        ignore_cleanup_errors: whether to ignore errors of deleting.
 
     The block gives the folder's path, as a string; when it is left, the folder is
     deleted with all that is in it.

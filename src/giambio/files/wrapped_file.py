@@ -1,6 +1,6 @@
 """Another library's file object, each of whose calls is made in a worker thread.
 
-It is for what Python offers and giambio does not: compressed files, archives, files
+For kinds of files that Python offers and giambio does not: compressed files, archives, files
 of other libraries. A file that is only in memory is called on the spot.
 """
 

@@ -1,12 +1,12 @@
-"""A child process that is watched: its end is noticed, and it is reaped, once, by us.
+"""A child process that is watched: its end is noticed, and it is reaped, once, here.
 
-The system keeps what is left of an ended process (a zombie) until its parent
+The system keeps an ended process (a zombie) until its parent
 asks how it ended, and only then gives its number to another one. So all asking
 and all signalling is done here, in the loop's thread: a signal never reaches a
 stranger.
 
 Where there are process descriptors (Linux 5.3 and later) the driver reports the end.
-Elsewhere somebody has to look now and then, as `subprocess` does itself. That
+Elsewhere a timer looks for it now and then, as `subprocess` does itself. That
 costs no thread, works for any number of children, and comes at most a twentieth
 of a second late.
 
@@ -42,7 +42,7 @@ __all__ = ["Child", "at_work"]
 FIRST_LOOK = 0.001
 LAST_LOOK = 0.05
 #: A virtual clock's timers ask for so many seconds of quiet, again and again. The kernel tells
-#: those who ask for the shortest time, so that all ask for the same.
+#: those that ask for the shortest time, so all ask for the same.
 PART = 0.01
 
 
@@ -68,9 +68,9 @@ class Child:
         self._popen = popen
         self.pid = popen.pid
         self.ended = False
-        # None for an ended process: somebody else has taken its exit code.
+        # None for an ended process: its exit code was taken elsewhere.
         self._returncode: int | None = None
-        # Who is to know as soon as it has ended: tasks, and whoever has set this.
+        # Notified as soon as it has ended: tasks, and a callback.
         self._waiting: list[Wait] = []
         self.at_end: Callable[[], object] | None = None
         self._descriptor = open_descriptor(popen.pid)
@@ -123,7 +123,7 @@ class Child:
     def _end(self, code: int | None) -> None:
         self.ended = True
         self._returncode = code
-        # So that it is not warned about; nobody will read it.
+        # Only so that there is no warning.
         self._popen.returncode = 0 if code is None else code
         self._unwatch()
         self._close_descriptor()
@@ -172,9 +172,9 @@ class Child:
                 timer.cancel()
 
     def watch(self) -> None:
-        """Have the end noticed as soon as it comes, also when nobody waits for it.
+        """Notice the end as soon as it comes, also when no task waits for it.
 
-        Where there are no process descriptors, only while somebody wants to know.
+        Without process descriptors, only while a task or a callback waits for it.
         """
         driver = self._kernel._driver
         if driver is None or self._watched_by is driver:

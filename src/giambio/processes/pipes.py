@@ -46,7 +46,7 @@ class PipeEnd(Closeable):
             self._file.close()
 
     def _end_watches(self) -> None:
-        """Have those look again who wait."""
+        """Wake the tasks that wait, to look again."""
         if self._kernel._driver is not None:
             end_watches(self._kernel._driver, self._file.fileno())
 
@@ -67,7 +67,7 @@ class PipeEnd(Closeable):
 @typing.final  # for type checkers
 @final
 class PipeReceiveStream(PipeEnd, ReceiveStream):
-    """What a child process writes."""
+    """Reads the output of a child process."""
 
     __slots__ = ("_over",)
 
@@ -76,7 +76,7 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
         self._over = False
 
     def end(self) -> None:
-        """What is in the pipe is the last of it, although others hold its other end open."""
+        """Take the content of the pipe for the last, although others hold its other end open."""
         self._over = True
         self._end_watches()
 
@@ -101,7 +101,7 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
 @typing.final  # for type checkers
 @final
 class PipeSendStream(PipeEnd, SendStream):
-    """What a child process reads."""
+    """Writes the input of a child process."""
 
     __slots__ = ("_half_sent",)
 
@@ -130,7 +130,7 @@ class PipeSendStream(PipeEnd, SendStream):
             return sent
 
     async def _write(self, view: memoryview) -> int:
-        """Write what there is room for, and wait if there is none."""
+        """Write as much as there is room for, and wait if there is none."""
         while True:
             try:
                 return os.write(self._descriptor(), view)

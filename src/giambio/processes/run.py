@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from giambio.errors import BrokenResourceError
 from giambio.kernel.operation import current_kernel
 from giambio.processes.child import at_work
-from giambio.processes.process import (
-    TERMINATE_TIMEOUT,
-    Command,
-    StrOrBytesPath,
-    start,
-)
+from giambio.processes.process import TERMINATE_TIMEOUT, Command, StrOrBytesPath, start
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.streams.guard import bytes_like
 from giambio.tasks.manager import TaskManager
@@ -43,8 +39,8 @@ async def run_process(
     Parameters:
         command: the program and its arguments, as a list; with ``shell=True`` a line for
             the shell.
-        input: bytes for its standard input; what it does not read is dropped.
-        capture_stdout: whether to return what it prints.
+        input: bytes for its standard input; the rest is dropped if it does not read all.
+        capture_stdout: whether to return its output.
         capture_stderr: whether to return its errors.
         check: whether an exit code other than 0 is an error.
         stdin: see `open_process`, as the rest.
@@ -54,7 +50,7 @@ async def run_process(
         env: the environment.
         shell: whether `command` is a line for the shell.
         terminate_timeout: seconds between SIGTERM and SIGKILL, when it is cancelled.
-        options: what else `subprocess.Popen` takes.
+        options: other options of `subprocess.Popen`.
 
     Returns:
         A `subprocess.CompletedProcess` with ``returncode``, ``stdout`` and ``stderr``; these
@@ -63,7 +59,7 @@ async def run_process(
     Raises:
         subprocess.CalledProcessError: the exit code is not 0, and `check` is true.
         OSError, TypeError, ValueError: see `open_process`.
-        ChildProcessError: somebody else has taken the exit code.
+        ChildProcessError: its exit code was taken elsewhere.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled, the program is terminated, and killed if that does not
@@ -127,16 +123,13 @@ def captured(name: str, capture: bool, given: Any) -> Any:
 
 
 async def feed(stream: SendStream, data: memoryview) -> None:
-    """Give a program its input; it need not want it, as with `subprocess.run`."""
-    with stream:
-        try:
-            await stream.send_all(data)
-        except BrokenResourceError:
-            pass
+    """Send a program its input; it need not read all of it, as with `subprocess.run`."""
+    with stream, suppress(BrokenResourceError):
+        await stream.send_all(data)
 
 
 async def read_all(stream: ReceiveStream) -> bytes:
-    """What a program writes, until it ends or closes that."""
+    """Read the output of a program, until it ends or closes that."""
     parts = []
     while part := await stream.receive():
         parts.append(part)

@@ -1,8 +1,8 @@
-"""The program of a worker process: it calls what it is sent, until nobody sends any more.
+"""The program of a worker process: it serves calls until its owner closes the pipes.
 
-It is started by `worker_pool.WorkerProcess`, with the numbers of two pipes. What the
-functions print goes where the owner's output goes; there is no input. Ctrl-C is
-left to the owner, who kills the worker when the call is cancelled.
+`worker_pool.WorkerProcess` starts it, with the descriptors of two pipes. The output of the
+functions goes where the owner's output goes; there is no input. Ctrl-C is left to the
+owner, which kills the worker when the call is cancelled.
 """
 
 from __future__ import annotations
@@ -17,19 +17,14 @@ from typing import BinaryIO
 from giambio.processes import worker_protocol as protocol
 from giambio.threads.call import refuse_async
 
-__all__ = ["loading_main", "main"]
+__all__ = ["main"]
 
 #: Whether the program's main module is being imported: then it must not start over.
-_loading_main = False
-
-
-def loading_main() -> bool:
-    """Tell whether this is a worker process that imports the program's main module."""
-    return _loading_main
+loading_main = False
 
 
 def main(requests: int, replies: int) -> None:
-    """Work.
+    """Serve calls until the owner has gone.
 
     Parameters:
         requests: the descriptor to read from.
@@ -62,7 +57,7 @@ def leave_to_owner(number: int, frame: FrameType | None) -> None:
 
 
 def reply_to(request: bytes) -> bytes:
-    """Call a function, and pickle what comes of it."""
+    """Call a function, and pickle its outcome."""
     try:
         function, args = protocol.loads(request, load_main)
         returned = function(*args)
@@ -74,7 +69,7 @@ def reply_to(request: bytes) -> bytes:
 
 def load_main() -> None:
     """Import the program's main module, once, as multiprocessing does: under another name."""
-    global _loading_main
+    global loading_main
     if protocol.COPY_OF_MAIN in sys.modules:
         return
     import runpy
@@ -82,7 +77,7 @@ def load_main() -> None:
     described = protocol.describe_main()
     sys.argv = list(described.arguments)
     module = types.ModuleType(protocol.COPY_OF_MAIN)
-    _loading_main = True
+    loading_main = True
     try:
         if described.name is not None:
             name = described.name
@@ -96,6 +91,6 @@ def load_main() -> None:
                 "package); define it in a module of its own"
             )
     finally:
-        _loading_main = False
+        loading_main = False
     module.__dict__.update(content)
     sys.modules["__main__"] = sys.modules[protocol.COPY_OF_MAIN] = module

@@ -1,7 +1,7 @@
 """The worker processes of a loop: started when needed, reused, and gone with the loop.
 
 A worker is a fresh interpreter and no fork: a fork of a program with threads may
-find locks held that nobody releases. Starting one takes some tens of
+find locks held that are never released. Starting one takes some tens of
 milliseconds, so it is kept for the next call.
 """
 
@@ -77,7 +77,7 @@ class WorkerProcess:
     def _has_ended(self) -> None:
         """The process has ended in the middle of a call.
 
-        What it has forked may live on, and hold its ends of the pipes open.
+        Processes that it has forked may live on, and hold its ends of the pipes open.
         """
         self._requests.close_now()
         self._replies.end()
@@ -111,7 +111,7 @@ class WorkerProcess:
             await self._child.wait()
 
     def end_now(self) -> None:
-        """The same where nobody can wait."""
+        """The same, for places where no task can wait."""
         self.ask_to_end()
         self._child.kill_and_reap()
 

@@ -1,7 +1,7 @@
-"""What a worker process and its owner say to each other: frames of pickled bytes.
+"""The protocol between a worker process and its owner: frames of pickled bytes.
 
-A request is a function and its arguments; a reply is what it returned or
-raised. Both sides of it are here, so that they cannot differ. Nothing else may
+A request is a function and its arguments; a reply is its result or its
+exception. Both sides of it are here, so that they cannot differ. Nothing else may
 write to these pipes, which is why they are not the worker's standard ones.
 """
 
@@ -101,7 +101,7 @@ def loads(data: bytes, main: Any = lambda: None) -> Any:
     """Unpickle.
 
     Parameters:
-        data: what was pickled.
+        data: the pickled bytes.
         main: called before something of the main module is looked up.
     """
     return Unpickler(data, main).load()
