@@ -1,4 +1,4 @@
-"""Which way the data of a file comes: chosen by itself, counted, and told by `build_info`."""
+"""Routes to the data of a file: chosen automatically, counted, and reported by `build_info`."""
 
 from __future__ import annotations
 

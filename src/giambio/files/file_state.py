@@ -16,6 +16,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from giambio.drivers import nowait
@@ -108,7 +109,11 @@ class FileState:
         # Whether it has been read from the page cache. Only file systems on local disks allow
         # that, and they close a file that was only read at once.
         self.in_cache = False
-        self.can_seek = not self.pollable or can_seek(fd)
+        # Most of what can be waited for has no position.
+        self.can_seek = not self.pollable
+        with suppress(OSError):
+            os.lseek(fd, 0, os.SEEK_CUR)
+            self.can_seek = True
         self.appending = self.can_seek and "a" in mode
         if self.appending:
             os.lseek(fd, 0, os.SEEK_END)
@@ -291,15 +296,6 @@ class Read(Operation):
         except (OSError, ClosedResourceError) as exc:
             return self.fail(exc)
         return True
-
-
-def can_seek(fd: int) -> bool:
-    """Whether a descriptor has a position."""
-    try:
-        os.lseek(fd, 0, os.SEEK_CUR)
-    except OSError:
-        return False
-    return True
 
 
 def closed_error() -> ClosedResourceError:

@@ -50,7 +50,7 @@ class PipeEnd(Closeable):
         if self._kernel._driver is not None:
             end_watches(self._kernel._driver, self._file.fileno())
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """In a forked child: close it without a word to the parent's driver."""
         self._file.close()
 
@@ -75,7 +75,7 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
         super().__init__(kernel, file, Guard("receiving from", "receive"))
         self._over = False
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Take the content of the pipe for the last, although others hold its other end open."""
         self._over = True
         self._end_watches()

@@ -80,7 +80,7 @@ class WorkerProcess:
         Processes that it has forked may live on, and hold its ends of the pipes open.
         """
         self._requests.close_now()
-        self._replies.end()
+        self._replies._end()
 
     async def _receive(self, size: int) -> bytes:
         data = bytearray()
@@ -122,8 +122,8 @@ class WorkerProcess:
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
-        self._requests.forget()
-        self._replies.forget()
+        self._requests._forget()
+        self._replies._forget()
         self._child.forget()
 
 
