@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.operation import current_kernel
-from giambio.processes import worker_main
+from giambio.processes import worker_protocol
 from giambio.processes.worker_pool import pool_of
 from giambio.processes.worker_protocol import dump_request, load_reply
 from giambio.sync.limiter import CapacityLimiter
@@ -71,7 +71,7 @@ def to_process(
     check_call("to_process", function, keywords)
     if limiter is not None and not isinstance(limiter, CapacityLimiter):
         raise TypeError(f"to_process(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
-    if worker_main.loading_main:
+    if worker_protocol.loading_main:
         raise RuntimeError(
             "to_process() was called while a worker process imports the program's main module, "
             "which would go on for ever; put what is to run only once behind "

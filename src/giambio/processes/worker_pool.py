@@ -238,7 +238,7 @@ def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
     path = [folder for folder in sys.path if isinstance(folder, str)]
     program = (
         f"import sys; sys.path[:] = {path!r}; "
-        "from giambio.processes.worker_main import main; main({}, {})"
+        "from giambio.processes.worker_protocol import main; main({}, {})"
     )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     opened: list[int] = []
