@@ -605,10 +605,14 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     async def _locked(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Call a method while no other task uses the file."""
-        async with self._turn():
+        lock = self._turn()
+        await lock.acquire()
+        try:
             if self._file.closed:
                 raise closed_error()
             return await method(*args)
+        finally:
+            lock.release()
 
     def _turn(self) -> Lock:
         """The lock on the file, for a task of its loop."""

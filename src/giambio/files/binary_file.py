@@ -16,7 +16,7 @@ from typing import Any
 
 from giambio.drivers import nowait
 from giambio.errors import BrokenResourceError, ClosedResourceError
-from giambio.files.file_routes import counts, ring_of
+from giambio.files.file_routes import OTHERS, READS, counts, ring_of
 from giambio.files.file_state import FileState, closed_error
 from giambio.files.file_syscalls import call
 from giambio.files.ring_call import RingCall
@@ -195,7 +195,7 @@ class BinaryFile(FileState):
             if self.pollable or (self.in_cache and not self.can_write):
                 pass  # that takes no time
             elif ring is not None:
-                counts["io_uring", "others"] += 1
+                counts["io_uring"][OTHERS] += 1
                 request = ring.close_fd(self.fd, self.can_write)
                 await RingCall(loop, ring, request, "closing a file")
             elif loop._threads:
@@ -299,7 +299,7 @@ class BinaryFile(FileState):
             os.read,
             min(size, LARGEST_READ),
             request=lambda ring: ring.read(self.fd, min(size, nowait.MOST), self._offset()),
-            kind="reads",
+            kind=READS,
         )
         if ring is not None:  # that leaves the position to us
             os.lseek(self.fd, len(read), os.SEEK_CUR)
@@ -334,7 +334,7 @@ class BinaryFile(FileState):
             raise closed_error() from None
 
     def _call(
-        self, what: str, function: Any, *args: Any, request: Any = None, kind: str = "others"
+        self, what: str, function: Any, *args: Any, request: Any = None, kind: int = OTHERS
     ) -> Operation[Any]:
         """Call a function of the descriptor; see `call`."""
         return call(self.kernel, what, request, partial(self.in_thread, function, *args), kind=kind)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from giambio.drivers.uring import Ring
 from giambio.kernel.callback import Callback
 from giambio.kernel.kernel import Kernel
 
-__all__ = ["FileRoute", "counts", "ring_of", "routes", "switch"]
+__all__ = ["OTHERS", "READS", "FileRoute", "counts", "ring_of", "routes", "switch"]
 
 #: Errors of setting up io_uring that may be gone at the next attempt.
 PASSING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
@@ -47,8 +46,9 @@ class FileRoute(NamedTuple):
     others: int
 
 
-#: Number of uses: of a route by its name, for "reads" and for "others".
-counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+READS, OTHERS = 0, 1
+#: Number of reads and of other calls by each route.
+counts = {"page cache": [0, 0], "io_uring": [0, 0], "worker threads": [0, 0]}
 #: Routes that may be used; for the tests.
 switch = SimpleNamespace(page_cache=True, io_uring=True)
 
@@ -124,7 +124,4 @@ def routes() -> tuple[FileRoute, ...]:
     if sys.platform != "linux" or not hasattr(os, "preadv"):
         cache_problem = "this system cannot tell what is in the page cache"
     problems = {"page cache": cache_problem, "io_uring": ring_problem, "worker threads": ""}
-    return tuple(
-        FileRoute(name, problem, counts[name, "reads"], counts[name, "others"])
-        for name, problem in problems.items()
-    )
+    return tuple(FileRoute(name, problem, *counts[name]) for name, problem in problems.items())

@@ -6,6 +6,9 @@ from giambio.sync.lock cimport Lock
 cimport cython
 
 
+cdef list CACHE_COUNTS
+
+
 cdef class FileState:
     cdef object __weakref__
     cdef public Kernel kernel

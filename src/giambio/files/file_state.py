@@ -31,6 +31,7 @@ __all__ = ["FileState", "Read", "closed_error"]
 
 T = TypeVar("T")
 
+CACHE_COUNTS = counts["page cache"]
 #: A read of a page or more bypasses the buffer.
 PAGE = 4096
 #: Errors of kernels, file systems and containers without `RWF_NOWAIT`.
@@ -181,7 +182,7 @@ class FileState:
             if data is not None:
                 if not self.pollable:
                     self.in_cache = True
-                    counts["page cache", "reads"] += 1
+                    CACHE_COUNTS[0] += 1  # `READS`
                 self.kernel._budget -= len(data) >> nowait.LARGE_SHIFT
             return data
         return None

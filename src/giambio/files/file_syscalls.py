@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.files import file_routes
-from giambio.files.file_routes import counts, ring_of, switch
+from giambio.files.file_routes import OTHERS, counts, ring_of, switch
 from giambio.files.ring_call import RingCall
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
@@ -55,7 +55,7 @@ def call(
     request: Callable[[Any], Any] | None,
     function: Callable[[], T],
     path: Any = None,
-    kind: str = "others",
+    kind: int = OTHERS,
     abandonable: bool = False,
 ) -> Operation[T]:
     """Have the system do something that may have to wait for a disk.
@@ -65,14 +65,14 @@ def call(
         request: makes a request for an io_uring; None if io_uring cannot do this.
         function: does the same, in a worker thread.
         path: the file's name, for errors.
-        kind: "reads" or "others".
+        kind: `READS` or `OTHERS`.
         abandonable: see `in_worker`.
     """
     ring = ring_of(kernel) if request else None
     if request is None or ring is None:
-        counts["worker threads", kind] += 1
+        counts["worker threads"][kind] += 1
         return in_worker(what, function, abandonable=abandonable)
-    counts["io_uring", kind] += 1
+    counts["io_uring"][kind] += 1
     return RingCall(kernel, ring, request(ring), what, path)
 
 
@@ -94,7 +94,7 @@ async def open_descriptor(path: Any, flags: int) -> int:
         await spend_budget()
         fd = nowait.open_now(to_bytes(path), flags)
         if fd >= 0:
-            counts["page cache", "others"] += 1
+            counts["page cache"][OTHERS] += 1
             return fd
     opened: Any = await call(
         current_kernel(),
