@@ -21,7 +21,7 @@ from giambio.files.ring_call import RingCall
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.streams.budget import spend_budget
-from giambio.threads.call import ThreadCall
+from giambio.threads.call import ThreadCall, calling
 from giambio.threads.workers import submit_for_files
 
 __all__ = ["call", "in_worker", "open_descriptor", "stat_path"]
@@ -115,6 +115,8 @@ class Descriptor:
     def __init__(self, path: Any, flags: int) -> None:
         self._fd = -1
         self._fd = os.open(path, flags, 0o666)
+        if calling.call and calling.call.abandoned:  # close it now, and not when it is dropped
+            os.close(self.take())
 
     def take(self) -> int:
         """Return the descriptor."""
