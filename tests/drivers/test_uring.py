@@ -20,8 +20,8 @@ import pytest
 
 import giambio
 from giambio.drivers.uring import Ring
-from giambio.files.file_operations import RingCall
 from giambio.files.file_routes import ring_of
+from giambio.files.ring_call import RingCall
 from giambio.kernel import constants
 from giambio.kernel.operation import current_kernel
 from support.files import ring_problem, until
@@ -340,8 +340,8 @@ import os, sys
 sys.path.insert(0, {os.path.dirname(os.path.dirname(__file__))!r})
 import giambio
 from support.files import interrupt_twice
-from giambio.files.file_operations import RingCall
 from giambio.files.file_routes import ring_of
+from giambio.files.ring_call import RingCall
 
 async def main():
     loop = giambio.current_loop()

@@ -21,8 +21,6 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.files.file_operations import AcquireFile
-from giambio.files.file_state import OperationLock
 from giambio.files.file_syscalls import in_worker
 from giambio.testing import VirtualClock
 from giambio.threads.workers import idle_workers
@@ -601,7 +599,7 @@ def test_closing_a_full_pipe_can_be_cancelled(run: Run, tmp_path: Path) -> None:
 
 async def stands_in_line(file: Any, length: int) -> None:
     """Wait until a file is in use and so many calls wait for it."""
-    await until(lambda: file._lock.locked and file._lock.waiters.length == length)
+    await until(lambda: file._file.lock.statistics()[::2] == (True, length))
 
 
 def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) -> None:
@@ -609,7 +607,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
 
     async def main() -> None:
         file = await giambio.open_file(path, "wb")
-        await AcquireFile(file._lock)  # type: ignore[attr-defined]  # as if a task used it
+        await file._file.lock.acquire()  # as if a task used it
         async with giambio.TaskManager() as manager:
             manager.start_soon(file.write, b"before")
             await stands_in_line(file, 1)
@@ -618,7 +616,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
             late = [manager.start_soon(closed_under, partial(file.write, b"late"))]
             late += [manager.start_soon(closed_under, file.flush)]
             await stands_in_line(file, 4)
-            file._lock.release()  # type: ignore[attr-defined]
+            file._file.lock.release()
         assert [task.result() for task in late] == [True, True]
 
     run(main)
@@ -631,7 +629,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with await giambio.open_file(path, "wb") as file:
-            await AcquireFile(file._lock)  # type: ignore[attr-defined]  # as if a task used it
+            await file._file.lock.acquire()  # as if a task used it
             async with giambio.TaskManager() as manager:
                 tasks = []
                 for number in range(6):
@@ -640,7 +638,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
                 tasks[2].cancel()
                 tasks[4].cancel()
                 await stands_in_line(file, 4)
-                file._lock.release()  # type: ignore[attr-defined]
+                file._file.lock.release()
                 tasks[3].cancel()  # too late: it may have been handed over
                 tasks[5].cancel()
             assert [task.cancelled() for task in tasks] == [False, False, True, True, True, True]
@@ -649,19 +647,22 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
     assert path.read_bytes() == b"01"
 
 
-def test_a_turn_that_was_handed_over_is_given_on_if_its_task_is_closed(run: Run) -> None:
+def test_a_turn_that_was_handed_over_is_given_on_if_its_task_is_closed(
+    run: Run, tmp_path: Path
+) -> None:
     async def main() -> None:
-        lock = OperationLock(giambio.current_loop())
-        await AcquireFile(lock)
-        async with giambio.TaskManager() as manager:
-            task = manager.start_soon(wait_for_turn, lock)
-            await until(lambda: lock.waiters.length == 1)
-            lock.release()
-            task.cancel()
-        assert not lock.locked
+        async with await giambio.open_file(tmp_path / "file", "wb") as file:
+            lock = file._file.lock
+            await lock.acquire()
+            async with giambio.TaskManager() as manager:
+                task = manager.start_soon(wait_for_turn, lock)
+                await stands_in_line(file, 1)
+                lock.release()
+                task.cancel()
+            assert not lock.locked()
 
-    async def wait_for_turn(lock: OperationLock) -> None:
-        await AcquireFile(lock)
+    async def wait_for_turn(lock: giambio.Lock) -> None:
+        await lock.acquire()
         lock.release()
         await giambio.checkpoint()
 

@@ -1,4 +1,4 @@
-"""`giambio.Path`: a value like `pathlib.Path`, with an async way to the disk."""
+"""`giambio.Path`: a value like `pathlib.Path`, with async access to the disk."""
 
 from __future__ import annotations
 

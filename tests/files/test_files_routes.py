@@ -1,4 +1,4 @@
-"""Which way the data of a file comes: chosen by itself, counted, and told by `build_info`."""
+"""Routes to the data of a file: chosen automatically, counted, and reported by `build_info`."""
 
 from __future__ import annotations
 
@@ -130,15 +130,14 @@ def test_without_io_uring_uncached_reads_go_through_a_thread(run: Run, tmp_path:
 
     async def main() -> None:
         with only("page cache"):
-            file = await giambio.open_file(path, "rb")
-        async with file:
-            before = file_routes.routes()
-            for _ in range(10):
-                drop_from_cache(path)
-                await file.seek(0)
-                assert await file.read() == data
-            assert used(before, "io_uring").reads == 0
-            assert used(before, "worker threads").reads > 0
+            async with await giambio.open_file(path, "rb") as file:
+                before = file_routes.routes()
+                for _ in range(10):
+                    drop_from_cache(path)
+                    await file.seek(0)
+                    assert await file.read() == data
+                assert used(before, "io_uring").reads == 0
+                assert used(before, "worker threads").reads > 0
 
     run(main)
 
@@ -155,10 +154,10 @@ def test_a_file_system_that_refuses_is_asked_once(run: Run) -> None:
 
         async with await giambio.open_file(path, "rb", buffering=0) as file:
             before = file_routes.routes()
-            how = [file._lock.how]  # type: ignore[attr-defined]
+            how = [file._file.how]
             for _ in range(10):
                 assert await file.read(10) == bytes(10)
-                how.append(file._lock.how)  # type: ignore[attr-defined]
+                how.append(file._file.how)
             if how[-1] == nowait.NOWAIT:
                 pytest.skip("this system's tmpfs does not refuse")
             assert how == [nowait.NOWAIT] + [nowait.NEVER] * 10
@@ -263,10 +262,10 @@ def test_what_is_open_is_closed_without_threads_too(run: Run, place: Path) -> No
     fd = os.open(place / "file", os.O_RDWR | os.O_CREAT)
 
     async def main() -> None:
-        with only("worker"):
-            file = await giambio.open_file(fd, "wb")
+        file = await giambio.open_file(fd, "wb")
         await file.write(b"data")
-        with pytest.raises(RuntimeError, match="writing a file needs a worker thread") as caught:
+        match = "writing a file needs a worker thread"
+        with only("worker"), pytest.raises(RuntimeError, match=match) as caught:
             await file.close()
         assert caught.value.__notes__ == [f"4 bytes for {fd} were not written"]
 

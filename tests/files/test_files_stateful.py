@@ -1,7 +1,7 @@
 """Random operations on a file of giambio's and on one of Python's: they must agree.
 
-What is returned, the kinds of errors and what is on the disk in the end. The routes
-are forced in turn, so that all three agree with each other, too.
+Results, kinds of errors and the final content on the disk are compared. The routes
+are forced in turn, so all three agree with each other, too.
 """
 
 from __future__ import annotations

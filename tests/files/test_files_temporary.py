@@ -1,4 +1,4 @@
-"""Temporary files and folders: they are gone when their block is left, however it is left."""
+"""Temporary files and folders: deleted when their block is left, in any way."""
 
 from __future__ import annotations
 

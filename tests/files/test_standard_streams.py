@@ -1,4 +1,4 @@
-"""The standard streams, whatever is behind them: pipes, terminals, files, sockets.
+"""The standard streams as pipes, terminals, files and sockets.
 
 Each test runs a program of its own, because the test's streams are pytest's.
 """

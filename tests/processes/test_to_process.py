@@ -1,4 +1,4 @@
-"""`to_process`: functions in other processes, and what becomes of these."""
+"""`to_process`: functions in other processes, and the end of these processes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Files, as their users see them: the standard file API, made async.
 
-An `AsyncFile` is a façade. Behind it is one of three things with the same methods:
+An `AsyncFile` is a façade. Behind it is one of three objects with the same methods:
 the bytes of a file (`binary_file`), text over such bytes (`text_file`), or another library's
-file object (`wrapped_file`). Here is what is the same for all: one task after another has
-its turn, and closing happens whatever else does.
+file object (`wrapped_file`). This module has the behaviour that they share: one task after
+another has its turn, and closing always succeeds.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ import os
 import typing
 import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from types import TracebackType
 from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 
 from giambio._build.sealed import final
-from giambio.errors import is_cancellation
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_operations import AcquireFile, Read
-from giambio.files.file_state import FileState, OperationLock, closed_error
+from giambio.files.file_state import Read, closed_error
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
-from giambio.kernel.operation import Immediate
+from giambio.kernel.operation import current_kernel
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
+from giambio.sync.lock import Lock
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["AsyncFile"]
@@ -37,12 +35,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     It has the methods and attributes of Python's own file objects, and those that may
     have to wait are async. ``async with`` closes it, and ``async for`` gives its lines.
-    The methods are made one after another, also if several tasks call them: what one
-    task writes at once stays in one piece.
+    Calls of several tasks are served one after another: the data of one `write` stays in
+    one piece.
 
-    Reading what is in the system's cache is done on the spot, and costs little more
-    than the system call. What would block goes through io_uring or a worker thread
-    (see `build_info`); where that has begun, a cancelled task waits until it is done.
+    Data in the system's cache is read on the spot, which costs little more than the
+    system call. A call that would block goes through io_uring or a worker thread (see
+    `build_info`); once that has begun, a cancelled task waits until it is done.
 
     Binary files are byte streams as well: `receive` and `send_all` make them fit
     wherever a `ReceiveStream` or a `SendStream` does.
@@ -62,16 +60,11 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         ['one\\n', 'two\\n']
     """
 
-    __slots__ = ("__weakref__", "_layer", "_mode", "_name", "_quick", "_lock")
+    __slots__ = ("__weakref__", "_file")
 
-    def __init__(self, lock: OperationLock, layer: Any, name: Any, mode: str) -> None:
-        self._lock = lock
+    def __init__(self, file: Any) -> None:
         # `BinaryFile`, `TextFile` or `WrappedFile`.
-        self._layer: Any = layer
-        self._name = name
-        self._mode = mode
-        # A binary file of ours, which can be read without any ceremony.
-        self._quick: Any = lock if type(layer) is BinaryFile else None
+        self._file = file
 
     # -- reading ----------------------------------------------------------------------
 
@@ -79,9 +72,9 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """Read from the file, to its end by default.
 
         Parameters:
-            size: how many bytes, or characters, to read. Below zero or None: all
-                that is left. An unbuffered file gives what one read of the system's
-                gives, which may be less.
+            size: number of bytes or characters to read; None or negative for the
+                rest of the file. An unbuffered file returns the result of one system
+                call, which may be less.
 
         Returns:
             The data; fewer than `size` only at the end of the file, and nothing
@@ -110,11 +103,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ('hell', 'o')
         """
         size = count("read()", size)
-        if self._quick is not None:
-            data: Any = await Read(self._quick, size)
+        file = self._file
+        if type(file) is BinaryFile:
+            data: Any = await Read(file, size)
             if data is not None:
                 return data  # type: ignore[no-any-return]
-        return await self._locked(self._layer.read, size)
+        return await self._locked(file.read, size)
 
     async def readline(self, size: int | None = -1) -> AnyStr:
         """Read a line, with its end.
@@ -142,7 +136,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             'one\\n'
         """
-        return await self._locked(self._layer.readline, count("readline()", size))
+        return await self._locked(self._file.readline, count("readline()", size))
 
     async def readlines(self, hint: int | None = -1) -> list[AnyStr]:
         """Read lines, to the end of the file by default.
@@ -170,7 +164,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             ['one\\n', 'two\\n']
         """
-        return await self._locked(self._layer.readlines, count("readlines()", hint))
+        return await self._locked(self._file.readlines, count("readlines()", hint))
 
     async def readinto(self, buffer: Any) -> int:
         """Read bytes into a buffer, until it is full or the file ends.
@@ -202,10 +196,10 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         if memoryview(buffer).readonly:
             raise TypeError(f"readinto() needs a writable buffer, not {type(buffer).__name__}")
-        return await self._locked(self._layer.readinto, buffer)
+        return await self._locked(self._file.readinto, buffer)
 
     async def receive(self, max_size: int = 65536) -> bytes:
-        """Read what there is, and wait if that is nothing: a binary file as a `ReceiveStream`.
+        """Read the available bytes, and wait if there are none, as a `ReceiveStream` does.
 
         Parameters:
             max_size: the most to return, in bytes; 65536 by default.
@@ -233,13 +227,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """
         if count("receive()", max_size) < 1:
             raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
-        return await self._locked(self._layer.receive, max_size)
+        return await self._locked(self._file.receive, max_size)
 
     def __aiter__(self) -> AsyncFile[AnyStr]:
         return self
 
     async def __anext__(self) -> AnyStr:
-        line = await self._locked(self._layer.readline, -1)
+        line = await self._locked(self._file.readline, -1)
         if not line:
             raise StopAsyncIteration
         return line  # type: ignore[no-any-return]
@@ -264,12 +258,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             io.UnsupportedOperation: the file is not open for writing.
             ClosedResourceError: it is closed.
             UnicodeEncodeError: the text cannot be put into the file's encoding.
-            OSError: the system refuses, for instance because the disk is full. What was
-                taken earlier is kept, and tried again at the next `flush` or `close`.
+            OSError: the system refuses, for instance because the disk is full. Data that
+                was taken earlier is kept, and tried again at the next `flush` or `close`.
             RuntimeError: a thread would be needed, and the loop has none.
             CancelledError: the task is in a cancelled scope.
 
-        A checkpoint. Cancelled or failed, nothing of `data` was written; but of what is
+        A checkpoint. Cancelled or failed, nothing of `data` was written; but if it is
         larger than the buffer (65536 bytes by default), a first part may have been.
 
         Example:
@@ -281,13 +275,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        return await self._locked(self._layer.write, data)
+        return await self._locked(self._file.write, data)
 
     async def writelines(self, lines: Iterable[Any]) -> None:
-        """Write several pieces; nobody else writes in between.
+        """Write several pieces; no other task writes in between.
 
         Parameters:
-            lines: an iterable of what `write` takes. No line ends are added.
+            lines: an iterable of data for `write`. No line ends are added.
 
         Raises:
             TypeError, io.UnsupportedOperation, ClosedResourceError, UnicodeEncodeError,
@@ -307,7 +301,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     async def _writelines(self, lines: Iterable[Any]) -> None:
         for line in lines:
-            await self._layer.write(line)
+            await self._file.write(line)
 
     async def send_all(self, data: Any) -> None:
         """Write and flush: a binary file as a `SendStream`.
@@ -332,7 +326,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._locked(self._layer.send_all, data)
+        await self._locked(self._file.send_all, data)
 
     async def flush(self) -> None:
         """Hand all that was taken for writing to the system.
@@ -340,7 +334,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Raises:
             ClosedResourceError, OSError, RuntimeError, CancelledError: see `write`.
 
-        A checkpoint. Cancelled or failed, what was not written is kept.
+        A checkpoint. Cancelled or failed, data that was not written is kept.
 
         Example:
             >>> import giambio, os, tempfile
@@ -353,7 +347,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        await self._locked(self._layer.flush)
+        await self._locked(self._file.flush)
 
     async def fsync(self) -> None:
         """Flush, and have the system write the file to the disk: `os.fsync`.
@@ -372,7 +366,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
         """
-        await self._locked(self._layer.fsync)
+        await self._locked(self._file.fsync)
 
     async def truncate(self, size: int | None = None) -> int:
         """Cut the file off, or enlarge it with zeros. The position stays.
@@ -399,7 +393,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._locked(self._layer.truncate, size)
+        return await self._locked(self._file.truncate, size)
 
     # -- the position -----------------------------------------------------------------
 
@@ -407,7 +401,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """Go to another place in the file.
 
         Parameters:
-            offset: in bytes. In a text file, only what `tell` returned, and zero.
+            offset: in bytes. In a text file, only a result of `tell`, or zero.
             whence: from where it is counted: `os.SEEK_SET` (0, the beginning),
                 `os.SEEK_CUR` (1, here) or `os.SEEK_END` (2, the end).
 
@@ -431,7 +425,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._locked(self._layer.seek, offset, whence)
+        return await self._locked(self._file.seek, offset, whence)
 
     async def tell(self) -> int:
         """Where we are in the file: in bytes; for text it is only good for `seek`.
@@ -453,7 +447,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             5
         """
-        return await self._locked(self._layer.tell)
+        return await self._locked(self._file.tell)
 
     # -- closing ----------------------------------------------------------------------
 
@@ -461,13 +455,14 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         """Flush and close the file. Closing twice is harmless.
 
         Raises:
-            OSError: what was taken for writing could not be written; a note says how
-                much of it. The file is closed then.
+            OSError: buffered data could not be written; a note says how much of it.
+                The file is closed then.
             CancelledError: the task is in a cancelled scope. The file is closed then,
                 and flushed, unless it is a pipe or a terminal that takes nothing.
 
         Awaited, a checkpoint. Forgotten, it is done there and then, with a
-        `RuntimeWarning`. Who reads from a pipe meanwhile gets a `ClosedResourceError`.
+        `RuntimeWarning`. A task that reads from a pipe meanwhile gets a
+        `ClosedResourceError`.
 
         Example:
             >>> import giambio, os, tempfile
@@ -483,87 +478,72 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     def close_now(self) -> None:
         """Flush and close without waiting for a turn. It may block."""
-        self._lock.closed = True
-        self._layer.close_now()
+        self._file.close_now()
 
     async def _close(self) -> None:
-        lock = self._lock
-        if not lock.closed and isinstance(lock, FileState) and lock.pollable:
-            lock.closed = True  # nobody need wait for it any longer
-            driver: Any = lock.kernel._driver
-            end_watches(driver, lock.fd)
+        file = self._file
+        if file.pollable and not file.closed:
+            file.closed = True  # no task need wait for it any longer
+            end_watches(file.kernel._driver, file.fd)
+        lock = self._turn()
         with CancelScope(shield=True):
-            await AcquireFile(lock, closing=True)
+            await lock.acquire()
         try:
-            if self._layer.is_open():
-                await self._layer.close()
+            if file.is_open():
+                await file.close()
         finally:
-            lock.closed = True
+            file.closed = True
             lock.release()
         await checkpoint_if_cancelled()
 
     def __enter__(self) -> NoReturn:
         raise TypeError("a file of giambio's is closed by `async with`, not by `with`")
 
-    async def __aenter__(self) -> AsyncFile[AnyStr]:
-        return self
-
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Awaitable[None]:
-        if isinstance(exc, GeneratorExit):  # the loop was interrupted: nobody may wait
-            self.close_now()
-            return Immediate(None)
-        return leave(self, exc)
-
     def __del__(self) -> None:
-        lock = self._lock
-        if isinstance(lock, FileState) and lock.fd >= 0:
+        file = self._file
+        if file.fd >= 0:
             warnings.warn(
-                f"{self!r} opened at {lock.made_at} was dropped without being closed",
+                f"{self!r} opened at {file.made_at} was dropped without being closed",
                 ResourceWarning,
                 stacklevel=2,
                 source=None,
             )
             self.close_now()
 
-    # -- what it is -------------------------------------------------------------------
+    # -- attributes -------------------------------------------------------------------
 
     @property
     def name(self) -> Any:
         """The path that was opened, as a string or bytes, or a descriptor's number."""
-        return self._name
+        return self._file.name
 
     @property
     def mode(self) -> str:
         """The mode in which it was opened."""
-        return self._mode
+        return self._file.mode  # type: ignore[no-any-return]
 
     @property
     def closed(self) -> bool:
         """Whether it is closed."""
-        return self._lock.closed or not self._layer.is_open()
+        return self._file.closed or not self._file.is_open()
 
     @property
     def encoding(self) -> str | None:
         """The encoding of a text file; None for a binary one."""
-        return getattr(self._layer, "encoding", None)
+        return getattr(self._file, "encoding", None)
 
     @property
     def errors(self) -> str | None:
         """How encoding errors are handled in a text file; None for a binary one."""
-        return getattr(self._layer, "errors", None)
+        return getattr(self._file, "errors", None)
 
     @property
     def newlines(self) -> str | tuple[str, ...] | None:
         """The kinds of line ends that a text file was seen to have; None if not known."""
-        return getattr(self._layer, "newlines", None)
+        return getattr(self._file, "newlines", None)
 
     def fileno(self) -> int:
-        """The descriptor. What is in our buffers, others who use it do not see.
+        """The descriptor. Other users of it do not see the data in our buffers.
 
         Raises:
             ClosedResourceError: the file is closed.
@@ -617,29 +597,38 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     def _asked(self, what: str) -> Any:
         if self.closed:
             raise closed_error()
-        return getattr(self._layer, what)()
+        return getattr(self._file, what)()
 
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
-        return f"<giambio.AsyncFile {self._name!r} mode {self._mode!r}{state}>"
+        return f"<giambio.AsyncFile {self.name!r} mode {self.mode!r}{state}>"
 
     async def _locked(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Do something when no other task uses the file."""
-        lock = self._lock
-        await AcquireFile(lock)
+        """Call a method while no other task uses the file."""
+        lock = self._turn()
+        await lock.acquire()
         try:
-            if lock.closed:
+            if self._file.closed:
                 raise closed_error()
             return await method(*args)
         finally:
             lock.release()
+
+    def _turn(self) -> Lock:
+        """The lock on the file, for a task of its loop."""
+        if self._file.kernel is not current_kernel():
+            raise RuntimeError(
+                "a file operation belongs to another loop than the one that runs this task; "
+                "use each object in the loop it was made for"
+            )
+        return self._file.lock  # type: ignore[no-any-return]
 
 
 final(AsyncFile)
 
 
 class Closing:
-    """What `close` returns: forgotten, it closes all the same, but not without a word."""
+    """The result of `close`; if it is not awaited, it closes all the same, with a warning."""
 
     __slots__ = ("_file",)
 
@@ -663,18 +652,6 @@ class Closing:
                 source=None,
             )
             file.close_now()
-
-
-async def leave(file: AsyncFile[Any], exc: BaseException | None) -> None:
-    """The end of an ``async with`` block, which `exc` leaves as well."""
-    try:
-        await file.close()
-    except BaseException as error:
-        if exc is None or not is_cancellation(error):
-            if error.__context__ is None:  # an await raises without one
-                error.__context__ = exc
-            raise
-        # It is closed, and the next checkpoint raises this again: `exc` counts more.
 
 
 def count(what: str, size: Any) -> int:

@@ -19,7 +19,7 @@ from giambio.drivers.uring import Ring
 from giambio.kernel.callbacks import Callback
 from giambio.kernel.kernel import Kernel
 
-__all__ = ["Counts", "FileRoute", "counts", "ring_of", "routes", "switch"]
+__all__ = ["OTHERS", "READS", "FileRoute", "counts", "ring_of", "routes", "switch"]
 
 #: Errors of setting up io_uring that may be gone at the next attempt.
 PASSING = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
@@ -46,29 +46,10 @@ class FileRoute(NamedTuple):
     others: int
 
 
-class Counts:
-    """Number of uses of each route."""
-
-    __slots__ = (
-        "cached_others",
-        "cached_reads",
-        "ring_others",
-        "ring_reads",
-        "worker_others",
-        "worker_reads",
-    )
-
-    def __init__(self) -> None:
-        self.cached_reads = 0
-        self.cached_others = 0
-        self.ring_reads = 0
-        self.ring_others = 0
-        self.worker_reads = 0
-        self.worker_others = 0
-
-
-counts = Counts()
-#: Routes that files opened from now on may use; for the tests.
+READS, OTHERS = 0, 1
+#: Number of reads and of other calls by each route.
+counts = {"page cache": [0, 0], "io_uring": [0, 0], "worker threads": [0, 0]}
+#: Routes that may be used; for the tests.
 switch = SimpleNamespace(page_cache=True, io_uring=True)
 
 #: Why io_uring is unavailable in this process; "" as far as is known.
@@ -78,50 +59,29 @@ ring_problem = ""
 class LoopRing:
     """The io_uring of one loop: set up on first use, closed when the loop ends."""
 
-    __slots__ = ("_driver", "_ring", "_source")
+    __slots__ = ("_driver", "_source", "ring")
 
-    def __init__(self) -> None:
-        self._ring: Any = None
-        self._driver: Any = None
-        self._source: Source | None = None
-
-    def get(self, kernel: Kernel) -> Any:
-        """Return the ring; None if io_uring is unavailable."""
-        if self._ring is None and not ring_problem:
-            self._set_up(kernel._driver)
-        return self._ring
-
-    def _set_up(self, driver: Any) -> None:
-        ring = new_ring()
-        if ring is None:
-            return
-        source = Source(ring.event_fd)
-        source.reader = Callback(self._completed)
-        try:
-            driver.arm(source, interest.READING)
-        except BaseException:
-            ring.close()
-            raise
-        self._ring = ring
+    def __init__(self, driver: Any, ring: Any) -> None:
+        self.ring = ring
         self._driver = driver
-        self._source = source
+        self._source = Source(ring.event_fd)
+        self._source.reader = Callback(self._completed)
+        driver.arm(self._source, interest.READING)
 
     def _completed(self) -> None:
         """Handle completions. The eventfd is drained before the ring, so that none is missed."""
-        ring = self._ring
-        if ring is not None:
-            ring.drain_event()
+        if self.ring is not None:
+            self.ring.drain_event()
             self._driver.arm(self._source, interest.READING)
-            ring.reap()
+            self.ring.reap()
 
     def loop_ended(self, forked: bool) -> None:
         """Close the ring; a forked child leaves the driver to its parent."""
-        ring = self._ring
+        ring, self.ring = self.ring, None
         if ring is not None:
-            self._ring = None
             if not forked:
                 self._driver.forget(self._source)
-            self._driver = self._source = None
+            self._driver = self._source.reader = None
             ring.close()
 
 
@@ -138,10 +98,20 @@ def new_ring() -> Any:
 
 def ring_of(kernel: Kernel) -> Any:
     """Return the ring of a loop; None if io_uring is unavailable."""
+    if not switch.io_uring:
+        return None
     service = kernel._services.get("io_uring")
-    if service is None:
-        service = kernel._services["io_uring"] = LoopRing()
-    return service.get(kernel)
+    if service is None or service.ring is None:
+        ring = None if ring_problem else new_ring()
+        if ring is None:
+            return None
+        try:
+            service = LoopRing(kernel._driver, ring)
+        except BaseException:
+            ring.close()
+            raise
+        kernel._services["io_uring"] = service
+    return service.ring
 
 
 def routes() -> tuple[FileRoute, ...]:
@@ -153,8 +123,5 @@ def routes() -> tuple[FileRoute, ...]:
     cache_problem = ""
     if sys.platform != "linux" or not hasattr(os, "preadv"):
         cache_problem = "this system cannot tell what is in the page cache"
-    return (
-        FileRoute("page cache", cache_problem, counts.cached_reads, counts.cached_others),
-        FileRoute("io_uring", ring_problem, counts.ring_reads, counts.ring_others),
-        FileRoute("worker threads", "", counts.worker_reads, counts.worker_others),
-    )
+    problems = {"page cache": cache_problem, "io_uring": ring_problem, "worker threads": ""}
+    return tuple(FileRoute(name, problem, *counts[name]) for name, problem in problems.items())

@@ -1,55 +1,59 @@
 from giambio.drivers cimport nowait
-from giambio.files.file_routes cimport Counts
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
+from giambio.kernel.operation cimport Operation
+from giambio.sync.lock cimport Lock
 
 cimport cython
 
 
-cdef class OperationLock:
+cdef list CACHE_COUNTS
+
+
+cdef class FileState:
     cdef object __weakref__
     cdef public Kernel kernel
+    cdef readonly Lock lock
     cdef public bint closed
-    cdef public bint locked
-    cdef readonly WaitQueue waiters
-
-    @cython.locals(first=QueuedOperation)
-    cpdef object release(self)
-
-
-cdef class FileState(OperationLock):
     cdef readonly int fd
-    cdef public object name
-    cdef readonly bint readable
-    cdef readonly bint writable
-    cdef public bint appending
-    cdef public bint cached
-    cdef readonly bint stepwise
-    cdef readonly Py_ssize_t fill
+    cdef readonly object name
+    cdef readonly str mode
+    cdef readonly bint can_read
+    cdef readonly bint can_write
+    cdef readonly bint can_seek
+    cdef readonly bint appending
+    cdef readonly Py_ssize_t buffer
     cdef readonly Py_ssize_t direct
     cdef public Py_ssize_t limit
     cdef public bytes ahead
     cdef public Py_ssize_t at
-    cdef public list pending
-    cdef public Py_ssize_t pending_size
+    cdef public bytearray pending
     cdef readonly bint pollable
-    cdef readonly bint shared
-    cdef public int how
-    cdef readonly int kind
-    cdef readonly bint use_ring
-    cdef readonly bint seekable
-    cdef readonly Counts counts
+    cdef readonly int how
+    cdef readonly bint in_cache
     cdef readonly object made_at
     cdef object fd_lock
 
     cpdef Py_ssize_t unread(self) noexcept
-    cpdef bytes take_ahead(self)
-    cpdef object put_ahead(self, bytes data)
-    cdef object refused(self)
+    @cython.locals(start=Py_ssize_t, data=bytes)
+    cpdef bytes take(self, Py_ssize_t size)
+    cpdef object put(self, bytes data)
+    @cython.locals(left=Py_ssize_t, data=bytes)
+    cpdef object read_at_once(self, Py_ssize_t size)
+    @cython.locals(data=bytes)
+    cpdef object read_now(self, Py_ssize_t size)
+    @cython.locals(count=Py_ssize_t)
+    cpdef Py_ssize_t write_now(self, object data, Py_ssize_t start) except -2
+    cdef object _refused(self, exc)
     cdef bint _reopen(self) except -1
-    cdef object _write_rest(self)
-    cpdef object drop_pending(self)
+    cpdef int surrender(self) except? -1
     cpdef object suspend(self)
     cpdef object resume(self, Kernel kernel, int fd)
-    cpdef int surrender(self) except? -1
     cpdef object close_now(self)
+    cdef object _write_rest(self)
+
+
+cdef class Read(Operation):
+    cdef FileState _file
+    cdef Py_ssize_t _size
+
+    cdef bint attempt(self) except -1

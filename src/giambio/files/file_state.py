@@ -1,8 +1,9 @@
-"""State of an open file: its descriptor, its buffers, and the lock on its operations.
+"""State of an open file: its descriptor, its buffers, and operations that need no waiting.
 
 There are two kinds of descriptor. A file on a disk is always "ready", yet reading it
 may block. A pipe, a terminal or a socket is read when it is ready. Both are read
-without waiting if possible; `how` says in which way (see `nowait`).
+without waiting if possible; `how` says in which way (see `nowait`). Compiled, because
+most reads get no further than this.
 
 The position is the descriptor's own, so that a child process that inherits it continues
 from there, and appending is left to the system.
@@ -10,115 +11,96 @@ from there, and appending is left to the system.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
-from giambio.files.file_routes import Counts, counts, switch
+from giambio.files.file_routes import counts, switch
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import user_place
-from giambio.kernel.wait_queue import WaitQueue
+from giambio.sync.lock import Lock
 
-__all__ = ["FileState", "OperationLock", "closed_error"]
+__all__ = ["FileState", "Read", "closed_error"]
 
 T = TypeVar("T")
 
-#: Default size of the read-ahead and of the write buffer, in bytes.
-BUFFER = 65536
+CACHE_COUNTS = counts["page cache"]
 #: A read of a page or more bypasses the buffer.
 PAGE = 4096
+#: Errors of kernels, file systems and containers without `RWF_NOWAIT`.
+UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM)
 
 
-class OperationLock:
-    """Serialises the operations of several tasks on one file, first come, first served."""
-
-    __slots__ = ("__weakref__", "closed", "kernel", "locked", "waiters")
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self.closed = False
-        self.locked = False
-        self.waiters = WaitQueue()
-
-    def release(self) -> None:
-        """Hand the lock to the task that has waited longest, or unlock."""
-        while True:
-            first: Any = self.waiters.pop()
-            if first is None:
-                self.locked = False
-                return
-            if first.grant(None):
-                return
+# Its methods are called by the class here: compiled code would look for overriding ones of the
+# subclasses, which are Python's, at each call.
 
 
-class FileState(OperationLock):
-    """A descriptor, with its read-ahead and its write buffer."""
+class FileState:
+    """A descriptor, with its read-ahead and its write buffer.
+
+    Parameters:
+        mode: as in `open_file`.
+        buffer: size of the read-ahead and of the write buffer, in bytes; 0 for none.
+        shared: whether other processes share the descriptor's flags.
+    """
 
     __slots__ = (
+        "__weakref__",
         "ahead",
         "appending",
-        "cached",
         "at",
-        "counts",
+        "buffer",
+        "can_read",
+        "can_seek",
+        "can_write",
+        "closed",
         "direct",
         "fd",
         "fd_lock",
-        "fill",
         "how",
-        "kind",
+        "in_cache",
+        "kernel",
         "limit",
+        "lock",
         "made_at",
+        "mode",
         "name",
         "pending",
-        "pending_size",
         "pollable",
-        "readable",
-        "seekable",
-        "shared",
-        "stepwise",
-        "use_ring",
-        "writable",
     )
 
     def __init__(
-        self,
-        kernel: Kernel,
-        fd: int,
-        name: Any,
-        readable: bool,
-        writable: bool,
-        buffer: int,
-        shared: bool = False,
+        self, kernel: Kernel, fd: int, name: Any, mode: str, buffer: int, shared: bool
     ) -> None:
         self.kernel = kernel
+        # Serialises the operations of several tasks.
+        self.lock = Lock()
         self.closed = False
-        self.locked = False
-        self.waiters = WaitQueue()
         self.fd = fd
         self.name = name
-        self.readable = readable
-        self.writable = writable
-        self.appending = False
-        # Unbuffered: each read and each write is one system call.
-        self.stepwise = not buffer
-        self.fill = buffer or 1
+        self.mode = mode
+        self.can_read = "r" in mode or "+" in mode
+        self.can_write = "r" not in mode or "+" in mode
+        self.buffer = buffer
+        # The least that is read into no buffer.
         self.direct = min(buffer, PAGE)
+        # The most to collect before it is written.
         self.limit = buffer
         # The read-ahead, and how much of it has been used.
         self.ahead = b""
         self.at = 0
         # Written data that the system does not have yet.
-        self.pending: list[bytes] = []
-        self.pending_size = 0
-        self.kind = kind = os.fstat(fd).st_mode
+        self.pending = bytearray()
+        kind = os.fstat(fd).st_mode
         # Outside of POSIX only sockets can be waited for.
         self.pollable = os.name == "posix" and not (stat.S_ISREG(kind) or stat.S_ISBLK(kind))
-        # Whether other processes share the descriptor's flags.
-        self.shared = shared
         self.how = nowait.NOWAIT
         if self.pollable and not shared:
             os.set_blocking(fd, False)
@@ -127,33 +109,102 @@ class FileState(OperationLock):
             self.how = nowait.NEVER
         # Whether it has been read from the page cache. Only file systems on local disks allow
         # that, and they close a file that was only read at once.
-        self.cached = False
-        self.use_ring = switch.io_uring
-        self.seekable = not self.pollable or can_seek(fd)
-        self.counts: Counts = counts
+        self.in_cache = False
+        # Most of what can be waited for has no position.
+        self.can_seek = not self.pollable
+        with suppress(OSError):
+            os.lseek(fd, 0, os.SEEK_CUR)
+            self.can_seek = True
+        self.appending = self.can_seek and "a" in mode
+        if self.appending:
+            os.lseek(fd, 0, os.SEEK_END)
         self.made_at = user_place()
         # Held while a thread uses the descriptor, and to close it: once closed, its number may
         # be another file's.
         self.fd_lock = threading.Lock()
 
+    # -- the read-ahead ---------------------------------------------------------------
+
     def unread(self) -> int:
         """Number of unused bytes in the read-ahead."""
         return len(self.ahead) - self.at
 
-    def take_ahead(self) -> bytes:
-        """Empty the read-ahead, and return its unused bytes."""
-        data = self.ahead[self.at :] if self.at else self.ahead
-        self.ahead = b""
-        self.at = 0
-        return data
+    def take(self, size: int) -> bytes:
+        """Take at most `size` bytes from the read-ahead; all if negative."""
+        start = self.at
+        data = self.ahead
+        if 0 <= size < len(data) - start:
+            self.at = start + size
+            return data[start : start + size]
+        FileState.put(self, b"")
+        return data[start:] if start else data
 
-    def put_ahead(self, data: bytes) -> None:
-        """Put data in front of the read-ahead, to be read next."""
-        self.ahead = data + self.take_ahead() if self.unread() else data
+    def put(self, data: bytes) -> None:
+        """Replace the read-ahead."""
+        self.ahead = data
         self.at = 0
 
-    def refused(self) -> None:
-        """Choose another way to read: the system does not support the present one here."""
+    # -- without waiting --------------------------------------------------------------
+
+    def read_at_once(self, size: int) -> bytes | None:
+        """Read `size` bytes, or up to the end, from the read-ahead and the page cache.
+
+        Returns:
+            None if that is impossible; then the data is in the read-ahead.
+        """
+        if self.closed:
+            raise closed_error()
+        if not 0 < size <= nowait.MOST or self.pending or not self.can_read or self.lock.locked():
+            return None
+        left = size - FileState.unread(self)
+        while left > 0:
+            if self.pollable and left < size:
+                return None
+            data = FileState.read_now(self, left if size >= self.direct else self.buffer)
+            if data is None:
+                return None
+            FileState.put(self, FileState.take(self, -1) + data)
+            left -= len(data)
+            if not data or not self.buffer:
+                break
+        return FileState.take(self, size)
+
+    def read_now(self, size: int) -> bytes | None:
+        """Read without waiting; None if that is impossible."""
+        if self.fd < 0:
+            raise closed_error()
+        while self.how != nowait.NEVER:
+            try:
+                data: bytes | None = nowait.read_now(self.fd, size, self.how)
+            except OSError as exc:
+                self._refused(exc)
+                continue
+            if data is not None:
+                if not self.pollable:
+                    self.in_cache = True
+                    CACHE_COUNTS[0] += 1  # `READS`
+                self.kernel._budget -= len(data) >> nowait.LARGE_SHIFT
+            return data
+        return None
+
+    def write_now(self, data: Any, start: int) -> int:
+        """Write some of the data from `start` without waiting; -1 if that is impossible."""
+        while True:
+            if self.fd < 0:
+                raise closed_error()
+            try:
+                count = nowait.write_now(self.fd, data, start, self.how)
+            except OSError as exc:
+                self._refused(exc)
+                continue
+            if count > 0:
+                self.kernel._budget -= count >> nowait.LARGE_SHIFT
+            return count
+
+    def _refused(self, exc: OSError) -> None:
+        """Choose another way to read and write, if the system does not support this one here."""
+        if self.how != nowait.NOWAIT or exc.errno not in UNKNOWN:
+            raise exc
         if not self.pollable:
             self.how = nowait.NEVER
         elif self._reopen():
@@ -163,12 +214,9 @@ class FileState(OperationLock):
 
     def _reopen(self) -> bool:
         """Open the file again, for an open file description with unshared flags."""
-        if self.readable and self.writable:
-            flags = os.O_RDWR
-        else:
-            flags = os.O_RDONLY if self.readable else os.O_WRONLY
+        access = (os.O_RDWR if self.can_read else os.O_WRONLY) if self.can_write else os.O_RDONLY
         try:
-            fd = os.open(f"/proc/self/fd/{self.fd}", flags | os.O_NONBLOCK | os.O_NOCTTY)
+            fd = os.open(f"/proc/self/fd/{self.fd}", access | os.O_NONBLOCK | os.O_NOCTTY)
         except (OSError, AttributeError):
             return False
         try:
@@ -176,6 +224,8 @@ class FileState(OperationLock):
         finally:
             os.close(fd)
         return True
+
+    # -- the descriptor ---------------------------------------------------------------
 
     def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function with the descriptor, from another thread."""
@@ -189,16 +239,11 @@ class FileState(OperationLock):
         with self.fd_lock:
             fd = self.fd
             self.fd = -1
-            self.closed = True
-            self.ahead = b""
-            self.at = 0
             return fd
 
     def suspend(self) -> None:
         """Close the descriptor, and keep everything else for `resume`."""
-        with self.fd_lock:
-            fd = self.fd
-            self.fd = -1
+        fd = self.surrender()
         if fd >= 0:
             os.close(fd)
 
@@ -211,22 +256,17 @@ class FileState(OperationLock):
 
     def close_now(self) -> None:
         """Flush, unless that has to wait for a reader, and close; this may block."""
-        if self.fd < 0:
-            return
+        self.closed = True
         try:
-            if self.pending:
+            if self.fd >= 0:
                 self._write_rest()
         finally:
-            self.drop_pending()
-            os.close(self.surrender())
-
-    def drop_pending(self) -> None:
-        """Empty the write buffer."""
-        self.pending = []
-        self.pending_size = 0
+            self.pending = bytearray()
+            self.put(b"")
+            self.suspend()
 
     def _write_rest(self) -> None:
-        data = memoryview(b"".join(self.pending))
+        data = memoryview(self.pending)
         while data:
             if self.pollable:
                 how = nowait.LEVEL if self.how == nowait.NOWAIT else self.how
@@ -238,13 +278,25 @@ class FileState(OperationLock):
             data = data[count:]
 
 
-def can_seek(fd: int) -> bool:
-    """Whether a descriptor has a position."""
-    try:
-        os.lseek(fd, 0, os.SEEK_CUR)
-    except OSError:
-        return False
-    return True
+class Read(Operation):
+    """Reads at once; see `FileState.read_at_once`."""
+
+    __slots__ = ("_file", "_size")
+
+    what = "AsyncFile.read()"
+
+    def __init__(self, file: FileState, size: int) -> None:
+        self.prepare(file.kernel)
+        self._file = file
+        self._size = size
+
+    def attempt(self) -> bool:
+        """Try, once."""
+        try:
+            self.result = FileState.read_at_once(self._file, self._size)
+        except (OSError, ClosedResourceError) as exc:
+            return self.fail(exc)
+        return True
 
 
 def closed_error() -> ClosedResourceError:

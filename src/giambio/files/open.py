@@ -7,12 +7,11 @@ import io
 import os
 import stat
 import warnings
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 from giambio.arguments import is_int
 from giambio.files.async_file import AsyncFile
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import BUFFER, FileState, OperationLock
 from giambio.files.file_syscalls import open_descriptor
 from giambio.files.text_file import TextFile
 from giambio.files.wrapped_file import WrappedFile
@@ -29,23 +28,14 @@ BinaryMode: TypeAlias = Literal[
     "rb", "wb", "ab", "xb", "rb+", "wb+", "ab+", "xb+", "r+b", "w+b", "a+b", "x+b"
 ]
 
+#: Default size of the read-ahead and of the write buffer, in bytes.
+BUFFER = 65536
 FLAGS = {
     "r": 0,
     "w": os.O_CREAT | os.O_TRUNC,
     "a": os.O_CREAT | os.O_APPEND,
     "x": os.O_CREAT | os.O_EXCL,
 }
-
-
-class Mode(NamedTuple):
-    """A mode such as ``"rb+"``, parsed."""
-
-    text: str
-    flags: int
-    readable: bool
-    writable: bool
-    appending: bool
-    binary: bool
 
 
 @overload
@@ -126,16 +116,17 @@ async def open_file(
     """
     if isinstance(path, bool) or not isinstance(path, str | bytes | os.PathLike | int):
         raise TypeError(f"open_file() needs a path or a descriptor, not {path!r}")
-    wanted = parse(mode)
-    buffering = check(wanted, buffering, encoding, errors, newline)
+    flags = parse(mode)
+    buffering = check(mode, buffering, encoding, errors, newline)
     name = path if isinstance(path, int) else os.fspath(path)
     if isinstance(name, int):
         await checkpoint_if_cancelled()
         fd = name
         os.fstat(fd)  # an error here concerns a descriptor that is not ours
     else:
-        fd = await open_descriptor(name, wanted.flags)
-    return make_file(fd, name, wanted, buffering, encoding, errors, newline)
+        fd = await open_descriptor(name, flags)
+    text = (encoding, errors, newline)
+    return make_file(fd, name, mode, buffering, *text, shared=isinstance(name, int))
 
 
 def wrap_file(file: Any) -> AsyncFile[Any]:
@@ -166,13 +157,14 @@ def wrap_file(file: Any) -> AsyncFile[Any]:
     """
     if isinstance(file, AsyncFile) or not (hasattr(file, "read") or hasattr(file, "write")):
         raise TypeError(f"wrap_file() needs an ordinary file object, not {file!r}")
-    mode = getattr(file, "mode", "")
-    lock = OperationLock(current_kernel())
-    return AsyncFile(lock, WrappedFile(file), getattr(file, "name", None), str(mode))
+    return AsyncFile(WrappedFile(file))
 
 
-def parse(mode: Any) -> Mode:
-    """Parse a mode.
+def parse(mode: Any) -> int:
+    """Parse a mode such as ``"rb+"``.
+
+    Returns:
+        The flags for `os.open`.
 
     Raises:
         TypeError, ValueError: it is invalid.
@@ -180,7 +172,6 @@ def parse(mode: Any) -> Mode:
     if not isinstance(mode, str):
         raise TypeError(f"mode needs to be a str such as 'r', not {mode!r}")
     kinds = [letter for letter in mode if letter in FLAGS]
-    both = "+" in mode
     if len(kinds) != 1 or set(mode) - set("rwax+tb") or len(set(mode)) < len(mode):
         raise ValueError(
             f"mode {mode!r} makes no sense: it needs one of 'r', 'w', 'a' and 'x', and may have "
@@ -189,19 +180,12 @@ def parse(mode: Any) -> Mode:
     if "b" in mode and "t" in mode:
         raise ValueError(f"mode {mode!r} asks for both text and bytes")
     (kind,) = kinds
-    access = os.O_RDWR if both else os.O_RDONLY if kind == "r" else os.O_WRONLY
-    return Mode(
-        text=mode,
-        flags=FLAGS[kind] | access | getattr(os, "O_BINARY", 0),
-        readable=both or kind == "r",
-        writable=both or kind != "r",
-        appending=kind == "a",
-        binary="b" in mode,
-    )
+    access = os.O_RDWR if "+" in mode else os.O_RDONLY if kind == "r" else os.O_WRONLY
+    return FLAGS[kind] | access | getattr(os, "O_BINARY", 0)
 
 
 def check(
-    mode: Mode, buffering: int, encoding: Any, errors: Any, newline: Any, stacklevel: int = 3
+    mode: str, buffering: int, encoding: Any, errors: Any, newline: Any, stacklevel: int = 3
 ) -> int:
     """Raise if options contradict each other, before a file is created or truncated.
 
@@ -210,7 +194,7 @@ def check(
     """
     if not is_int(buffering):
         raise TypeError(f"buffering needs to be a whole number, not {buffering!r}")
-    if mode.binary:
+    if "b" in mode:
         for what, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
             if value is not None:
                 raise ValueError(f"binary mode takes no {what}=; it is about text")
@@ -229,34 +213,26 @@ def check(
 
 
 def make_file(
-    fd: int,
-    name: Any,
-    mode: Mode,
-    buffering: int = -1,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
+    fd: int, name: Any, mode: str, buffering: int = -1, *text: str | None, shared: bool = False
 ) -> AsyncFile[Any]:
-    """Make an `AsyncFile` of a descriptor; on an error, close it."""
-    # The flags of a descriptor from elsewhere may be shared with other processes.
-    shared = isinstance(name, int)
+    """Make an `AsyncFile` of a descriptor; on an error, close it.
+
+    Parameters:
+        fd: the descriptor.
+        name: the path, or a name in its place.
+        mode: see `open_file`.
+        buffering: see `open_file`.
+        text: the encoding, errors and newline; see `open_file`.
+        shared: whether other processes may share the descriptor's flags.
+    """
+    buffer = BUFFER if buffering in (-1, 1) else buffering
+    state = (current_kernel(), fd, name, mode, buffer, shared)
     try:
-        buffer = BUFFER if buffering in (-1, 1) else buffering
-        file = FileState(current_kernel(), fd, name, mode.readable, mode.writable, buffer, shared)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
+        file = BinaryFile(*state) if "b" in mode else TextFile(*state, by_line, *text)
+        return AsyncFile(file)
     except BaseException:
         os.close(fd)
-        raise
-    try:
-        if stat.S_ISDIR(file.kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-        if mode.appending and file.seekable:
-            file.appending = True
-            os.lseek(fd, 0, os.SEEK_END)
-        if mode.binary:
-            return AsyncFile(file, BinaryFile(file), name, mode.text)
-        by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
-        text = TextFile(file, encoding, errors, newline, by_line)
-        return AsyncFile(file, text, name, mode.text)
-    except BaseException:
-        file.close_now()
         raise

@@ -16,10 +16,8 @@ import sys
 from typing import Any, Literal, overload
 
 from giambio.files.async_file import AsyncFile
-from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import BUFFER, FileState
-from giambio.files.text_file import TextFile
-from giambio.kernel.kernel import Kernel
+from giambio.files.file_state import FileState
+from giambio.files.open import make_file
 from giambio.kernel.operation import current_kernel
 
 __all__ = ["stderr", "stdin", "stdout"]
@@ -78,7 +76,7 @@ def stdout(mode: Literal["w"] = "w") -> AsyncFile[str]: ...
 @overload
 def stdout(mode: Literal["wb"]) -> AsyncFile[bytes]: ...
 def stdout(mode: str = "w") -> AsyncFile[Any]:
-    """The standard output. What is written goes to the system at once.
+    """The standard output. Data goes to the system at once.
 
     Parameters:
         mode: ``"w"`` for text (the default), in the encoding of `sys.stdout`; ``"wb"``
@@ -135,9 +133,14 @@ def standard(name: str, mode: str, modes: tuple[str, str]) -> AsyncFile[Any]:
         raise ValueError(f"{name}() has the modes {modes[0]!r} and {modes[1]!r}, not {mode!r}")
     kernel = current_kernel()
     file = streams.get(name)
-    if file is None or file._lock.closed:
-        file = streams[name] = make(kernel, name, mode)
-    state: Any = file._lock
+    if file is None or file._file.closed:
+        model = getattr(sys, name)
+        encoding = getattr(model, "encoding", None) or "utf-8"
+        text = (encoding, getattr(model, "errors", None), None)
+        fd = os.dup(NUMBERS[name])
+        file = streams[name] = make_file(fd, f"<{name}>", mode, -1, *text, shared=True)
+        file._file.limit = 0  # unbuffered output: nobody would flush it when the loop ends
+    state: FileState = file._file
     if file.mode != mode:
         raise ValueError(
             f"{name}() is in use with mode {file.mode!r}: what it has read ahead cannot "
@@ -147,26 +150,5 @@ def standard(name: str, mode: str, modes: tuple[str, str]) -> AsyncFile[Any]:
         state.resume(kernel, os.dup(NUMBERS[name]))
     elif state.kernel is not kernel:
         raise RuntimeError(f"another loop uses {name}(); let one loop use it at a time")
-    used: InUse | None = kernel._services.get("standard streams")
-    if used is None:
-        used = kernel._services["standard streams"] = InUse()
-    used[state] = None
+    kernel._services.setdefault("standard streams", InUse())[state] = None
     return file
-
-
-def make(kernel: Kernel, name: str, mode: str) -> AsyncFile[Any]:
-    """Make a standard stream for its first use, or after it was closed."""
-    reading = name == "stdin"
-    fd = os.dup(NUMBERS[name])
-    try:
-        state = FileState(kernel, fd, f"<{name}>", reading, not reading, BUFFER, shared=True)
-    except BaseException:
-        os.close(fd)
-        raise
-    state.limit = 0  # unbuffered output: nobody would flush it when the loop ends
-    if mode.endswith("b"):
-        return AsyncFile(state, BinaryFile(state), state.name, mode)
-    model = getattr(sys, name)
-    encoding = getattr(model, "encoding", None) or "utf-8"
-    text = TextFile(state, encoding, getattr(model, "errors", None), None, False)
-    return AsyncFile(state, text, state.name, mode)

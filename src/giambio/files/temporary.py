@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from types import TracebackType
+from functools import partial
 from typing import Any
 
 from giambio._build.sealed import final
@@ -25,7 +25,7 @@ AnyPath = str | os.PathLike[str] | None
 class TemporaryBlock:
     """A block with a temporary file: made on entering, closed on leaving."""
 
-    __slots__ = ("_file", "_make", "_mode", "_text")
+    __slots__ = ("_file", "_mode", "_options", "_text")
 
     def __init__(
         self,
@@ -39,38 +39,30 @@ class TemporaryBlock:
         *,
         errors: str | None = None,
     ) -> None:
-        self._mode = parse(mode)
+        parse(mode)
         level = 3 if type(self) is TemporaryFile else 4  # the others call this by `super()`
-        buffering = check(self._mode, buffering, encoding, errors, newline, level)
+        buffering = check(mode, buffering, encoding, errors, newline, level)
+        self._mode = mode
         self._text = (buffering, encoding, errors, newline)
-        self._make = (suffix, prefix, dir)
+        self._options: dict[str, Any] = {"suffix": suffix, "prefix": prefix, "dir": dir}
         self._file: AsyncFile[Any] | None = None
 
     async def __aenter__(self) -> AsyncFile[Any]:
-        made, name = await in_worker("making a temporary file", self._create)
-        with made:  # unbuffered: only its descriptor is used
-            fd = os.dup(made.fileno())
+        with await in_worker("making a temporary file", self._create) as made:
+            fd = os.dup(made.fileno())  # unbuffered: only its descriptor is used
+            name = made.name if isinstance(made.name, str) else "<temporary file>"
         self._file = make_file(fd, name, self._mode, *self._text)
         return self._file
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: Any) -> None:
         if self._file is not None:
-            await self._file.__aexit__(exc_type, exc, traceback)
+            await self._file.__aexit__(*exc_info)
 
-    def _create(self) -> tuple[Any, str]:
-        """Create the file, in a thread: an unbuffered file object and the name."""
+    def _create(self) -> Any:
+        """Create the file, in a thread: by the class of the same name in `tempfile`."""
         import tempfile
 
-        suffix, prefix, folder = self._make
-        made = tempfile.TemporaryFile(  # noqa: SIM115  # `__aenter__` closes it
-            "w+b", 0, suffix=suffix, prefix=prefix, dir=folder
-        )
-        return made, "<temporary file>"
+        return getattr(tempfile, type(self).__name__)("w+b", 0, **self._options)
 
 
 class TemporaryFile(TemporaryBlock):
@@ -152,25 +144,15 @@ class NamedTemporaryFile(TemporaryBlock):
         errors: str | None = None,
     ) -> None:
         super().__init__(mode, buffering, encoding, newline, suffix, prefix, dir, errors=errors)
+        self._options["delete"] = False  # that is done here
         self._delete = delete
 
-    def _create(self) -> tuple[Any, str]:
-        import tempfile
-
-        fd, name = tempfile.mkstemp(*self._make)
-        return open(fd, "r+b", buffering=0), name
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: Any) -> None:
         try:
-            await super().__aexit__(exc_type, exc, traceback)
+            await super().__aexit__(*exc_info)
         finally:
             if self._file is not None and self._delete:
-                await clean_up("deleting a temporary file", exc, os.unlink, self._file.name)
+                await clean_up("deleting a temporary file", exc_info, os.unlink, self._file.name)
 
 
 class SpooledTemporaryFile(TemporaryBlock):
@@ -223,10 +205,10 @@ class SpooledTemporaryFile(TemporaryBlock):
     async def __aenter__(self) -> AsyncFile[Any]:
         import tempfile
 
-        buffering, encoding, errors, newline = self._text
-        options = (buffering, encoding, newline, *self._make)
-        made: Any = tempfile.SpooledTemporaryFile
-        self._file = wrap_file(made(self._max_size, self._mode.text, *options, errors=errors))
+        names = ("buffering", "encoding", "errors", "newline")
+        options: Any = self._options | dict(zip(names, self._text, strict=True))
+        make: Any = tempfile.SpooledTemporaryFile
+        self._file = wrap_file(make(self._max_size, self._mode, **options))
         return self._file
 
 
@@ -235,7 +217,7 @@ class TemporaryDirectory:
 
     Parameters:
         suffix, prefix, dir: see `tempfile.TemporaryDirectory`.
-        ignore_cleanup_errors: True says nothing about what cannot be deleted.
+        ignore_cleanup_errors: whether to ignore errors of deleting.
 
     The block gives the folder's path, as a string; when it is left, the folder is
     deleted with all that is in it.
@@ -258,7 +240,7 @@ class TemporaryDirectory:
         False
     """
 
-    __slots__ = ("_folder", "_ignore", "_make")
+    __slots__ = ("_folder", "_options")
 
     def __init__(
         self,
@@ -268,39 +250,29 @@ class TemporaryDirectory:
         *,
         ignore_cleanup_errors: bool = False,
     ) -> None:
-        self._make = (suffix, prefix, dir)
-        self._ignore = ignore_cleanup_errors
+        self._options: Any = {"suffix": suffix, "prefix": prefix, "dir": dir}
+        self._options["ignore_cleanup_errors"] = ignore_cleanup_errors
         self._folder: Any = None
 
     async def __aenter__(self) -> str:
         import tempfile
 
-        self._folder = await in_worker(
-            "making a temporary folder",
-            lambda: tempfile.TemporaryDirectory(*self._make, ignore_cleanup_errors=self._ignore),
-        )
-        name: str = self._folder.name
-        return name
+        make: Any = partial(tempfile.TemporaryDirectory, **self._options)
+        self._folder = await in_worker("making a temporary folder", make)
+        return self._folder.name  # type: ignore[no-any-return]
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: Any) -> None:
         if self._folder is not None:
-            await clean_up("deleting a temporary folder", exc, self._folder.cleanup)
+            await clean_up("deleting a temporary folder", exc_info, self._folder.cleanup)
 
 
 for cls in (TemporaryFile, NamedTemporaryFile, SpooledTemporaryFile, TemporaryDirectory):
     final(cls)
 
 
-async def clean_up(
-    what: str, exc: BaseException | None, function: Callable[..., None], *args: Any
-) -> None:
+async def clean_up(what: str, exc_info: Any, function: Callable[..., None], *args: Any) -> None:
     """Call a function that deletes something, however the block was left."""
-    if isinstance(exc, GeneratorExit):  # the loop was interrupted: there is no waiting
+    if isinstance(exc_info[1], GeneratorExit):  # the loop was interrupted: there is no waiting
         function(*args)
         return
     with CancelScope(shield=True):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import struct
 from typing import Any
 
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import FileState
+from giambio.kernel.kernel import Kernel
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["TextFile"]
@@ -31,42 +32,49 @@ class TextFile(BinaryFile):
     """
 
     __slots__ = (
+        "_by_line",
         "_decoder",
         "_encoder",
         "_fed",
         "_flags",
+        "_line_end",
         "_newline",
         "_text",
         "_used",
         "_write_newline",
         "encoding",
         "errors",
-        "line_buffering",
     )
     _used: int
 
     def __init__(
         self,
-        file: FileState,
-        encoding: str | None,
-        errors: str | None,
-        newline: str | None,
-        line_buffering: bool,
+        kernel: Kernel,
+        fd: int,
+        name: Any,
+        mode: str,
+        buffer: int,
+        shared: bool,
+        by_line: bool,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
     ) -> None:
+        super().__init__(kernel, fd, name, mode, buffer, shared)
         # Python's own class checks the arguments, and knows the defaults.
         model = io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)
         self.encoding: str = model.encoding
         self.errors: str = model.errors or "strict"
-        self.line_buffering = line_buffering
-        super().__init__(file)
+        self._by_line = by_line
         self._newline = newline
+        self._line_end = re.compile("\r\n?|\n" if newline == "" else newline or "\n")
         self._write_newline = os.linesep if newline is None else newline or "\n"
         self._encoder = codecs.getincrementalencoder(self.encoding)(self.errors)
         self._decoder: Any = codecs.getincrementaldecoder(self.encoding)(self.errors)
         if not newline:
             self._decoder = io.IncrementalNewlineDecoder(self._decoder, newline is None)
         self._hold()
-        if file.writable and file.seekable and self.position():
+        if self.can_write and self.can_seek and self.position():
             self._encoder.setstate(0)  # not the place for a byte order mark
 
     @property
@@ -80,10 +88,10 @@ class TextFile(BinaryFile):
         """Read `size` characters, or all if negative; fewer only at the end."""
         if size < 0:
             decoded = self._decode(await super().read(-1), True)
-            text = self._take_text(self._unread()) + decoded
+            text = self._take_text(self._left()) + decoded
             self._hold()
             return text
-        while self._unread() < size and await self._decode_more(size):
+        while self._left() < size and await self._decode_more(size):
             pass
         return self._take_text(size)
 
@@ -91,12 +99,13 @@ class TextFile(BinaryFile):
         """Read a line; at most `size` characters, unless negative."""
         seen = 0
         while True:
-            length = self._line_length(seen)
-            if length or 0 <= size <= self._unread():
+            end = self._line_end.search(self._text, self._used + seen)
+            length = end.end() - self._used if end else 0
+            if length or 0 <= size <= self._left():
                 break
-            seen = max(0, self._unread() - 1)  # a line end may have come in part
+            seen = max(0, self._left() - 1)  # a line end may have come in part
             if not await self._decode_more(1):
-                length = self._unread()
+                length = self._left()
                 break
         if size >= 0:
             length = min(length, size) if length else size
@@ -104,38 +113,25 @@ class TextFile(BinaryFile):
 
     async def readlines(self, hint: int) -> list[str]:  # type: ignore[override]
         """Read lines until they exceed `hint` characters; all if it is not positive."""
-        while (hint <= 0 or self._unread() <= hint) and await self._decode_more(hint):
+        while (hint <= 0 or self._left() <= hint) and await self._decode_more(hint):
             pass
         start = self._used
         lines: list[str] = []
         try:
-            while self._unread() and (hint <= 0 or self._used - start <= hint):
+            while self._left() and (hint <= 0 or self._used - start <= hint):
                 lines.append(await self.readline(-1))
         except BaseException:
             self._used = start
             raise
         return lines
 
-    def _line_length(self, seen: int) -> int:
-        """Length of the next line; 0 without its end, which the first `seen` characters lack."""
-        start = self._used + seen
-        if self._newline == "":
-            ends = [self._text.find(end, start) for end in ("\n", "\r")]
-            found = min((end for end in ends if end >= 0), default=-1)
-            width = 2 if self._text.startswith("\r\n", found) else 1
-        else:
-            end = self._newline or "\n"
-            found = self._text.find(end, start)
-            width = len(end)
-        return found + width - self._used if found >= 0 else 0
-
     async def _decode_more(self, size: int) -> bool:
         """Read and decode some more; False at the end of the file."""
-        if not self._unread():
+        if not self._left():
             buffered, flags = self._decoder.getstate()
             self._hold(flags=flags, fed=buffered)
         # Pieces grow with the line, or a long one would take quadratic time.
-        data = await self.read_available(max(self._file.fill, size, self._unread()))
+        data = await super().receive(max(self.buffer, size, self._left()))
         self._text += self._decode(data, not data)
         if data:
             self._fed.append(data)
@@ -145,11 +141,11 @@ class TextFile(BinaryFile):
         try:
             text: str = self._decoder.decode(data, final)
         except BaseException:
-            self._file.put_ahead(data)
+            self.put(data + self.take(-1))
             raise
         return text
 
-    def _unread(self) -> int:
+    def _left(self) -> int:
         return len(self._text) - self._used
 
     def _take_text(self, size: int) -> str:
@@ -174,31 +170,28 @@ class TextFile(BinaryFile):
         """Encode and buffer text; return its length."""
         if not isinstance(text, str):
             raise TypeError(f"write() needs a str in a text file, not {type(text).__name__}")
-        if not self._file.writable:
-            raise io.UnsupportedOperation("write: this file was opened for reading only")
-        if self._fed or self._text:
-            await self._go_to_reader()
-        has_line_end = "\n" in text
-        translated = text
-        if has_line_end and self._write_newline != "\n":
-            translated = text.replace("\n", self._write_newline)
+        self._begin_writing("write")
         state = self._encoder.getstate()
         try:
-            await BinaryFile.write(self, self._encoder.encode(translated))  # cheaper than super()
+            data = self._encoder.encode(text.replace("\n", self._write_newline))
+            await BinaryFile.write(self, data)  # cheaper than super()
         except BaseException:
             self._encoder.setstate(state)
             raise
-        if self.line_buffering and (has_line_end or "\r" in text):
+        if self._by_line and ("\n" in text or "\r" in text):
             await self.flush()
         return len(text)
 
-    async def _go_to_reader(self) -> None:
+    def _begin_writing(self, what: str, data: Any = b"") -> Any:
         """Move the file to the reader's position, from the end of the decoded text."""
-        if self._file.seekable and self._unread():
-            start, _, feed, *_ = parse_cookie(self.cookie())
-            await super().seek(start + feed, os.SEEK_SET)
-        self._hold()
-        self._decoder.reset()
+        data = BinaryFile._begin_writing(self, what, data)
+        if self._fed or self._text:
+            if self.can_seek and self._left():
+                start, _, feed, *_ = parse_cookie(self.cookie())
+                os.lseek(self.fd, start + feed, os.SEEK_SET)
+            self._hold()
+            self._decoder.reset()
+        return data
 
     async def readinto(self, buffer: Any) -> int:
         """Raise: text does not fit into a buffer of bytes."""
@@ -212,17 +205,11 @@ class TextFile(BinaryFile):
         """See `readinto`."""
         raise io.UnsupportedOperation("send_all: this is a text file; open it with 'wb'")
 
-    async def truncate(self, size: int | None) -> int:
-        """See `BinaryFile.truncate`."""
-        if self._fed or self._text:
-            await self._go_to_reader()
-        return await super().truncate(size)
-
     # -- the position -----------------------------------------------------------------
 
     async def tell(self) -> int:
         """See `AsyncFile.tell`."""
-        if self._file.appending:
+        if self.appending:
             await self.flush()  # only the system knows the end of the file
         return self.cookie()
 

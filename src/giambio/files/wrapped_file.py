@@ -1,6 +1,6 @@
 """Another library's file object, each of whose calls is made in a worker thread.
 
-It is for what Python offers and giambio does not: compressed files, archives, files
+For kinds of files that Python offers and giambio does not: compressed files, archives, files
 of other libraries. A file that is only in memory is called on the spot.
 """
 
@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any
 
 from giambio.files.file_syscalls import in_worker
+from giambio.kernel.operation import current_kernel
+from giambio.sync.lock import Lock
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["WrappedFile"]
@@ -26,10 +28,19 @@ IN_MEMORY = ("read", "readline", "readinto", "read1", "write", "flush", "tell", 
 class WrappedFile:
     """The file of an `AsyncFile` that another library made; for the task that holds its lock."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_file", "closed", "kernel", "lock", "mode", "name")
+
+    #: It has no descriptor that is ours.
+    fd = -1
+    pollable = False
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self.kernel = current_kernel()
+        self.lock = Lock()
+        self.closed = False
+        self.name = getattr(file, "name", None)
+        self.mode = str(getattr(file, "mode", ""))
 
     def __getattr__(self, name: str) -> Any:
         """The file's own method or attribute; a method that may block becomes async."""
@@ -80,6 +91,7 @@ class WrappedFile:
 
     def close_now(self) -> None:
         """Close the file on the spot; this may block."""
+        self.closed = True
         self._file.close()
 
     def is_open(self) -> bool:

@@ -1,12 +1,12 @@
-"""A child process that is watched: its end is noticed, and it is reaped, once, by us.
+"""A child process that is watched: its end is noticed, and it is reaped, once, here.
 
-The system keeps what is left of an ended process (a zombie) until its parent
+The system keeps an ended process (a zombie) until its parent
 asks how it ended, and only then gives its number to another one. So all asking
 and all signalling is done here, in the loop's thread: a signal never reaches a
 stranger.
 
 Where there are process descriptors (Linux 5.3 and later) the driver reports the end.
-Elsewhere somebody has to look now and then, as `subprocess` does itself. That
+Elsewhere a timer looks for it now and then, as `subprocess` does itself. That
 costs no thread, works for any number of children, and comes at most a twentieth
 of a second late.
 
@@ -21,15 +21,17 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from math import inf
+from time import monotonic
 from typing import Any
 
 from giambio.drivers import interest
 from giambio.drivers.driver import Driver
-from giambio.kernel.callbacks import Callback
+from giambio.kernel.callbacks import Callback, Handle
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Wait, current_kernel
-from giambio.processes.real_timer import RealTimer
 from giambio.streams.budget import spend_budget
 from giambio.tasks.cancel import CancelScope
 
@@ -38,6 +40,9 @@ __all__ = ["Child", "at_work"]
 #: Where there are no process descriptors: how soon to look for the end, and how often at last.
 FIRST_LOOK = 0.001
 LAST_LOOK = 0.05
+#: A virtual clock's timers ask for so many seconds of quiet, again and again. The kernel tells
+#: those that ask for the shortest time, so all ask for the same.
+PART = 0.01
 
 
 class Child:
@@ -48,7 +53,6 @@ class Child:
         "_descriptor",
         "_kernel",
         "_looking",
-        "_pause",
         "_popen",
         "_returncode",
         "_waiting",
@@ -63,16 +67,15 @@ class Child:
         self._popen = popen
         self.pid = popen.pid
         self.ended = False
-        # None for an ended process: somebody else has taken its exit code.
+        # None for an ended process: its exit code was taken elsewhere.
         self._returncode: int | None = None
-        # Who is to know as soon as it has ended: tasks, and whoever has set this.
+        # Notified as soon as it has ended: tasks, and a callback.
         self._waiting: list[Wait] = []
         self.at_end: Callable[[], object] | None = None
         self._descriptor = open_descriptor(popen.pid)
         # The driver that will report the end, or the timer for the next look.
         self._watched_by: Driver | None = None
         self._looking: RealTimer | None = None
-        self._pause = FIRST_LOOK
 
     def __del__(self) -> None:
         self._close_descriptor()
@@ -95,9 +98,7 @@ class Child:
 
     def reap(self) -> bool:
         """Return whether it has ended, and reap it if so."""
-        if self.ended:
-            return True
-        return self._ask(wait=False)
+        return self.ended or self._ask(wait=False)
 
     def _ask(self, wait: bool) -> bool:
         """Ask the system whether the process has ended; if so, reap it."""
@@ -121,7 +122,7 @@ class Child:
     def _end(self, code: int | None) -> None:
         self.ended = True
         self._returncode = code
-        # So that it is not warned about; nobody will read it.
+        # Only so that there is no warning.
         self._popen.returncode = 0 if code is None else code
         self._unwatch()
         self._close_descriptor()
@@ -170,9 +171,9 @@ class Child:
                 timer.cancel()
 
     def watch(self) -> None:
-        """Have the end noticed as soon as it comes, also when nobody waits for it.
+        """Notice the end as soon as it comes, also when no task waits for it.
 
-        Where there are no process descriptors, only while somebody wants to know.
+        Without process descriptors, only while a task or a callback waits for it.
         """
         driver = self._kernel._driver
         if driver is None or self._watched_by is driver:
@@ -180,8 +181,7 @@ class Child:
         if self._descriptor >= 0:
             driver.watch(self._descriptor, interest.READING, Callback(self._reported))
         elif self._somebody_wants_to_know():
-            self._pause = FIRST_LOOK
-            self._look_later()
+            self._look_later(FIRST_LOOK)
         else:
             return
         self._watched_by = driver
@@ -201,17 +201,16 @@ class Child:
         if not self.reap():
             self.watch()
 
-    def _look_later(self) -> None:
-        self._looking = RealTimer(self._kernel, self._pause, self._look)
+    def _look_later(self, pause: float) -> None:
+        self._looking = RealTimer(self._kernel, pause, partial(self._look, pause))
 
-    def _look(self) -> None:
-        """Without a driver that says so: see for oneself."""
+    def _look(self, pause: float) -> None:
+        """Without a driver that reports it: look for the end."""
         self._looking = None
         if self.reap():
             return
-        self._pause = min(2 * self._pause, LAST_LOOK)
         if self._somebody_wants_to_know():
-            self._look_later()
+            self._look_later(min(2 * pause, LAST_LOOK))
         else:
             self._watched_by = None
 
@@ -238,10 +237,6 @@ class Child:
             else:
                 self._popen.send_signal(number)
 
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(signal.SIGTERM)
-
     def kill(self) -> None:
         """End it."""
         # Windows knows no SIGKILL; its SIGTERM does not ask either.
@@ -258,6 +253,42 @@ class Child:
         self.kill()
         if not self.ended:
             self._ask(wait=True)
+
+
+class RealTimer:
+    """Calls a function once, after so many real seconds, whatever the loop's clock.
+
+    A program knows nothing of a virtual clock, which jumps, or stands still while a task
+    waits for the program. On an ordinary clock this is an ordinary timer.
+    """
+
+    __slots__ = ("_function", "_handle", "_kernel", "_until")
+
+    def __init__(self, kernel: Kernel, seconds: float, function: Callable[[], object]) -> None:
+        self._kernel = kernel
+        self._function = function
+        self._handle: Handle | None = None
+        self._until = monotonic() + seconds
+        if seconds == inf:
+            return
+        if kernel._idle.time_jumps():
+            kernel._idle.add_waiter(PART, self)
+        else:
+            self._handle = kernel.call_later(seconds, function)
+
+    def _ready(self) -> None:
+        """The kernel says that nothing has happened for a while."""
+        if monotonic() < self._until:
+            self._kernel._idle.add_waiter(PART, self)
+        else:
+            self._function()
+
+    def cancel(self) -> None:
+        """Do not call it; harmless if it was called."""
+        if self._handle is not None:
+            self._handle.cancel()
+        else:
+            self._kernel._idle.remove_waiter(self)
 
 
 @contextmanager

@@ -46,11 +46,11 @@ class PipeEnd(Closeable):
             self._file.close()
 
     def _end_watches(self) -> None:
-        """Have those look again who wait."""
+        """Wake the tasks that wait, to look again."""
         if self._kernel._driver is not None:
             end_watches(self._kernel._driver, self._file.fileno())
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """In a forked child: close it without a word to the parent's driver."""
         self._file.close()
 
@@ -67,7 +67,7 @@ class PipeEnd(Closeable):
 @typing.final  # for type checkers
 @final
 class PipeReceiveStream(PipeEnd, ReceiveStream):
-    """What a child process writes."""
+    """Reads the output of a child process."""
 
     __slots__ = ("_over",)
 
@@ -75,8 +75,8 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
         super().__init__(kernel, file, Guard("receiving from", "receive"))
         self._over = False
 
-    def end(self) -> None:
-        """What is in the pipe is the last of it, although others hold its other end open."""
+    def _end(self) -> None:
+        """Take the content of the pipe for the last, although others hold its other end open."""
         self._over = True
         self._end_watches()
 
@@ -101,7 +101,7 @@ class PipeReceiveStream(PipeEnd, ReceiveStream):
 @typing.final  # for type checkers
 @final
 class PipeSendStream(PipeEnd, SendStream):
-    """What a child process reads."""
+    """Writes the input of a child process."""
 
     __slots__ = ("_half_sent",)
 
@@ -111,28 +111,26 @@ class PipeSendStream(PipeEnd, SendStream):
 
     async def send(self, data: Any) -> int:
         """See `SendStream.send`."""
-        view = bytes_like("send()", data)
-        await spend_budget()
-        with self._guard:
-            if self._half_sent:
-                raise half_sent_error()
-            return await self._write(view)
+        return await self._send(bytes_like("send()", data), whole=False)
 
     async def send_all(self, data: Any) -> None:
         """See `SendStream.send_all`."""
-        view = bytes_like("send_all()", data)
+        await self._send(bytes_like("send_all()", data), whole=True)
+
+    async def _send(self, view: memoryview, whole: bool) -> int:
         await spend_budget()
         with self._guard:
             if self._half_sent:
                 raise half_sent_error()
             sent = await self._write(view)
-            while sent < len(view):
+            while whole and sent < len(view):
                 self._half_sent = True
                 sent += await self._write(view[sent:])
             self._half_sent = False
+            return sent
 
     async def _write(self, view: memoryview) -> int:
-        """Write what there is room for, and wait if there is none."""
+        """Write as much as there is room for, and wait if there is none."""
         while True:
             try:
                 return os.write(self._descriptor(), view)

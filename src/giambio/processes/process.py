@@ -9,10 +9,10 @@ cancellation is one) asks the program to end, and does not ask for long.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import typing
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from giambio._build.sealed import final
@@ -38,7 +38,7 @@ CODE = subprocess.Popen.__init__.__code__
 OPTIONS = set(CODE.co_varnames[2 : CODE.co_argcount + CODE.co_kwonlyargcount])
 
 BYTES = "the pipes carry bytes; wrap one in giambio.TextStream, or decode what came"
-#: What `subprocess` takes besides, and what is to be written here.
+#: Options of `subprocess` that are refused, and what to write instead.
 ADVICE = dict.fromkeys(("text", "encoding", "errors", "universal_newlines", "bufsize"), BYTES) | {
     "capture_output": "run_process() has capture_stdout=True and capture_stderr=True",
     "timeout": "a time limit is a scope, with giambio.fail_after(seconds): ...",
@@ -113,7 +113,7 @@ class Process:
         """The exit code; minus a signal's number if that killed it; None while it runs.
 
         Raises:
-            ChildProcessError: it has ended, and somebody else has taken the exit code.
+            ChildProcessError: it has ended, and its exit code was taken elsewhere.
 
         Example:
             >>> import giambio
@@ -133,12 +133,12 @@ class Process:
             The exit code, as `returncode`.
 
         Raises:
-            ChildProcessError: somebody else has taken the exit code.
+            ChildProcessError: its exit code was taken elsewhere.
             RuntimeError: the process was started in another loop.
             CancelledError: the task is in a cancelled scope.
 
         A checkpoint. Cancelled, the program runs on. Read its pipes meanwhile: a
-        program that nobody listens to waits with a full pipe.
+        program whose pipe is full waits until it is read.
 
         Example:
             >>> import giambio
@@ -189,7 +189,7 @@ class Process:
             >>> giambio.run(main)
             -15
         """
-        self._child.terminate()
+        self._child.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the program, with SIGKILL. Not a checkpoint; see `send_signal`.
@@ -229,16 +229,11 @@ class Process:
     def __aenter__(self) -> Operation[Self]:
         return Immediate(self)
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._leave(exc)
+    async def __aexit__(self, *exc_info: Any) -> None:
+        await self._leave(exc_info[1])
 
     async def _leave(self, exc: BaseException | None) -> None:
-        """Close the pipes, and do not go before the program has ended."""
+        """Close the pipes, and wait until the program has ended."""
         for pipe in (self.stdin, self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close_now()
@@ -257,10 +252,10 @@ class Process:
                 raise
 
     async def _end(self) -> None:
-        """Have the program end, and wait for that."""
+        """End the program, and wait for that."""
         try:
             with CancelScope(shield=True):
-                self._child.terminate()
+                self.terminate()
                 await self._child.wait_at_most(self._terminate_timeout)
                 if not self._child.ended:
                     self._child.kill()
@@ -298,11 +293,11 @@ async def open_process(
         cwd: the folder to run in; by default ours.
         env: the environment; by default a copy of ours.
         shell: whether `command` is a line for the shell. Ending the shell need not end
-            what it has started.
+            the programs that it has started.
         terminate_timeout: seconds between SIGTERM and SIGKILL, when the block is left
             by an exception; 0 kills at once, infinity never does. Real seconds, also on a
             virtual clock.
-        options: what else `subprocess.Popen` takes, but for what concerns text and
+        options: other options of `subprocess.Popen`, except those about text and
             buffers: the pipes carry bytes.
 
     Returns:
@@ -310,7 +305,7 @@ async def open_process(
 
     Raises:
         OSError: the program cannot be started; `FileNotFoundError` if it is not there.
-        TypeError, ValueError: a parameter is not what it must be.
+        TypeError, ValueError: a parameter is invalid.
         CancelledError: the task is in a cancelled scope; nothing was started.
 
     A checkpoint, before the start. The start itself holds up the loop until the system

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from giambio.errors import BrokenResourceError
 from giambio.kernel.operation import current_kernel
-from giambio.kernel.task import Task
 from giambio.processes.child import at_work
-from giambio.processes.process import (
-    TERMINATE_TIMEOUT,
-    Command,
-    StrOrBytesPath,
-    start,
-)
+from giambio.processes.process import TERMINATE_TIMEOUT, Command, StrOrBytesPath, start
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.streams.guard import bytes_like
 from giambio.tasks.manager import TaskManager
@@ -44,8 +39,8 @@ async def run_process(
     Parameters:
         command: the program and its arguments, as a list; with ``shell=True`` a line for
             the shell.
-        input: bytes for its standard input; what it does not read is dropped.
-        capture_stdout: whether to return what it prints.
+        input: bytes for its standard input; the rest is dropped if it does not read all.
+        capture_stdout: whether to return its output.
         capture_stderr: whether to return its errors.
         check: whether an exit code other than 0 is an error.
         stdin: see `open_process`, as the rest.
@@ -55,7 +50,7 @@ async def run_process(
         env: the environment.
         shell: whether `command` is a line for the shell.
         terminate_timeout: seconds between SIGTERM and SIGKILL, when it is cancelled.
-        options: what else `subprocess.Popen` takes.
+        options: other options of `subprocess.Popen`.
 
     Returns:
         A `subprocess.CompletedProcess` with ``returncode``, ``stdout`` and ``stderr``; these
@@ -64,7 +59,7 @@ async def run_process(
     Raises:
         subprocess.CalledProcessError: the exit code is not 0, and `check` is true.
         OSError, TypeError, ValueError: see `open_process`.
-        ChildProcessError: somebody else has taken the exit code.
+        ChildProcessError: its exit code was taken elsewhere.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled, the program is terminated, and killed if that does not
@@ -96,18 +91,19 @@ async def run_process(
     usual = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env}
     opening = start("run_process()", command, shell, terminate_timeout, usual, options)
     async with await opening as process:
-        output: Task[bytes] | None = None
-        errors: Task[bytes] | None = None
+        outputs = {"stdout": process.stdout, "stderr": process.stderr}
         with at_work(current_kernel()):
             async with TaskManager() as manager:
                 if process.stdin is not None:
                     manager.start_soon(feed, process.stdin, input)
-                if process.stdout is not None:
-                    output = manager.start_soon(read_all, process.stdout)
-                if process.stderr is not None:
-                    errors = manager.start_soon(read_all, process.stderr)
+                readers = {
+                    name: manager.start_soon(read_all, stream)
+                    for name, stream in outputs.items()
+                    if stream is not None
+                }
         code = await process.wait()
-    done = subprocess.CompletedProcess(process.args, code, result_of(output), result_of(errors))
+    results: Any = {name: reader.result() for name, reader in readers.items()}
+    done = subprocess.CompletedProcess(process.args, code, **results)
     if check:
         done.check_returncode()
     return done
@@ -127,22 +123,14 @@ def captured(name: str, capture: bool, given: Any) -> Any:
 
 
 async def feed(stream: SendStream, data: memoryview) -> None:
-    """Give a program its input; it need not want it, as with `subprocess.run`."""
-    with stream:
-        try:
-            await stream.send_all(data)
-        except BrokenResourceError:
-            pass
+    """Send a program its input; it need not read all of it, as with `subprocess.run`."""
+    with stream, suppress(BrokenResourceError):
+        await stream.send_all(data)
 
 
 async def read_all(stream: ReceiveStream) -> bytes:
-    """What a program writes, until it ends or closes that."""
+    """Read the output of a program, until it ends or closes that."""
     parts = []
     while part := await stream.receive():
         parts.append(part)
     return b"".join(parts)
-
-
-def result_of(task: Task[bytes] | None) -> bytes | None:
-    """What was read, if anything was to be."""
-    return None if task is None else task.result()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.operation import current_kernel
-from giambio.processes import worker_main
+from giambio.processes import worker_protocol
 from giambio.processes.worker_pool import pool_of
 from giambio.processes.worker_protocol import dump_request, load_reply
 from giambio.sync.limiter import CapacityLimiter
@@ -27,30 +27,30 @@ def to_process(
     cancellable: bool = True,
     **keywords: Never,
 ) -> Coroutine[Any, Any, T]:
-    """Call a function in another process, and wait for what it returns.
+    """Call a function in another process, and wait for its result.
 
-    For what computes: there it disturbs neither this loop nor other calls. Function,
+    For computations, which disturb neither this loop nor other calls there. Function,
     arguments and result travel pickled, so the function must be found by its name in a
     module.
 
     Parameters:
         function: an ordinary function.
         args: its arguments.
-        limiter: whoever runs takes one of its tokens, and waits if there is none;
-            by default `current_default_process_limiter`.
+        limiter: a call takes one of its tokens while it runs, and waits if there is
+            none; by default `current_default_process_limiter`.
         cancellable: True kills the process if the call is cancelled, wherever it is.
             False waits for the function, whose result is kept.
         keywords: refused, because it is not clear whose they would be. Use
             ``functools.partial`` for those of the function.
 
     Returns:
-        Awaited: what the function returned.
+        Awaited: the function's result.
 
     Raises:
         TypeError: at the call, `function` cannot be called, or it and its arguments cannot
             be pickled, or there were keywords; awaited, the result cannot be pickled, or
             the function is async.
-        BaseException: awaited, what the function raised; its cause shows the traceback in
+        BaseException: awaited, the function's exception; its cause shows the traceback in
             the other process.
         BrokenWorkerProcess: awaited, the process ended in the middle of it.
         OSError: awaited, no process can be started.
@@ -71,7 +71,7 @@ def to_process(
     check_call("to_process", function, keywords)
     if limiter is not None and not isinstance(limiter, CapacityLimiter):
         raise TypeError(f"to_process(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
-    if worker_main.loading_main():
+    if worker_protocol.loading_main:
         raise RuntimeError(
             "to_process() was called while a worker process imports the program's main module, "
             "which would go on for ever; put what is to run only once behind "
@@ -93,13 +93,12 @@ async def call(request: bytes, limiter: CapacityLimiter | None, cancellable: boo
         try:
             with CancelScope(shield=not cancellable):
                 reply = await process.exchange(request)
-        except GeneratorExit:  # the coroutine is being closed, and cannot wait
+        except BaseException as exc:
             pool.drop(process)
-            process.end_now()
-            raise
-        except BaseException:
-            pool.drop(process)
-            await process.end()
+            if isinstance(exc, GeneratorExit):  # the coroutine is closed, and cannot wait
+                process.end_now()
+            else:
+                await process.end()
             raise
         pool.put_back(process)
     finally:
@@ -107,7 +106,7 @@ async def call(request: bytes, limiter: CapacityLimiter | None, cancellable: boo
     return load_reply(reply)
 
 
-# What a forgotten await is warned about.
+# The warning about a forgotten await names it.
 call.__name__ = call.__qualname__ = "to_process"
 
 

@@ -1,13 +1,14 @@
 """The worker processes of a loop: started when needed, reused, and gone with the loop.
 
 A worker is a fresh interpreter and no fork: a fork of a program with threads may
-find locks held that nobody releases. Starting one takes some tens of
+find locks held that are never released. Starting one takes some tens of
 milliseconds, so it is kept for the next call.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -41,7 +42,7 @@ class WorkerProcess:
         self._replies = PipeReceiveStream(kernel, replies)
         self.pid = popen.pid
         self.idle_since = 0.0
-        self._first = protocol.frame(protocol.dump_main())
+        self._first = protocol.frame(pickle.dumps(protocol.describe_main()))
         try:
             self._child.watch()
         except BaseException:
@@ -76,10 +77,10 @@ class WorkerProcess:
     def _has_ended(self) -> None:
         """The process has ended in the middle of a call.
 
-        What it has forked may live on, and hold its ends of the pipes open.
+        Processes that it has forked may live on, and hold its ends of the pipes open.
         """
         self._requests.close_now()
-        self._replies.end()
+        self._replies._end()
 
     async def _receive(self, size: int) -> bytes:
         data = bytearray()
@@ -110,7 +111,7 @@ class WorkerProcess:
             await self._child.wait()
 
     def end_now(self) -> None:
-        """The same where nobody can wait."""
+        """The same, for places where no task can wait."""
         self.ask_to_end()
         self._child.kill_and_reap()
 
@@ -121,8 +122,8 @@ class WorkerProcess:
 
     def forget(self) -> None:
         """In a forked child: it is the parent's."""
-        self._requests.forget()
-        self._replies.forget()
+        self._requests._forget()
+        self._replies._forget()
         self._child.forget()
 
 
@@ -199,9 +200,7 @@ class Pool:
                 worker.ask_to_end()
             self._ending += self._idle
             deadline = time.monotonic() + GRACE
-            while any(worker.is_alive() for worker in self._ending):
-                if time.monotonic() > deadline:
-                    break
+            while time.monotonic() < deadline and any(w.is_alive() for w in self._ending):
                 time.sleep(0.001)
             self._end_ending()
         self._idle.clear()
@@ -221,9 +220,7 @@ def how_it_ended(code: int | None) -> str:
 
 def pool_of(kernel: Kernel) -> Pool:
     """The worker processes of a loop."""
-    pool: Pool | None = kernel._services.get("worker processes")
-    if pool is None:
-        pool = kernel._services["worker processes"] = Pool(kernel)
+    pool: Pool = kernel._services.setdefault("worker processes", Pool(kernel))
     return pool
 
 
@@ -241,7 +238,7 @@ def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
     path = [folder for folder in sys.path if isinstance(folder, str)]
     program = (
         f"import sys; sys.path[:] = {path!r}; "
-        "from giambio.processes.worker_main import main; main({}, {})"
+        "from giambio.processes.worker_protocol import main; main({}, {})"
     )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     opened: list[int] = []

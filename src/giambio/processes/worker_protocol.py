@@ -1,8 +1,13 @@
-"""What a worker process and its owner say to each other: frames of pickled bytes.
+"""The program of a worker process, and its protocol: frames of pickled bytes.
 
-A request is a function and its arguments; a reply is what it returned or
-raised. Both sides of it are here, so that they cannot differ. Nothing else may
-write to these pipes, which is why they are not the worker's standard ones.
+A request is a function and its arguments; a reply is its result or its exception. Both
+sides of the protocol are here, so that they cannot differ. Nothing else may write to these
+pipes, which is why they are not the worker's standard ones.
+
+`worker_pool.WorkerProcess` starts the program, with the descriptors of two pipes. It serves
+calls until its owner closes them. The output of the functions goes where the owner's output
+goes; there is no input. Ctrl-C is left to the owner, which kills the worker when the call is
+cancelled.
 """
 
 from __future__ import annotations
@@ -10,36 +15,27 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import signal
 import sys
-from typing import Any, NamedTuple
+import types
+from contextlib import suppress
+from types import FrameType
+from typing import Any, BinaryIO, NamedTuple
 
 from giambio.kernel.coroutines import name_of
 from giambio.kernel.tracebacks import user_part
+from giambio.threads.call import refuse_async
 
-__all__ = [
-    "HEADER",
-    "Main",
-    "RemoteTraceback",
-    "describe_main",
-    "dump_main",
-    "dump_request",
-    "failure",
-    "frame",
-    "load_reply",
-    "loads",
-    "success",
-]
+__all__ = ["HEADER", "describe_main", "dump_request", "frame", "load_reply", "main"]
 
 #: Before each frame comes its length.
 HEADER = 8
 
-RETURNED = "returned"
-RAISED = "raised"
-UNSENDABLE = "unsendable"
-
 #: As which a program's main module is known where it is not the main one; the name is
 #: that of multiprocessing, so that ``if __name__ == "__main__":`` guards against both.
 COPY_OF_MAIN = "__mp_main__"
+#: Whether the program's main module is being imported: then it must not start over.
+loading_main = False
 
 
 class RemoteTraceback(Exception):
@@ -87,11 +83,6 @@ def describe_main() -> Main:
     return Main(None, None if path is None else os.path.abspath(path), sys.argv)
 
 
-def dump_main() -> bytes:
-    """The first thing a worker is told."""
-    return pickle.dumps(tuple(describe_main()))
-
-
 class Unpickler(pickle.Unpickler):
     """Knows the main module by both its names, and gets it when it is first needed."""
 
@@ -111,7 +102,7 @@ def loads(data: bytes, main: Any = lambda: None) -> Any:
     """Unpickle.
 
     Parameters:
-        data: what was pickled.
+        data: the pickled bytes.
         main: called before something of the main module is looked up.
     """
     return Unpickler(data, main).load()
@@ -142,10 +133,10 @@ def dump_request(function: Any, args: tuple[Any, ...]) -> bytes:
 def success(function: Any, returned: object) -> bytes:
     """The reply of a function that returned."""
     try:
-        return pickle.dumps((RETURNED, returned, None), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps((True, returned, ""), pickle.HIGHEST_PROTOCOL)
     except Exception as exc:
         problem = f"what {name_of(function)}() returned cannot be sent back: {exc}"
-        return pickle.dumps((UNSENDABLE, problem, None))
+        return pickle.dumps((False, TypeError(problem), ""))
 
 
 def failure(exc: BaseException) -> bytes:
@@ -155,31 +146,105 @@ def failure(exc: BaseException) -> bytes:
     exc = user_part(exc)
     text = "".join(traceback.format_exception(exc))
     try:
-        data = pickle.dumps(exc, pickle.HIGHEST_PROTOCOL)
-        loads(data)  # many an exception can be pickled and not be unpickled
+        reply = pickle.dumps((False, exc, text), pickle.HIGHEST_PROTOCOL)
+        loads(reply)  # many an exception can be pickled and not be unpickled
     except Exception as problem:
         kind = type(exc).__qualname__
         exc = RuntimeError(f"{kind}: {exc} (it cannot be sent as it is: {problem})")
-        data = pickle.dumps(exc)
-    return pickle.dumps((RAISED, data, text))
+        reply = pickle.dumps((False, exc, text))
+    return reply
 
 
 def load_reply(reply: bytes) -> Any:
-    """What the function returned.
+    """Return the function's result.
 
     Raises:
-        BaseException: what it raised, with its traceback there as the cause.
-        TypeError: what it returned could not be pickled, or cannot be unpickled here.
+        BaseException: the function's own, with its traceback there as the cause.
+        TypeError: its result could not be pickled, or cannot be unpickled here.
     """
     try:
-        kind, content, text = loads(reply)
-        if kind == RAISED:
-            content = loads(content)
+        succeeded, content, text = loads(reply)
     except Exception as exc:
         raise TypeError(f"what came from the other process cannot be unpickled: {exc}") from exc
-    if kind == RETURNED:
+    if succeeded:
         return content
-    if kind == UNSENDABLE:
-        raise TypeError(content)
-    content.__cause__ = RemoteTraceback(text)
+    if text:
+        content.__cause__ = RemoteTraceback(text)
     raise content
+
+
+# -- the program of a worker -----------------------------------------------------------------
+
+
+def main(requests: int, replies: int) -> None:
+    """Serve calls until the owner has gone.
+
+    Parameters:
+        requests: the descriptor to read from.
+        replies: the descriptor to write to.
+    """
+    global inherited
+    signal.signal(signal.SIGINT, leave_to_owner)
+    # The owner may go at any time.
+    with suppress(BrokenPipeError), open(requests, "rb") as reader, open(replies, "wb") as writer:
+        if described := read_frame(reader):
+            inherited = loads(described)
+        while request := read_frame(reader):
+            reply = reply_to(request)
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                # Output is to be seen even if the worker is killed later. A closed stream is
+                # the function's own affair.
+                with suppress(OSError, ValueError):
+                    stream.flush()
+            writer.write(frame(reply))
+            writer.flush()
+            del request, reply
+
+
+def read_frame(reader: BinaryIO) -> bytes:
+    """The next frame; empty if the owner has gone."""
+    return reader.read(int.from_bytes(reader.read(HEADER), "big"))
+
+
+def leave_to_owner(number: int, frame: FrameType | None) -> None:
+    """A handler, and not SIG_IGN, which the programs that a function starts would inherit."""
+
+
+def reply_to(request: bytes) -> bytes:
+    """Call a function, and pickle its outcome."""
+    try:
+        function, args = loads(request, load_main)
+        returned = function(*args)
+        refuse_async("to_process()", function, returned, "run it with giambio.run()")
+    except BaseException as exc:
+        return failure(exc)
+    return success(function, returned)
+
+
+def load_main() -> None:
+    """Import the program's main module, once, as multiprocessing does: under another name."""
+    global loading_main
+    if COPY_OF_MAIN in sys.modules:
+        return
+    import runpy
+
+    described = describe_main()
+    sys.argv = list(described.arguments)
+    module = types.ModuleType(COPY_OF_MAIN)
+    loading_main = True
+    try:
+        if described.name is not None:
+            name = described.name
+            content = runpy.run_module(name, run_name=COPY_OF_MAIN, alter_sys=True)
+        elif described.path is not None:
+            content = runpy.run_path(described.path, run_name=COPY_OF_MAIN)
+        else:
+            raise TypeError(
+                "to_process() cannot run what is defined in this program's main module, which "
+                "another process cannot import (it was typed in, or is the __main__ of a "
+                "package); define it in a module of its own"
+            )
+    finally:
+        loading_main = False
+    module.__dict__.update(content)
+    sys.modules["__main__"] = sys.modules[COPY_OF_MAIN] = module

@@ -87,6 +87,8 @@ async def leave(resource: Closeable, exc: BaseException | None) -> None:
         await resource.close()
     except BaseException as error:
         if exc is None or not is_cancellation(error):
+            if error.__context__ is None and error is not exc:  # an await raises without one
+                error.__context__ = exc
             raise
         # It is closed, and the next checkpoint raises this again: `exc` counts more.
 
