@@ -248,7 +248,7 @@ class Run:
         python = str(folder / "bin" / "python")
         install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[anyio]"]
         job.run(install, cwd=self.folder, env=environment())
-        compare = [python, "tests/conformance/anyio.py", "--install", f"--cache={folder}"]
+        compare = [python, "tests/conformance/anyio_suite.py", "--install", f"--cache={folder}"]
         tests = [f"tests/{name}.py" for name in OLDER_ANYIO_TESTS]
         job.run(compare, cwd=self.outside, env=environment(), timeout=ANYIO_SECONDS)
         for version in OLDER_ANYIO:
