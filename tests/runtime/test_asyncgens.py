@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
 import threading
+import warnings
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -93,15 +95,60 @@ def test_a_generator_may_be_collected_in_another_thread(run: Run) -> None:
     assert log == ["numbers closing", "numbers cancelled"]
 
 
-def test_the_generator_is_closed_also_when_warnings_are_errors(run: Run) -> None:
+def test_a_generator_whose_clean_up_does_not_wait_is_closed_without_a_warning(run: Run) -> None:
+    """Rule 14.3: `async for ...: break` is no mistake if nothing has to wait for it."""
+
+    async def plain() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            log.append("closed")
+
+    async def main() -> None:
+        async for _ in plain():
+            break
+        gc.collect()
+        await turns(5)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(main)
+    assert log == ["closed"]
+
+
+def test_the_warning_names_a_line_of_the_generator(run: Run) -> None:
+    """Rule 14.3: the file of the user, and the line at which the generator was left."""
+
     async def main() -> None:
         await first_of(numbers())
         gc.collect()
-        await giambio.sleep_forever()
+        await turns(5)
 
-    with pytest.raises(ResourceWarning, match="collected unfinished"):
+    with pytest.warns(ResourceWarning) as seen:
         run(main)
+    (warning,) = seen
+    lines, first = inspect.getsourcelines(numbers)
+    assert warning.filename == __file__
+    assert lines[warning.lineno - first].strip() == "yield number"
+
+
+def test_a_warning_that_is_an_error_does_not_end_the_loop(
+    run: Run, unraisable: list[Any]
+) -> None:
+    """Rule 14.3: with `-W error` it goes to `sys.unraisablehook`, as in Trio."""
+
+    async def main() -> str:
+        await first_of(numbers())
+        gc.collect()
+        await turns(5)
+        return "unharmed"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run(main) == "unharmed"
     assert log == ["numbers closing", "numbers cancelled"]
+    assert [type(seen.exc_value) for seen in unraisable] == [ResourceWarning]
+    assert "collected unfinished" in str(unraisable[0].exc_value)
 
 
 def test_generators_alive_at_the_end_are_closed_last_started_first_uncancelled(

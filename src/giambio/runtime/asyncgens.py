@@ -13,7 +13,8 @@ import sys
 import types
 import warnings
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -24,7 +25,7 @@ from giambio.tasks.system_tasks import SystemTasks
 
 __all__ = ["AsyncGenerators"]
 
-Generator = AsyncGenerator[Any, Any]
+AnyGenerator = AsyncGenerator[Any, Any]
 
 
 class AsyncGenerators(SystemTasks):
@@ -34,25 +35,25 @@ class AsyncGenerators(SystemTasks):
         super().__init__(kernel)
         self._numbers = count()
         # In the order they were started; a collected one drops out by itself.
-        self._alive: weakref.WeakValueDictionary[int, Generator] = weakref.WeakValueDictionary()
+        self._alive: weakref.WeakValueDictionary[int, AnyGenerator] = weakref.WeakValueDictionary()
 
     def hooks(self) -> tuple[Any, Any]:
         """Return the arguments for `sys.set_asyncgen_hooks`."""
         return self._first, self._collected
 
-    def _first(self, generator: Generator) -> None:
+    def _first(self, generator: AnyGenerator) -> None:
         self._alive[next(self._numbers)] = generator
 
-    def _collected(self, generator: Generator) -> None:
+    def _collected(self, generator: AnyGenerator) -> None:
         kernel = self.kernel()
         if kernel is None or kernel._closed or kernel._driver is None:
-            warn_about(generator, "it was collected when its loop had ended, so it is not closed")
+            problem = "it was collected when its loop had ended, so it is not closed"
+            warn_about(generator, problem, line_of(generator))
             return
         kernel.call_soon_threadsafe(self._close_collected, generator)
 
-    def _close_collected(self, generator: Generator) -> None:
+    def _close_collected(self, generator: AnyGenerator) -> None:
         self.spawn(close_cancelled(generator), contextvars.copy_context())
-        warn_about(generator, "it was collected unfinished; use contextlib.aclosing()")
 
     def close_alive(self) -> bool:
         """Start to close the generators that are alive, the last one first.
@@ -67,29 +68,51 @@ class AsyncGenerators(SystemTasks):
         return bool(generators)
 
 
-async def close_cancelled(generator: Generator) -> None:
+async def close_cancelled(generator: AnyGenerator) -> None:
     """Close a generator that was collected: it may clean up, but not wait."""
+    line = line_of(generator)
     with CancelScope() as scope:
         scope.cancel("the async generator was collected")
-        await close(generator)
+        waited = await close(generator)
+    if waited:
+        try:
+            warn_about(generator, "it was collected unfinished; use contextlib.aclosing()", line)
+        except Warning as warning:  # by the user's filters; the loop is not the place to raise it
+            report_unraisable(warning, "closing an async generator", generator)
 
 
-async def close_all(generators: list[Generator]) -> None:
+async def close_all(generators: list[AnyGenerator]) -> None:
     """Close generators one after the other."""
     for generator in generators:
         await close(generator)
 
 
-async def close(generator: Generator) -> None:
-    """Close a generator; its errors are reported, because nobody is left to catch them."""
+@types.coroutine
+def close(generator: AnyGenerator) -> Generator[Any, Any, bool]:
+    """Close a generator; its errors are reported, because nobody is left to catch them.
+
+    Returns:
+        Whether its clean-up has awaited something.
+    """
+    waited = False
+    closing = generator.aclose().__await__()
+    resume: Callable[[], Any] = partial(next, closing)
     try:
-        await generator.aclose()
-    except CancelledError:
-        pass  # it wanted to wait where it may not, and has ended
+        while True:
+            yielded = resume()
+            waited = True
+            try:
+                yield yielded
+                resume = partial(next, closing)
+            except BaseException as exc:
+                resume = partial(closing.throw, exc)
+    except (StopIteration, CancelledError):
+        pass  # it has ended, perhaps because it wanted to wait where it may not
     except GeneratorExit:
         raise  # the loop itself is being ended
     except BaseException as exc:
         report_unraisable(exc, "closing an async generator", generator)
+    return waited
 
 
 def report_unraisable(exc: BaseException, doing: str, culprit: object) -> None:
@@ -105,13 +128,24 @@ def report_unraisable(exc: BaseException, doing: str, culprit: object) -> None:
     )
 
 
-def warn_about(generator: Generator, problem: str) -> None:
-    """Warn about a generator that nobody finished."""
+def line_of(generator: AnyGenerator) -> int:
+    """Return the line at which a generator is suspended, or of its `def` if it has ended."""
+    frame = generator.ag_frame  # type: ignore[attr-defined]
     code = generator.ag_code  # type: ignore[attr-defined]
-    warnings.warn(
+    return int(code.co_firstlineno if frame is None else frame.f_lineno)
+
+
+def warn_about(generator: AnyGenerator, problem: str, line: int) -> None:
+    """Warn about a generator that nobody finished, at a line of its own.
+
+    Nothing knows the line that has abandoned it: it is collected some time later.
+    """
+    code = generator.ag_code  # type: ignore[attr-defined]
+    warnings.warn_explicit(
         f"async generator {generator.__qualname__!r} "  # type: ignore[attr-defined]
         f"({code.co_filename}:{code.co_firstlineno}): {problem}",
         ResourceWarning,
-        stacklevel=2,
+        code.co_filename,
+        line,
         source=generator,
     )
