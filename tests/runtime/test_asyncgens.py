@@ -132,9 +132,7 @@ def test_the_warning_names_a_line_of_the_generator(run: Run) -> None:
     assert lines[warning.lineno - first].strip() == "yield number"
 
 
-def test_a_warning_that_is_an_error_does_not_end_the_loop(
-    run: Run, unraisable: list[Any]
-) -> None:
+def test_a_warning_that_is_an_error_does_not_end_the_loop(run: Run, unraisable: list[Any]) -> None:
     """Rule 14.3: with `-W error` it goes to `sys.unraisablehook`, as in Trio."""
 
     async def main() -> str:

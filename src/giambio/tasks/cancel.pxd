@@ -41,6 +41,8 @@ cdef class CancelScope(Scope):
     cdef bint _visible_from_outside(self) noexcept
     @cython.locals(scope=CancelScope)
     cpdef object _cancellation(self, Task task)
+    @cython.locals(scope=CancelScope)
+    cpdef object _cancel_as_around(self)
     cpdef object _reparent(self, Scope parent)
     cdef void _ready(self) except *
     @cython.locals(task=Task, kernel=Kernel)

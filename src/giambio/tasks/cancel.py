@@ -403,6 +403,14 @@ class CancelScope(Scope):
             scope = scope._parent
         return CancelledError()
 
+    def _cancel_as_around(self) -> None:
+        """Cancel this scope as well if one around it is: what was hit inside does not recover."""
+        scope: CancelScope | None = self
+        while scope is not None and not scope._cancel_called:
+            scope = scope._parent
+        if scope is not None and self._effective:
+            self.cancel(scope._reason)
+
     def _reparent(self, parent: Scope) -> None:
         """See `Scope._reparent`."""
         self._parent = parent  # type: ignore[assignment]

@@ -136,8 +136,11 @@ class TaskGroup(Supervisor):
             real = without_cancellations(task._failure())
             if real is not None:
                 self._add_error(real)
-        elif task.cancelled() and self._scope is not None and self._scope._effective:
-            self._cancelled = True
+        elif task.cancelled():
+            scope: CancelScope | None = self._scope  # type: ignore[assignment]
+            if scope is not None and scope._effective:
+                self._cancelled = True
+                scope._cancel_as_around()
 
     def _add_error(self, exc: BaseException) -> None:
         """Note a failure, and cancel the rest."""
@@ -200,6 +203,7 @@ class TaskGroup(Supervisor):
             real = without_cancellations(body)
             if real is None:
                 self._cancelled = True
+                scope._cancel_as_around()
                 if not scope._effective:
                     # Raised by hand, then: neither ours nor from outside. The tasks do
                     # not know of it, and it must not be caught here.
