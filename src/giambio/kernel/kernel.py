@@ -628,7 +628,13 @@ class Kernel:
             how = step.step(task)
             if how == constants.PARKED:
                 if task._thrown is None:
-                    break
+                    if task._parked is not None or task._queued:
+                        break
+                    # It has stepped an operation that does not wait for it.
+                    task._thrown = RuntimeError(
+                        "a giambio task awaited an operation that waits for another task, or "
+                        "passed on by hand what one has yielded; an operation is awaited once"
+                    )
                 # An operation has an error that is to be raised at its await.
             elif how == constants.FOREIGN:
                 if self._take_foreign(task):

@@ -16,10 +16,12 @@ cdef class Operation(Trap):
     cdef bint abort(self) except -1
     cdef bint repeatable(self) noexcept
     cdef object discard(self)
+    cdef object wake_misused(self)
     cdef void _ready(self) except *
     cdef bint grant(self, object result) except -1
     @cython.locals(kernel=Kernel, task=BaseTask)
     cdef BaseTask bind(self)
+    cdef object refuse_step(self)
     @cython.locals(task=BaseTask, kernel=Kernel)
     cdef bint advance(self) except -1
     @cython.locals(kernel=Kernel)

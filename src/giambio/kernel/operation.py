@@ -73,6 +73,12 @@ class Operation(Trap):
         if self.state == constants.TRIED:
             self.state = constants.DONE
             self.abort()
+            self.wake_misused()
+
+    def wake_misused(self) -> None:
+        """Wake the task that waits for this though it is closed: it was closed by hand."""
+        if self.task is not None and self.task._parked is self:
+            self._ready()
 
     # -- for subclasses --------------------------------------------------------
 
@@ -151,9 +157,28 @@ class Operation(Trap):
                 "use each object in the loop it was made for"
             )
         task: BaseTask = kernel._running
-        task._parked = None  # it runs, so an operation that it drove by hand is left
+        if task._parked is not None:
+            task._parked.close()  # it runs, so an operation that it stepped by hand is left
+            task._parked = None
         self.task = task
         return task
+
+    def refuse_step(self) -> None:
+        """Raise, because this was stepped by hand.
+
+        Raises:
+            RuntimeError: always.
+        """
+        if self.state == constants.DONE:
+            problem = "has ended already"
+        elif self.task is not None and self.task._parked is self:
+            problem = "waits already"
+        else:
+            problem = "is awaited by another task"
+        raise RuntimeError(
+            f"this {self.what} {problem}; an operation is awaited once, by one task, "
+            "and not stepped by hand"
+        )
 
     def advance(self) -> bool:
         """Do as much as can be done now.
@@ -165,7 +190,11 @@ class Operation(Trap):
         if task is None:
             task = self.bind()
         kernel = self.kernel
-        if self.state == constants.GRANTED or kernel is None:
+        if kernel is None:
+            return True
+        if kernel._running is not task or task._parked is self or self.state == constants.DONE:
+            self.refuse_step()
+        if self.state == constants.GRANTED:
             self.state = constants.DONE
             return True
         if task._pending and not self.shielded:
@@ -174,7 +203,7 @@ class Operation(Trap):
             self.state = constants.DONE
             task._thrown = self.interruption(task)
             return False
-        if self.state == constants.AWAITED:
+        if self.state <= constants.AWAITED:
             if kernel._budget <= 0:
                 kernel._queue.append(task)
                 return False

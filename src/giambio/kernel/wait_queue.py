@@ -95,7 +95,9 @@ class WaitQueue:
         self.length = 0
 
     def append(self, operation: QueuedOperation) -> None:
-        """Add an operation at the end."""
+        """Add an operation at the end, and remove it from any other place."""
+        if operation.queue is not None:
+            operation.queue.remove(operation)
         operation.queue = self
         operation.before = self.last
         operation.after = None

@@ -212,6 +212,7 @@ class ThreadCall(Operation):
             self.give_back()
         self._abandon()
         self.state = constants.DONE
+        self.wake_misused()
 
     def discard(self) -> None:
         """See `Operation.discard`."""
