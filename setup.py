@@ -43,6 +43,8 @@ DIRECTIVES = {
     "auto_pickle": False,
     "binding": True,
     "embedsignature": False,
+    # An object whose constructor was not called, or failed, must not crash the process.
+    "nonecheck": True,
 }
 
 # What a compiler, or its absence, raises.
