@@ -178,7 +178,10 @@ class Runner:
         while not job.done:
             left = end - monotonic()
             if limit is None or left > 0:
-                self._loop.turn(left)
+                wait = self._loop.run_ready()
+                if not job.done:
+                    self._loop.driver_wait(min(wait, left))
+                    self._loop.deliver()
                 continue
             tree = format_task_tree(tree_of(self._loop))
             if told:
