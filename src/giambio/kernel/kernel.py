@@ -311,10 +311,10 @@ class Kernel:
         return [] if self._main is None or self._main._context is None else [self._main]
 
     def _add_task(self, task: BaseTask) -> None:
-        """Take a new task on."""
+        """Take a new task on. Its supervisor holds it already, so nothing may fail before."""
+        self._queue.append(task)
         if self._hooks is not None:
             self._notify("spawned", task)
-        self._queue.append(task)
 
     # -- park, wake, interrupt --------------------------------------------------
 
@@ -561,11 +561,15 @@ class Kernel:
         if self._driver is None:
             raise self._not_begun()
         check_no_loop_runs()
-        current.swap(self)
-        self._thread = threading.get_ident()
         previous = sys.get_asyncgen_hooks(), current_library.swap(current_library.NAME)
-        if self._asyncgen_hooks is not None:
-            sys.set_asyncgen_hooks(*self._asyncgen_hooks)
+        try:
+            if self._asyncgen_hooks is not None:
+                sys.set_asyncgen_hooks(*self._asyncgen_hooks)
+            self._thread = threading.get_ident()
+            current.swap(self)
+        except BaseException:  # memory is short, and the loop must not look as if it ran
+            self._leave(previous)
+            raise
         return previous
 
     def _leave(self, previous: Any) -> None:

@@ -169,19 +169,21 @@ class EventLoop(Kernel):
             discard(main)
             raise
         task = self.begin(main, *args)
-        interrupts = self._interrupts = Interrupts(self, task, signals)
-        watchdog = None if self._slow_step is None else Watchdog(self, self._slow_step)
+        interrupts = watchdog = None
         try:
+            interrupts = self._interrupts = Interrupts(self, task, signals)
+            watchdog = None if self._slow_step is None else Watchdog(self, self._slow_step)
             interrupts.install()
             if watchdog is not None:
                 watchdog.start()
+            if self._detect_deadlocks:
+                self._idle.watch_for_deadlock(DeadlockDetector(self).look)
         except BaseException:
-            interrupts.restore()
+            if interrupts is not None:
+                interrupts.restore()
             self._interrupts = None
             self._give_up()
             raise
-        if self._detect_deadlocks:
-            self._idle.watch_for_deadlock(DeadlockDetector(self).look)
         try:
             problem = self._finish(task, interrupts)
         finally:
@@ -242,13 +244,14 @@ class EventLoop(Kernel):
         coro = to_coroutine("start()", main, args)
         try:
             self._open()
+            open_loops.add(self)
+            task = new_task(self, coro, contextvars.copy_context(), self._root, None)
+            self._main = task
+            self._add_task(task)
         except BaseException:
             coro.close()
+            self._tear_down()
             raise
-        open_loops.add(self)
-        task = new_task(self, coro, contextvars.copy_context(), self._root, None)
-        self._main = task
-        self._add_task(task)
         return task
 
     def end(self) -> Any:

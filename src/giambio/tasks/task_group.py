@@ -121,7 +121,7 @@ class TaskGroup(Supervisor):
         if kernel is None:
             raise RuntimeError("unreachable: an open block has a loop")
         task = cancel.new_task(kernel, coro, context, self, name)
-        kernel._add_task(task)
+        Kernel._add_task(kernel, task)
         return task
 
     def _child_exited(self, task: Task) -> None:

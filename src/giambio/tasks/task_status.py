@@ -13,6 +13,7 @@ from giambio._build.sealed import final
 from giambio.errors import TaskCancelled
 from giambio.kernel import introspect
 from giambio.kernel.coroutines import discard, to_coroutine
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Supervisor, Task, current_task
 from giambio.kernel.tracebacks import user_part
@@ -109,7 +110,7 @@ class Starting(Supervisor):
         if kernel is None:
             raise RuntimeError("unreachable: a running task has a loop")
         context = introspect.copy_context()
-        kernel._add_task(cancel.new_task(kernel, coro, context, self, name))
+        Kernel._add_task(kernel, cancel.new_task(kernel, coro, context, self, name))
 
     def started(self, value: Any) -> None:
         """See `TaskStatus.started`: move the task to the manager."""

@@ -12,6 +12,7 @@ of the two is agreed beforehand.
 from __future__ import annotations
 
 import threading
+import time
 import types
 from collections.abc import Callable
 from contextvars import Context
@@ -29,6 +30,9 @@ from giambio.kernel.tracebacks import user_part
 
 __all__ = ["ThreadCall", "calling", "check_call", "refuse_async"]
 
+
+#: A thread that cannot report its result for want of memory tries again after so many seconds.
+SECONDS_WITHOUT_MEMORY = 0.01
 
 #: Its attribute `call` is the `ThreadCall` that a worker thread runs, or None.
 calling = threading.local()
@@ -244,8 +248,8 @@ class ThreadCall(Operation):
         function = self._function
         if function is None:
             return
-        calling.call = self
         try:
+            calling.call = self
             returned = self._context.run(function, *self._args)
             refuse_async(self._name, function, returned, "await it")
             self.result = returned
@@ -262,7 +266,12 @@ class ThreadCall(Operation):
         kernel = self.kernel
         if kernel is None:
             return
-        handle = kernel._hand_in(Handle(self._arrive, (), self._context))
+        while True:
+            try:
+                handle = kernel._hand_in(Handle(self._arrive, (), self._context))
+                break
+            except MemoryError:
+                time.sleep(SECONDS_WITHOUT_MEMORY)  # a task waits: it has to be told
         if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
 

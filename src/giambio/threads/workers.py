@@ -69,9 +69,11 @@ class Worker(threading.Thread):
             # Idle before the last one is delivered: that may lead to another job at once, which
             # does not need a second thread.
             self._last = last
-            self._idle[self] = None
-            if last is not None:
-                last.deliver()
+            try:
+                self._idle[self] = None
+            finally:
+                if last is not None:
+                    last.deliver()
             job = last = self._last = None  # an idle thread keeps nothing alive
             if not self._given.acquire(timeout=IDLE_SECONDS):
                 self._retire()
