@@ -41,6 +41,8 @@ OLDER_ANYIO_TESTS = (
     *("test_subprocesses", "test_synchronization", "test_taskgroups", "test_to_thread"),
     *("streams/test_memory", "streams/test_tls"),
 )
+#: The suites of libraries take three minutes alone.
+LIBRARIES_SECONDS = 1800
 COUNT_SECONDS = 900
 #: From this version of Python on, measuring coverage costs next to nothing (sys.monitoring), and
 #: there is no trace function, which tests would notice.
@@ -143,6 +145,8 @@ class Run:
                     self.jobs.start(pool, f"instructions: {env.name}", count)
             anyio = partial(after_wheel, partial(self.anyio, environments[0]))
             self.jobs.start(pool, "AnyIO's own tests", anyio)
+            libraries = partial(after_wheel, partial(self.libraries, environments[0]))
+            self.jobs.start(pool, "libraries' own tests", libraries)
             checks = {
                 "lint: ruff": self.ruff,
                 "lint: mypy --strict": self.mypy,
@@ -254,6 +258,18 @@ class Run:
         for version in OLDER_ANYIO:
             command = [*compare, f"--version={version}", "--", *tests]
             job.run(command, cwd=self.outside, env=environment(), timeout=OLDER_ANYIO_SECONDS)
+
+    def libraries(self, built: Environment, job: Job) -> None:
+        """Run the tests of libraries that are on AnyIO, those that do not take long."""
+        folder = self.folder / "libraries"
+        create = [built.version.path, "-m", "venv", str(folder)]
+        job.run(create, cwd=self.folder, env=environment())
+        python = str(folder / "bin" / "python")
+        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[anyio]"]
+        job.run(install, cwd=self.folder, env=environment())
+        suites = ["tests/conformance/library_suites.py", "--fast", "--install"]
+        suites.append(f"--cache={folder}")
+        job.run([python, *suites], cwd=self.outside, env=environment(), timeout=LIBRARIES_SECONDS)
 
     # --- linters and type checkers, beside an installed compiled wheel ---
 
