@@ -12,10 +12,13 @@ import gc
 import signal
 import sys
 import threading
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 
 from giambio.errors import DeadlockError
 from giambio.inspect import watchdog
-from giambio.inspect.task_tree import children_of, format_task_tree, tree_of
+from giambio.inspect.task_tree import children_of, lines_of, tree_of
 from giambio.kernel.kernel import Kernel
 from giambio.threads.workers import idle_workers
 
@@ -32,6 +35,12 @@ LAST_LOOK_AT_THREADS = 5.0
 #: Seconds until the detector checks that raising in the main task has helped. That task may be
 #: in a wait that cannot be interrupted, such as `TaskManager.start` of a shielded task.
 SECOND_LOOK = 0.1
+
+
+#: How many lines of the task tree an error shows of its beginning, and as many of its end.
+LINES_SHOWN = 60
+#: The characters that draw the tree.
+BRANCHES = "│├└─ "
 
 
 class DeadlockDetector:
@@ -62,7 +71,7 @@ class DeadlockDetector:
         main = kernel._main
         error = DeadlockError(
             "every task waits for another one, and nothing else can wake any of them:\n"
-            f"{format_task_tree(tree_of(kernel))}\n"
+            f"{excerpt(lines_of(tree_of(kernel)))}\n"
             "(if something outside the loop will, wait inside `with giambio.external_wakeups():`)"
         )
         if self._raised or main is None or main.done():
@@ -70,6 +79,24 @@ class DeadlockDetector:
         else:
             self._raised = True
             kernel._inject(main, error)
+
+
+def excerpt(lines: Iterator[str]) -> str:
+    """Return the beginning and the end of a task tree, if it is long.
+
+    A thousand nested tasks would fill 4 MB, most of it the indentation of the inner ones. These
+    are the ones that matter, so the end is shown without the indentation that all of it has.
+    """
+    begin = list(islice(lines, LINES_SHOWN))
+    end: deque[str] = deque(maxlen=LINES_SHOWN)
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        end.append(line)
+    if number > LINES_SHOWN:
+        begin.append(f"... ({number - LINES_SHOWN} lines are left out here)")
+        indentation = min(len(line) - len(line.lstrip(BRANCHES)) for line in end)
+        end = deque(line[indentation:] for line in end)
+    return "\n".join([*begin, *end])
 
 
 def any_waits_outside(kernel: Kernel) -> bool:

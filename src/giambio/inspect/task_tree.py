@@ -17,7 +17,7 @@ from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import is_ours
 
-__all__ = ["FrameInfo", "TaskInfo", "format_task_tree", "task_tree", "tree_of"]
+__all__ = ["FrameInfo", "TaskInfo", "format_task_tree", "lines_of", "task_tree", "tree_of"]
 
 
 class FrameInfo(NamedTuple):
@@ -203,22 +203,19 @@ def format_task_tree(tree: Iterable[TaskInfo] | None = None) -> str:
         >>> giambio.run(main)
         └── sleeper (2) waits for sleep_forever()
     """
-    lines: list[str] = []
-    for root in task_tree() if tree is None else tree:
-        add_lines(lines, root)
-    return "\n".join(lines)
+    return "\n".join(lines_of(task_tree() if tree is None else tree))
 
 
-def add_lines(lines: list[str], root: TaskInfo) -> None:
-    """Draw a task and all below it; without recursion, because trees may be deep."""
-    todo = [(root, "", "")]
+def lines_of(tree: Iterable[TaskInfo]) -> Iterator[str]:
+    """Draw tasks and all below them; without recursion, because trees may be deep."""
+    todo = [(root, "", "") for root in tree][::-1]
     while todo:
         task, first, rest = todo.pop()
         doing = f"waits for {task.waits_for}" if task.state == "waiting" else f"is {task.state}"
-        lines.append(f"{first}{task.name} ({task.id}) {doing}")
+        yield f"{first}{task.name} ({task.id}) {doing}"
         bar = "│   " if task.children else "    "
         for file, line, function in task.frames:
-            lines.append(f"{rest}{bar}{file}:{line} in {function}")
+            yield f"{rest}{bar}{file}:{line} in {function}"
         for number, child in enumerate(reversed(task.children)):
             branch, space = ("└── ", "    ") if number == 0 else ("├── ", "│   ")
             todo.append((child, rest + branch, rest + space))

@@ -56,14 +56,14 @@ cdef class CancelScope(Scope):
     cdef object _check_thread(self)
 
 
-@cython.locals(task=Task, within=CancelScope, supervisors=list, supervisor=Supervisor, child=Task)
+@cython.locals(host=Task, task=Task, supervisor=Supervisor)
 cpdef object spread(CancelScope scope)
 
-@cython.locals(scope=CancelScope)
-cdef bint is_inside(Scope inner, CancelScope outer) noexcept
+@cython.locals(inside=list, scope=CancelScope, supervisor=Supervisor, own=CancelScope)
+cdef list supervisors_inside(Task host, CancelScope outer)
 
 @cython.locals(chain=list, around=Scope, scope=CancelScope, kernel=Kernel)
-cdef object refresh_task(Task task)
+cdef object refresh_task(Task task, CancelScope outermost)
 
 cdef object check_shield(object value)
 

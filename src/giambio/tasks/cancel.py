@@ -387,7 +387,7 @@ class CancelScope(Scope):
                 scope._parent = self._parent
                 break
             scope = scope._parent
-        refresh_task(task)
+        refresh_task(task, None)
 
     def _visible_from_outside(self) -> bool:
         """Return whether a scope further out is cancelled as well."""
@@ -502,38 +502,53 @@ def spread(scope: CancelScope) -> None:
 
     Parents come before their children, and children in the order they were spawned.
     """
-    if scope._task is None:
+    host = scope._task
+    if host is None:
         return
-    todo: deque[tuple[Task, CancelScope | None]] = deque()
-    todo.append((scope._task, scope))
+    refresh_task(host, scope)
+    todo: deque[Task] = deque()
+    for supervisor in supervisors_inside(host, scope):
+        todo.extend(supervisor._children)
     while todo:
-        task, within = todo.popleft()
-        refresh_task(task)
-        supervisors = task._supervisors
-        if supervisors is not None:
-            for supervisor in supervisors:
-                if within is None or is_inside(supervisor._scope, within):
-                    for child in supervisor._children:
-                        todo.append((child, None))
+        task = todo.popleft()
+        refresh_task(task, None)
+        for supervisor in task._supervisors or ():
+            todo.extend(supervisor._children)
 
 
-def is_inside(inner: Scope | None, outer: CancelScope) -> bool:
-    """Return whether `inner` is `outer` or lies inside it."""
-    scope: CancelScope | None = inner  # type: ignore[assignment]
-    while scope is not None:
-        if scope is outer:
-            return True
-        scope = scope._parent
-    return False
+def supervisors_inside(host: Task, outer: CancelScope) -> list[Supervisor]:
+    """Return the supervisors of a task whose scopes are `outer` or lie inside it.
+
+    Only the scopes inside are looked at, however deep all of them are nested.
+    """
+    inside: list[Supervisor] = []
+    scope: CancelScope | None = host._scope  # type: ignore[assignment]
+    for supervisor in reversed(host._supervisors or ()):
+        own: CancelScope | None = supervisor._scope  # type: ignore[assignment]
+        if own is None or own._task is not host:
+            continue  # its block was abandoned, or it is in the scope of another task
+        while scope is not own:
+            if scope is None or scope is outer:
+                return inside[::-1]
+            scope = scope._parent
+        inside.append(supervisor)
+    return inside[::-1]
 
 
-def refresh_task(task: Task) -> None:
-    """Update the scopes of one task, and interrupt it if a cancellation is in force."""
+def refresh_task(task: Task, outermost: CancelScope | None) -> None:
+    """Update the scopes of one task, and interrupt it if a cancellation is in force.
+
+    Parameters:
+        task: the task.
+        outermost: the outermost of its scopes that may have changed; None for all of them.
+    """
     chain: list[CancelScope] = []
     around = None if task._supervisor is None else task._supervisor._scope
     scope: CancelScope | None = task._scope  # type: ignore[assignment]
     while scope is not None and scope is not around:
         chain.append(scope)
+        if scope is outermost:
+            break
         scope = scope._parent
     for scope in reversed(chain):
         scope._refresh()

@@ -36,6 +36,8 @@ def connected(exc: BaseException) -> list[BaseException]:
 
 def unique(errors: list[BaseException]) -> list[BaseException]:
     """Return each failure once, by identity, also if it is in a group."""
+    if len(errors) == 1:
+        return errors  # do not look into it: nested blocks make nested groups of one
     seen: set[int] = set()
     result: list[BaseException] = []
     for error in errors:
