@@ -89,11 +89,12 @@ def excerpt(lines: Iterator[str]) -> str:
     """
     begin = list(islice(lines, LINES_SHOWN))
     end: deque[str] = deque(maxlen=LINES_SHOWN)
-    number = 0
-    for number, line in enumerate(lines, start=1):
+    left_out = -LINES_SHOWN
+    for line in lines:
         end.append(line)
-    if number > LINES_SHOWN:
-        begin.append(f"... ({number - LINES_SHOWN} lines are left out here)")
+        left_out += 1
+    if left_out > 0:
+        begin.append(f"... ({left_out} lines are left out here)")
         indentation = min(len(line) - len(line.lstrip(BRANCHES)) for line in end)
         end = deque(line[indentation:] for line in end)
     return "\n".join([*begin, *end])
