@@ -788,12 +788,14 @@ class Kernel:
         """Release everything that `_open` opened."""
         driver = self._driver
         if driver is not None:
-            self._end_services(False)
-            if self._wakeup is not None:
-                self._wakeup.close()
-                self._wakeup = None
-            self._driver = None
-            driver.close()
+            try:
+                self._end_services(False)
+            finally:
+                if self._wakeup is not None:
+                    self._wakeup.close()
+                    self._wakeup = None
+                self._driver = None
+                driver.close()
 
     def _end_services(self, forked: bool) -> None:
         """Report the end of the driver to the services that have a method `loop_ended`.

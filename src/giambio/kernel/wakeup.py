@@ -51,6 +51,9 @@ class Wakeup:
                 pass  # full: it has been woken often enough
             except OSError:
                 self.signalled = False  # no memory: the next one tries; or the loop has ended
+            except BaseException:
+                self.signalled = False
+                raise
 
     def _drain(self) -> None:
         # The protocol with `send`, in this order. There: put the work where the loop
@@ -64,8 +67,9 @@ class Wakeup:
                 pass
         except BlockingIOError:
             pass
-        self.signalled = False
-        self._driver.arm(self._source, interest.READING)
+        finally:
+            self.signalled = False
+            self._driver.arm(self._source, interest.READING)
 
     def close(self, forked: bool = False) -> None:
         """Release both descriptors; in a forked child the registration is the parent's."""

@@ -187,6 +187,7 @@ class EventLoop(Kernel):
         try:
             problem = self._finish(task, interrupts)
         finally:
+            self._give_up()  # if memory did not even suffice to finish
             interrupts.restore()
             self._interrupts = None
             self._idle.watch_for_deadlock(None)
@@ -367,24 +368,25 @@ class EventLoop(Kernel):
             The exception that ends the run, or None.
         """
         try:
-            self._run_to_the_end(task)
-            failure = failure_of(task)
-        except BaseException as exc:
-            failure = exc
-        # With the errors of callbacks which came too late for the main task.
-        problems = [failure] if failure is not None else []
-        problems += [exc for exc in self._undelivered() if exc is not failure]
-        problems += self._root.failures
-        self._root.failures = []
-        if interrupts is not None:
-            interrupts.release_wakeup()
-        self._tear_down()
-        try:
+            try:
+                self._run_to_the_end(task)
+                failure = failure_of(task)
+            except BaseException as exc:
+                failure = exc
+            # Exceptions of callbacks that came too late for the main task.
+            problems = [failure] if failure is not None else []
+            problems += [exc for exc in self._undelivered() if exc is not failure]
+            problems += self._root.failures
+            self._root.failures = []
             if len(problems) > 1:
                 return BaseExceptionGroup("the main task and callbacks failed", problems)
             return problems[0] if problems else None
         finally:
-            del task, failure, problems, interrupts
+            del task
+            failure = problems = None  # type: ignore[assignment]
+            if interrupts is not None:
+                interrupts.release_wakeup()
+            self._tear_down()
 
     def _run_to_the_end(self, task: Task) -> None:
         """Run until the main task, and those that close async generators, have ended."""
@@ -431,10 +433,12 @@ class EventLoop(Kernel):
         super()._after_fork()
 
     def _tear_down(self) -> None:
-        self._root._children.clear()
-        open_loops.discard(self)
-        self._release()
-        self._drop_everything()
+        try:
+            self._root._children.clear()
+            open_loops.discard(self)
+            self._release()
+        finally:
+            self._drop_everything()
 
 
 def family(task: Task) -> list[Task]:

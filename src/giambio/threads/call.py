@@ -174,6 +174,9 @@ class ThreadCall(Operation):
 
     def abort(self) -> bool:
         """Leave the thread to itself, if that was agreed."""
+        if self._begun and self._function is None:
+            self._arrive()  # it is done; perhaps the callback that was to say so has failed
+            return False
         if not self._abandonable:
             return False
         if self._callback_task is not None:  # it ends before we go
@@ -279,6 +282,8 @@ class ThreadCall(Operation):
 
     def _arrive(self) -> None:
         """The thread is done: give the token back, and the task its result."""
+        if self.delivered:
+            return  # the thread has told it twice, for want of memory
         self.delivered = True
         self._keep_count()
         self.give_back()
