@@ -12,7 +12,6 @@ of the two is agreed beforehand.
 from __future__ import annotations
 
 import threading
-import time
 import types
 from collections.abc import Callable
 from contextvars import Context
@@ -30,9 +29,6 @@ from giambio.kernel.tracebacks import user_part
 
 __all__ = ["ThreadCall", "calling", "check_call", "refuse_async"]
 
-
-#: A thread that cannot report its result for want of memory tries again after so many seconds.
-SECONDS_WITHOUT_MEMORY = 0.01
 
 #: Its attribute `call` is the `ThreadCall` that a worker thread runs, or None.
 calling = threading.local()
@@ -269,12 +265,7 @@ class ThreadCall(Operation):
         kernel = self.kernel
         if kernel is None:
             return
-        while True:
-            try:
-                handle = kernel._hand_in(Handle(self._arrive, (), self._context))
-                break
-            except MemoryError:
-                time.sleep(SECONDS_WITHOUT_MEMORY)  # a task waits: it has to be told
+        handle = kernel._hand_in(Handle(self._arrive, (), self._context))
         if kernel._driver is None:  # looked at only now: it may end at any moment
             handle.cancel()
 
@@ -283,7 +274,7 @@ class ThreadCall(Operation):
     def _arrive(self) -> None:
         """The thread is done: give the token back, and the task its result."""
         if self.delivered:
-            return  # the thread has told it twice, for want of memory
+            return  # a thread for which memory was short has delivered it twice
         self.delivered = True
         self._keep_count()
         self.give_back()

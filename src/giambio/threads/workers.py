@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
@@ -31,6 +32,8 @@ T = TypeVar("T")
 MOST_WORKERS = 32
 #: How long a thread waits for another job.
 IDLE_SECONDS = 5.0
+#: How long a thread waits for memory before it tries again.
+SECONDS_WITHOUT_MEMORY = 0.01
 
 
 class Worker(threading.Thread):
@@ -39,9 +42,13 @@ class Worker(threading.Thread):
     def __init__(self, idle: dict[Worker, None], jobs: Iterator[ThreadCall]) -> None:
         super().__init__(name=f"giambio-worker-{next(numbers)}", daemon=True)
         self._idle = idle
-        self._jobs: Iterator[ThreadCall] | None = jobs
+        self._is_idle = False
+        self._retired = False
         self._given = threading.Lock()
-        # The last of the jobs, until it is delivered.
+        self._given.acquire()
+        self._jobs = jobs
+        # The job that is to be run, and the one that has run, until it is delivered.
+        self._job: ThreadCall | None = None
         self._last: ThreadCall | None = None
 
     def give(self, jobs: Iterator[ThreadCall]) -> None:
@@ -56,34 +63,44 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         """Work until no job has come for a while."""
-        self._given.acquire()
-        while (jobs := self._jobs) is not None:
-            self._jobs = None
-            job: ThreadCall | None = None
-            last: ThreadCall | None = None
-            for job in jobs:
-                if last is not None:
-                    last.deliver()
-                last = job
+        while not self._retired:
+            try:
+                self._work()
+            except MemoryError:  # tasks wait for the jobs, so it goes on where it was
+                time.sleep(SECONDS_WITHOUT_MEMORY)
+
+    def _work(self) -> None:
+        """Run the jobs that there are, and wait for others."""
+        if not self._is_idle:
+            while (job := self._job or next(self._jobs, None)) is not None:
+                self._job = job
+                self._deliver_last()
                 job.run()
+                self._last = job
+                self._job = None
             # Idle before the last one is delivered: that may lead to another job at once, which
             # does not need a second thread.
-            self._last = last
-            try:
-                self._idle[self] = None
-            finally:
-                if last is not None:
-                    last.deliver()
-            job = last = self._last = None  # an idle thread keeps nothing alive
-            if not self._given.acquire(timeout=IDLE_SECONDS):
-                self._retire()
+            self._idle[self] = None
+            self._is_idle = True
+        self._deliver_last()
+        if self._given.acquire(timeout=IDLE_SECONDS):
+            self._is_idle = False
+        else:
+            self._retire()
+
+    def _deliver_last(self) -> None:
+        if self._last is not None:
+            self._last.deliver()
+            self._last = None
 
     def _retire(self) -> None:
         """Stop being idle: the thread ends, unless it has been given a job just now."""
         try:
             del self._idle[self]
+            self._retired = True
         except KeyError:
             self._given.acquire()  # the job is on its way
+            self._is_idle = False
 
 
 class LimitedPool:
