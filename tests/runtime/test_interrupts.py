@@ -484,7 +484,9 @@ def test_stop_signals_outside_of_the_main_thread_are_an_error(run: Run) -> None:
     worker = threading.Thread(target=thread)
     worker.start()
     worker.join(LONG)
-    assert [str(problem) for problem in problems] == ["stop_signals= works only in the main thread"]
+    assert [str(problem) for problem in problems] == [
+        "stop_signals= works only in the main thread of the main interpreter"
+    ]
 
 
 def test_a_stop_signal_that_cannot_be_caught_is_an_error(run: Run) -> None:

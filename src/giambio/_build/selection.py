@@ -10,6 +10,7 @@ that are compiled (`extension_sources`) stand in one place.
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import importlib.machinery
 import os
@@ -93,7 +94,7 @@ def select() -> None:
     """Choose the build that this process runs; `giambio/__init__.py` calls it first.
 
     The extensions run if they are there, the Python modules otherwise, or when the
-    environment variable `GIAMBIO_PURE` asks for them. Never a mixture: the two kinds
+    environment variable `GIAMBIO_PURE` asks for them, or in a subinterpreter. Never a mixture: the two kinds
     do not know each other's objects.
 
     Raises:
@@ -124,6 +125,11 @@ def select() -> None:
         return
     if is_set("GIAMBIO_PURE"):
         _reason = "GIAMBIO_PURE is set"
+    elif not in_main_interpreter():
+        _reason = "the extensions work in the main interpreter only"
+    else:
+        _reason = ""
+    if _reason:
         sys.meta_path.insert(0, _PythonTwins())
         return
     fix += ", or set GIAMBIO_PURE=1 to run the Python modules"
@@ -136,7 +142,27 @@ def select() -> None:
             )
     for name, source in sources.items():
         _refuse_stale(found[name], source, fix)
-    _reason = ""
+
+
+def in_main_interpreter() -> bool:
+    """Return whether this is the interpreter that the process has begun with.
+
+    Others, such as those of mod_wsgi, have no signals; and an extension of Cython's can be loaded
+    by one interpreter of a process only, so that the others run the Python modules.
+
+    Example:
+        >>> from giambio._build.selection import in_main_interpreter
+        >>> in_main_interpreter()
+        True
+    """
+    is_main = getattr(_thread, "_is_main_interpreter", None)
+    if is_main is not None:
+        return bool(is_main())
+    try:
+        interpreters = importlib.import_module("_xxsubinterpreters")  # all that Python 3.11 has
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
 
 
 def _extension_file(package: str, name: str) -> str:

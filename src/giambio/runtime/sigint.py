@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
+from giambio._build.selection import in_main_interpreter
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import is_ours
@@ -39,11 +40,14 @@ class Interrupts:
         """Install the handlers: only in the main thread, only over the default.
 
         Raises:
-            RuntimeError: stop signals were asked for outside the main thread.
+            RuntimeError: stop signals were asked for outside the main thread of the main
+                interpreter.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread() or not in_main_interpreter():
             if self._stop_signals:
-                raise RuntimeError("stop_signals= works only in the main thread")
+                raise RuntimeError(
+                    "stop_signals= works only in the main thread of the main interpreter"
+                )
             return
         self._previous_fd = signal.set_wakeup_fd(
             self._kernel._wakeup_fd(), warn_on_full_buffer=False

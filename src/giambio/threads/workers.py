@@ -12,6 +12,7 @@ a minute when no name server answers, and files must not wait for that.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ from contextvars import copy_context
 from itertools import count
 from typing import Any, TypeVar
 
+from giambio._build.selection import in_main_interpreter
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.threads.call import ThreadCall
 
@@ -55,6 +57,12 @@ class Worker(threading.Thread):
         """Have it run jobs; it must have been taken out of the idle workers."""
         self._jobs = jobs
         self._given.release()
+
+    def end(self) -> None:
+        """End it, and wait for that; it must have been taken out of the idle workers."""
+        self._retired = True
+        self._given.release()
+        self.join()
 
     def rests(self) -> bool:
         """Whether an idle worker will wake nobody any more."""
@@ -177,6 +185,12 @@ def idle_workers() -> int:
     return sum(worker.rests() for worker in list(idle))
 
 
+def end_idle_workers() -> None:
+    """End the threads of a subinterpreter, which cannot end while it has any."""
+    while idle:
+        idle.popitem()[0].end()
+
+
 def forget_workers() -> None:
     """A forked child has none of its parent's threads."""
     global idle, numbers
@@ -188,6 +202,8 @@ def forget_workers() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_workers)
+if not in_main_interpreter():
+    atexit.register(end_idle_workers)
 
 
 def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operation[T]:
