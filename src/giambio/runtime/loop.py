@@ -21,6 +21,7 @@ from giambio.arguments import check_number
 from giambio.errors import TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
+from giambio.kernel import current
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel, check_no_loop_runs
@@ -434,6 +435,8 @@ class EventLoop(Kernel):
 
     def _tear_down(self) -> None:
         try:
+            if current.get() is self:  # interrupted while it was leaving the thread
+                current.swap(None)
             self._root._children.clear()
             open_loops.discard(self)
             self._release()
