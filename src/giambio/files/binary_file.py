@@ -293,15 +293,15 @@ class BinaryFile(FileState):
             await self._ready(wait_readable)
         if data is not None:
             return data
-        ring = ring_of(self.kernel)
-        read: bytes = await self._call(
+        operation = self._call(
             "reading a file",
             os.read,
             min(size, LARGEST_READ),
             request=lambda ring: ring.read(self.fd, min(size, nowait.MOST), self._offset()),
             kind=READS,
         )
-        if ring is not None:  # that leaves the position to us
+        read: bytes = await operation
+        if isinstance(operation, RingCall):  # that leaves the position to us
             os.lseek(self.fd, len(read), os.SEEK_CUR)
         return read
 
@@ -314,14 +314,14 @@ class BinaryFile(FileState):
             return count
         # Appended data stays in one piece, also if others append to the same file.
         size = len(data) - start if self.appending else min(len(data) - start, nowait.MOST)
-        ring = ring_of(self.kernel)
-        written: int = await self._call(
+        operation = self._call(
             "writing a file",
             os.write,
             memoryview(data)[start : start + size],
             request=lambda ring: ring.write(self.fd, data, start, size, self._offset()),
         )
-        if ring is not None:
+        written: int = await operation
+        if isinstance(operation, RingCall):
             whence = os.SEEK_END if self.appending else os.SEEK_CUR
             os.lseek(self.fd, 0 if self.appending else written, whence)
         return written
