@@ -474,6 +474,27 @@ def test_a_cancelled_read_from_a_pipe_has_read_nothing(run: Run, tmp_path: Path)
     run(main)
 
 
+def test_an_unbuffered_read_continues_a_cancelled_readline(run: Run) -> None:
+    """The part of the line that was there is read first."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        os.write(writer, b"abc")
+        async with await giambio.open_file(reader, "rb", 0) as file:
+            with giambio.move_on_after(0.05) as scope:
+                await file.readline()
+            assert scope.cancelled_caught
+            os.write(writer, b"def\n")
+            assert (await file.read(2), await file.read(5), await file.read(5)) == (
+                b"ab",
+                b"c",
+                b"def\n",
+            )
+            os.close(writer)
+
+    run(main)
+
+
 def test_a_cancelled_send_all_is_finished_by_the_next(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -42,7 +42,7 @@ class BinaryFile(FileState):
         """Read `size` bytes, or all if negative; fewer only at the end."""
         await self._begin_reading()
         if not self.buffer and size > 0:
-            return await self._read_some(size)
+            return self.take(size) if self.unread() else await self._read_some(size)
         left = size
         pieces: list[bytes] = []
         try:
