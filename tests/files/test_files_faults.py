@@ -560,6 +560,64 @@ def test_closing_gets_a_reader_out(run: Run, tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_closing_gets_a_task_out_that_only_yields_control(run: Run, side: str) -> None:
+    """At whatever operation its budget is used up, it does not begin to wait any more."""
+
+    async def main(before: int) -> None:
+        ends = os.pipe()
+        if side == "reader":
+            file = await giambio.open_file(ends[0], "rb")
+            call: Callable[[], Any] = file.readline
+        else:
+            os.set_blocking(ends[1], False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    os.write(ends[1], bytes(65536))
+            file = await giambio.open_file(ends[1], "wb", 0)
+            call = partial(file.write, bytes(100))
+        event = giambio.Event()
+        event.set()
+
+        async def use() -> None:
+            for _ in range(before):
+                await event.wait()
+            await closed_under(call)
+
+        with giambio.fail_after(5):
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(use)
+                manager.start_soon(file.close)
+        os.close(ends[side == "reader"])
+
+    for before in range(55, 70):
+        run(main, before)
+
+
+def test_closing_flushes_to_a_pipe_that_is_full(run: Run) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        received = bytearray()
+        file = await giambio.open_file(writer, "wb", 300_000)
+        await file.write(bytes(250_000))
+
+        async def receive() -> None:
+            while data := os.read(reader, 65536):
+                received.extend(data)
+                await giambio.wait_readable(reader)
+
+        async with giambio.TaskManager() as manager:
+            closing = manager.start_soon(file.close)
+            await until(lambda: file.closed)
+            assert not closing.done()
+            manager.start_soon(receive)
+        assert received == bytes(250_000)
+        os.close(reader)
+
+    run(main)
+
+
 async def closed_under(call: Callable[[], Any]) -> bool:
     """Tell whether the file is closed while the call waits."""
     with pytest.raises(giambio.ClosedResourceError, match="this file is closed"):

@@ -141,12 +141,12 @@ class BinaryFile(FileState):
             written += await self._write_some(data, written)
         return size
 
-    async def flush(self) -> None:
+    async def flush(self, closing: bool = False) -> None:
         """Write the buffer to the system; on an error, the rest is kept."""
         data = bytes(self.pending)
         start = 0
         while start < len(data):
-            count = await self._write_some(data, start)
+            count = await self._write_some(data, start, closing)
             del self.pending[:count]
             start += count
 
@@ -177,7 +177,7 @@ class BinaryFile(FileState):
         try:
             # A disk accepts data soon; a pipe may never do, so there a cancellation counts.
             with CancelScope(shield=not self.pollable):
-                await self.flush()
+                await self.flush(closing=True)
         except BaseException as exc:
             exc.add_note(f"{len(self.pending)} bytes for {self.name!r} were not written")
             raise
@@ -305,12 +305,12 @@ class BinaryFile(FileState):
             os.lseek(self.fd, len(read), os.SEEK_CUR)
         return read
 
-    async def _write_some(self, data: Any, start: int) -> int:
+    async def _write_some(self, data: Any, start: int, closing: bool = False) -> int:
         """Write some of the data from `start`, at least one byte; return their number."""
         if self.pollable:
             await spend_budget()
             while (count := self.write_now(data, start)) < 0:
-                await self._ready(wait_writable)
+                await self._ready(wait_writable, closing)
             return count
         # Appended data stays in one piece, also if others append to the same file.
         size = len(data) - start if self.appending else min(len(data) - start, nowait.MOST)
@@ -326,8 +326,11 @@ class BinaryFile(FileState):
             os.lseek(self.fd, 0 if self.appending else written, whence)
         return written
 
-    async def _ready(self, wait: Callable[[int], Operation[None]]) -> None:
+    async def _ready(self, wait: Callable[[int], Operation[None]], closing: bool = False) -> None:
         """Wait until a pipe, a terminal or a socket is ready."""
+        # Closing ends the waits, but the task may have yielded control before it came here.
+        if self.closed and not closing:
+            raise closed_error()
         try:
             await wait(self.fd)
         except ClosedResourceError:
