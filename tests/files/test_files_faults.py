@@ -22,6 +22,7 @@ import pytest
 
 import giambio
 from giambio.files.file_syscalls import in_worker
+from giambio.files.turn import Turn
 from giambio.testing import VirtualClock
 from giambio.threads.workers import idle_workers
 from support.files import (
@@ -678,7 +679,15 @@ def test_closing_a_full_pipe_can_be_cancelled(run: Run, tmp_path: Path) -> None:
 
 async def stands_in_line(file: Any, length: int) -> None:
     """Wait until a file is in use and so many calls wait for it."""
-    await until(lambda: file._file.lock.statistics()[::2] == (True, length))
+    turns = file._file.turns
+    await until(lambda: turns.current is not None and turns.waiting.length == length)
+
+
+async def begin_turn(file: Any) -> Turn:
+    """Begin to use a file, as a task does."""
+    turn = Turn(file._file.kernel, file._file.turns)
+    await turn
+    return turn
 
 
 def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) -> None:
@@ -686,7 +695,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
 
     async def main() -> None:
         file = await giambio.open_file(path, "wb")
-        await file._file.lock.acquire()  # as if a task used it
+        turn = await begin_turn(file)
         async with giambio.TaskManager() as manager:
             manager.start_soon(file.write, b"before")
             await stands_in_line(file, 1)
@@ -695,7 +704,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
             late = [manager.start_soon(closed_under, partial(file.write, b"late"))]
             late += [manager.start_soon(closed_under, file.flush)]
             await stands_in_line(file, 4)
-            file._file.lock.release()
+            turn.end()
         assert [task.result() for task in late] == [True, True]
 
     run(main)
@@ -708,7 +717,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with await giambio.open_file(path, "wb") as file:
-            await file._file.lock.acquire()  # as if a task used it
+            turn = await begin_turn(file)
             async with giambio.TaskManager() as manager:
                 tasks = []
                 for number in range(6):
@@ -717,7 +726,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
                 tasks[2].cancel()
                 tasks[4].cancel()
                 await stands_in_line(file, 4)
-                file._file.lock.release()
+                turn.end()
                 tasks[3].cancel()  # too late: it may have been handed over
                 tasks[5].cancel()
             assert [task.cancelled() for task in tasks] == [False, False, True, True, True, True]
@@ -731,19 +740,75 @@ def test_a_turn_that_was_handed_over_is_given_on_if_its_task_is_closed(
 ) -> None:
     async def main() -> None:
         async with await giambio.open_file(tmp_path / "file", "wb") as file:
-            lock = file._file.lock
-            await lock.acquire()
+            turn = await begin_turn(file)
             async with giambio.TaskManager() as manager:
-                task = manager.start_soon(wait_for_turn, lock)
+                task = manager.start_soon(wait_for_turn, file)
                 await stands_in_line(file, 1)
-                lock.release()
+                turn.end()
                 task.cancel()
-            assert not lock.locked()
+            assert file._file.turns.current is None
 
-    async def wait_for_turn(lock: giambio.Lock) -> None:
-        await lock.acquire()
-        lock.release()
+    async def wait_for_turn(file: Any) -> None:
+        (await begin_turn(file)).end()
         await giambio.checkpoint()
+
+    run(main)
+
+
+def test_a_call_that_was_begun_by_hand_may_be_closed_in_another_task(run: Run) -> None:
+    """A turn belongs to the call, and ends with it."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        async with await giambio.open_file(reader, "rb") as file:
+            call = file.read(5)
+            call.send(None)
+
+            async def close() -> None:
+                call.close()
+
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(close)
+            os.write(writer, b"hello")
+            assert await file.read(5) == b"hello"
+            os.close(writer)
+
+    run(main)
+
+
+def test_a_call_may_outlive_the_task_that_began_it(run: Run) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        file = await giambio.open_file(reader, "rb")
+        calls = [file.read(5)]
+
+        async def begin() -> None:
+            calls[0].send(None)
+
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(begin)
+        calls.pop().close()
+        await file.close()
+        assert file.closed
+        os.close(writer)
+
+    run(main)
+
+
+def test_a_task_that_waits_for_its_turn_waits_for_a_file_operation(
+    run: Run, tmp_path: Path
+) -> None:
+    """And not for a lock that its author never made."""
+
+    async def main() -> None:
+        async with await giambio.open_file(tmp_path / "file", "wb") as file:
+            turn = await begin_turn(file)
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(file.write, b"data")
+                await stands_in_line(file, 1)
+                (child,) = giambio.task_tree()[0].children
+                assert child.waits_for == "a file operation"
+                turn.end()
 
     run(main)
 

@@ -2,7 +2,7 @@
 
 The read-ahead and the write buffer are consistent at every ``await``: a cancellation or
 an error there loses no byte that was read, and data that was accepted for writing is
-kept until it is written. The caller holds the file's lock.
+kept until it is written. The caller has its turn.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LARGEST_READ = 16 * nowait.MOST
 
 
 class BinaryFile(FileState):
-    """The methods of a binary file, for the task that holds its lock."""
+    """The methods of a binary file, for the task that has its turn."""
 
     __slots__ = ()
 
