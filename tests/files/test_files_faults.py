@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.files import async_file
 from giambio.files.file_syscalls import in_worker
 from giambio.files.turn import Turn
 from giambio.testing import VirtualClock
@@ -793,6 +794,32 @@ def test_a_call_may_outlive_the_task_that_began_it(run: Run) -> None:
         os.close(writer)
 
     run(main)
+
+
+def test_a_turn_ends_if_memory_is_short_just_after_it_has_begun(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ShortOfMemory:
+        def __init__(self, *args: Any) -> None:
+            self.turn = Turn(*args)
+            self.end = self.turn.end
+
+        def __await__(self) -> Any:
+            yield from self.turn.__await__()
+            raise MemoryError
+
+    async def main() -> None:
+        file = await giambio.open_file(tmp_path / "file", "wb")
+        with monkeypatch.context() as patch:
+            patch.setattr(async_file, "Turn", ShortOfMemory)
+            for call in (file.flush, file.close):
+                with pytest.raises(MemoryError):
+                    await call()
+        await file.write(b"data")
+        await file.close()
+
+    run(main)
+    assert (tmp_path / "file").read_bytes() == b"data"
 
 
 def test_a_task_that_waits_for_its_turn_waits_for_a_file_operation(

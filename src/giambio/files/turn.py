@@ -53,7 +53,7 @@ class Turn(QueuedOperation):
         """End the turn, if it has begun; the call that has waited longest is next."""
         turns = self._turns
         if turns.current is self:
-            turns.current = turns.waiting.grant_first(None)
+            turns.current = turns.waiting.grant_first(None)  # type: ignore[assignment]
 
     def give_back(self) -> None:
         """See `QueuedOperation.give_back`."""
