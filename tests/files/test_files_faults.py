@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -875,6 +876,37 @@ def test_a_dropped_file_warns_and_writes(run: Run, place: Path, mode: str) -> No
 
     run(main)
     assert path.read_text() == "text"
+
+
+@pytest.mark.parametrize("forgotten", ["file", "close"])
+def test_a_warning_that_is_an_error_does_not_keep_a_file_open(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str
+) -> None:
+    path = place / "file"
+    caught: list[str] = []
+    monkeypatch.setattr(
+        sys, "unraisablehook", lambda problem: caught.append(str(problem.exc_value))
+    )
+
+    async def main() -> None:
+        file = await giambio.open_file(path, "wb")
+        await file.write(b"data")
+        fd = file.fileno()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if forgotten == "close":
+                file.close()
+                assert file.closed
+            del file
+            gc.collect()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+    run(main)
+    assert path.read_bytes() == b"data"
+    (problem,) = caught
+    assert "never awaited" in problem if forgotten == "close" else "was dropped" in problem
+    assert " closed>" not in problem  # it tells of the file as it was
 
 
 def test_a_dropped_file_on_a_full_disk_is_not_silent(run: Run, place: Path) -> None:

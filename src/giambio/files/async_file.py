@@ -3,7 +3,7 @@
 An `AsyncFile` is a façade. Behind it is one of three objects with the same methods:
 the bytes of a file (`binary_file`), text over such bytes (`text_file`), or another library's
 file object (`wrapped_file`). This module has the behaviour that they share: one task after
-another has its turn, and closing always succeeds.
+another has its turn, and closing happens in any case.
 """
 
 from __future__ import annotations
@@ -503,13 +503,11 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     def __del__(self) -> None:
         file = self._file
         if file.fd >= 0:
-            warnings.warn(
-                f"{self!r} opened at {file.made_at} was dropped without being closed",
-                ResourceWarning,
-                stacklevel=2,
-                source=None,
-            )
-            self.close_now()
+            problem = f"{self!r} opened at {file.made_at} was dropped without being closed"
+            try:
+                self.close_now()
+            finally:  # only then, because the warning may be an error
+                warnings.warn(problem, ResourceWarning, stacklevel=2, source=None)
 
     # -- attributes -------------------------------------------------------------------
 
@@ -638,13 +636,13 @@ class Closing:
     def __del__(self) -> None:
         file = self._file
         if file is not None and not file.closed:
-            warnings.warn(
-                f"close() of {file!r} was never awaited: it was closed at once, which may block",
-                RuntimeWarning,
-                stacklevel=2,
-                source=None,
+            problem = (
+                f"close() of {file!r} was never awaited: it was closed at once, which may block"
             )
-            file.close_now()
+            try:
+                file.close_now()
+            finally:  # only then, because the warning may be an error
+                warnings.warn(problem, RuntimeWarning, stacklevel=2, source=None)
 
 
 def count(what: str, size: Any) -> int:
