@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,7 +22,9 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.files import async_file
 from giambio.files.file_syscalls import in_worker
+from giambio.files.turn import Turn
 from giambio.testing import VirtualClock
 from giambio.threads.workers import idle_workers
 from support.files import (
@@ -474,6 +477,27 @@ def test_a_cancelled_read_from_a_pipe_has_read_nothing(run: Run, tmp_path: Path)
     run(main)
 
 
+def test_an_unbuffered_read_continues_a_cancelled_readline(run: Run) -> None:
+    """The part of the line that was there is read first."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        os.write(writer, b"abc")
+        async with await giambio.open_file(reader, "rb", 0) as file:
+            with giambio.move_on_after(0.05) as scope:
+                await file.readline()
+            assert scope.cancelled_caught
+            os.write(writer, b"def\n")
+            assert (await file.read(2), await file.read(5), await file.read(5)) == (
+                b"ab",
+                b"c",
+                b"def\n",
+            )
+            os.close(writer)
+
+    run(main)
+
+
 def test_a_cancelled_send_all_is_finished_by_the_next(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -539,6 +563,64 @@ def test_closing_gets_a_reader_out(run: Run, tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_closing_gets_a_task_out_that_only_yields_control(run: Run, side: str) -> None:
+    """At whatever operation its budget is used up, it does not begin to wait any more."""
+
+    async def main(before: int) -> None:
+        ends = os.pipe()
+        if side == "reader":
+            file = await giambio.open_file(ends[0], "rb")
+            call: Callable[[], Any] = file.readline
+        else:
+            os.set_blocking(ends[1], False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    os.write(ends[1], bytes(65536))
+            file = await giambio.open_file(ends[1], "wb", 0)
+            call = partial(file.write, bytes(100))
+        event = giambio.Event()
+        event.set()
+
+        async def use() -> None:
+            for _ in range(before):
+                await event.wait()
+            await closed_under(call)
+
+        with giambio.fail_after(5):
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(use)
+                manager.start_soon(file.close)
+        os.close(ends[side == "reader"])
+
+    for before in range(55, 70):
+        run(main, before)
+
+
+def test_closing_flushes_to_a_pipe_that_is_full(run: Run) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        received = bytearray()
+        file = await giambio.open_file(writer, "wb", 300_000)
+        await file.write(bytes(250_000))
+
+        async def receive() -> None:
+            while data := os.read(reader, 65536):
+                received.extend(data)
+                await giambio.wait_readable(reader)
+
+        async with giambio.TaskManager() as manager:
+            closing = manager.start_soon(file.close)
+            await until(lambda: file.closed)
+            assert not closing.done()
+            manager.start_soon(receive)
+        assert received == bytes(250_000)
+        os.close(reader)
+
+    run(main)
+
+
 async def closed_under(call: Callable[[], Any]) -> bool:
     """Tell whether the file is closed while the call waits."""
     with pytest.raises(giambio.ClosedResourceError, match="this file is closed"):
@@ -599,7 +681,15 @@ def test_closing_a_full_pipe_can_be_cancelled(run: Run, tmp_path: Path) -> None:
 
 async def stands_in_line(file: Any, length: int) -> None:
     """Wait until a file is in use and so many calls wait for it."""
-    await until(lambda: file._file.lock.statistics()[::2] == (True, length))
+    turns = file._file.turns
+    await until(lambda: turns.current is not None and turns.waiting.length == length)
+
+
+async def begin_turn(file: Any) -> Turn:
+    """Begin to use a file, as a task does."""
+    turn = Turn(file._file.kernel, file._file.turns)
+    await turn
+    return turn
 
 
 def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) -> None:
@@ -607,7 +697,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
 
     async def main() -> None:
         file = await giambio.open_file(path, "wb")
-        await file._file.lock.acquire()  # as if a task used it
+        turn = await begin_turn(file)
         async with giambio.TaskManager() as manager:
             manager.start_soon(file.write, b"before")
             await stands_in_line(file, 1)
@@ -616,7 +706,7 @@ def test_close_waits_for_its_turn_and_ends_the_line(run: Run, tmp_path: Path) ->
             late = [manager.start_soon(closed_under, partial(file.write, b"late"))]
             late += [manager.start_soon(closed_under, file.flush)]
             await stands_in_line(file, 4)
-            file._file.lock.release()
+            turn.end()
         assert [task.result() for task in late] == [True, True]
 
     run(main)
@@ -629,7 +719,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with await giambio.open_file(path, "wb") as file:
-            await file._file.lock.acquire()  # as if a task used it
+            turn = await begin_turn(file)
             async with giambio.TaskManager() as manager:
                 tasks = []
                 for number in range(6):
@@ -638,7 +728,7 @@ def test_tasks_in_line_may_be_cancelled(run: Run, tmp_path: Path) -> None:
                 tasks[2].cancel()
                 tasks[4].cancel()
                 await stands_in_line(file, 4)
-                file._file.lock.release()
+                turn.end()
                 tasks[3].cancel()  # too late: it may have been handed over
                 tasks[5].cancel()
             assert [task.cancelled() for task in tasks] == [False, False, True, True, True, True]
@@ -652,19 +742,101 @@ def test_a_turn_that_was_handed_over_is_given_on_if_its_task_is_closed(
 ) -> None:
     async def main() -> None:
         async with await giambio.open_file(tmp_path / "file", "wb") as file:
-            lock = file._file.lock
-            await lock.acquire()
+            turn = await begin_turn(file)
             async with giambio.TaskManager() as manager:
-                task = manager.start_soon(wait_for_turn, lock)
+                task = manager.start_soon(wait_for_turn, file)
                 await stands_in_line(file, 1)
-                lock.release()
+                turn.end()
                 task.cancel()
-            assert not lock.locked()
+            assert file._file.turns.current is None
 
-    async def wait_for_turn(lock: giambio.Lock) -> None:
-        await lock.acquire()
-        lock.release()
+    async def wait_for_turn(file: Any) -> None:
+        (await begin_turn(file)).end()
         await giambio.checkpoint()
+
+    run(main)
+
+
+def test_a_call_that_was_begun_by_hand_may_be_closed_in_another_task(run: Run) -> None:
+    """A turn belongs to the call, and ends with it."""
+
+    async def main() -> None:
+        reader, writer = os.pipe()
+        async with await giambio.open_file(reader, "rb") as file:
+            call = file.read(5)
+            call.send(None)
+
+            async def close() -> None:
+                call.close()
+
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(close)
+            os.write(writer, b"hello")
+            assert await file.read(5) == b"hello"
+            os.close(writer)
+
+    run(main)
+
+
+def test_a_call_may_outlive_the_task_that_began_it(run: Run) -> None:
+    async def main() -> None:
+        reader, writer = os.pipe()
+        file = await giambio.open_file(reader, "rb")
+        calls = [file.read(5)]
+
+        async def begin() -> None:
+            calls[0].send(None)
+
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(begin)
+        calls.pop().close()
+        await file.close()
+        assert file.closed
+        os.close(writer)
+
+    run(main)
+
+
+def test_a_turn_ends_if_memory_is_short_just_after_it_has_begun(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ShortOfMemory:
+        def __init__(self, *args: Any) -> None:
+            self.turn = Turn(*args)
+            self.end = self.turn.end
+
+        def __await__(self) -> Any:
+            yield from self.turn.__await__()
+            raise MemoryError
+
+    async def main() -> None:
+        file = await giambio.open_file(tmp_path / "file", "wb")
+        with monkeypatch.context() as patch:
+            patch.setattr(async_file, "Turn", ShortOfMemory)
+            for call in (file.flush, file.close):
+                with pytest.raises(MemoryError):
+                    await call()
+        await file.write(b"data")
+        await file.close()
+
+    run(main)
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def test_a_task_that_waits_for_its_turn_waits_for_a_file_operation(
+    run: Run, tmp_path: Path
+) -> None:
+    """And not for a lock that its author never made."""
+
+    async def main() -> None:
+        async with await giambio.open_file(tmp_path / "file", "wb") as file:
+            turn = await begin_turn(file)
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(file.write, b"data")
+                await stands_in_line(file, 1)
+                (child,) = giambio.task_tree()[0].children
+                assert child.waits_for == "a file operation"
+                turn.end()
 
     run(main)
 
@@ -704,6 +876,37 @@ def test_a_dropped_file_warns_and_writes(run: Run, place: Path, mode: str) -> No
 
     run(main)
     assert path.read_text() == "text"
+
+
+@pytest.mark.parametrize("forgotten", ["file", "close"])
+def test_a_warning_that_is_an_error_does_not_keep_a_file_open(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str
+) -> None:
+    path = place / "file"
+    caught: list[str] = []
+    monkeypatch.setattr(
+        sys, "unraisablehook", lambda problem: caught.append(str(problem.exc_value))
+    )
+
+    async def main() -> None:
+        file = await giambio.open_file(path, "wb")
+        await file.write(b"data")
+        fd = file.fileno()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if forgotten == "close":
+                file.close()
+                assert file.closed
+            del file
+            gc.collect()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(fd)
+
+    run(main)
+    assert path.read_bytes() == b"data"
+    (problem,) = caught
+    assert "never awaited" in problem if forgotten == "close" else "was dropped" in problem
+    assert " closed>" not in problem  # it tells of the file as it was
 
 
 def test_a_dropped_file_on_a_full_disk_is_not_silent(run: Run, place: Path) -> None:

@@ -142,6 +142,43 @@ def test_without_io_uring_uncached_reads_go_through_a_thread(run: Run, tmp_path:
     run(main)
 
 
+def test_a_ring_set_up_at_the_second_attempt_moves_the_position(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """io_uring may be unavailable for a moment, and then the position is the thread's."""
+    skip_without_ring()
+    path = place / "file"
+    path.write_bytes(b"0123456789")
+    new_ring = file_routes.new_ring
+    failures = 0
+
+    def fail_at_first() -> Any:
+        nonlocal failures
+        failures -= 1
+        return None if failures >= 0 else new_ring()
+
+    async def read() -> None:
+        nonlocal failures
+        async with await giambio.open_file(path, "rb", 0) as file:
+            failures = 1
+            assert (await file.read(3), await file.read(3)) == (b"012", b"345")
+            assert await file.tell() == 6
+
+    async def write() -> None:
+        nonlocal failures
+        async with await giambio.open_file(path, "r+b", 0) as file:
+            failures = 1
+            await file.write(b"AAA")
+            await file.write(b"BBB")
+
+    monkeypatch.setattr(file_routes, "new_ring", fail_at_first)
+    for main in (read, write):
+        with only("io_uring"):
+            failures = 1000
+            run(main)
+    assert path.read_bytes() == b"AAABBB6789"
+
+
 def test_a_file_system_that_refuses_is_asked_once(run: Run) -> None:
     """tmpfs answers `EOPNOTSUPP` to `RWF_NOWAIT`; that is remembered for the file."""
     if not os.access(SHARED_MEMORY, os.W_OK):

@@ -61,6 +61,18 @@ def test_a_file_with_a_name(run: Run, place: Path) -> None:
     run(main)
 
 
+def test_a_folder_in_bytes_gives_a_name_in_bytes(run: Run, place: Path) -> None:
+    async def main() -> None:
+        folder: Any = os.fsencode(place)
+        async with giambio.NamedTemporaryFile(dir=folder) as file:
+            assert [file.name] == [os.path.join(folder, name) for name in os.listdir(folder)]
+        assert os.listdir(place) == []
+        async with giambio.TemporaryFile(dir=folder) as file:
+            assert file.name == "<temporary file>"
+
+    run(main)
+
+
 def test_a_folder(run: Run, place: Path) -> None:
     async def main() -> None:
         async with giambio.TemporaryDirectory("s", "p", place) as folder:

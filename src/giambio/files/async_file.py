@@ -3,7 +3,7 @@
 An `AsyncFile` is a façade. Behind it is one of three objects with the same methods:
 the bytes of a file (`binary_file`), text over such bytes (`text_file`), or another library's
 file object (`wrapped_file`). This module has the behaviour that they share: one task after
-another has its turn, and closing always succeeds.
+another has its turn, and closing happens in any case.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 from giambio._build.sealed import final
 from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import Read, closed_error
+from giambio.files.turn import Turn
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
-from giambio.kernel.operation import current_kernel
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
-from giambio.sync.lock import Lock
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["AsyncFile"]
@@ -485,15 +484,17 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         if file.pollable and not file.closed:
             file.closed = True  # no task need wait for it any longer
             end_watches(file.kernel._driver, file.fd)
-        lock = self._turn()
-        with CancelScope(shield=True):
-            await lock.acquire()
+        turn = Turn(file.kernel, file.turns)
         try:
-            if file.is_open():
-                await file.close()
+            with CancelScope(shield=True):
+                await turn
+            try:
+                if file.is_open():
+                    await file.close()
+            finally:
+                file.closed = True
         finally:
-            file.closed = True
-            lock.release()
+            turn.end()
         await checkpoint_if_cancelled()
 
     def __enter__(self) -> NoReturn:
@@ -502,13 +503,11 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     def __del__(self) -> None:
         file = self._file
         if file.fd >= 0:
-            warnings.warn(
-                f"{self!r} opened at {file.made_at} was dropped without being closed",
-                ResourceWarning,
-                stacklevel=2,
-                source=None,
-            )
-            self.close_now()
+            problem = f"{self!r} opened at {file.made_at} was dropped without being closed"
+            try:
+                self.close_now()
+            finally:  # only then, because the warning may be an error
+                warnings.warn(problem, ResourceWarning, stacklevel=2, source=None)
 
     # -- attributes -------------------------------------------------------------------
 
@@ -605,23 +604,15 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     async def _locked(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Call a method while no other task uses the file."""
-        lock = self._turn()
-        await lock.acquire()
+        file = self._file
+        turn = Turn(file.kernel, file.turns)
         try:
-            if self._file.closed:
+            await turn
+            if file.closed:
                 raise closed_error()
             return await method(*args)
         finally:
-            lock.release()
-
-    def _turn(self) -> Lock:
-        """The lock on the file, for a task of its loop."""
-        if self._file.kernel is not current_kernel():
-            raise RuntimeError(
-                "a file operation belongs to another loop than the one that runs this task; "
-                "use each object in the loop it was made for"
-            )
-        return self._file.lock  # type: ignore[no-any-return]
+            turn.end()
 
 
 final(AsyncFile)
@@ -645,13 +636,13 @@ class Closing:
     def __del__(self) -> None:
         file = self._file
         if file is not None and not file.closed:
-            warnings.warn(
-                f"close() of {file!r} was never awaited: it was closed at once, which may block",
-                RuntimeWarning,
-                stacklevel=2,
-                source=None,
+            problem = (
+                f"close() of {file!r} was never awaited: it was closed at once, which may block"
             )
-            file.close_now()
+            try:
+                file.close_now()
+            finally:  # only then, because the warning may be an error
+                warnings.warn(problem, RuntimeWarning, stacklevel=2, source=None)
 
 
 def count(what: str, size: Any) -> int:

@@ -2,7 +2,7 @@
 
 The read-ahead and the write buffer are consistent at every ``await``: a cancellation or
 an error there loses no byte that was read, and data that was accepted for writing is
-kept until it is written. The caller holds the file's lock.
+kept until it is written. The caller has its turn.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LARGEST_READ = 16 * nowait.MOST
 
 
 class BinaryFile(FileState):
-    """The methods of a binary file, for the task that holds its lock."""
+    """The methods of a binary file, for the task that has its turn."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ class BinaryFile(FileState):
         """Read `size` bytes, or all if negative; fewer only at the end."""
         await self._begin_reading()
         if not self.buffer and size > 0:
-            return await self._read_some(size)
+            return self.take(size) if self.unread() else await self._read_some(size)
         left = size
         pieces: list[bytes] = []
         try:
@@ -141,12 +141,12 @@ class BinaryFile(FileState):
             written += await self._write_some(data, written)
         return size
 
-    async def flush(self) -> None:
+    async def flush(self, closing: bool = False) -> None:
         """Write the buffer to the system; on an error, the rest is kept."""
         data = bytes(self.pending)
         start = 0
         while start < len(data):
-            count = await self._write_some(data, start)
+            count = await self._write_some(data, start, closing)
             del self.pending[:count]
             start += count
 
@@ -177,7 +177,7 @@ class BinaryFile(FileState):
         try:
             # A disk accepts data soon; a pipe may never do, so there a cancellation counts.
             with CancelScope(shield=not self.pollable):
-                await self.flush()
+                await self.flush(closing=True)
         except BaseException as exc:
             exc.add_note(f"{len(self.pending)} bytes for {self.name!r} were not written")
             raise
@@ -293,41 +293,44 @@ class BinaryFile(FileState):
             await self._ready(wait_readable)
         if data is not None:
             return data
-        ring = ring_of(self.kernel)
-        read: bytes = await self._call(
+        operation = self._call(
             "reading a file",
             os.read,
             min(size, LARGEST_READ),
             request=lambda ring: ring.read(self.fd, min(size, nowait.MOST), self._offset()),
             kind=READS,
         )
-        if ring is not None:  # that leaves the position to us
+        read: bytes = await operation
+        if isinstance(operation, RingCall):  # that leaves the position to us
             os.lseek(self.fd, len(read), os.SEEK_CUR)
         return read
 
-    async def _write_some(self, data: Any, start: int) -> int:
+    async def _write_some(self, data: Any, start: int, closing: bool = False) -> int:
         """Write some of the data from `start`, at least one byte; return their number."""
         if self.pollable:
             await spend_budget()
             while (count := self.write_now(data, start)) < 0:
-                await self._ready(wait_writable)
+                await self._ready(wait_writable, closing)
             return count
         # Appended data stays in one piece, also if others append to the same file.
         size = len(data) - start if self.appending else min(len(data) - start, nowait.MOST)
-        ring = ring_of(self.kernel)
-        written: int = await self._call(
+        operation = self._call(
             "writing a file",
             os.write,
             memoryview(data)[start : start + size],
             request=lambda ring: ring.write(self.fd, data, start, size, self._offset()),
         )
-        if ring is not None:
+        written: int = await operation
+        if isinstance(operation, RingCall):
             whence = os.SEEK_END if self.appending else os.SEEK_CUR
             os.lseek(self.fd, 0 if self.appending else written, whence)
         return written
 
-    async def _ready(self, wait: Callable[[int], Operation[None]]) -> None:
+    async def _ready(self, wait: Callable[[int], Operation[None]], closing: bool = False) -> None:
         """Wait until a pipe, a terminal or a socket is ready."""
+        # Closing ends the waits, but the task may have yielded control before it came here.
+        if self.closed and not closing:
+            raise closed_error()
         try:
             await wait(self.fd)
         except ClosedResourceError:

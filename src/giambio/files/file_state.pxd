@@ -1,7 +1,7 @@
 from giambio.drivers cimport nowait
+from giambio.files.turn cimport Turns
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
-from giambio.sync.lock cimport Lock
 
 cimport cython
 
@@ -12,7 +12,7 @@ cdef list CACHE_COUNTS
 cdef class FileState:
     cdef object __weakref__
     cdef public Kernel kernel
-    cdef readonly Lock lock
+    cdef readonly Turns turns
     cdef public bint closed
     cdef readonly int fd
     cdef readonly object name

@@ -22,10 +22,10 @@ from typing import Any, TypeVar
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
 from giambio.files.file_routes import counts, switch
+from giambio.files.turn import Turns
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import user_place
-from giambio.sync.lock import Lock
 
 __all__ = ["FileState", "Read", "closed_error"]
 
@@ -68,20 +68,19 @@ class FileState:
         "in_cache",
         "kernel",
         "limit",
-        "lock",
         "made_at",
         "mode",
         "name",
         "pending",
         "pollable",
+        "turns",
     )
 
     def __init__(
         self, kernel: Kernel, fd: int, name: Any, mode: str, buffer: int, shared: bool
     ) -> None:
         self.kernel = kernel
-        # Serialises the operations of several tasks.
-        self.lock = Lock()
+        self.turns = Turns()
         self.closed = False
         self.fd = fd
         self.name = name
@@ -154,7 +153,9 @@ class FileState:
         """
         if self.closed:
             raise closed_error()
-        if not 0 < size <= nowait.MOST or self.pending or not self.can_read or self.lock.locked():
+        if self.turns.current is not None or self.pending or not self.can_read:
+            return None
+        if not 0 < size <= nowait.MOST:
             return None
         left = size - FileState.unread(self)
         while left > 0:

@@ -50,7 +50,7 @@ class TemporaryBlock:
     async def __aenter__(self) -> AsyncFile[Any]:
         with await in_worker("making a temporary file", self._create) as made:
             fd = os.dup(made.fileno())  # unbuffered: only its descriptor is used
-            name = made.name if isinstance(made.name, str) else "<temporary file>"
+            name = "<temporary file>" if isinstance(made.name, int) else made.name
         self._file = make_file(fd, name, self._mode, *self._text)
         return self._file
 

@@ -26,7 +26,7 @@ COOKIE = struct.Struct("<QIIIB")
 
 
 class TextFile(BinaryFile):
-    """The methods of a text file, for the task that holds its lock.
+    """The methods of a text file, for the task that has its turn.
 
     Reading and seeking are in characters here, and in bytes in the base class.
     """

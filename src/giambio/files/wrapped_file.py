@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from giambio.files.file_syscalls import in_worker
+from giambio.files.turn import Turns
 from giambio.kernel.operation import current_kernel
-from giambio.sync.lock import Lock
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["WrappedFile"]
@@ -26,9 +26,9 @@ IN_MEMORY = ("read", "readline", "readinto", "read1", "write", "flush", "tell", 
 
 
 class WrappedFile:
-    """The file of an `AsyncFile` that another library made; for the task that holds its lock."""
+    """The file of an `AsyncFile` that another library made; for the task that has its turn."""
 
-    __slots__ = ("_file", "closed", "kernel", "lock", "mode", "name")
+    __slots__ = ("_file", "closed", "kernel", "mode", "name", "turns")
 
     #: It has no descriptor that is ours.
     fd = -1
@@ -37,7 +37,7 @@ class WrappedFile:
     def __init__(self, file: Any) -> None:
         self._file = file
         self.kernel = current_kernel()
-        self.lock = Lock()
+        self.turns = Turns()
         self.closed = False
         self.name = getattr(file, "name", None)
         self.mode = str(getattr(file, "mode", ""))
