@@ -119,7 +119,7 @@ def receive_fds(
         (b'a file', 1)
     """
     check_socket("receive_fds()", sock)
-    check_int("receive_fds()", "max_size", max_size, 1)
+    check_int("receive_fds()", "max_size", max_size, 1, "number of bytes")
     check_int("receive_fds()", "max_fds", max_fds, 0)
     return ReceiveFds(sock, min(max_size, syscalls.RECEIVE_BUFFER), max_fds)
 
