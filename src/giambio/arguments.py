@@ -9,9 +9,22 @@ from __future__ import annotations
 
 import sys
 from math import inf, isnan
-from typing import TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-__all__ = ["check_int", "check_number", "check_seconds", "is_int"]
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike, ReadableBuffer
+else:  # that module is not there at run time, and yet signatures can be evaluated
+    FileDescriptorLike = int | Any  # an object with `fileno()`
+    ReadableBuffer = bytes | bytearray | memoryview
+
+__all__ = [
+    "FileDescriptorLike",
+    "ReadableBuffer",
+    "check_int",
+    "check_number",
+    "check_seconds",
+    "is_int",
+]
 
 #: The types of nearly all numbers. Of others not even their comparison can be trusted.
 PLAIN = (float, int)
