@@ -1,16 +1,34 @@
 """Checks of arguments, in one voice: a mistake is an error at the call that makes it.
 
 Every package checks numbers that users pass. The messages name the call, the parameter and
-the value, and `bool` is never a number.
+the value. Where a whole number is needed, `bool` is none; as a time it is the number that it
+equals, because time may be any type that `float` takes.
 """
 
 from __future__ import annotations
 
 import sys
 from math import inf, isnan
-from typing import TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-__all__ = ["check_int", "check_number", "check_seconds", "is_int"]
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike, ReadableBuffer
+else:  # that module is not there at run time, and yet signatures can be evaluated
+    FileDescriptorLike = int | Any  # an object with `fileno()`
+    ReadableBuffer = bytes | bytearray | memoryview
+
+__all__ = [
+    "FileDescriptorLike",
+    "ReadableBuffer",
+    "check_int",
+    "check_number",
+    "check_seconds",
+    "is_int",
+]
+
+#: The types of nearly all numbers. Of others not even their comparison can be trusted.
+PLAIN = (float, int)
+LARGEST = sys.float_info.max
 
 
 def is_int(value: object) -> TypeGuard[int]:
@@ -18,7 +36,7 @@ def is_int(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def check_int(what: str, name: str, value: int, least: int) -> int:
+def check_int(what: str, name: str, value: int, least: int, number: str = "number") -> int:
     """Raise unless a value is an `int` of at least `least`.
 
     Parameters:
@@ -26,6 +44,7 @@ def check_int(what: str, name: str, value: int, least: int) -> int:
         name: the parameter.
         value: the number.
         least: the smallest number that makes sense.
+        number: says what it counts, if the name does not: ``"number of items"``.
 
     Returns:
         The number, as a plain `int`.
@@ -35,11 +54,11 @@ def check_int(what: str, name: str, value: int, least: int) -> int:
         ValueError: it is less than `least`, or larger than any number of things.
     """
     if not is_int(value):
-        raise TypeError(f"{what} needs a whole number for {name}, not {value!r}")
+        raise TypeError(f"{what} needs a whole {number} for {name}, not {value!r}")
     if value < least:
-        raise ValueError(f"{what} needs a number from {least} up for {name}, not {value!r}")
+        raise ValueError(f"{what} needs a {number} from {least} up for {name}, not {value!r}")
     if value > sys.maxsize:
-        raise ValueError(f"{what} needs a number up to {sys.maxsize} for {name}")
+        raise ValueError(f"{what} needs a {number} up to {sys.maxsize} for {name}")
     return int(value)
 
 
@@ -79,11 +98,9 @@ def check_seconds(what: str, name: str, seconds: float) -> None:
         TypeError: it is not a number.
         ValueError: it is negative or NaN, or too large for a float.
     """
-    try:
-        if 0 <= seconds <= sys.float_info.max:
-            return  # the usual case, for which another call would cost as much again
-    except TypeError:
-        pass
+    if type(seconds) in PLAIN and 0 <= seconds <= LARGEST:
+        return  # the usual case, for which another call would cost as much again
     check_number(what, name, seconds)
     if seconds < 0:
-        raise ValueError(f"{what} needs a number of seconds from 0 up for {name}, not {seconds!r}")
+        parameter = "" if name == "seconds" else f" for {name}"
+        raise ValueError(f"{what} needs a number of seconds from 0 up{parameter}, not {seconds!r}")

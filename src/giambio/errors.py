@@ -28,6 +28,9 @@ __all__ = [
     "without_cancellations",
 ]
 
+#: The attribute of groups in which no cancellation was found.
+FAILURES_ONLY = "_giambio_failures_only"
+
 
 class CancelledError(BaseException):
     """Raised at each checkpoint inside a cancelled scope; do not swallow it.
@@ -211,8 +214,10 @@ def is_cancellation(exc: BaseException) -> bool:
     """
     if not isinstance(exc, BaseExceptionGroup):
         return isinstance(exc, CancelledError)
-    inside = list(exc.exceptions)  # no recursion: groups may be nested deeper than Python's limit
-    for inner in inside:
+    inside: list[BaseException] = [exc]
+    for inner in inside:  # no recursion, see `has_cancellation`
+        if hasattr(inner, FAILURES_ONLY):
+            return False
         if isinstance(inner, BaseExceptionGroup):
             inside.extend(inner.exceptions)
         elif not isinstance(inner, CancelledError):
@@ -234,10 +239,26 @@ def without_cancellations(exc: BaseException) -> BaseException | None:
         >>> without_cancellations(CancelledError()) is None
         True
     """
-    if isinstance(exc, BaseExceptionGroup):
+    if isinstance(exc, BaseExceptionGroup) and has_cancellation(exc):
         rest: BaseException | None = exc.split(CancelledError)[1]
         return rest
     return None if isinstance(exc, CancelledError) else exc
+
+
+def has_cancellation(group: BaseExceptionGroup[BaseException]) -> bool:
+    """Whether there is a cancellation in a group, at any depth.
+
+    A group cannot change, so one without any is marked. Nested blocks make nested groups, and
+    each block asks about its own: without the mark it would look into those inside once more.
+    """
+    inside: list[BaseException] = [group]
+    for inner in inside:  # no recursion: groups may be nested deeper than Python's limit
+        if isinstance(inner, CancelledError):
+            return True
+        if isinstance(inner, BaseExceptionGroup) and not hasattr(inner, FAILURES_ONLY):
+            inside.extend(inner.exceptions)
+    setattr(group, FAILURES_ONLY, True)
+    return False
 
 
 def throwable(exc: BaseException) -> BaseException:

@@ -451,14 +451,14 @@ def test_dropped_in_a_garbage_cycle_it_prevents_a_deadlock(run: Run) -> None:
 @pytest.mark.parametrize("size", [1.5, "5", None, math.nan, False])
 def test_a_size_is_a_whole_number_or_infinity(size: Any) -> None:
     with pytest.raises(
-        TypeError, match=re.escape("Broadcast() needs a whole number for size (math.inf")
+        TypeError, match=re.escape("Broadcast() needs a whole number of items for size (math.inf")
     ):
         giambio.Broadcast(size)
 
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_size_is_at_least_one(size: int) -> None:
-    message = f"Broadcast() needs a number from 1 up for size (math.inf is no limit), not {size}"
+    message = f"needs a number of items from 1 up for size (math.inf is no limit), not {size}"
     with pytest.raises(ValueError, match=re.escape(message)):
         giambio.Broadcast(size)
 

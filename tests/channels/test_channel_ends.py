@@ -24,13 +24,15 @@ Run = Callable[..., Any]
 
 @pytest.mark.parametrize("size", [1.0, 0.5, -math.inf, math.nan, "5", None, True, [1]])
 def test_a_size_is_a_whole_number_or_infinity(size: Any) -> None:
-    message = "needs a whole number for size (math.inf is no limit), not"
+    message = "needs a whole number of items for size (math.inf is no limit), not"
     with pytest.raises(TypeError, match=re.escape(f"open_channel() {message} {size!r}")):
         giambio.open_channel(size)
 
 
 def test_a_size_is_not_negative() -> None:
-    with pytest.raises(ValueError, match=r"needs a number from 0 up for size \(.*\), not -1"):
+    with pytest.raises(
+        ValueError, match=r"needs a number of items from 0 up for size \(.*\), not -1"
+    ):
         giambio.open_channel(-1)
 
 

@@ -260,9 +260,8 @@ def test_a_negative_sleep_is_refused_at_the_call(run: Run, seconds: float) -> No
     """Rule 19.6: negative seconds."""
 
     async def main() -> None:
-        with pytest.raises(
-            ValueError, match=rf"sleep\(\) needs a number .* from 0 up for seconds, not {seconds}"
-        ):
+        message = rf"^sleep\(\) needs a number of seconds from 0 up, not {seconds}$"
+        with pytest.raises(ValueError, match=message):
             giambio.sleep(seconds)
 
     run(main)
@@ -272,15 +271,29 @@ def test_a_nan_sleep_is_refused_at_the_call(run: Run) -> None:
     """Rule 19.6: NaN seconds."""
 
     async def main() -> None:
-        with pytest.raises(ValueError, match=r"sleep\(\) needs a number for seconds, not NaN"):
-            giambio.sleep(nan)
+        for seconds in nan, Decimal("NaN"):
+            with pytest.raises(ValueError, match=r"sleep\(\) needs a number for seconds, not NaN"):
+                giambio.sleep(seconds)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"sleep_until\(\) needs a number for deadline, not"):
             giambio.sleep_until(nan)
 
     run(main)
 
 
-@pytest.mark.parametrize("wrong", [None, "1", b"1", [], 1j, object], ids=repr)
+class Comparable:
+    """No number, though it compares with numbers."""
+
+    def __le__(self, other: object) -> bool:
+        return True
+
+    def __ge__(self, other: object) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "Comparable()"
+
+
+@pytest.mark.parametrize("wrong", [None, "1", b"1", [], 1j, object, Comparable()], ids=repr)
 def test_what_is_no_number_is_refused_at_the_call(run: Run, wrong: Any) -> None:
     async def main() -> None:
         with pytest.raises(TypeError, match=r"sleep\(\) needs a number for seconds, not "):

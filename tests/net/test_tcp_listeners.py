@@ -251,8 +251,13 @@ def test_as_many_as_the_system_allows_may_wait(run: Run, backlog: int | None) ->
         (("80",), {}, TypeError, "the port must be a whole number"),
         ((-1,), {}, ValueError, "a number from 0 to 65535"),
         ((80,), {"host": 5}, TypeError, "the host must be a string"),
-        ((0,), {"backlog": "1"}, TypeError, "a whole number for backlog, not '1'"),
-        ((0,), {"backlog": -1}, ValueError, "a number from 0 up for backlog, not -1"),
+        ((0,), {"backlog": "1"}, TypeError, "a whole number of connections for backlog, not '1'"),
+        (
+            (0,),
+            {"backlog": -1},
+            ValueError,
+            "a number of connections from 0 up for backlog, not -1",
+        ),
     ],
 )
 def test_bad_input_says_what_is_wrong(

@@ -290,7 +290,7 @@ def test_what_cannot_be_bound_leaves_nothing_behind(run: Run, tmp_path: pathlib.
             await giambio.open_unix_listener(tmp_path / "socket", mode=1 << 80)
         with pytest.raises((TypeError, OverflowError)):
             await giambio.open_unix_listener(tmp_path / "socket", backlog=1 << 40)
-        with pytest.raises(ValueError, match="a number from 0 up for backlog"):
+        with pytest.raises(ValueError, match="a number of connections from 0 up for backlog"):
             await giambio.open_unix_listener(tmp_path / "socket", backlog=-1)
         assert open_descriptors() == before
         assert list(tmp_path.iterdir()) == []
@@ -714,7 +714,11 @@ def test_a_closed_socket_and_a_busy_one(run: Run) -> None:
         (lambda s: giambio.send_fds(s, b"x", [-1]), ValueError, "needs an open descriptor"),
         (lambda s: giambio.send_fds(5, b"x", [0]), TypeError, "an AsyncSocket of the Unix family"),
         (lambda s: giambio.receive_fds(5), TypeError, "an AsyncSocket of the Unix family, not 5"),
-        (lambda s: giambio.receive_fds(s, 0), ValueError, "a number from 1 up for max_size, not 0"),
+        (
+            lambda s: giambio.receive_fds(s, 0),
+            ValueError,
+            "number of bytes from 1 up for max_size, not 0",
+        ),
         (
             lambda s: giambio.receive_fds(s, 9, -1),
             ValueError,

@@ -18,6 +18,9 @@ import pytest
 
 import giambio
 from conftest import open_descriptors
+from giambio import drivers
+from giambio.drivers.selectors import SelectorsDriver
+from giambio.drivers.source import Source
 from giambio.kernel import constants
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.operation import Wait
@@ -54,6 +57,65 @@ def test_start_raises_what_main_raised(loop: giambio.EventLoop) -> None:
     with pytest.raises(KeyError) as caught:
         loop.start(main)
     assert caught.value is error
+
+
+class FailingService:
+    """A service of a loop that fails as the loop ends."""
+
+    def loop_ended(self, forked: bool) -> None:
+        raise OSError("the service failed")
+
+
+class CountingService:
+    """A service that counts the ends of the loop."""
+
+    ends = 0
+
+    def loop_ended(self, forked: bool) -> None:
+        self.ends += 1
+
+
+class FailingDriver(SelectorsDriver):
+    """A driver of which one method fails as the loop ends, after it has done its work."""
+
+    failing = ""
+
+    def forget(self, source: Source) -> None:
+        super().forget(source)
+        if self.failing == "forget":
+            raise OSError("forget failed")
+
+    def close(self, forked: bool = False) -> None:
+        super().close(forked)
+        if self.failing == "close":
+            raise OSError("close failed")
+
+
+@pytest.mark.parametrize("fails", ["service", "forget", "close"])
+def test_a_loop_whose_end_failed_has_let_go_of_everything_and_may_be_started_again(
+    fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> str:
+        await giambio.sleep(0)
+        return "ran"
+
+    monkeypatch.setattr(drivers, "create", lambda name: FailingDriver())
+    monkeypatch.setattr(FailingDriver, "failing", fails)
+    loop = giambio.EventLoop()
+    if fails == "service":
+        loop._services["failing"] = FailingService()
+    counting = loop._services["counting"] = CountingService()
+    before = open_descriptors()
+    for ends in 1, 2:
+        with pytest.raises(OSError, match=f"{fails} failed"):
+            loop.start(main)
+        assert open_descriptors() == before
+        assert counting.ends == ends
+        assert repr(loop) == "<giambio.EventLoop idle>"
+    monkeypatch.setattr(FailingDriver, "failing", "")
+    loop._services.pop("failing", None)
+    assert loop.start(main) == "ran"
+    loop.close()
 
 
 def test_a_loop_may_be_started_again_after_it_has_finished(loop: giambio.EventLoop) -> None:

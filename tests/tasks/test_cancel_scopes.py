@@ -9,6 +9,7 @@ import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
+from decimal import Decimal
 from math import inf, nan
 from typing import Any
 
@@ -530,12 +531,11 @@ def test_fail_whose_time_is_over_without_a_checkpoint_does_not_fail(run: Run) ->
 @pytest.mark.parametrize("make", [giambio.move_on_after, giambio.fail_after])
 def test_the_after_family_refuses_what_is_no_time(run: Run, make: Callable[..., Any]) -> None:
     async def main() -> None:
-        with pytest.raises(
-            ValueError, match="needs a number of seconds from 0 up for seconds, not -1"
-        ):
+        with pytest.raises(ValueError, match=r"needs a number of seconds from 0 up, not -1$"):
             make(-1)
-        with pytest.raises(ValueError, match="needs a number for seconds, not NaN"):
-            make(nan)
+        for seconds in nan, Decimal("NaN"):
+            with pytest.raises(ValueError, match="needs a number for seconds, not NaN"):
+                make(seconds)
         with pytest.raises(TypeError, match="needs a number for seconds, not 'soon'"):
             make("soon")
         with make(inf):

@@ -79,6 +79,26 @@ def test_cancelling_in_the_middle_reaches_all_that_is_inside_and_nothing_else(ru
     assert run(main) == ["child 3", "child 4", "child 5"]
 
 
+@pytest.mark.parametrize("depth", [1_000, 5_000])
+def test_a_failure_in_strict_managers_does_not_grow_dearer_with_each(run: Run, depth: int) -> None:
+    """Rule 8.9: deeper than Python's recursion limit, and each block makes a group."""
+
+    async def main() -> None:
+        async with AsyncExitStack() as around:
+            for _ in range(depth):
+                await around.enter_async_context(giambio.TaskManager(strict=True))
+            raise KeyError("failed")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(main)
+    inner: BaseException = caught.value
+    groups = 0
+    while isinstance(inner, ExceptionGroup):
+        (inner,) = inner.exceptions
+        groups += 1
+    assert (type(inner), groups) == (KeyError, depth)
+
+
 def test_the_report_of_a_deadlock_in_a_deep_tree_is_short(run: Run) -> None:
     """Rule 11.20: a thousand nested managers; the innermost task is the one that matters."""
 

@@ -205,7 +205,7 @@ def limit_of(what: str, size: Any, least: int) -> int:
     if isinstance(size, float) and size == inf:
         return sys.maxsize
     limit = min(size, sys.maxsize) if is_int(size) else size
-    return check_int(what, "size (math.inf is no limit)", limit, least)
+    return check_int(what, "size (math.inf is no limit)", limit, least, "number of items")
 
 
 def fill(length: int, size: float) -> str:

@@ -2,8 +2,8 @@
 
 A library for several event loops asks which one it runs on, and the answer belongs to the
 thread: libraries may be nested, and each says its name for as long as it runs. The kernel says
-its own here during each turn. The object that is
-asked may be another library's, put in place of this one (`giambio.integrations.sniffio`).
+its own here during each turn. The object that is asked may be another library's, put in place
+of this one (`giambio.integrations.sniffio`).
 """
 
 from __future__ import annotations

@@ -785,26 +785,40 @@ class Kernel:
             raise
 
     def _release(self) -> None:
-        """Release everything that `_open` opened."""
+        """Release everything that `_open` opened, also if releasing a part of it fails."""
         driver = self._driver
         if driver is not None:
             try:
                 self._end_services(False)
             finally:
-                if self._wakeup is not None:
-                    self._wakeup.close()
+                try:
+                    if self._wakeup is not None:
+                        self._wakeup.close()
+                finally:
                     self._wakeup = None
-                self._driver = None
-                driver.close()
+                    self._driver = None
+                    driver.close()
 
     def _end_services(self, forked: bool) -> None:
         """Report the end of the driver to the services that have a method `loop_ended`.
 
         In a forked child their registrations with it are the parent's.
+
+        Raises:
+            BaseException: a service raised it; the others have got their report.
         """
+        failure: BaseException | None = None
         for service in list(self._services.values()):
             if hasattr(service, "loop_ended"):
-                service.loop_ended(forked)
+                try:
+                    service.loop_ended(forked)
+                except BaseException as exc:
+                    failure = failure or exc
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure
 
     def _wakeup_fd(self) -> int:
         """Return the descriptor that wakes the loop when written to."""

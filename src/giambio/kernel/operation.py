@@ -13,6 +13,7 @@ Python frame, and it leaves none in tracebacks. For the same reason it has no
 
 from __future__ import annotations
 
+import types
 import warnings
 from typing import Any
 
@@ -35,6 +36,8 @@ class Operation(Trap):
 
     #: The operation's name in messages.
     what = "operation"
+
+    __class_getitem__ = classmethod(types.GenericAlias)  # type: ignore[var-annotated]
 
     def prepare(self, kernel: Kernel | None) -> None:
         """The constructor's work, as a method that costs nothing when compiled.

@@ -73,7 +73,9 @@ class Wakeup:
 
     def close(self, forked: bool = False) -> None:
         """Release both descriptors; in a forked child the registration is the parent's."""
-        if not forked:
-            self._driver.forget(self._source)
-        self._receiver.close()
-        self._sender.close()
+        try:
+            if not forked:
+                self._driver.forget(self._source)
+        finally:
+            self._receiver.close()
+            self._sender.close()

@@ -12,8 +12,9 @@ import socket as stdlib_socket
 import sys
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import Any, Self, overload
 
+from giambio.arguments import ReadableBuffer
 from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.errors import ClosedResourceError
@@ -24,9 +25,6 @@ from giambio.net import syscalls, wait_fd
 from giambio.net.address import IP, UNIX, Address, parse
 from giambio.net.resolver import numeric_address
 from giambio.net.syscalls import ReceiveBuffer
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["BaseSocket", "closed_error", "take_over"]
 

@@ -14,9 +14,10 @@ import os
 import socket as stdlib_socket
 from collections import deque
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from giambio._build.sealed import final
+from giambio.arguments import ReadableBuffer
 from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.kernel.kernel import Kernel
@@ -28,9 +29,6 @@ from giambio.net.hosts import RETRY, connect_datagrams
 from giambio.net.resolver import numeric_address
 from giambio.net.socket_operations import ReceivingOperation, SocketOperation
 from giambio.streams import guard
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 __all__ = ["AsyncDatagramSocket", "wrap_datagram_socket"]
 

@@ -11,9 +11,9 @@ import errno
 import os
 import socket as stdlib_socket
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from giambio.arguments import check_int
+from giambio.arguments import FileDescriptorLike, ReadableBuffer, check_int
 from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.kernel.operation import Operation
@@ -22,9 +22,6 @@ from giambio.net.address import UNIX
 from giambio.net.socket import AsyncSocket
 from giambio.net.socket_operations import ReceivingOperation, SendAll
 from giambio.net.wait_fd import descriptor
-
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike, ReadableBuffer
 
 __all__ = ["receive_fds", "send_fds"]
 
@@ -119,7 +116,7 @@ def receive_fds(
         (b'a file', 1)
     """
     check_socket("receive_fds()", sock)
-    check_int("receive_fds()", "max_size", max_size, 1)
+    check_int("receive_fds()", "max_size", max_size, 1, "number of bytes")
     check_int("receive_fds()", "max_fds", max_fds, 0)
     return ReceiveFds(sock, min(max_size, syscalls.RECEIVE_BUFFER), max_fds)
 

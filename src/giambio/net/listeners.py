@@ -192,7 +192,7 @@ async def open_tcp_listeners(
     """
     host = host or None
     parse(socket.AF_INET, (host or "::", port))
-    check_int("open_tcp_listeners()", "backlog", backlog, 0)
+    check_int("open_tcp_listeners()", "backlog", backlog, 0, "number of connections")
     check_reuse_port("open_tcp_listeners()", reuse_port)
     addresses = await addresses_of(host, port, socket.SOCK_STREAM, socket.AI_PASSIVE)
     tries_left = 0 if port else PORTS_TO_TRY

@@ -138,7 +138,7 @@ async def open_unix_listener(
     """
     await checkpoint_if_cancelled()
     target = parse_path(path)
-    check_int("open_unix_listener()", "backlog", backlog, 0)
+    check_int("open_unix_listener()", "backlog", backlog, 0, "number of connections")
     has_file = not is_abstract(target)
     if mode is not None and not has_file:
         raise ValueError(f"an abstract Unix socket has no file and no mode, {target!r} is one")

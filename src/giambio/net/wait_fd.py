@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from giambio.arguments import is_int
+from giambio.arguments import FileDescriptorLike, is_int
 from giambio.drivers import interest
 from giambio.drivers.driver import Driver
 from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel import constants
 from giambio.kernel.operation import Operation, current_kernel
-
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
 
 __all__ = ["notify_closing", "wait_readable", "wait_writable"]
 

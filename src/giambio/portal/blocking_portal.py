@@ -259,7 +259,7 @@ class BlockingPortal:
             A synchronous context manager, which waits for both.
 
         Raises:
-            BaseException: on entering and on leaving, that raised it in the loop.
+            BaseException: entering or leaving `manager` in the loop raised it.
             TaskCancelled, RunFinishedError, RuntimeError: on entering, see `call`.
 
         Example:

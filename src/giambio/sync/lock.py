@@ -113,7 +113,8 @@ class Lock(Held):
 
         Raises:
             RuntimeError: the calling task does not hold it, or no task runs here.
-            BrokenResourceError: it does not, because it ended without releasing the lock.
+            BrokenResourceError: no task holds it, because the one that held it has ended
+                without releasing it.
 
         Not a checkpoint.
 

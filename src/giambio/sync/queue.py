@@ -55,7 +55,8 @@ class BaseQueue(QueueState):
 
     def __init__(self, maxsize: int = 0) -> None:
         limit = min(maxsize, sys.maxsize) if is_int(maxsize) else maxsize
-        limit = check_int(f"{type(self).__name__}()", "maxsize (0 is no limit)", limit, 0)
+        what = f"{type(self).__name__}()"
+        limit = check_int(what, "maxsize (0 is no limit)", limit, 0, "number of items")
         self._maxsize = maxsize
         self._prepare(limit or sys.maxsize, self._store())
 

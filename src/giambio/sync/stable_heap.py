@@ -13,8 +13,11 @@ from giambio.channels.stores import Store
 
 __all__ = ["Heap"]
 
-#: An item, and the number of items that came before it.
-Entry = tuple[Any, int]
+
+class Entry:
+    """An item, and the number of items that came before it."""
+
+    __slots__ = ("item", "number")
 
 
 class Heap(Store):
@@ -39,7 +42,8 @@ class Heap(Store):
             place = self.length
             while place > 0:
                 parent = (place - 1) >> 1
-                if not item < self._entries[parent][0]:
+                entry = self._entries[parent]
+                if not item < entry.item:
                     break
                 place = parent
             return place
@@ -49,7 +53,9 @@ class Heap(Store):
     def insert(self, item: Any, place: int) -> None:
         """Add an item where `place_for` says, and move those below one step down."""
         entries = self._entries
-        entry = (item, self._numbers)
+        entry = Entry()
+        entry.item = item
+        entry.number = self._numbers
         self._numbers += 1
         index = self.length
         self.length += 1
@@ -83,14 +89,14 @@ class Heap(Store):
         last = entries.pop()
         self.length -= 1
         if not entries:
-            return last[0]
+            return last.item
         smallest = entries[0]
         hole = 0
         for index in path:
             entries[hole] = entries[index]
             hole = index
         entries[hole] = last
-        return smallest[0]
+        return smallest.item
 
     def _path_down(self) -> list[int]:
         """Return the indexes whose entries move up when the last entry replaces the first."""
@@ -113,9 +119,9 @@ class Heap(Store):
 
     def _before(self, one: Entry, other: Entry) -> bool:
         """Whether one entry comes out before the other: the smaller one, or else the older."""
-        if one[1] < other[1]:
-            return not other[0] < one[0]
-        return bool(one[0] < other[0])
+        if one.number < other.number:
+            return not other.item < one.item
+        return bool(one.item < other.item)
 
     def _begin_comparing(self) -> None:
         if self._comparing:

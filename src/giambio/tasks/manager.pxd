@@ -45,3 +45,4 @@ cdef Spawn new_spawn(
 )
 
 cdef object context_for(object target, object name, object context)
+cdef object check_name(object target, object name)

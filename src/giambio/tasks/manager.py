@@ -212,7 +212,7 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             port 8080
         """
-        context_for(target, name, None)  # to check the name
+        check_name(target, name)
         return Start(self, target, args, name)
 
     def spawn_threadsafe(self, target: Any, *args: Any) -> Any:
@@ -424,13 +424,21 @@ def context_for(
         TypeError: the name is not a string, or the context not a context; then the target is
             closed.
     """
-    if name is not None and not isinstance(name, str):
-        problem = f"name= needs a string, not {name!r}"
-    elif context is None:
+    check_name(target, name)
+    if context is None:
         return introspect.copy_context()
-    elif isinstance(context, contextvars.Context):
+    if isinstance(context, contextvars.Context):
         return context
-    else:
-        problem = f"context= needs a contextvars.Context, not {context!r}"
     discard(target)
-    raise TypeError(problem)
+    raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
+
+
+def check_name(target: Any, name: str | None) -> None:
+    """Close the target and raise, unless a name is a string or None.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if name is not None and not isinstance(name, str):
+        discard(target)
+        raise TypeError(f"name= needs a string, not {name!r}")
