@@ -160,8 +160,10 @@ class Operation(Trap):
                 "use each object in the loop it was made for"
             )
         task: BaseTask = kernel._running
-        if task._parked is not None:
-            task._parked.close()  # it runs, so an operation that it stepped by hand is left
+        left = task._parked
+        if left is not None:  # it runs, so it has left what it stepped by hand
+            if isinstance(left, Operation):
+                left.close()
             task._parked = None
         self.task = task
         return task
