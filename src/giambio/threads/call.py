@@ -272,9 +272,10 @@ class ThreadCall(Operation):
     # -- in the loop: the result comes -------------------------------------------------
 
     def _arrive(self) -> None:
-        """The thread is done: give the token back, and the task its result."""
-        if self.delivered:
-            return  # a thread for which memory was short has delivered it twice
+        """The thread is done: give the token back, and the task its result.
+
+        A second call does nothing, or what the first has left undone for want of memory.
+        """
         self.delivered = True
         self._keep_count()
         self.give_back()
