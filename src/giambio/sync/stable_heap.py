@@ -19,6 +19,9 @@ class Entry:
 
     __slots__ = ("item", "number")
 
+    item: Any
+    number: int
+
 
 class Heap(Store):
     """The smallest item first: no entry comes before the one at half its index."""
