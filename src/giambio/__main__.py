@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(
-        prog="python -m giambio",
-        description="giambio, an asynchronous runtime for Python.",
+        prog="python -m giambio", description="giambio, an asynchronous runtime for Python."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(

@@ -13,7 +13,7 @@ import threading
 import typing
 from contextlib import ExitStack
 from contextvars import Context
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from giambio._build.sealed import final
@@ -107,12 +107,7 @@ class SignalReceiver:
             self._undo = undo.pop_all()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         if self._undo is not None:
             self._undo.close()
         self._undo = None

@@ -121,8 +121,7 @@ class GiambioBackend(AsyncBackend):
     def current_default_thread_limiter(cls) -> anyio.CapacityLimiter:
         services = current_kernel()._services
         limiter: anyio.CapacityLimiter = services.setdefault(
-            "AnyIO's thread limiter",
-            CapacityLimiter(own=giambio.current_default_thread_limiter()),
+            "AnyIO's thread limiter", CapacityLimiter(own=giambio.current_default_thread_limiter())
         )
         return limiter
 

@@ -14,16 +14,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from math import isinf
-from types import TracebackType
 from typing import Any
 
 import anyio
-from anyio import (
-    CapacityLimiterStatistics,
-    EventStatistics,
-    LockStatistics,
-    SemaphoreStatistics,
-)
+from anyio import CapacityLimiterStatistics, EventStatistics, LockStatistics, SemaphoreStatistics
 from giambio.anyio.tasks import TaskInfo
 from giambio.anyio.wrapper import Wrapper, attribute
 from giambio.errors import WouldBlock
@@ -196,12 +190,7 @@ class CapacityLimiter(Wrapper, anyio.CapacityLimiter):
     async def __aenter__(self) -> None:
         await self.acquire()
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: Any) -> None:
         self.release()
 
     @property

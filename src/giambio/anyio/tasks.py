@@ -58,13 +58,8 @@ class CancelScope(Wrapper, anyio.CancelScope):
         self._own.__enter__()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        return self._own.__exit__(exc_type, exc, traceback)
+    def __exit__(self, *exc_info: Any) -> bool:
+        return self._own.__exit__(*exc_info)
 
     def cancel(self, reason: str | None = None) -> None:
         """See `anyio.CancelScope.cancel`; the task that calls it becomes part of the reason."""
@@ -145,11 +140,7 @@ class TaskGroup(BaseTaskGroup):
         return cast("Awaitable[bool]", ending)
 
     def create_task(
-        self,
-        coro: Coroutine[Any, Any, Any],
-        *,
-        name: object = None,
-        context: Context | None = None,
+        self, coro: Coroutine[Any, Any, Any], *, name: object = None, context: Context | None = None
     ) -> TaskHandle[Any]:
         """See `anyio.abc.TaskGroup.create_task`."""
         if not isinstance(coro, Coroutine):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 from anyio import abc
@@ -28,12 +27,7 @@ class TestRunner(abc.TestRunner):
         self._options = options
         self._runner: Runner | None = None
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         if self._runner is not None:
             self._runner.close()
 

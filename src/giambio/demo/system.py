@@ -17,12 +17,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = [
-    "describe",
-    "local_addresses",
-    "memory_in_use",
-    "raise_descriptor_limit",
-]
+__all__ = ["describe", "local_addresses", "memory_in_use", "raise_descriptor_limit"]
 
 #: The descriptors that a process needs besides its connections.
 SPARE = 64

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
@@ -40,11 +40,12 @@ class Watchdog(Hook):
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="giambio-watchdog", daemon=True)
 
-    def start(self) -> None:
-        """Start watching."""
-        running.add(self)
+    def start(self) -> Self:
+        """Start watching, and return itself."""
         self._thread.start()
+        running.add(self)
         self._kernel.add_hook(self)
+        return self
 
     def stop(self) -> None:
         """Stop watching, and wait for the thread."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from giambio._build.sealed import final
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
@@ -43,12 +41,7 @@ class external_wakeups:
         self._kernel = current_kernel()
         self._kernel._external += 1
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         kernel = self._kernel
         self._kernel = None
         if kernel is None:

@@ -160,11 +160,9 @@ class Operation(Trap):
                 "use each object in the loop it was made for"
             )
         task: BaseTask = kernel._running
-        left = task._parked
-        if left is not None:  # it runs, so it has left what it stepped by hand
-            if isinstance(left, Operation):
-                left.close()
-            task._parked = None
+        if task._parked is not None and isinstance(task._parked, Operation):
+            task._parked.close()  # it runs, so it has left what it stepped by hand
+        task._parked = None
         self.task = task
         return task
 

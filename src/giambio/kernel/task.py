@@ -442,9 +442,8 @@ class Task(BaseTask):
 
         It is restored each time: raising an exception adds to its traceback.
         """
-        if self._raised is None:
-            raise RuntimeError("unreachable: the task has not failed")
-        return self._raised.restored()
+        raised: Raised = self._raised  # type: ignore[assignment]  # for it has failed
+        return raised.restored()
 
     def _problem(self, what: str) -> BaseException:
         """Return the exception to raise because there is no result."""

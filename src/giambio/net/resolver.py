@@ -15,14 +15,7 @@ from giambio.kernel.operation import current_kernel
 from giambio.net.address import IP, is_numeric
 from giambio.threads.workers import run_in_worker
 
-__all__ = [
-    "Resolver",
-    "getaddrinfo",
-    "getnameinfo",
-    "numeric_address",
-    "resolve",
-    "set_resolver",
-]
+__all__ = ["Resolver", "getaddrinfo", "getnameinfo", "numeric_address", "resolve", "set_resolver"]
 
 #: An answer of `socket.getaddrinfo`: family, type, protocol, official name, address.
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]

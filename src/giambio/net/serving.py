@@ -16,12 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Literal, TypeAlias
 
 from giambio.arguments import check_seconds
-from giambio.errors import (
-    BrokenResourceError,
-    ClosedResourceError,
-    GiambioError,
-    RunFinishedError,
-)
+from giambio.errors import BrokenResourceError, ClosedResourceError, GiambioError, RunFinishedError
 from giambio.kernel.checkpoints import current_time
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable

@@ -11,7 +11,6 @@ import typing
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
@@ -81,14 +80,9 @@ class BlockingPortal:
         self._open = True
         return self
 
-    def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Awaitable[bool]:
+    def __aexit__(self, *exc_info: Any) -> Awaitable[bool]:
         self._close()
-        leaving: Awaitable[bool] = self._manager.__aexit__(exc_type, exc, traceback)
+        leaving: Awaitable[bool] = self._manager.__aexit__(*exc_info)
         return leaving
 
     def _close(self) -> None:
@@ -382,17 +376,12 @@ class Wrapped(AbstractContextManager[T, bool | None]):
         self._held, value = self._portal.start_task(self._hold)
         return value  # type: ignore[no-any-return]
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
+    def __exit__(self, *exc_info: Any) -> bool | None:
         if self._held is None:
             raise RuntimeError("this context manager is left, but was not entered")
         if not self._held.done():
             loop: Any = self._portal._loop
-            loop.call_soon_threadsafe(self._leave.wake, (exc_type, exc, traceback))
+            loop.call_soon_threadsafe(self._leave.wake, exc_info)
         left: bool | None = self._held.result()
         return left
 

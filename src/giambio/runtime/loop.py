@@ -170,26 +170,20 @@ class EventLoop(Kernel):
             discard(main)
             raise
         task = self.begin(main, *args)
-        interrupts = watchdog = None
+        interrupts: Any = None
+        watchdog = None
         try:
             interrupts = self._interrupts = Interrupts(self, task, signals)
-            watchdog = None if self._slow_step is None else Watchdog(self, self._slow_step)
             interrupts.install()
-            if watchdog is not None:
-                watchdog.start()
+            if self._slow_step is not None:
+                watchdog = Watchdog(self, self._slow_step).start()
             if self._detect_deadlocks:
                 self._idle.watch_for_deadlock(DeadlockDetector(self).look)
-        except BaseException:
-            if interrupts is not None:
-                interrupts.restore()
-            self._interrupts = None
-            self._give_up()
-            raise
-        try:
             problem = self._finish(task, interrupts)
         finally:
-            self._give_up()  # if memory did not even suffice to finish
-            interrupts.restore()
+            if interrupts is not None:
+                interrupts.restore()
+            self._give_up()  # if the run could not begin, or memory did not suffice to finish it
             self._interrupts = None
             self._idle.watch_for_deadlock(None)
             if watchdog is not None:

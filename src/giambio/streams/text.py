@@ -46,10 +46,7 @@ class TextStream(Closeable):
     __slots__ = ("__weakref__", "_decoder", "_encoder", "_receiving", "_sending", "_stream")
 
     def __init__(
-        self,
-        stream: ReceiveStream | SendStream,
-        encoding: str = "utf-8",
-        errors: str = "strict",
+        self, stream: ReceiveStream | SendStream, encoding: str = "utf-8", errors: str = "strict"
     ) -> None:
         if not isinstance(stream, ReceiveStream | SendStream):
             raise TypeError(f"TextStream() needs a stream of bytes, not {stream!r}")

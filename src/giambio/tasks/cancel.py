@@ -23,11 +23,7 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves
 
-__all__ = [
-    "CancelScope",
-    "new_scope",
-    "new_task",
-]
+__all__ = ["CancelScope", "new_scope", "new_task"]
 
 
 class CancelScope(Scope):

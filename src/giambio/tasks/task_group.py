@@ -117,9 +117,7 @@ class TaskGroup(Supervisor):
 
     def _launch(self, coro: Any, name: str | None, context: contextvars.Context) -> Task:
         """Make a task and put it on the run queue."""
-        kernel = self._kernel
-        if kernel is None:
-            raise RuntimeError("unreachable: an open block has a loop")
+        kernel: Kernel = self._kernel  # type: ignore[assignment]  # for the block is open
         task = cancel.new_task(kernel, coro, context, self, name)
         Kernel._add_task(kernel, task)
         return task

@@ -106,9 +106,7 @@ class Starting(Supervisor):
     def begin(self, host: Task, coro: Any, name: str | None) -> None:
         """Run the task inside the scopes of the task that waits."""
         self._work_for(host)
-        kernel = host._kernel
-        if kernel is None:
-            raise RuntimeError("unreachable: a running task has a loop")
+        kernel: Kernel = host._kernel  # type: ignore[assignment]  # for the task runs
         context = introspect.copy_context()
         Kernel._add_task(kernel, cancel.new_task(kernel, coro, context, self, name))
 

@@ -14,13 +14,7 @@ from giambio.kernel.task import current_task
 from giambio.tasks import cancel
 from giambio.tasks.cancel import CancelScope
 
-__all__ = [
-    "current_effective_deadline",
-    "fail_after",
-    "fail_at",
-    "move_on_after",
-    "move_on_at",
-]
+__all__ = ["current_effective_deadline", "fail_after", "fail_at", "move_on_after", "move_on_at"]
 
 
 def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
