@@ -431,6 +431,10 @@ def test_adapters_can_be_turned_off(http: Any) -> None:
     ]
 
 
+#: The distributions whose names are not those of their packages.
+DISTRIBUTED_AS = {"asgi_lifespan": "asgi-lifespan", "dns": "dnspython"}
+
+
 @pytest.mark.parametrize("name", finder.ADAPTERS)
 def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
     """Fails loudly when it has not: look whether it still needs the adapter, and mend or drop it.
@@ -441,8 +445,9 @@ def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
     pytest.importorskip(package)
     adapter: Any = importlib.import_module(finder.ADAPTERS[name])
     library = importlib.import_module(name)
-    version = importlib.metadata.version(package)
-    what = f"{package} {version} (tested: {adapter.TESTED[package]}): {name}.{adapter.SPOT}"
+    distribution = DISTRIBUTED_AS.get(package, package)
+    version = importlib.metadata.version(distribution)
+    what = f"{package} {version} (tested: {adapter.TESTED[distribution]}): {name}.{adapter.SPOT}"
     adapted = getattr(library, adapter.SPOT, None)
     assert adapted is not None, f"{what} is gone"
     assert adapted.__module__ == adapter.__name__, f"{what} is not adapted"

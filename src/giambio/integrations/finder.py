@@ -28,6 +28,7 @@ ALIASES = {"anyio._backends._giambio": "giambio.anyio"}
 SPEAKS_OUR_PROTOCOL = {"sniffio": "giambio.integrations.sniffio"}
 ADAPTERS = {
     "asgi_lifespan._concurrency": "giambio.integrations.asgi_lifespan",
+    "dns.asyncbackend": "giambio.integrations.dnspython",
     "httpcore._synchronization": "giambio.integrations.httpcore",
     "httpcore2._synchronization": "giambio.integrations.httpcore",
     "httpx._transports.asgi": "giambio.integrations.httpx",
