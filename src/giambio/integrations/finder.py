@@ -34,6 +34,7 @@ ADAPTERS = {
     "httpx._transports.asgi": "giambio.integrations.httpx",
     "httpx2._transports.asgi": "giambio.integrations.httpx",
     "litestar.concurrency": "giambio.integrations.litestar",
+    "openai.lib._vector_stores": "giambio.integrations.openai",
 }
 
 #: The environment variable that turns `ADAPTERS` off, but not `ALIASES` and sniffio.
