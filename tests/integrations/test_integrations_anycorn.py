@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ import pytest
 
 import giambio
 from support.net import unused_port
+from support.tls import Certificates
 from support.web import wait_until_served
 
 anycorn = pytest.importorskip("anycorn")
@@ -101,6 +103,24 @@ def test_http(run: Run) -> None:
         return [answer.text for answer in answers], upload.text
 
     assert run(main) == ([f"/{number} 0" for number in range(50)], "/upload 3000000")
+
+
+def test_http2_over_tls(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("h2")
+    certificates = Certificates(tmp_path)
+    certfile, keyfile = certificates.files("server")
+    trusting = ssl.create_default_context(cafile=certificates.authority)
+
+    async def main() -> Any:
+        app, stop = App(), giambio.Event()
+        async with served(app, stop, certfile=certfile, keyfile=keyfile) as url:
+            async with httpx.AsyncClient(verify=trusting, http2=True) as client:
+                port = url.rpartition(":")[2]
+                upload = await client.post(f"https://localhost:{port}/", content=bytes(300_000))
+            stop.set()
+        return upload.http_version, upload.text
+
+    assert run(main) == ("HTTP/2", "/ 300000")
 
 
 class WebSocket:
