@@ -424,6 +424,23 @@ def test_connect_unix_waits_for_a_place_in_a_full_backlog(run: Run, tmp_path: Pa
     run(main)
 
 
+def test_the_end_of_a_stream_is_sent_in_a_cancelled_scope_as_well(run: Run) -> None:
+    """As on AnyIO's own back ends; anycorn calls `aclose` behind it without a `finally`."""
+
+    async def main() -> None:
+        ours, other = socket.socketpair()
+        with other:
+            async with await abc.UNIXSocketStream.from_socket(ours) as stream:
+                with anyio.CancelScope() as scope:
+                    scope.cancel()
+                    await stream.send_eof()
+                other.settimeout(20)
+                assert other.recv(1) == b""
+                assert not scope.cancelled_caught
+
+    run(main)
+
+
 # -- what is missing -----------------------------------------------------------------------------
 
 

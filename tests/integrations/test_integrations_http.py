@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
-import re
-import shutil
 import socket
 import ssl
 import sys
@@ -22,8 +20,9 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.integrations import finder, httpcore, httpx
+from giambio.integrations import finder
 from giambio.testing import wait_all_tasks_blocked
+from support.patches import patched
 from support.programs import printed
 from support.tls import Certificates
 from support.web import WebServer, web_server
@@ -432,18 +431,23 @@ def test_adapters_can_be_turned_off(http: Any) -> None:
     ]
 
 
+#: The distributions whose names are not those of their packages.
+DISTRIBUTED_AS = {"asgi_lifespan": "asgi-lifespan", "dns": "dnspython"}
+
+
 @pytest.mark.parametrize("name", finder.ADAPTERS)
 def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
     """Fails loudly when it has not: look whether it still needs the adapter, and mend or drop it.
 
-    The spot is a function without parameters, which knows asyncio and Trio only.
+    The spot is a function with the parameters of its adapter, which knows asyncio and Trio only.
     """
     package = name.partition(".")[0]
     pytest.importorskip(package)
     adapter: Any = importlib.import_module(finder.ADAPTERS[name])
     library = importlib.import_module(name)
-    version = importlib.metadata.version(package)
-    what = f"{package} {version} (tested: {adapter.TESTED[package]}): {name}.{adapter.SPOT}"
+    distribution = DISTRIBUTED_AS.get(package, package)
+    version = importlib.metadata.version(distribution)
+    what = f"{package} {version} (tested: {adapter.TESTED[distribution]}): {name}.{adapter.SPOT}"
     adapted = getattr(library, adapter.SPOT, None)
     assert adapted is not None, f"{what} is gone"
     assert adapted.__module__ == adapter.__name__, f"{what} is not adapted"
@@ -452,22 +456,22 @@ def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
         for cell in adapted.__closure__
         if getattr(cell.cell_contents, "__module__", None) == name
     )
-    assert not inspect.signature(original).parameters, f"{what} takes parameters"
+    takes, wanted = inspect.signature(original).parameters, inspect.signature(adapted).parameters
+    assert list(takes) == list(wanted), f"{what} takes other parameters"
     source = inspect.getsource(library)
     assert "sniffio" in source, f"{what} does not ask sniffio any more"
     assert "anyio" not in inspect.getsource(original) or package.startswith("httpcore"), what
 
 
-@pytest.mark.parametrize("adapter", [httpcore, httpx])
-def test_a_version_without_the_spot_is_left_alone(adapter: Any) -> None:
+@pytest.mark.parametrize("name", sorted(set(finder.ADAPTERS.values())))
+def test_a_version_without_the_spot_is_left_alone(name: str) -> None:
+    adapter: Any = importlib.import_module(name)
     module = type(sys)("some_library.some_module")
     finder.adapt(module, adapter, True)
     assert not hasattr(module, adapter.SPOT)
 
 
 # -- what would make them unnecessary ------------------------------------------------------------
-
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "anyio.md"
 
 WITHOUT_ADAPTERS = """
     import httpx
@@ -494,32 +498,13 @@ WITHOUT_ADAPTERS = """
 """
 
 
-def patch(folder: Path, diff: str) -> None:
-    """Apply one diff, to a copy of what is installed."""
-    (name,) = re.findall(r"^--- a/(.*)$", diff, re.MULTILINE)
-    package = name.partition("/")[0]
-    shutil.copytree(Path(importlib.import_module(package).__path__[0]), folder / package)
-    file = folder / name
-    text = file.read_text()
-    for hunk in re.split(r"^@@ .*\n", diff, flags=re.MULTILINE)[1:]:
-        lines = hunk.splitlines(keepends=True)
-        before, after = (
-            "".join(line[1:] for line in lines if line[0] in (" ", sign)) for sign in "-+"
-        )
-        assert text.count(before) == 1, f"the patch does not fit any more:\n{before}"
-        text = text.replace(before, after)
-    file.write_text(text)
-
-
-@pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are not here")
 @pytest.mark.parametrize("backend", ["giambio", "asyncio", "trio"])
 def test_with_the_patches_that_we_propose_no_adapter_is_needed(
     tmp_path: Path, server: WebServer, backend: str
 ) -> None:
     pytest.importorskip("httpx")
     pytest.importorskip(backend)
-    for diff in re.findall(r"^```diff\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL):
-        patch(tmp_path, diff)
+    patched(tmp_path, "httpcore", "httpx")
     code = WITHOUT_ADAPTERS.format(url=server.plain, backend=backend)
     said = printed(code, tmp_path, GIAMBIO_NO_ADAPTERS="1")
     assert said == ["hello", "hello from the app"]

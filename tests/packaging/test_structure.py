@@ -52,6 +52,7 @@ LAZY = {
         "giambio.net.tls.start_tls",
     ): "ssl costs, and not every server needs it",
     ("giambio.net.tcp", "giambio.net.tls.start_tls"): "ssl costs, and not every client needs it",
+    ("giambio.integrations.dnspython", "giambio.net.tls.start_tls"): "the same",
     (
         "giambio.tasks.manager",
         "giambio.tasks.threadsafe",

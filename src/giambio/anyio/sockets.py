@@ -23,6 +23,7 @@ from giambio.net.fd_passing import receive_fds, send_fds
 from giambio.net.hosts import connect_to
 from giambio.net.resolver import resolve
 from giambio.net.socket import AsyncSocket
+from giambio.tasks.cancel import CancelScope
 
 __all__ = [
     "ConnectedUDPSocket",
@@ -116,7 +117,9 @@ class SocketStream(Wrapped, abc.SocketStream):
 
     async def send_eof(self) -> None:
         """See `anyio.abc.ByteStream.send_eof`."""
-        await self._do(self._sock.send_eof(), WRITING)
+        # AnyIO's own are no checkpoints, and libraries call `aclose` behind without `finally`.
+        with CancelScope(shield=True):
+            await self._do(self._sock.send_eof(), WRITING)
 
 
 class UNIXSocketStream(SocketStream, abc.UNIXSocketStream):

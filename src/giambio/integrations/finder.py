@@ -27,10 +27,14 @@ ALIASES = {"anyio._backends._giambio": "giambio.anyio"}
 #: function that makes the new object of the old one (`adapted`); see `adapt`.
 SPEAKS_OUR_PROTOCOL = {"sniffio": "giambio.integrations.sniffio"}
 ADAPTERS = {
+    "asgi_lifespan._concurrency": "giambio.integrations.asgi_lifespan",
+    "dns.asyncbackend": "giambio.integrations.dnspython",
     "httpcore._synchronization": "giambio.integrations.httpcore",
     "httpcore2._synchronization": "giambio.integrations.httpcore",
     "httpx._transports.asgi": "giambio.integrations.httpx",
     "httpx2._transports.asgi": "giambio.integrations.httpx",
+    "litestar.concurrency": "giambio.integrations.litestar",
+    "openai.lib._vector_stores": "giambio.integrations.openai",
 }
 
 #: The environment variable that turns `ADAPTERS` off, but not `ALIASES` and sniffio.
@@ -64,9 +68,10 @@ def adapt(module: ModuleType, adapter: Any, just_loaded: bool) -> None:
     new = adapter.adapted(old, just_loaded)
     package = module.__name__.partition(".")[0]
     for loaded, other in list(sys.modules.items()):
-        same_package = loaded == package or loaded.startswith(package + ".")
-        if same_package and getattr(other, adapter.SPOT, None) is old:
-            setattr(other, adapter.SPOT, new)
+        if loaded == package or loaded.startswith(package + "."):
+            for name, value in list(getattr(other, "__dict__", {}).items()):
+                if value is old:  # perhaps imported `as` something else
+                    setattr(other, name, new)
 
 
 class _Finder:
