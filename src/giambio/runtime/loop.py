@@ -377,11 +377,11 @@ class EventLoop(Kernel):
                 return BaseExceptionGroup("the main task and callbacks failed", problems)
             return problems[0] if problems else None
         finally:
-            del task
             failure = problems = None  # type: ignore[assignment]
             if interrupts is not None:
                 interrupts.release_wakeup()
             self._tear_down()
+            del task, interrupts  # a failed frame holds this one by its `f_back`, from 3.12 on
 
     def _run_to_the_end(self, task: Task) -> None:
         """Run until the main task, and those that close async generators, have ended."""
