@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pydoc
+import re
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -685,6 +686,6 @@ def test_help_begins_with_the_signature_and_the_text_of_the_class() -> None:
     signature = inspect.signature(giambio.TaskManager)
     assert [*signature.parameters] == ["loop", "limit", "strict"]
     assert signature.parameters["limit"].kind is inspect.Parameter.KEYWORD_ONLY
-    shown = pydoc.plain(pydoc.render_doc(giambio.TaskManager)).splitlines()
-    assert shown[3].startswith(" |  TaskManager(loop")
-    assert shown[5].startswith(" |  A group of tasks that a block waits for")
+    shown = pydoc.plain(pydoc.render_doc(giambio.TaskManager)).split(" |  ", 1)[1]
+    assert re.match(r"TaskManager\([ |\n]*loop", shown)  # Python 3.13 breaks long lines
+    assert "\n |  A group of tasks that a block waits for" in shown[:400]

@@ -48,7 +48,8 @@ def step(task: Any) -> int:
                 return constants.RAISED
             yielded = task._context.run(coro.throw, throwable(thrown))
     except StopIteration as stop:
-        task._outcome = stop.value
+        task._outcome = stop.value  # perhaps an exception, whose frame holds this one as below
+        del task, coro
         return constants.RETURNED
     except BaseException as exc:
         # The first entry of the traceback is this very frame.
