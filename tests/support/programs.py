@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+Ended = subprocess.CompletedProcess[str]
+
 #: Set to "required" where a test must not be skipped for want of a program.
 REQUIRED = os.environ.get("GIAMBIO_TEST_PROGRAMS") == "required"
 
@@ -21,6 +23,19 @@ def program(name: str) -> str:
     if path is None:
         (pytest.fail if REQUIRED else pytest.skip)(f"there is no {name} here: please install it")
     return path
+
+
+def run_beside(test: str, name: str, *arguments: str, seconds: int = 120) -> Ended:
+    """Run a program that stands beside a test, in a process of its own.
+
+    Parameters:
+        test: the test's ``__file__``.
+        name: the program's file name.
+        arguments: of the program.
+        seconds: its timeout.
+    """
+    command = [sys.executable, str(Path(test).with_name(name)), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def printed(code: str, *path: Path, **environment: str) -> list[str]:

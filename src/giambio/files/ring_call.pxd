@@ -24,3 +24,4 @@ cdef class RingCall(Operation):
     @cython.locals(kernel=Kernel)
     cdef object _count(self, bint waits)
     cdef bint abort(self) except -1
+    cdef object withdraw(self)

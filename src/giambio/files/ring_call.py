@@ -104,8 +104,8 @@ class RingCall(Operation):
             self._ring.cancel(self._request)
         return False
 
-    def close(self) -> None:
-        """The coroutine is closed: abandon a request that may be under way."""
+    def withdraw(self) -> None:
+        """See `Operation.withdraw`: abandon a request that may be under way."""
         if self.state != constants.DONE:
             self.state = constants.DONE
             self._count(False)

@@ -16,7 +16,7 @@ cdef class Operation(Trap):
     cdef bint abort(self) except -1
     cdef bint repeatable(self) noexcept
     cdef object discard(self)
-    cdef object wake_misused(self)
+    cdef object withdraw(self)
     cdef void _ready(self) except *
     cdef bint grant(self, object result) except -1
     @cython.locals(kernel=Kernel, task=BaseTask)

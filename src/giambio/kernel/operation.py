@@ -72,16 +72,13 @@ class Operation(Trap):
             )
 
     def close(self) -> None:
-        """The coroutine that awaits this is closed: leave, also if it was woken already."""
-        if self.state == constants.TRIED:
-            self.state = constants.DONE
-            self.abort()
-            self.wake_misused()
+        """End this, because the coroutine that awaits it is closed.
 
-    def wake_misused(self) -> None:
-        """Wake the task that waits for this though it is closed: it was closed by hand."""
-        if self.task is not None and self.task._parked is self:
-            self._ready()
+        If it was closed by hand instead, its task still waits here, and gets an error.
+        """
+        self.withdraw()
+        if self.kernel is not None and self.task is not None:
+            Kernel._wake(self.kernel, self.task, self)
 
     # -- for subclasses --------------------------------------------------------
 
@@ -102,6 +99,12 @@ class Operation(Trap):
     def repeatable(self) -> bool:
         """See `Park.repeatable`: `attempt` is called again."""
         return True
+
+    def withdraw(self) -> None:
+        """Leave, also if it was woken already: nobody awaits this any more."""
+        if self.state == constants.TRIED:
+            self.state = constants.DONE
+            self.abort()
 
     def discard(self) -> None:
         """Release the arguments, because it was never tried and will not be."""
@@ -160,9 +163,10 @@ class Operation(Trap):
                 "use each object in the loop it was made for"
             )
         task: BaseTask = kernel._running
-        if task._parked is not None and isinstance(task._parked, Operation):
-            task._parked.close()  # it runs, so it has left what it stepped by hand
+        left = task._parked
         task._parked = None
+        if left is not None and isinstance(left, Operation):
+            left.close()  # the task runs, so it does not wait for what it has stepped by hand
         self.task = task
         return task
 

@@ -15,6 +15,7 @@ cdef class QueuedOperation(Operation):
     cdef bint fits(self, WaitQueue queue) except -1
     cdef bint wait_in(self, WaitQueue queue) except -1
     cdef bint abort(self) except -1
+    cdef object withdraw(self)
     cdef object give_back(self)
 
 

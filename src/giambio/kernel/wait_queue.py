@@ -68,13 +68,13 @@ class QueuedOperation(Operation):
             self.queue.remove(self)
         return True
 
-    def close(self) -> None:
-        """See `Operation.close`."""
+    def withdraw(self) -> None:
+        """See `Operation.withdraw`."""
         if self.state == constants.GRANTED:
             self.state = constants.DONE
             self.give_back()
         else:
-            Operation.close(self)
+            Operation.withdraw(self)
 
     def give_back(self) -> None:
         """Undo a grant: the task was closed before it could use the result."""

@@ -34,3 +34,4 @@ cdef class ConditionWait(QueuedOperation):
     @cython.locals(lock=Lock)
     cdef bint abort(self) except -1
     cdef object leave_queue(self)
+    cdef object withdraw(self)

@@ -396,8 +396,8 @@ class ConditionWait(QueuedOperation):
             self.queue.remove(self)
             self._condition._forget_if_empty()
 
-    def close(self) -> None:
-        """See `Operation.close`: leave, and do not wait for the lock."""
+    def withdraw(self) -> None:
+        """See `Operation.withdraw`: do not wait for the lock."""
         if self.state == constants.TRIED:
             self.leave_queue()
         self.state = constants.DONE

@@ -36,6 +36,7 @@ cdef class ThreadCall(Operation):
     cdef object interruption(self, BaseTask task)
     cdef object callback_began(self, object task)
     cdef object callback_ended(self)
+    cdef object withdraw(self)
     cdef object discard(self)
     @cython.locals(waits=cython.bint, working=cython.bint, kernel=Kernel)
     cdef object _keep_count(self)

@@ -205,8 +205,8 @@ class ThreadCall(Operation):
             self._leaving = False
             self._ready()
 
-    def close(self) -> None:
-        """The coroutine is closed: nobody waits any more, whatever was agreed."""
+    def withdraw(self) -> None:
+        """See `Operation.withdraw`: leave the thread to itself, whatever was agreed."""
         line = self._line
         if line is not None:
             self._line = None
@@ -215,7 +215,6 @@ class ThreadCall(Operation):
             self.give_back()
         self._abandon()
         self.state = constants.DONE
-        self.wake_misused()
 
     def discard(self) -> None:
         """See `Operation.discard`."""
