@@ -225,12 +225,17 @@ class Run:
         coverage([*command, "json", "-q", "-o", report], env=variables)
         coverage([env.python, ".ci/coverage_table.py", report], env=variables)
 
-    def docs(self, built: Environment, job: Job) -> None:
-        create = [built.version.path, "-m", "venv", str(self.folder / "docs")]
+    def install(self, built: Environment, name: str, extra: str, job: Job) -> str:
+        """Install a wheel with one of its extras into a new environment, and return its Python."""
+        create = [built.version.path, "-m", "venv", str(self.folder / name)]
         job.run(create, cwd=self.folder, env=environment())
-        python = str(self.folder / "docs" / "bin" / "python")
-        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[docs]"]
+        python = str(self.folder / name / "bin" / "python")
+        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[{extra}]"]
         job.run(install, cwd=self.folder, env=environment())
+        return python
+
+    def docs(self, built: Environment, job: Job) -> None:
+        python = self.install(built, "docs", "docs", job)
         build = [python, "-m", "sphinx", "-W", "--keep-going", "docs", str(self.folder / "html")]
         job.run(build, cwd=self.outside, env=environment())
 
@@ -246,13 +251,9 @@ class Run:
 
     def anyio(self, built: Environment, job: Job) -> None:
         """Run AnyIO's tests, of the newest version and of the two before it."""
-        folder = self.folder / "anyio"
-        create = [built.version.path, "-m", "venv", str(folder)]
-        job.run(create, cwd=self.folder, env=environment())
-        python = str(folder / "bin" / "python")
-        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[anyio]"]
-        job.run(install, cwd=self.folder, env=environment())
-        compare = [python, "tests/conformance/anyio_suite.py", "--install", f"--cache={folder}"]
+        python = self.install(built, "anyio", "anyio", job)
+        compare = [python, "tests/conformance/anyio_suite.py", "--install"]
+        compare.append(f"--cache={self.folder}")
         tests = [f"tests/{name}.py" for name in OLDER_ANYIO_TESTS]
         job.run(compare, cwd=self.outside, env=environment(), timeout=ANYIO_SECONDS)
         for version in OLDER_ANYIO:
@@ -261,14 +262,9 @@ class Run:
 
     def libraries(self, built: Environment, job: Job) -> None:
         """Run the tests of libraries that are on AnyIO, those that do not take long."""
-        folder = self.folder / "libraries"
-        create = [built.version.path, "-m", "venv", str(folder)]
-        job.run(create, cwd=self.folder, env=environment())
-        python = str(folder / "bin" / "python")
-        install = [python, "-m", "pip", "install", "-q", f"{built.wheel}[anyio]"]
-        job.run(install, cwd=self.folder, env=environment())
+        python = self.install(built, "libraries", "anyio", job)
         suites = ["tests/conformance/library_suites.py", "--fast", "--install"]
-        suites.append(f"--cache={folder}")
+        suites.append(f"--cache={self.folder}")
         job.run([python, *suites], cwd=self.outside, env=environment(), timeout=LIBRARIES_SECONDS)
 
     # --- linters and type checkers, beside an installed compiled wheel ---
@@ -277,10 +273,7 @@ class Run:
         return str(self.folder / "lint" / "bin" / name)
 
     def install_tools(self, built: Environment, job: Job) -> None:
-        create = [built.version.path, "-m", "venv", str(self.folder / "lint")]
-        job.run(create, cwd=self.folder, env=environment())
-        install = [self.tool("python"), "-m", "pip", "install", "-q", f"{built.wheel}[lint]"]
-        job.run(install, cwd=self.folder, env=environment())
+        self.install(built, "lint", "lint", job)
 
     def ruff(self, job: Job) -> None:
         for command in (["check"], ["format", "--check"]):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+
+from support.programs import run_beside
 
 
 @pytest.mark.skipif(
@@ -19,14 +18,7 @@ import pytest
 )
 def test_each_allocation_may_fail(program: str) -> None:
     """One after the other, until none is left: each run ends, with its result or an error."""
-    path = Path(__file__).with_name("allocation_failures.py")
-    ended = subprocess.run(
-        [sys.executable, str(path), program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    ended = run_beside(__file__, "allocation_failures.py", program, seconds=300)
     assert ended.returncode == 0, ended.stderr
     *problems, last = ended.stdout.splitlines()
     assert not problems, ended.stdout

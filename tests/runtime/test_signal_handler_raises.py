@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 import giambio
+from support.programs import run_beside
 
 #: Moments that are tried in one run of the suite.
 MOMENTS = 200
@@ -20,12 +17,5 @@ MOMENTS = 200
 )
 def test_every_finally_runs_and_nobody_is_blamed() -> None:
     """Rule 1.17 and its like, in a process of its own."""
-    program = Path(__file__).with_name("interrupted.py")
-    ended = subprocess.run(
-        [sys.executable, str(program), "0", str(MOMENTS)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    ended = run_beside(__file__, "interrupted.py", "0", str(MOMENTS), seconds=50)
     assert ended.stdout == "done\n", ended.stdout + ended.stderr

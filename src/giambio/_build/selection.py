@@ -16,6 +16,7 @@ import importlib.machinery
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 
 VERSION = "0.1.0"
 
@@ -144,6 +145,7 @@ def select() -> None:
         _refuse_stale(found[name], source, fix)
 
 
+@cache
 def in_main_interpreter() -> bool:
     """Return whether this is the interpreter that the process has begun with.
 

@@ -1,8 +1,8 @@
 """asgi-lifespan has events, queues and tasks of asyncio and of Trio; anything else it refuses.
 
 `asgi_lifespan._concurrency.detect_concurrency_backend()` asks sniffio and raises a
-`NotImplementedError` when the answer is neither. In a giambio task, and only there, it returns a
-backend of ours with the four methods that `LifespanManager` uses.
+`NotImplementedError` when the answer is neither. In a giambio task, and only there, it returns
+giambio's backend, with the four methods that `LifespanManager` uses.
 
 Tested with the versions in `TESTED`.
 """

@@ -2,7 +2,8 @@
 
 `dns.asyncbackend.get_default_backend()` asks sniffio once and raises a `NotImplementedError` when
 the answer is neither; later it returns the same, whichever loop runs. In a giambio task, and only
-there, it returns a backend of ours, with the methods of `dns.asyncbackend.Backend` and its sockets.
+there, it returns giambio's backend, with the methods of `dns.asyncbackend.Backend` and its
+sockets.
 
 DNS over HTTPS is httpx2's, and thus AnyIO's; dnspython's transport for asyncio uses AnyIO only.
 

@@ -2,7 +2,7 @@
 
 An event of asyncio's works in no other loop. `httpx._transports.asgi.create_event()` makes it,
 and our own `Event` has the methods that are used (`set`, `is_set`, `wait`). So in a giambio task,
-and only there, it is one of ours.
+and only there, it is giambio's.
 
 Tested with the versions in `TESTED`; httpx2 is httpx, continued under another name.
 """
