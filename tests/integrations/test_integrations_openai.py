@@ -21,9 +21,13 @@ Run = Callable[..., Any]
 
 
 class Service:
-    """Answers as the API does: takes files, makes batches, and counts."""
+    """Answers as the API does: takes files, makes batches, and counts.
+
+    It answers no upload before three of them are there.
+    """
 
     def __init__(self) -> None:
+        self.three = giambio.Barrier(3)
         self.numbers = itertools.count(1)
         self.uploading = self.most = 0
         self.batches: list[Any] = []
@@ -44,7 +48,7 @@ class Service:
             return httpx2.Response(400, json={"error": {"message": "refused"}})
         self.uploading += 1
         self.most = max(self.most, self.uploading)
-        await giambio.sleep(0.001)
+        await self.three.wait()
         self.uploading -= 1
         return httpx2.Response(200, json={"id": f"file-{next(self.numbers)}", "object": "file"})
 
