@@ -57,11 +57,6 @@ def checks_for_none(name: str) -> bool:
     return name == "giambio.kernel.kernel" or not name.startswith(UNCHECKED)
 
 
-#: Macros by the names of modules. Where the call of a Python subclass passes keywords to a class
-#: of Cython 3.3's and memory fails, Cython releases objects that it never had, and crashes. So
-#: `EventLoop`, the only such subclass that users call with keywords, has the older convention.
-MACROS = {"giambio.kernel.kernel": [("CYTHON_VECTORCALL_TPNEW", "0")]}
-
 # What a compiler, or its absence, raises.
 FAILURES = (BaseError, CCompilerError)
 
@@ -250,10 +245,7 @@ def extensions() -> list[Extension]:
     if reason:
         return []
     sources = rules["extension_sources"](PACKAGE)
-    return [
-        Extension(name, [source], define_macros=MACROS.get(name, []))
-        for name, source in sources.items()
-    ]
+    return [Extension(name, [source]) for name, source in sources.items()]
 
 
 if __name__ == "__main__":

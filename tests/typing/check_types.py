@@ -174,10 +174,6 @@ class MyManager(giambio.TaskManager):  # type: ignore[misc]  # pyright: ignore[r
     pass
 
 
-class MyLoop(giambio.EventLoop):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
-    pass
-
-
 # -- scopes -----------------------------------------------------------------------------
 
 

@@ -694,15 +694,15 @@ class Kernel:
 
     def _timeout(self) -> float:
         """Return how long the driver may wait; below zero: for ever."""
-        if self._failure is not None or Kernel._has_work(self):
+        if self._failure is not None or self._has_work():
             return 0.0
         return self._idle.timeout()
 
     def _check_idle(self) -> None:
         """Report to `Idle` whether the driver has waited in vain."""
-        if not Kernel._has_work(self):  # by the class: see `operation`
+        if not self._has_work():
             self._idle.look()
-        if Kernel._has_work(self):
+        if self._has_work():
             self._idle.end()
 
     def _raise_failure(self) -> None:

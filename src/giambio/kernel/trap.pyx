@@ -9,18 +9,25 @@ cdef extern from *:
     """
     /* Ends an awaitable with a result: sets the error indicator, without a traceback. */
     static void giambio_finish(PyObject *value) {
-    #if PY_VERSION_HEX < 0x030C0000
-        /* Older Pythons take the bare value, unless it looks like arguments. */
-        if (!PyTuple_Check(value) && !PyExceptionInstance_Check(value)) {
-            PyErr_SetObject(PyExc_StopIteration, value);
+    #if PY_VERSION_HEX >= 0x030C0000
+        /* From 3.12 on every result goes this way. So no arguments are packed and unpacked. */
+        static PyObject *nothing = NULL;
+        if (nothing == NULL && (nothing = PyTuple_New(0)) == NULL)
             return;
+        PyTypeObject *cls = (PyTypeObject *)PyExc_StopIteration;
+        PyStopIterationObject *stop = (PyStopIterationObject *)cls->tp_new(cls, nothing, NULL);
+        if (stop != NULL) {
+            Py_XSETREF(stop->value, Py_NewRef(value));
+            PyErr_SetRaisedException((PyObject *)stop);
         }
-    #endif
+    #else
+        /* The interpreter asks by `am_send`, others here. A bare value may look like arguments. */
         PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
         if (stop != NULL) {
             PyErr_SetObject(PyExc_StopIteration, stop);
             Py_DECREF(stop);
         }
+    #endif
     }
 
     #define giambio_set_am_send(cls, send) ((cls)->tp_as_async->am_send = (sendfunc)(send))

@@ -19,7 +19,6 @@ from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.errors import BrokenResourceError
 from giambio.kernel.free_list import FreeList
-from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.run_queue import BaseTask
 from giambio.net import syscalls
@@ -184,7 +183,7 @@ class Receive(SocketOperation):
                 self.grant(data)
                 return
         if self.kernel is not None:
-            Kernel._wake(self.kernel, task, self)
+            self.kernel._wake(task, self)
 
 
 class ReceivingOperation(SocketOperation):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextvars
 import os
 import socket
-import typing
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from math import inf
@@ -60,8 +59,6 @@ class Root(Supervisor):
             self.failures.append(task._failure())
 
 
-@typing.final  # for type checkers
-@final
 class EventLoop(Kernel):
     """An event loop: it runs one main task, and all that this one spawns.
 
@@ -132,7 +129,7 @@ class EventLoop(Kernel):
 
     def start(
         self,
-        main: Callable[[*Ts], Awaitable[T]],
+        main: Callable[[Unpack[Ts]], Awaitable[T]],
         *args: Unpack[Ts],
         stop_signals: Iterable[int] = (),
     ) -> T:
@@ -200,7 +197,7 @@ class EventLoop(Kernel):
         finally:
             del problem, task, interrupts
 
-    def begin(self, main: Callable[[*Ts], Awaitable[T]], *args: Unpack[Ts]) -> Task[T]:
+    def begin(self, main: Callable[[Unpack[Ts]], Awaitable[T]], *args: Unpack[Ts]) -> Task[T]:
         """Set the loop up and make the main task, without running it.
 
         For driving a loop turn by turn: `begin`, `turn` until the task is
@@ -438,6 +435,13 @@ class EventLoop(Kernel):
             self._drop_everything()
 
 
+final(
+    EventLoop,
+    "(*, driver=None, clock=None, strict=False, threads=True, seed=None, "
+    "detect_deadlocks=True, slow_step=None)",
+)
+
+
 def family(task: Task) -> list[Task]:
     """Return a task and all below it, children before their parents."""
     result = []
@@ -485,7 +489,7 @@ def slow_step_or_default(seconds: float | None) -> float | None:
 
 
 def run(
-    main: Callable[[*Ts], Awaitable[T]],
+    main: Callable[[Unpack[Ts]], Awaitable[T]],
     *args: Unpack[Ts],
     driver: str | None = None,
     clock: Any = None,

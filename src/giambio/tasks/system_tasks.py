@@ -30,7 +30,7 @@ class SystemTasks(Supervisor):
         if kernel is None:
             coro.close()
             return
-        Kernel._add_task(kernel, new_task(kernel, coro, context, self, None))
+        kernel._add_task(new_task(kernel, coro, context, self, None))
 
     def cancel(self) -> None:
         """Cancel all of them."""

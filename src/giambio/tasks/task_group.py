@@ -119,7 +119,7 @@ class TaskGroup(Supervisor):
         """Make a task and put it on the run queue."""
         kernel: Kernel = self._kernel  # type: ignore[assignment]  # for the block is open
         task = cancel.new_task(kernel, coro, context, self, name)
-        Kernel._add_task(kernel, task)
+        kernel._add_task(task)
         return task
 
     def _child_exited(self, task: Task) -> None:

@@ -108,7 +108,7 @@ class Starting(Supervisor):
         self._work_for(host)
         kernel: Kernel = host._kernel  # type: ignore[assignment]  # for the task runs
         context = introspect.copy_context()
-        Kernel._add_task(kernel, cancel.new_task(kernel, coro, context, self, name))
+        kernel._add_task(cancel.new_task(kernel, coro, context, self, name))
 
     def started(self, value: Any) -> None:
         """See `TaskStatus.started`: move the task to the manager."""

@@ -82,7 +82,7 @@ class CallbackTask(Supervisor):
         self._work_for(host)
         task = cancel.new_task(kernel, coro, self._context, self, None)
         call.callback_began(self)
-        Kernel._add_task(kernel, task)
+        kernel._add_task(task)
 
     def interrupt(self) -> None:
         """End soon: the host wants to go."""
