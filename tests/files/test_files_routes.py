@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.drivers.nowait import MOST
 from giambio.files import file_routes
 from support.files import (
     SHARED_MEMORY,
@@ -395,3 +396,57 @@ def test_where_all_is_forbidden_there_are_threads(tmp_path: Path) -> None:
     cache, ring, workers = run_with(forbidden, tmp_path / "file")
     assert (cache[2:], ring[2:]) == (["False", "False"], ["False", "False"])
     assert workers[2:] == ["True", "True"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, MOST - 1, MOST, MOST + 1, 3 * MOST])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_the_rest_of_a_file_is_read_whatever_its_size(
+    run: Run, tmp_path: Path, size: int, buffering: int
+) -> None:
+    """From its beginning, from further on, from behind what was read ahead, and from its end."""
+    path = tmp_path / "file"
+    data = os.urandom(size)
+    path.write_bytes(data)
+
+    async def main() -> None:
+        async with await giambio.open_file(path, "rb", buffering) as file:
+            assert await file.read() == data
+            assert await file.read() == b""
+            await file.seek(size // 3)
+            assert await file.read() == data[size // 3 :]
+            await file.seek(0)
+            assert await file.read(10) == data[:10]
+            assert await file.read() == data[10:]
+            await file.seek(size + 5)
+            assert await file.read() == b""
+
+    run(main)
+
+
+def test_a_file_that_grows_is_read_to_its_new_end(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"first")
+
+    async def main() -> None:
+        async with await giambio.open_file(path, "rb") as file:
+            assert await file.read() == b"first"
+            with path.open("ab") as more:
+                more.write(b"second" * 10_000)
+            assert await file.read() == b"second" * 10_000
+
+    run(main)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux has files of no size")
+def test_a_file_without_a_size_is_read_to_its_end(run: Run) -> None:
+    """The system makes the contents of such a file when it is read."""
+
+    async def main() -> None:
+        async with await giambio.open_file("/proc/cpuinfo", "rb") as file:
+            data = await file.read()
+        assert data.count(b"\nprocessor\t") == Path("/proc/cpuinfo").read_bytes().count(
+            b"\nprocessor\t"
+        )
+        assert data.endswith(b"\n\n")
+
+    run(main)

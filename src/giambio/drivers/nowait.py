@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import stat
 from typing import Any, Final
 
 from giambio.drivers import interest
@@ -23,6 +24,7 @@ __all__ = [
     "NOWAIT",
     "open_now",
     "read_now",
+    "unread",
     "write_now",
 ]
 
@@ -61,6 +63,17 @@ def read_now(fd: int, size: int, how: int) -> bytes | None:
         return os.read(fd, size)
     except BlockingIOError:
         return None
+
+
+def unread(fd: int) -> int:
+    """Return how many bytes there are from where the descriptor stands to the end of its file.
+
+    A hint: files grow and shrink, and where it is unknown this is 0.
+    """
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        return 0
+    return max(0, found.st_size - os.lseek(fd, 0, os.SEEK_CUR))
 
 
 def open_now(path: bytes, flags: int) -> int:

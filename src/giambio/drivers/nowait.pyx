@@ -4,7 +4,8 @@
 from libc.errno cimport EAGAIN, EINTR, errno
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.object cimport PyObject
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 
 cdef extern from *:
@@ -70,6 +71,22 @@ cdef extern from *:
         return fd;
     }
     /* Whether it is ready; if it is not, `errno` says what a call would have. */
+    static off_t giambio_unread(int fd) {
+        struct stat found;
+        off_t at;
+        if (fstat(fd, &found) < 0 || !S_ISREG(found.st_mode))
+            return 0;
+        at = lseek(fd, 0, SEEK_CUR);
+        return at < 0 || at > found.st_size ? 0 : found.st_size - at;
+    }
+    /* Takes over the only reference. Little of a large buffer is copied, much of it stays. */
+    static PyObject *giambio_shortened(PyObject *data, Py_ssize_t size) {
+        if (size < PyBytes_GET_SIZE(data) / 2)
+            Py_SETREF(data, PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), size));
+        else if (size < PyBytes_GET_SIZE(data))
+            _PyBytes_Resize(&data, size);
+        return data;
+    }
     static int giambio_is_ready(int fd, short events) {
         struct pollfd asked = {fd, events, 0};
         if (poll(&asked, 1, 0) > 0)
@@ -81,7 +98,11 @@ cdef extern from *:
     ssize_t giambio_preadv2(int fd, void *start, size_t size) nogil
     ssize_t giambio_pwritev2(int fd, void *start, size_t size) nogil
     int giambio_open_cached(const char *path, int flags)
+    long long giambio_unread(int fd)
     int giambio_is_ready(int fd, short events) nogil
+    object giambio_shortened(PyObject *data, Py_ssize_t size)
+    PyObject *giambio_new_bytes "PyBytes_FromStringAndSize"(char *, Py_ssize_t size) except NULL
+    void Py_DECREF(PyObject *data)
     ssize_t c_read "read"(int fd, void *start, size_t size) nogil
     ssize_t c_write "write"(int fd, void *start, size_t size) nogil
     short POLLIN, POLLOUT
@@ -132,13 +153,19 @@ cdef ssize_t try_to(int fd, char *start, size_t size, int how, bint writing) exc
 
 cpdef object read_now(int fd, Py_ssize_t size, int how):
     """See `nowait.py`."""
-    cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
-    cdef ssize_t count = try_to(fd, PyBytes_AS_STRING(data), size, how, False)
-    if count == size:
-        return data
-    if count < 0:
-        return None
-    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), count)
+    cdef PyObject *data = giambio_new_bytes(NULL, size)
+    cdef ssize_t count = -1
+    try:
+        count = try_to(fd, PyBytes_AS_STRING(<object>data), size, how, False)
+    finally:
+        if count < 0:
+            Py_DECREF(data)
+    return None if count < 0 else giambio_shortened(data, count)
+
+
+cpdef long long unread(int fd) noexcept:
+    """See `nowait.py`."""
+    return giambio_unread(fd)
 
 
 cpdef Py_ssize_t write_now(int fd, object data, Py_ssize_t start, int how) except -2:

@@ -484,6 +484,14 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         if file.pollable and not file.closed:
             file.closed = True  # no task need wait for it any longer
             end_watches(file.kernel._driver, file.fd)
+        if file.turns.current is None and file.closes_at_once():
+            file.close_now()
+        else:
+            await self._close_in_turn()
+        await checkpoint_if_cancelled()
+
+    async def _close_in_turn(self) -> None:
+        file = self._file
         turn = Turn(file.kernel, file.turns)
         try:
             with CancelScope(shield=True):
@@ -495,7 +503,6 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
                 file.closed = True
         finally:
             turn.end()
-        await checkpoint_if_cancelled()
 
     def __enter__(self) -> NoReturn:
         raise TypeError("a file of giambio's is closed by `async with`, not by `with`")

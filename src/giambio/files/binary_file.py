@@ -192,8 +192,8 @@ class BinaryFile(FileState):
         ring = ring_of(loop)
         request = None
         try:
-            if self.pollable or (self.in_cache and not self.can_write):
-                pass  # that takes no time
+            if self.closes_at_once():
+                pass
             elif ring is not None:
                 counts["io_uring"][OTHERS] += 1
                 request = ring.close_fd(self.fd, self.can_write)

@@ -39,6 +39,8 @@ cdef class FileState:
     cpdef object put(self, bytes data)
     @cython.locals(left=Py_ssize_t, data=bytes)
     cpdef object read_at_once(self, Py_ssize_t size)
+    @cython.locals(left=Py_ssize_t, data=bytes)
+    cpdef object read_rest_at_once(self)
     @cython.locals(data=bytes)
     cpdef object read_now(self, Py_ssize_t size)
     @cython.locals(count=Py_ssize_t)
@@ -48,6 +50,7 @@ cdef class FileState:
     cpdef int surrender(self) except? -1
     cpdef object suspend(self)
     cpdef object resume(self, Kernel kernel, int fd)
+    cpdef bint closes_at_once(self)
     cpdef object close_now(self)
     cdef object _write_rest(self)
 

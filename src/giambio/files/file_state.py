@@ -16,7 +16,6 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from giambio.drivers import nowait
@@ -49,6 +48,9 @@ class FileState:
         mode: as in `open_file`.
         buffer: size of the read-ahead and of the write buffer, in bytes; 0 for none.
         shared: whether other processes share the descriptor's flags.
+
+    Raises:
+        IsADirectoryError: it is a folder.
     """
 
     __slots__ = (
@@ -98,6 +100,8 @@ class FileState:
         # Written data that the system does not have yet.
         self.pending = bytearray()
         kind = os.fstat(fd).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
         # Outside of POSIX only sockets can be waited for.
         self.pollable = os.name == "posix" and not (stat.S_ISREG(kind) or stat.S_ISBLK(kind))
         self.how = nowait.NOWAIT
@@ -109,11 +113,7 @@ class FileState:
         # Whether it has been read from the page cache. Only file systems on local disks allow
         # that, and they close a file that was only read at once.
         self.in_cache = False
-        # Most of what can be waited for has no position.
-        self.can_seek = not self.pollable
-        with suppress(OSError):
-            os.lseek(fd, 0, os.SEEK_CUR)
-            self.can_seek = True
+        self.can_seek = not self.pollable or has_position(fd)
         self.appending = self.can_seek and "a" in mode
         if self.appending:
             os.lseek(fd, 0, os.SEEK_END)
@@ -155,6 +155,8 @@ class FileState:
             raise closed_error()
         if self.turns.current is not None or self.pending or not self.can_read:
             return None
+        if size < 0:
+            return FileState.read_rest_at_once(self)
         if not 0 < size <= nowait.MOST:
             return None
         left = size - FileState.unread(self)
@@ -169,6 +171,22 @@ class FileState:
             if not data or not self.buffer:
                 break
         return FileState.take(self, size)
+
+    def read_rest_at_once(self) -> bytes | None:
+        """Read up to the end; see `read_at_once`."""
+        if self.pollable or self.how == nowait.NEVER:
+            return None
+        left = nowait.unread(self.fd)
+        while FileState.unread(self) + left <= nowait.MOST:
+            # One byte more, because only a read that finds nothing has found the end.
+            data = FileState.read_now(self, max(left + 1, PAGE))
+            if data is None:
+                return None
+            if not data:
+                return FileState.take(self, -1)
+            FileState.put(self, FileState.take(self, -1) + data)
+            left = 0
+        return None
 
     def read_now(self, size: int) -> bytes | None:
         """Read without waiting; None if that is impossible."""
@@ -255,6 +273,10 @@ class FileState:
         if self.pollable:
             self.how = nowait.NOWAIT
 
+    def closes_at_once(self) -> bool:
+        """Whether closing takes no time: nothing is buffered, and no disk has to be told."""
+        return not self.pending and (self.pollable or (self.in_cache and not self.can_write))
+
     def close_now(self) -> None:
         """Flush, unless that has to wait for a reader, and close; this may block."""
         self.closed = True
@@ -298,6 +320,15 @@ class Read(Operation):
         except (OSError, ClosedResourceError) as exc:
             return self.fail(exc)
         return True
+
+
+def has_position(fd: int) -> bool:
+    """Whether one can seek: most of what can be waited for has no position."""
+    try:
+        os.lseek(fd, 0, os.SEEK_CUR)
+    except OSError:
+        return False
+    return True
 
 
 def closed_error() -> ClosedResourceError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
 import warnings
+from functools import cache
 from typing import Any, Literal, TypeAlias, overload
 
 from giambio.arguments import is_int
@@ -171,6 +170,12 @@ def parse(mode: Any) -> int:
     """
     if not isinstance(mode, str):
         raise TypeError(f"mode needs to be a str such as 'r', not {mode!r}")
+    return flags_of(mode)
+
+
+@cache
+def flags_of(mode: str) -> int:
+    """See `parse`: there are few modes, and many files."""
     kinds = [letter for letter in mode if letter in FLAGS]
     if len(kinds) != 1 or set(mode) - set("rwax+tb") or len(set(mode)) < len(mode):
         raise ValueError(
@@ -228,11 +233,10 @@ def make_file(
     buffer = BUFFER if buffering in (-1, 1) else buffering
     state = (current_kernel(), fd, name, mode, buffer, shared)
     try:
-        if stat.S_ISDIR(os.fstat(fd).st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        if "b" in mode:
+            return AsyncFile(BinaryFile(*state))
         by_line = buffering == 1 or (buffering == -1 and os.isatty(fd))
-        file = BinaryFile(*state) if "b" in mode else TextFile(*state, by_line, *text)
-        return AsyncFile(file)
+        return AsyncFile(TextFile(*state, by_line, *text))
     except BaseException:
         os.close(fd)
         raise
