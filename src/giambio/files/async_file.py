@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import typing
 import warnings
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from typing import Any, AnyStr, Generic, NoReturn, TypeVar
 
 from giambio._build.sealed import final
 from giambio.files.binary_file import BinaryFile
 from giambio.files.file_state import Read, closed_error
+from giambio.files.lines import Lines
 from giambio.files.turn import Turn
+from giambio.files.wrapped_file import WrappedFile
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
@@ -228,8 +230,8 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             raise ValueError(f"receive() needs a number of bytes from 1 up, not {max_size!r}")
         return await self._locked(self._file.receive, max_size)
 
-    def __aiter__(self) -> AsyncFile[AnyStr]:
-        return self
+    def __aiter__(self) -> AsyncIterator[AnyStr]:
+        return self if isinstance(self._file, WrappedFile) else Lines(self._file, self.__anext__)
 
     async def __anext__(self) -> AnyStr:
         line = await self._locked(self._file.readline, -1)

@@ -26,6 +26,10 @@ cdef class FileState:
     cdef public Py_ssize_t limit
     cdef public bytes ahead
     cdef public Py_ssize_t at
+    cdef public bint is_text
+    cdef public str text
+    cdef public Py_ssize_t used
+    cdef public bint by_newline
     cdef public bytearray pending
     cdef readonly bint pollable
     cdef readonly int how
@@ -37,6 +41,10 @@ cdef class FileState:
     @cython.locals(start=Py_ssize_t, data=bytes)
     cpdef bytes take(self, Py_ssize_t size)
     cpdef object put(self, bytes data)
+    @cython.locals(end=Py_ssize_t)
+    cdef Py_ssize_t line_end(self) except -1
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
+    cdef object take_line(self)
     @cython.locals(left=Py_ssize_t, data=bytes)
     cpdef object read_at_once(self, Py_ssize_t size)
     @cython.locals(left=Py_ssize_t, data=bytes)

@@ -59,6 +59,7 @@ class FileState:
         "appending",
         "at",
         "buffer",
+        "by_newline",
         "can_read",
         "can_seek",
         "can_write",
@@ -68,6 +69,7 @@ class FileState:
         "fd_lock",
         "how",
         "in_cache",
+        "is_text",
         "kernel",
         "limit",
         "made_at",
@@ -75,7 +77,9 @@ class FileState:
         "name",
         "pending",
         "pollable",
+        "text",
         "turns",
+        "used",
     )
 
     def __init__(
@@ -97,6 +101,12 @@ class FileState:
         # The read-ahead, and how much of it has been used.
         self.ahead = b""
         self.at = 0
+        # What a text file has decoded, and how much of it has been used.
+        self.is_text = False
+        self.text = ""
+        self.used = 0
+        # Whether a line ends at each newline, and nowhere else.
+        self.by_newline = True
         # Written data that the system does not have yet.
         self.pending = bytearray()
         kind = os.fstat(fd).st_mode
@@ -142,6 +152,22 @@ class FileState:
         """Replace the read-ahead."""
         self.ahead = data
         self.at = 0
+
+    def line_end(self) -> int:
+        """Where the next line ends that has been read ahead; 0 if there is none."""
+        if not self.by_newline:
+            return 0
+        end = self.text.find("\n", self.used) if self.is_text else self.ahead.find(b"\n", self.at)
+        return end + 1
+
+    def take_line(self) -> Any:
+        """Take that line."""
+        end = self.line_end()
+        if not self.is_text:
+            return self.take(end - self.at)
+        start = self.used
+        self.used = end
+        return self.text[start:end]
 
     # -- without waiting --------------------------------------------------------------
 

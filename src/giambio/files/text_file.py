@@ -39,13 +39,10 @@ class TextFile(BinaryFile):
         "_flags",
         "_line_end",
         "_newline",
-        "_text",
-        "_used",
         "_write_newline",
         "encoding",
         "errors",
     )
-    _used: int
 
     def __init__(
         self,
@@ -65,6 +62,8 @@ class TextFile(BinaryFile):
         model = io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)
         self.encoding: str = model.encoding
         self.errors: str = model.errors or "strict"
+        self.is_text = True
+        self.by_newline = newline in (None, "\n")
         self._by_line = by_line
         self._newline = newline
         self._line_end = re.compile("\r\n?|\n" if newline == "" else newline or "\n")
@@ -99,8 +98,8 @@ class TextFile(BinaryFile):
         """Read a line; at most `size` characters, unless negative."""
         seen = 0
         while True:
-            end = self._line_end.search(self._text, self._used + seen)
-            length = end.end() - self._used if end else 0
+            end = self._line_end.search(self.text, self.used + seen)
+            length = end.end() - self.used if end else 0
             if length or 0 <= size <= self._left():
                 break
             seen = max(0, self._left() - 1)  # a line end may have come in part
@@ -115,13 +114,13 @@ class TextFile(BinaryFile):
         """Read lines until they exceed `hint` characters; all if it is not positive."""
         while (hint <= 0 or self._left() <= hint) and await self._decode_more(hint):
             pass
-        start = self._used
+        start = self.used
         lines: list[str] = []
         try:
-            while self._left() and (hint <= 0 or self._used - start <= hint):
+            while self._left() and (hint <= 0 or self.used - start <= hint):
                 lines.append(await self.readline(-1))
         except BaseException:
-            self._used = start
+            self.used = start
             raise
         return lines
 
@@ -132,7 +131,7 @@ class TextFile(BinaryFile):
             self._hold(flags=flags, fed=buffered)
         # Pieces grow with the line, or a long one would take quadratic time.
         data = await super().receive(max(self.buffer, size, self._left()))
-        self._text += self._decode(data, not data)
+        self.text += self._decode(data, not data)
         if data:
             self._fed.append(data)
         return bool(data)
@@ -146,12 +145,12 @@ class TextFile(BinaryFile):
         return text
 
     def _left(self) -> int:
-        return len(self._text) - self._used
+        return len(self.text) - self.used
 
     def _take_text(self, size: int) -> str:
         """Take at most `size` characters."""
-        text = self._text[self._used : self._used + size]
-        self._used += len(text)
+        text = self.text[self.used : self.used + size]
+        self.used += len(text)
         return text
 
     def _hold(self, text: str = "", used: int = 0, flags: int = 0, fed: bytes = b"") -> None:
@@ -159,8 +158,8 @@ class TextFile(BinaryFile):
 
         It was decoded from the bytes that the decoder was `fed`, in the state `flags`.
         """
-        self._text = text
-        self._used = used
+        self.text = text
+        self.used = used
         self._flags = flags
         self._fed = [fed] if fed else []
 
@@ -185,7 +184,7 @@ class TextFile(BinaryFile):
     def _begin_writing(self, what: str, data: Any = b"") -> Any:
         """Move the file to the reader's position, from the end of the decoded text."""
         data = BinaryFile._begin_writing(self, what, data)
-        if self._fed or self._text:
+        if self._fed or self.text:
             if self.can_seek and self._left():
                 start, _, feed, *_ = parse_cookie(self.cookie())
                 os.lseek(self.fd, start + feed, os.SEEK_SET)
@@ -216,14 +215,14 @@ class TextFile(BinaryFile):
     def cookie(self) -> int:
         """Cookie for `seek`: the position, unless the decoder has a state."""
         position = self.position()
-        if not self._fed and not self._text:
+        if not self._fed and not self.text:
             return position | self._flags << 64
         # Python's own class computes it on a copy of the bytes. They begin at 1, because at 0
         # it would reset its decoder.
         fed = b"".join(self._fed)
         model = io.TextIOWrapper(io.BytesIO(b"\0" + fed), self.encoding, self.errors, self._newline)
         model.seek(1 | self._flags << 64)
-        model.read(self._used)
+        model.read(self.used)
         return model.tell() - 1 + position - len(fed)
 
     async def seek(self, cookie: int, whence: int) -> int:

@@ -45,5 +45,5 @@ class Trap(Park):
         raise StopIteration(self.result)
 
 
-def install_am_send(cls: type[Trap]) -> None:
+def install_am_send(cls: type[Park]) -> None:
     """Make the interpreter ask a class by `am_send`: nothing, in Python."""

@@ -1,0 +1,91 @@
+"""Iteration over the lines of a file: what was read ahead takes no turn and no coroutine.
+
+A large file consists of lines that are in memory already, but for one in some hundreds. Those are
+handed out by an operation, as messages of a channel are; the others are read by the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from giambio.files.file_state import FileState
+from giambio.kernel import constants
+from giambio.kernel.free_list import FreeList
+from giambio.kernel.operation import Operation
+from giambio.kernel.trap import install_am_send
+
+__all__ = ["Lines"]
+
+
+class Lines:
+    """The iterator of a file.
+
+    Parameters:
+        file: what it reads ahead from.
+        read: an async function that reads a line, and raises `StopAsyncIteration` at the end.
+    """
+
+    __slots__ = ("_file", "_read")
+
+    def __init__(self, file: FileState, read: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._file = file
+        self._read = read
+
+    def __aiter__(self) -> Lines:
+        return self
+
+    def __anext__(self) -> Operation[Any]:
+        return new_next_line(self)
+
+
+class NextLine(Operation):
+    """Takes a line that was read ahead, or has the file read it."""
+
+    __slots__ = ("_lines",)
+
+    _lines: Lines
+    what = "AsyncFile.__anext__()"
+
+    def __await__(self) -> Any:
+        file = self._lines._file
+        # With some of the budget left, `attempt` follows before anybody else runs.
+        at_hand = file.kernel._budget > 0 and is_at_hand(file)
+        if self.state != constants.FRESH:
+            return Operation.__await__(self)
+        if at_hand:
+            self.state = constants.AWAITED
+            return self
+        self.state = constants.DONE
+        return self._lines._read().__await__()
+
+    def stands_alone(self) -> bool:
+        """See `Trap.stands_alone`: how it is awaited depends on what was read ahead."""
+        return False
+
+    def attempt(self) -> bool:
+        """Take the line, which was there when the await began."""
+        file = self._lines._file
+        if not is_at_hand(file):
+            self.refuse_step()
+        self.result = file.take_line()
+        return True
+
+
+install_am_send(NextLine)  # because it has an `__await__` of its own
+
+
+def is_at_hand(file: FileState) -> bool:
+    """Return whether a line was read ahead, and nobody uses the file."""
+    return not file.closed and file.turns.current is None and file.line_end() > 0
+
+
+NEXT_LINES = FreeList(NextLine)
+
+
+def new_next_line(lines: Lines) -> NextLine:
+    """Make an operation that takes a line."""
+    operation: Any = NEXT_LINES.take()
+    operation.prepare(lines._file.kernel)
+    operation._lines = lines
+    return operation  # type: ignore[no-any-return]
