@@ -32,6 +32,7 @@ cdef class Kernel:
     cdef public object _asyncgen_hooks
     cdef bint _forked
     cdef unsigned long _thread
+    cdef public bint _torn
     cdef long long _numbers
     cdef object _random
     cdef public Py_ssize_t _external
@@ -73,4 +74,5 @@ cdef class Kernel:
     cpdef list _undelivered(self)
     cdef object _check_idle(self)
     cdef object _raise_failure(self)
+    cpdef bint _is_torn(self) except -1
     cdef object _report_step(self, BaseTask task)

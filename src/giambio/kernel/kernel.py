@@ -54,6 +54,7 @@ class Kernel:
         "_inbox",
         "_random",
         "_thread",
+        "_torn",
         "_timers",
         "_unasked",
         "_unasked_until",
@@ -108,6 +109,8 @@ class Kernel:
         self._asyncgen_hooks: tuple[Any, Any] | None = None
         self._forked = False
         self._thread = 0
+        # Whether a signal handler may have raised in the middle of our own work.
+        self._torn = False
         self._numbers = 0
         # Makes the schedule random, and the same for the same seed.
         self._random: Any = random_schedule.make_random(seed)
@@ -406,6 +409,17 @@ class Kernel:
     def _stop_between_steps(self, exc: BaseException) -> None:
         """Raise an exception out of the loop itself, before the next step."""
         self._failure = exc
+
+    def _is_torn(self) -> bool:
+        """Return whether a signal handler may have raised in the middle of our own work.
+
+        Then what looks like a mistake of the program (a block that it has not left) may be ours.
+        Only interpreted code can be interrupted there.
+        """
+        wakeup = self._wakeup
+        if not self._torn and wakeup is not None and wakeup.on_signals is not None:
+            wakeup.drain()  # the signal may have come just now
+        return self._torn
 
     # -- turns -----------------------------------------------------------------
 
@@ -869,6 +883,7 @@ class Kernel:
         self._failure = None
         self._idle.forget()
         self._external = 0
+        self._torn = False
         for handle in dropped:
             handle._drop()
 

@@ -52,6 +52,8 @@ def step(task: Any) -> int:
         del task, coro
         return constants.RETURNED
     except BaseException as exc:
+        if not alone and goes_on(coro, exc):
+            raise
         # The first entry of the traceback is this very frame.
         traceback = exc.__traceback__
         task._outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
@@ -64,3 +66,15 @@ def step(task: Any) -> int:
         return constants.PARKED
     task._outcome = yielded
     return constants.FOREIGN
+
+
+def goes_on(coro: Any, exc: BaseException) -> bool:
+    """Return whether a coroutine has not ended, so that an exception cannot be its own.
+
+    A signal handler has raised it around the step. It is not the task's, then, and stops the loop,
+    which closes the coroutine. (A context that cannot be entered fails its task.)
+    """
+    if coro.cr_frame is None:
+        return False
+    refused = type(exc) is RuntimeError and exc.__traceback__.tb_next is None  # type: ignore[union-attr]
+    return not refused

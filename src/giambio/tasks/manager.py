@@ -350,7 +350,8 @@ class Spawn(Operation):
         try:
             manager._check_open()
             if not self.promised and manager._is_full():
-                manager._waiting.append(self)
+                if self not in manager._waiting:
+                    manager._waiting.append(self)
                 return False
             if self.promised:
                 self.promised = False
