@@ -63,6 +63,7 @@ cdef class Kernel:
     cdef bint _may_go_on(self) except -1
     @cython.locals(count=Py_ssize_t, item=Runnable, queue=RunQueue)
     cdef object _run_ready(self)
+    cdef object _callback_failed(self, Handle handle, object exc)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
     cdef object _end(self, BaseTask task, bint failed)

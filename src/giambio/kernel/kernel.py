@@ -623,11 +623,23 @@ class Kernel:
                 try:
                     item._run()
                 except BaseException as exc:
-                    self._crash(user_part(exc))
+                    self._callback_failed(item, exc)  # type: ignore[arg-type]
         if self._failure is not None:
             self._raise_failure()
         if not self._timers.is_empty():
             self._timers.fire(self._clock_now())
+
+    def _callback_failed(self, handle: Handle, exc: BaseException) -> None:
+        """Raise the exception of a callback in the main task.
+
+        Raises:
+            BaseException: a signal handler has raised it, around a callback of ours. Somebody waits
+                for what that was to do, so the loop ends.
+        """
+        if handle._is_ours() and self._is_torn():
+            handle._drop()
+            raise exc
+        self._crash(user_part(exc))
 
     def _step(self, task: BaseTask) -> None:
         """Run a task until it parks, yields or ends."""
@@ -863,7 +875,7 @@ class Kernel:
                 try:
                     handle._run()
                 except BaseException as exc:
-                    self._crash(user_part(exc))
+                    self._callback_failed(handle, exc)
         finally:
             self._leave(previous)
 

@@ -14,9 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
-from giambio.kernel.wait_queue import QueuedOperation
 from giambio.tasks.cancel import CancelScope, spread
 
 if TYPE_CHECKING:
@@ -28,9 +26,8 @@ __all__ = ["mend"]
 def mend(kernel: Kernel) -> None:
     """Put right what was interrupted; where nothing was, this has no effect.
 
-    A wake-up too many is harmless: the operation tries again. But operations in a queue would
-    lose their place there, and they do not need one: whoever waits for what is lost is cancelled,
-    with the task that was interrupted.
+    A wake-up too many is harmless: the operation tries again. Tasks that wait for another one to
+    do what was interrupted (to release a lock) need none: they are cancelled with it.
     """
     tasks = list(living(kernel))
     for task in tasks:
@@ -40,11 +37,8 @@ def mend(kernel: Kernel) -> None:
         for supervisor in list(task._supervisors or ()):
             supervisor._mend()
     for task in tasks:
-        park = task._parked
-        if park is None and task is not kernel._running and not task.done():
+        if task._parked is None and not task.done():
             kernel._queue.append(task)
-        elif isinstance(park, Operation) and park.internal and not isinstance(park, QueuedOperation):
-            park._ready()
 
 
 def living(kernel: Kernel) -> Iterator[Task]:

@@ -167,14 +167,13 @@ class Starting(Supervisor):
 
     def _end(self) -> None:
         """Stop holding the task, and wake the one that waits."""
+        if self._operation is not None:
+            self._operation._ready()
         host = self._host
-        operation = self._operation
-        self._host = None
         self._operation = None
+        self._host = None
         if host is not None and host._supervisors is not None:
             host._supervisors.remove(self)
-        if operation is not None:
-            operation._ready()
 
 
 class TaskStatus:
