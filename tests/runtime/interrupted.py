@@ -3,9 +3,6 @@
 ``python interrupted.py FIRST_SEED LAST_SEED``. Whatever the moment, also one inside the runtime,
 each task that has begun a `try` runs its `finally` before `run` returns, and the error that comes
 out is the handler's own: no error that blames the program for what the handler did.
-
-An even seed is a moment of time, an odd one that at which some function of the runtime's is
-called: those are short, so that a clock hits few of them. (Compiled ones cannot be told apart.)
 """
 
 from __future__ import annotations
@@ -15,16 +12,12 @@ import signal
 import sys
 import warnings
 from contextlib import suppress
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import giambio
 
-#: Enough that the clock comes first; a trace of the calls is slow.
-ROUNDS = 20
-TRACED_ROUNDS = 2
-RUNTIME = str(Path(giambio.__file__).parent)
+#: Enough that the clock comes first.
+ROUNDS = 40
 
 
 class Interruption(Exception):
@@ -32,8 +25,7 @@ class Interruption(Exception):
 
 
 class Program:
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
+    def __init__(self) -> None:
         self.begun: set[object] = set()
         self.ended: set[object] = set()
 
@@ -51,7 +43,7 @@ class Program:
     async def work(self) -> None:
         one, other = giambio.socketpair()
         with one, other:
-            for _ in range(self.rounds):
+            for _ in range(ROUNDS):
                 async with giambio.TaskManager() as manager:
                     for number in range(5):
                         await manager.spawn(self.watched, self.sleep, number)
@@ -101,41 +93,11 @@ def failures(exc: BaseException) -> list[BaseException]:
     return [exc]
 
 
-class Countdown:
-    """Raises the signal when the runtime has called so many functions of its own."""
-
-    def __init__(self, calls: int) -> None:
-        self.calls = calls
-
-    def __call__(self, frame: FrameType, event: str, arg: object) -> None:
-        if frame.f_code.co_filename.startswith(RUNTIME):
-            self.calls -= 1
-            if self.calls == 0:
-                sys.settrace(None)
-                signal.raise_signal(signal.SIGALRM)
-
-
-def count_calls() -> int:
-    countdown = Countdown(0)
-    sys.settrace(countdown)
-    giambio.run(Program(TRACED_ROUNDS).main)
-    sys.settrace(None)
-    return -countdown.calls
-
-
-def interrupt_at(seed: int, calls: int) -> None:
-    moment = random.Random(seed).random()
-    if seed % 2:
-        sys.settrace(Countdown(1 + int(moment * calls)))
-    else:
-        signal.setitimer(signal.ITIMER_REAL, 0.0003 + 0.02 * moment)
-
-
-def attempt(seed: int, calls: int) -> None:
-    program = Program(TRACED_ROUNDS if seed % 2 else ROUNDS)
+def attempt(seed: int) -> None:
+    program = Program()
     ended: BaseException | None = None
     try:
-        interrupt_at(seed, calls)
+        signal.setitimer(signal.ITIMER_REAL, random.Random(seed).uniform(0.0003, 0.03))
         try:
             giambio.run(program.main)
         except BaseException as exc:
@@ -143,7 +105,6 @@ def attempt(seed: int, calls: int) -> None:
     except Interruption:  # outside of `run`
         ended = None
     with suppress(Interruption):
-        sys.settrace(None)
         signal.setitimer(signal.ITIMER_REAL, 0)
     if ended is not None:
         problems = [exc for exc in failures(ended) if not isinstance(exc, Interruption)]
@@ -157,9 +118,8 @@ def main() -> None:
     warnings.simplefilter("ignore")  # what the interrupted program did not await or close
     sys.unraisablehook = lambda _: None  # raised in a destructor, an error is nobody's
     signal.signal(signal.SIGALRM, interrupt)
-    calls = count_calls()
     for seed in range(int(sys.argv[1]), int(sys.argv[2])):
-        attempt(seed, calls)
+        attempt(seed)
     print("done")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support.programs import run_beside
 
-#: Moments that are tried in one run of the suite: half of them by the clock.
+#: Moments that are tried in one run of the suite.
 MOMENTS = 200
 
 

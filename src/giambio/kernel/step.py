@@ -52,7 +52,7 @@ def step(task: Any) -> int:
         del task, coro
         return constants.RETURNED
     except BaseException as exc:
-        if not alone and goes_on(coro, exc):
+        if not alone and coro.cr_frame is not None and goes_on(exc):
             raise
         # The first entry of the traceback is this very frame.
         traceback = exc.__traceback__
@@ -68,13 +68,11 @@ def step(task: Any) -> int:
     return constants.FOREIGN
 
 
-def goes_on(coro: Any, exc: BaseException) -> bool:
-    """Return whether a coroutine has not ended, so that an exception cannot be its own.
+def goes_on(exc: BaseException) -> bool:
+    """Return whether a coroutine that has not ended goes on, because an exception is not its own.
 
     A signal handler has raised it around the step. It is not the task's, then, and stops the loop,
     which closes the coroutine. (A context that cannot be entered fails its task.)
     """
-    if coro.cr_frame is None:
-        return False
-    refused = type(exc) is RuntimeError and exc.__traceback__.tb_next is None  # type: ignore[union-attr]
-    return not refused
+    traceback = exc.__traceback__
+    return type(exc) is not RuntimeError or traceback is None or traceback.tb_next is not None

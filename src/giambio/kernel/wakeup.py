@@ -84,6 +84,7 @@ class Wakeup:
 
     def close(self, forked: bool = False) -> None:
         """Release both descriptors; in a forked child the registration is the parent's."""
+        self.on_signals = None  # it holds the main task, and its failure
         try:
             if not forked:
                 self._driver.forget(self._source)
