@@ -67,20 +67,18 @@ class Wakeup:
         # (A short read has read everything: a byte that comes later is a new event. To be told so
         # by an error takes a tenth of the time of a call in a thread.)
         try:
-            while self._read() == MOST_BYTES:
-                pass
+            while True:
+                data = self._receiver.recv(MOST_BYTES)
+                # A zero stands for each `send`, another byte for a signal.
+                if self.on_signals is not None and (numbers := set(data) - {0}):
+                    self.on_signals(numbers)
+                if len(data) < MOST_BYTES:
+                    break
         except BlockingIOError:
             pass
         finally:
             self.signalled = False
             self._driver.arm(self._source, interest.READING)
-
-    def _read(self) -> int:
-        """Read bytes, and return how many: a zero for each `send`, else a signal's number."""
-        data = self._receiver.recv(MOST_BYTES)
-        if self.on_signals is not None and (numbers := set(data) - {0}):
-            self.on_signals(numbers)
-        return len(data)
 
     def close(self, forked: bool = False) -> None:
         """Release both descriptors; in a forked child the registration is the parent's."""
