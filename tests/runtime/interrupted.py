@@ -16,7 +16,8 @@ from typing import Any
 
 import giambio
 
-ROUNDS = 60
+#: Enough that the clock comes first.
+ROUNDS = 40
 
 
 class Interruption(Exception):
@@ -51,6 +52,30 @@ class Program:
                 with giambio.move_on_after(0.0001):
                     await giambio.sleep_forever()
                 await giambio.to_thread(int)
+                await self.watched(self.blocks)
+
+    async def blocks(self) -> None:
+        lock = giambio.Lock()
+        with giambio.CancelScope() as outer:
+            async with giambio.TaskManager(limit=2) as manager:
+                for _ in range(3):
+                    await manager.spawn(self.watched, self.locked, lock)
+                task = await manager.start(self.server)
+                with giambio.fail_after(60), giambio.CancelScope(shield=True):
+                    await giambio.to_thread(giambio.from_thread.run, giambio.sleep, 0)
+                task.cancel()
+                with suppress(giambio.TaskCancelled):
+                    await task
+            outer.cancel()
+            await giambio.sleep_forever()
+
+    async def locked(self, lock: giambio.Lock) -> None:
+        async with lock:
+            await giambio.checkpoint()
+
+    async def server(self, task_status: giambio.TaskStatus) -> None:
+        task_status.started(giambio.current_task())
+        await self.watched(giambio.sleep_forever)
 
     async def sleep(self, number: int) -> None:
         for _ in range(number):
@@ -72,7 +97,7 @@ def attempt(seed: int) -> None:
     program = Program()
     ended: BaseException | None = None
     try:
-        signal.setitimer(signal.ITIMER_REAL, random.Random(seed).uniform(0.0003, 0.02))
+        signal.setitimer(signal.ITIMER_REAL, random.Random(seed).uniform(0.0003, 0.03))
         try:
             giambio.run(program.main)
         except BaseException as exc:

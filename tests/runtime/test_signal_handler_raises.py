@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-import giambio
 from support.programs import run_beside
 
 #: Moments that are tried in one run of the suite.
 MOMENTS = 200
 
 
-@pytest.mark.skipif(
-    giambio.build_info().build == "pure",
-    reason="interpreted, the runtime itself is interrupted between any two of its lines",
-)
 def test_every_finally_runs_and_nobody_is_blamed() -> None:
-    """Rule 1.17 and its like, in a process of its own."""
+    """Rule 1.18, in a process of its own."""
     ended = run_beside(__file__, "interrupted.py", "0", str(MOMENTS), seconds=50)
     assert ended.stdout == "done\n", ended.stdout + ended.stderr

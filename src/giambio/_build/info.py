@@ -114,7 +114,7 @@ def build_info() -> BuildInfo:
     names = [thread.name for thread in threading.enumerate()]
     return BuildInfo(
         version=selection.VERSION,
-        build="pure" if selection._reason else "compiled",
+        build="pure" if selection.is_pure() else "compiled",
         reason=selection._reason,
         driver=drivers.default_name() if driver is None else driver.name,
         python=f"{platform.python_implementation()} {platform.python_version()}",

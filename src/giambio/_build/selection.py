@@ -145,6 +145,18 @@ def select() -> None:
         _refuse_stale(found[name], source, fix)
 
 
+def is_pure() -> bool:
+    """Return whether this process runs the Python modules.
+
+    Example:
+        >>> import giambio
+        >>> from giambio._build.selection import is_pure
+        >>> is_pure() == (giambio.build_info().build == "pure")
+        True
+    """
+    return bool(_reason)
+
+
 @cache
 def in_main_interpreter() -> bool:
     """Return whether this is the interpreter that the process has begun with.

@@ -14,6 +14,7 @@ from typing import Any
 from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 from giambio.kernel.run_queue import Runnable
+from giambio.kernel.tracebacks import is_ours
 
 __all__ = ["Callback", "Handle"]
 
@@ -111,6 +112,10 @@ class Handle(Runnable):
         """Report that the loop has ended, and the callback will not be called."""
         if self._dropped is not None and not self._cancelled:
             self._dropped()
+
+    def _is_ours(self) -> bool:
+        """Return whether the callback is part of the runtime."""
+        return is_ours(getattr(self._callback, "__module__", None))
 
     def _run(self) -> None:
         """Call the callback in its context."""

@@ -32,6 +32,7 @@ cdef class Kernel:
     cdef public object _asyncgen_hooks
     cdef bint _forked
     cdef unsigned long _thread
+    cdef public bint _torn
     cdef long long _numbers
     cdef object _random
     cdef public Py_ssize_t _external
@@ -62,6 +63,7 @@ cdef class Kernel:
     cdef bint _may_go_on(self) except -1
     @cython.locals(count=Py_ssize_t, item=Runnable, queue=RunQueue)
     cdef object _run_ready(self)
+    cdef object _callback_failed(self, Handle handle, object exc)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
     cdef object _end(self, BaseTask task, bint failed)
@@ -73,4 +75,5 @@ cdef class Kernel:
     cpdef list _undelivered(self)
     cdef object _check_idle(self)
     cdef object _raise_failure(self)
+    cpdef bint _is_torn(self) except -1
     cdef object _report_step(self, BaseTask task)

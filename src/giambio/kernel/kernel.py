@@ -54,6 +54,7 @@ class Kernel:
         "_inbox",
         "_random",
         "_thread",
+        "_torn",
         "_timers",
         "_unasked",
         "_unasked_until",
@@ -108,6 +109,8 @@ class Kernel:
         self._asyncgen_hooks: tuple[Any, Any] | None = None
         self._forked = False
         self._thread = 0
+        # Whether a signal handler may have raised in the middle of our own work.
+        self._torn = False
         self._numbers = 0
         # Makes the schedule random, and the same for the same seed.
         self._random: Any = random_schedule.make_random(seed)
@@ -407,6 +410,17 @@ class Kernel:
         """Raise an exception out of the loop itself, before the next step."""
         self._failure = exc
 
+    def _is_torn(self) -> bool:
+        """Return whether a signal handler may have raised in the middle of our own work.
+
+        Then what looks like a mistake of the program (a block that it has not left) may be ours.
+        Only interpreted code can be interrupted there.
+        """
+        wakeup = self._wakeup
+        if not self._torn and wakeup is not None and wakeup.on_signals is not None:
+            wakeup.drain()  # the signal may have come just now
+        return self._torn
+
     # -- turns -----------------------------------------------------------------
 
     def turn(self, timeout: float = inf) -> None:
@@ -609,11 +623,23 @@ class Kernel:
                 try:
                     item._run()
                 except BaseException as exc:
-                    self._crash(user_part(exc))
+                    self._callback_failed(item, exc)  # type: ignore[arg-type]
         if self._failure is not None:
             self._raise_failure()
         if not self._timers.is_empty():
             self._timers.fire(self._clock_now())
+
+    def _callback_failed(self, handle: Handle, exc: BaseException) -> None:
+        """Raise the exception of a callback in the main task.
+
+        Raises:
+            BaseException: a signal handler has raised it, around a callback of ours. Somebody waits
+                for what that was to do, so the loop ends.
+        """
+        if handle._is_ours() and self._is_torn():
+            handle._drop()
+            raise exc
+        self._crash(user_part(exc))
 
     def _step(self, task: BaseTask) -> None:
         """Run a task until it parks, yields or ends."""
@@ -849,7 +875,7 @@ class Kernel:
                 try:
                     handle._run()
                 except BaseException as exc:
-                    self._crash(user_part(exc))
+                    self._callback_failed(handle, exc)
         finally:
             self._leave(previous)
 
@@ -869,6 +895,7 @@ class Kernel:
         self._failure = None
         self._idle.forget()
         self._external = 0
+        self._torn = False
         for handle in dropped:
             handle._drop()
 

@@ -52,6 +52,8 @@ def step(task: Any) -> int:
         del task, coro
         return constants.RETURNED
     except BaseException as exc:
+        if not alone and coro.cr_frame is not None and goes_on(exc):
+            raise
         # The first entry of the traceback is this very frame.
         traceback = exc.__traceback__
         task._outcome = exc.with_traceback(None if traceback is None else traceback.tb_next)
@@ -64,3 +66,13 @@ def step(task: Any) -> int:
         return constants.PARKED
     task._outcome = yielded
     return constants.FOREIGN
+
+
+def goes_on(exc: BaseException) -> bool:
+    """Return whether a coroutine that has not ended goes on, because an exception is not its own.
+
+    A signal handler has raised it around the step. It is not the task's, then, and stops the loop,
+    which closes the coroutine. (A context that cannot be entered fails its task.)
+    """
+    traceback = exc.__traceback__
+    return type(exc) is not RuntimeError or traceback is None or traceback.tb_next is not None

@@ -98,6 +98,9 @@ class Supervisor:
     def _abandon(self) -> None:
         """Note that the task that waits for the children was closed, and waits no more."""
 
+    def _mend(self) -> None:
+        """Finish what was interrupted by a signal handler that raised."""
+
     def _take_over(self, child: Task) -> None:
         """Hold a task that another supervisor has held until now."""
         own = child._isolate()
@@ -512,7 +515,7 @@ class Task(BaseTask):
         if self._scope is not self._outermost() or self._supervisors:
             self._leave_blocks()
         if self._held is not None:
-            self._fail_also(
+            self._blame(
                 f"task {self.name!r} ended while it held {', '.join(self._describe_held())}; "
                 "use `async with lock:`"
             )
@@ -593,8 +596,23 @@ class Task(BaseTask):
 
         Those are cancelled, and the supervisor of this one waits for them.
         """
+        blocks = self._leave_scopes(self._outermost())
+        for holder in self._supervisors or ():
+            self._pass_children_on(holder)
+        # A cancellation may leave async generators behind that are inside of blocks.
+        if blocks and self._state != constants.CANCELLED:
+            self._blame(
+                f"task {self.name!r} ended inside of {', '.join(blocks)}, which it had entered "
+                "and not left; use `with` or `async with`, and no `yield` inside of it"
+            )
+
+    def _leave_scopes(self, outermost: Scope | None) -> list[str]:
+        """Leave the blocks inside of a scope, and take the tasks from them.
+
+        Returns:
+            Descriptions of the blocks, but for those that are known to be left in a wrong way.
+        """
         blocks: list[str] = []
-        outermost = self._outermost()
         while self._scope is not None and self._scope is not outermost:
             scope = self._scope
             holder = self._supervisor_in(scope)
@@ -603,19 +621,17 @@ class Task(BaseTask):
                 holder._abandon()
             if scope._left_open():
                 blocks.append(described)
-        for holder in self._supervisors or ():
-            children = list(holder._children)
-            holder._children.clear()
-            for child in children:
-                child.cancel("the task that opened its TaskManager has ended")
-                if self._supervisor is not None:
-                    self._supervisor._take_over(child)
-        # A cancellation may leave async generators behind that are inside of blocks.
-        if blocks and self._state != constants.CANCELLED:
-            self._fail_also(
-                f"task {self.name!r} ended inside of {', '.join(blocks)}, which it had entered "
-                "and not left; use `with` or `async with`, and no `yield` inside of it"
-            )
+            if holder is not None:
+                self._pass_children_on(holder)
+        return blocks
+
+    def _pass_children_on(self, holder: Supervisor) -> None:
+        """Cancel the tasks in a block that was left, and have our own supervisor wait for them."""
+        for child in list(holder._children):
+            child.cancel("the task that opened its TaskManager has ended")
+            if self._supervisor is not None:
+                self._supervisor._take_over(child)
+        holder._children.clear()
 
     def _supervisor_in(self, scope: Scope) -> Supervisor | None:
         """Return the owner of a scope, if that is a manager that this task has open."""
@@ -623,6 +639,11 @@ class Task(BaseTask):
             if holder._scope is scope:
                 return holder
         return None
+
+    def _blame(self, problem: str) -> None:
+        """Fail because of a mistake, unless it may be the trace of an interruption."""
+        if self._kernel is None or not self._kernel._is_torn():
+            self._fail_also(problem)
 
     def _fail_also(self, problem: str) -> None:
         """Fail for this reason, or add it to the one for which the task has failed anyway."""

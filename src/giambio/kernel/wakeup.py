@@ -7,6 +7,7 @@ less, and it serves threads just as well.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from giambio.drivers import Driver, Source, interest
 from giambio.kernel.callbacks import Callback
@@ -20,7 +21,7 @@ MOST_BYTES = 4096
 class Wakeup:
     """A socket pair whose one end the driver watches."""
 
-    __slots__ = ("_driver", "_receiver", "_sender", "_source", "signalled")
+    __slots__ = ("_driver", "_receiver", "_sender", "_source", "on_signals", "signalled")
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -29,13 +30,15 @@ class Wakeup:
             self._receiver.setblocking(False)
             self._sender.setblocking(False)
             self._source = Source(self._receiver.fileno())
-            self._source.reader = Callback(self._drain)
+            self._source.reader = Callback(self.drain)
             driver.arm(self._source, interest.READING)
         except BaseException:
             self._receiver.close()
             self._sender.close()
             raise
         self.signalled = False
+        # Called with the numbers of the signals that have come.
+        self.on_signals: Callable[[set[int]], object] | None = None
 
     def fileno(self) -> int:
         """Return the descriptor to write to, for `signal.set_wakeup_fd`."""
@@ -55,7 +58,8 @@ class Wakeup:
                 self.signalled = False
                 raise
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Read what was sent; in the loop's own thread."""
         # The protocol with `send`, in this order. There: put the work where the loop
         # looks, then look at the flag. Here: read everything, then clear the flag, then
         # (before the next wait) look for work. Cleared first, a byte that comes in
@@ -63,8 +67,13 @@ class Wakeup:
         # (A short read has read everything: a byte that comes later is a new event. To be told so
         # by an error takes a tenth of the time of a call in a thread.)
         try:
-            while len(self._receiver.recv(MOST_BYTES)) == MOST_BYTES:
-                pass
+            while True:
+                data = self._receiver.recv(MOST_BYTES)
+                # A zero stands for each `send`, another byte for a signal.
+                if self.on_signals is not None and (numbers := set(data) - {0}):
+                    self.on_signals(numbers)
+                if len(data) < MOST_BYTES:
+                    break
         except BlockingIOError:
             pass
         finally:
@@ -73,6 +82,7 @@ class Wakeup:
 
     def close(self, forked: bool = False) -> None:
         """Release both descriptors; in a forked child the registration is the parent's."""
+        self.on_signals = None  # it holds the main task, and its failure
         try:
             if not forked:
                 self._driver.forget(self._source)

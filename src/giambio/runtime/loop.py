@@ -166,10 +166,11 @@ class EventLoop(Kernel):
         except BaseException:
             discard(main)
             raise
-        task = self.begin(main, *args)
         interrupts: Any = None
         watchdog = None
+        was_idle = self._main is None
         try:
+            task = self.begin(main, *args)
             interrupts = self._interrupts = Interrupts(self, task, signals)
             interrupts.install()
             if self._slow_step is not None:
@@ -180,9 +181,10 @@ class EventLoop(Kernel):
         finally:
             if interrupts is not None:
                 interrupts.restore()
-            self._give_up()  # if the run could not begin, or memory did not suffice to finish it
-            self._interrupts = None
-            self._idle.watch_for_deadlock(None)
+            if was_idle:
+                self._give_up()  # if it could not begin, or was interrupted, or for want of memory
+                self._interrupts = None
+                self._idle.watch_for_deadlock(None)
             if watchdog is not None:
                 watchdog.stop()
         if interrupts.count and not isinstance(problem, KeyboardInterrupt):

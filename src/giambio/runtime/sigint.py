@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
-from giambio._build.selection import in_main_interpreter
+from giambio._build.selection import in_main_interpreter, is_pure
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import is_ours
+from giambio.runtime.recovery import mend
 
 __all__ = ["Interrupts"]
 
@@ -52,6 +53,8 @@ class Interrupts:
         self._previous_fd = signal.set_wakeup_fd(
             self._kernel._wakeup_fd(), warn_on_full_buffer=False
         )
+        if is_pure() and self._kernel._wakeup is not None:
+            self._kernel._wakeup.on_signals = self._on_signals
         try:
             ours = signal.SIGINT not in self._stop_signals
             if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -87,6 +90,13 @@ class Interrupts:
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         reason = signal.Signals(number).name
         self._kernel.call_soon_threadsafe(self._main.cancel, reason)
+
+    def _on_signals(self, numbers: set[int]) -> None:
+        """Signals have come: what the handlers of the program may have interrupted is mended."""
+        handlers = map(signal.getsignal, numbers)
+        if not all(is_ours(getattr(handler, "__module__", None)) for handler in handlers):
+            self._kernel._torn = True
+            self._kernel.call_soon(mend, self._kernel)
 
     def _user_code_runs(self, frame: FrameType | None) -> bool:
         """Return whether a step is under way, and none of our frames is at work in it."""

@@ -15,6 +15,7 @@ cdef class Lock(Held):
 
     @cython.locals(owner=Task)
     cdef object _give_up(self, str action)
+    @cython.locals(kernel=Kernel)
     cdef object _leave(self, object exc)
     @cython.locals(owner=Task, kernel=Kernel)
     cdef bint _is_held_here(self) except -1

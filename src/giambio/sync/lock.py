@@ -180,10 +180,13 @@ class Lock(Held):
 
         A block may be left without the lock, by an exception, if that is to be expected: the
         task was told that the lock is broken, or its coroutine was closed while it waited in
-        a Condition.
+        a Condition. Or a signal handler has interrupted the one that gave the lock away.
         """
         excused = self._abandoned_by is not None or isinstance(exc, GeneratorExit)
         if exc is None or not excused or self._is_held_here():
+            kernel = current.get()
+            if self._owner is None and kernel is not None and kernel._is_torn():
+                return
             self._give_up("left the block")
 
     def _is_held_here(self) -> bool:

@@ -33,6 +33,7 @@ cdef class CancelScope(Scope):
     @cython.locals(task=Task, inner=CancelScope)
     cpdef object _check_leaving(self)
     @cython.locals(task=Task, parent=CancelScope)
+    cdef bint _outlives_interruption(self, Task task) except -1
     cpdef bint _leave(self, bint cancelled) except -1
     @cython.locals(task=Task)
     cpdef object _report_swallowed(self, object exc)

@@ -330,7 +330,7 @@ class CancelScope(Scope):
                 f"this CancelScope was entered in task {task.name!r} and is left in another; "
                 "a scope must be left where it was entered"
             )
-        if task._scope is not self:
+        if task._scope is not self and not self._outlives_interruption(task):
             inner: CancelScope = task._scope  # type: ignore[assignment]
             while inner is not self and inner is not None:
                 inner._misused = True
@@ -341,6 +341,18 @@ class CancelScope(Scope):
                 "leave scopes in the opposite order (a scope must not stay open across the "
                 "yield of a generator)"
             )
+
+    def _outlives_interruption(self, task: Task) -> bool:
+        """Leave the blocks inside, if they may be open because a signal handler raised there."""
+        if task._kernel is None or not task._kernel._is_torn():
+            return False
+        scope: CancelScope | None = task._scope  # type: ignore[assignment]
+        while scope is not None and scope is not self:
+            scope = scope._parent
+        if scope is None:
+            return False
+        task._leave_scopes(self)
+        return True
 
     def _leave(self, cancelled: bool) -> bool:
         """Stop being the innermost scope.

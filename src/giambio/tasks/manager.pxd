@@ -11,12 +11,14 @@ cimport cython
 cdef class TaskManager(TaskGroup):
     cdef Py_ssize_t _limit
     cdef object _waiting
-    cdef Py_ssize_t _places
+    cdef list _promised
     cdef readonly list _arriving
 
     cpdef bint _is_full(self)
     @cython.locals(spawn=Spawn)
     cpdef object _pass_place_on(self)
+    @cython.locals(spawn=Spawn)
+    cpdef object _mend(self)
     cdef bint _is_busy(self) noexcept
 
 
@@ -32,6 +34,9 @@ cdef class Spawn(Operation):
     cdef bint attempt(self) except -1
     @cython.locals(manager=TaskManager)
     cdef bint abort(self) except -1
+    @cython.locals(task=BaseTask)
+    cdef bint is_awaited(self) except -1
+    cdef object return_place(self)
     cdef object interruption(self, BaseTask task)
     cdef object discard(self)
 

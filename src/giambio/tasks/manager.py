@@ -61,7 +61,7 @@ class TaskManager(TaskGroup):
         [0, 2, 4]
     """
 
-    __slots__ = ("_limit", "_places", "_waiting", "_arriving")
+    __slots__ = ("_arriving", "_limit", "_promised", "_waiting")
 
     _label = "TaskManager"
     _a_label = "a TaskManager"
@@ -74,13 +74,14 @@ class TaskManager(TaskGroup):
             raise TypeError(f"TaskManager(loop) needs an EventLoop, not {loop!r}")
         self._prepare(loop, strict)
         self._limit = 0
-        # With a limit: the spawns that wait for a place.
+        # With a limit: the spawns that wait for a place, and those that were woken because
+        # there is one for them.
         self._waiting: Any = None
+        self._promised: list[Spawn] | None = None
         if limit is not None:
             self._limit = check_limit("TaskManager()", limit)
             self._waiting = deque()
-        # The number of places promised to spawns that were woken.
-        self._places = 0
+            self._promised = []
         # One item for each spawn on its way from another thread: a list, because its
         # methods are atomic.
         self._arriving: list[None] = []
@@ -311,20 +312,31 @@ class TaskManager(TaskGroup):
 
     def _is_full(self) -> bool:
         """Return whether the limit is reached."""
-        return self._limit != 0 and len(self._children) + self._places >= self._limit
+        if self._promised is None:
+            return False
+        return len(self._children) + len(self._promised) >= self._limit
 
     def _pass_place_on(self) -> None:
         """See `TaskGroup._pass_place_on`: promise a free place to the first spawn that waits."""
         if self._waiting and not self._is_full():
             spawn = self._waiting.popleft()
             spawn.promised = True
-            self._places += 1
+            self._promised.append(spawn)  # type: ignore[union-attr]  # for there is a limit
             spawn._ready()
         TaskGroup._pass_place_on(self)
 
+    def _mend(self) -> None:
+        """See `Supervisor._mend`: a promised place was not told of, or not taken."""
+        for spawn in list(self._promised or ()):
+            if spawn.is_awaited():
+                spawn._ready()
+            else:
+                spawn.return_place()
+        TaskGroup._mend(self)
+
     def _is_busy(self) -> bool:
         """Return whether there is a task to wait for, or one that will be spawned."""
-        return bool(self._children) or self._places > 0 or bool(self._arriving)
+        return bool(self._children) or bool(self._promised) or bool(self._arriving)
 
 
 class Spawn(Operation):
@@ -353,8 +365,7 @@ class Spawn(Operation):
                 manager._waiting.append(self)
                 return False
             if self.promised:
-                self.promised = False
-                manager._places -= 1
+                self.return_place()
             self._target = None
             coro = coroutines.to_coroutine("spawn()", target, self._args)
             self.result = manager._launch(coro, self._name, self._context)
@@ -372,12 +383,25 @@ class Spawn(Operation):
         """See `Park.abort`: leave the queue, or give up a promised place."""
         manager = self._manager
         if self.promised:
-            self.promised = False
-            manager._places -= 1
+            self.return_place()
             manager._pass_place_on()
         elif manager._waiting and self in manager._waiting:
             manager._waiting.remove(self)
         return True
+
+    def is_awaited(self) -> bool:
+        """Return whether the task that was promised a place has not gone its way without it."""
+        task = self.task
+        return (
+            task is not None
+            and task._context is not None
+            and (task._parked is None or task._parked is self)
+        )
+
+    def return_place(self) -> None:
+        """Take the promised place, or leave it to others."""
+        self.promised = False
+        self._manager._promised.remove(self)  # type: ignore[union-attr]  # for it was promised
 
     def interruption(self, task: Any) -> BaseException:
         """See `Park.interruption`; a cancelled spawn did not happen."""

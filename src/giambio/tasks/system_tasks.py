@@ -40,3 +40,6 @@ class SystemTasks(Supervisor):
     def _child_exited(self, task: Task) -> None:
         """See `Supervisor._child_exited`."""
         del self._children[task]
+        kernel = self.kernel()
+        if task._failed() and kernel is not None and kernel._is_torn():
+            kernel._crash(task._failure())  # a signal handler raised it: not the task's own

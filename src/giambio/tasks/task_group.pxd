@@ -29,6 +29,7 @@ cdef class TaskGroup(Supervisor):
     cdef object _add_error(self, object exc)
     cdef object _cancel_all(self, str reason)
     cpdef object _pass_place_on(self)
+    cpdef object _mend(self)
     cdef bint _is_busy(self) noexcept
     @cython.locals(kernel=Kernel, scope=CancelScope)
     cdef object _open(self, Task task)

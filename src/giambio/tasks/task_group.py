@@ -157,6 +157,10 @@ class TaskGroup(Supervisor):
         if self._leaving is not None and not self._is_busy():
             self._leaving._ready()
 
+    def _mend(self) -> None:
+        """See `Supervisor._mend`: nobody has told the host that the last task has ended."""
+        self._pass_place_on()
+
     def _is_busy(self) -> bool:
         """Whether there is something to wait for."""
         return bool(self._children)

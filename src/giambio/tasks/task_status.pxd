@@ -34,6 +34,8 @@ cdef class Starting(Supervisor):
     cdef object begin(self, Task host, object coro, object name)
     @cython.locals(task=Task)
     cdef object started(self, object value)
+    cpdef object _mend(self)
+    cdef object _pass_on(self)
     cdef object interrupt(self)
     cpdef object _take_over(self, Task child)
     @cython.locals(host=Task)

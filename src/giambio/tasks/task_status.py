@@ -118,13 +118,25 @@ class Starting(Supervisor):
             raise RuntimeError("task_status.started() was called after the task had ended")
         if self._host is None:
             raise RuntimeError("task_status.started() was called before the task had begun")
+        if self._operation._starting is not self:
+            return  # `start` was interrupted, and nobody waits for the report
         self._manager._check_open()
         self.reported = True
         self.value = value
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the task to the manager, and the value to the one that waits."""
         for task in list(self._children):
-            self._manager._take_over(task)
+            if not task.done():
+                self._manager._take_over(task)
         self._children.clear()
         self._end()
+
+    def _mend(self) -> None:
+        """See `Supervisor._mend`: `started` or `begin` was interrupted."""
+        if self.reported:
+            self._pass_on()
 
     def interrupt(self) -> None:
         """Cancel the task: an exception was injected into the one that waits for it."""
@@ -155,14 +167,13 @@ class Starting(Supervisor):
 
     def _end(self) -> None:
         """Stop holding the task, and wake the one that waits."""
+        if self._operation is not None:
+            self._operation._ready()
         host = self._host
-        operation = self._operation
-        self._host = None
         self._operation = None
+        self._host = None
         if host is not None and host._supervisors is not None:
             host._supervisors.remove(self)
-        if operation is not None:
-            operation._ready()
 
 
 class TaskStatus:

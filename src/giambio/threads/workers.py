@@ -53,6 +53,24 @@ class Worker(threading.Thread):
         self._job: ThreadCall | None = None
         self._last: ThreadCall | None = None
 
+    def start(self) -> None:
+        """Start the thread; see `Thread.start`.
+
+        If a signal handler raises just when the thread has begun, Python looks for it in vain
+        among those that have not, and raises that `KeyError` instead.
+        """
+        try:
+            super().start()
+            return
+        except KeyError as error:
+            interruption = error.__context__
+            if interruption is None:
+                raise
+        try:
+            raise interruption
+        finally:
+            del interruption
+
     def give(self, jobs: Iterator[ThreadCall]) -> None:
         """Have it run jobs; it must have been taken out of the idle workers."""
         self._jobs = jobs
