@@ -28,7 +28,7 @@ from comparison import CACHE, Results, fetch, known_differences, run_suite, unpa
 DIFFERENCES = Path(__file__).parent / "library-differences.txt"
 #: Timeouts of one test and of one suite, in seconds.
 TEST_SECONDS = 60
-SUITE_SECONDS = 1800
+SUITE_SECONDS = 3600
 #: What more than one of the suites needs.
 NEEDED = (
     *("sniffio", "trio==0.35.*", "anyio>=4.14,<5", "pytest>=9.1,<9.2", "pytest-timeout"),
