@@ -28,12 +28,13 @@ from comparison import CACHE, Results, fetch, known_differences, run_suite, unpa
 DIFFERENCES = Path(__file__).parent / "library-differences.txt"
 #: Timeouts of one test and of one suite, in seconds.
 TEST_SECONDS = 60
-SUITE_SECONDS = 1800
+SUITE_SECONDS = 3600
 #: What more than one of the suites needs.
 NEEDED = (
     *("sniffio", "trio==0.35.*", "anyio>=4.14,<5", "pytest>=9.1,<9.2", "pytest-timeout"),
     *("blockbuster", "dirty-equals", "inline-snapshot", "opentelemetry-sdk", "trustme", "uvicorn"),
 )
+MCP_SUBSCRIPTIONS = "tests/docs_src/test_subscriptions.py"
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,18 @@ SUITES = (
         "2.3.0",
         "src",
         "cli",
-        ("logfire", "pillow", "pydantic-settings", "pytest-examples", "pytest-xdist"),
-        # The first are about the tools that make its documentation, the second about a package
-        # that is not in the source distribution.
-        (*("--ignore=tests/docs", "--ignore=tests/examples"), "-o", "log_cli=false"),
+        ("coverage", "logfire", "pillow", "pydantic-settings", "pytest-examples", "pytest-xdist"),
+        (
+            # The first are about the tools that make its documentation, the second about a package
+            # that is not in the source distribution.
+            *("--ignore=tests/docs", "--ignore=tests/examples", "-o", "log_cli=false"),
+            # Waits until all tasks are blocked, not for the thread that one of them has started;
+            # on Trio it fails every other time.
+            f"--deselect={MCP_SUBSCRIPTIONS}::test_follow_board_prints_the_refetched_board_and"
+            "_the_new_tool_list",
+            # Needs asyncio. A coroutine that it leaves behind fails whatever test runs later.
+            f"--deselect={MCP_SUBSCRIPTIONS}::test_the_asyncio_watcher_runs_beside_the_main_flow",
+        ),
         fast=False,
     ),
 )
@@ -207,6 +216,8 @@ def judge(
     wrong = [f"{name} passes with Trio only: {worse[name]}" for name in worse if name not in known]
     for name in worse.keys() & known.keys():
         print(f"{name}: {known[name]}")
+    if giambio.outcomes.keys() != trio.outcomes.keys():
+        wrong.append(f"not the same tests of {suite.project} ran on both")
     if not trio.ran():
         wrong.append(f"no test of {suite.project} ran")
     if not partly:

@@ -166,6 +166,22 @@ def test_descriptors_are_opened_when_needed_and_released_after(driver: str) -> N
     loop.close()
 
 
+def test_waiting_leaves_no_descriptor_open(run: Run) -> None:
+    """Rule 1.8: so a program that counts its own finds none that the loop opened meanwhile."""
+
+    async def main() -> None:
+        left, right = socket.socketpair()
+        with left, right:
+            before = open_descriptors()
+            await giambio.wait_writable(left)
+            assert open_descriptors() == before
+            process = await giambio.open_process([sys.executable, "-c", ""])
+            await process.wait()
+            assert open_descriptors() == before
+
+    run(main)
+
+
 def test_descriptors_are_released_when_main_or_the_loop_fails(loop: giambio.EventLoop) -> None:
     """Rule 1.8: also when the run fails."""
     before = open_descriptors()

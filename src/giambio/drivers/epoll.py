@@ -38,9 +38,11 @@ class EpollDriver(Driver):
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
-        self._levels: FdWatches | None = None
         self._events: list[tuple[int, int]] = []
         self._waits = 0
+        # From the start: a program finds no descriptor beside its own that a watch has opened.
+        self._levels = FdWatches()
+        self.arm(self._levels.source, interest.READING)
 
     def arm(self, source: Source, direction: int) -> None:
         """See `Driver.arm`: the first time registers for good."""
@@ -74,20 +76,15 @@ class EpollDriver(Driver):
 
     def watch(self, fd: int, direction: int, waiter: Waiter) -> bool:
         """See `Driver.watch`."""
-        if self._levels is None:
-            levels = FdWatches()
-            self.arm(levels.source, interest.READING)
-            self._levels = levels
         return self._levels.watch(fd, direction, waiter)
 
     def unwatch(self, fd: int, direction: int) -> None:
         """See `Driver.unwatch`."""
-        if self._levels is not None:
-            self._levels.unwatch(fd, direction)
+        self._levels.unwatch(fd, direction)
 
     def watcher(self, fd: int, direction: int) -> Waiter | None:
         """See `Driver.watcher`."""
-        return None if self._levels is None else self._levels.watcher(fd, direction)
+        return self._levels.watcher(fd, direction)
 
     def wait(self, timeout: float) -> None:
         """See `Driver.wait`."""
@@ -102,7 +99,7 @@ class EpollDriver(Driver):
         """See `Driver.deliver`."""
         events = self._events
         self._events = []
-        if self._levels is not None:
+        if self._levels.watching():
             # The watchers of a descriptor are notified before a receive on it takes the data.
             first = self._levels.source.fd
             events.sort(key=lambda event: event[0] != first)
@@ -116,9 +113,7 @@ class EpollDriver(Driver):
 
     def close(self, forked: bool = False) -> None:
         """See `Driver.close`."""
-        if self._levels is not None:
-            self._levels.close()
-            self._levels = None
+        self._levels.close()
         for source in self._sources.values():
             source.slot = -1
             source.armed = 0

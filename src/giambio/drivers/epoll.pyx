@@ -60,7 +60,9 @@ cdef class EpollDriver(Driver):
 
     def __init__(self):
         self._slots = []
-        self._levels = None
+        # From the start: a program finds no descriptor beside its own that a watch has opened.
+        self._levels = FdWatches()
+        self.arm(self._levels.source, READING)
 
     def __dealloc__(self):
         if self._epoll >= 0:
@@ -104,20 +106,15 @@ cdef class EpollDriver(Driver):
 
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *:
         """See `Driver.watch`."""
-        if self._levels is None:
-            levels = FdWatches()
-            self.arm(levels.source, READING)
-            self._levels = levels
         return self._levels.watch(fd, direction, waiter)
 
     cpdef object unwatch(self, int fd, int direction):
         """See `Driver.unwatch`."""
-        if self._levels is not None:
-            self._levels.unwatch(fd, direction)
+        self._levels.unwatch(fd, direction)
 
     cpdef Waiter watcher(self, int fd, int direction):
         """See `Driver.watcher`."""
-        return None if self._levels is None else self._levels.watcher(fd, direction)
+        return self._levels.watcher(fd, direction)
 
     cpdef object wait(self, double timeout):
         """See `Driver.wait`."""
@@ -151,7 +148,7 @@ cdef class EpollDriver(Driver):
         cdef Source source
         count = self._count
         self._count = 0
-        if self._levels is not None:
+        if count > 1:
             self._levels_first(count)
         for i in range(count):
             data = self._events[i].data.u64
@@ -167,15 +164,15 @@ cdef class EpollDriver(Driver):
     cdef void _levels_first(self, int count) noexcept:
         """Put watches first: they are notified before a receive on the descriptor takes the data."""
         cdef int i
+        if not self._levels.watching():
+            return
         for i in range(count):
             if <int>(<uint32_t>self._events[i].data.u64) == self._levels.source.slot:
                 self._events[0], self._events[i] = self._events[i], self._events[0]
 
     cpdef object close(self, bint forked=False):
         """See `Driver.close`."""
-        if self._levels is not None:
-            self._levels.close()
-            self._levels = None
+        self._levels.close()
         if self._epoll >= 0:
             close(self._epoll)
             self._epoll = -1

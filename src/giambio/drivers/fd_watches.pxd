@@ -12,6 +12,7 @@ cdef class FdWatches(Waiter):
     cpdef bint watch(self, int fd, int direction, Waiter waiter) except *
     cpdef object unwatch(self, int fd, int direction)
     cpdef Waiter watcher(self, int fd, int direction)
+    cdef bint watching(self) noexcept
     cdef void _ready(self) except *
     cpdef object close(self)
     @cython.locals(waiter=Waiter)

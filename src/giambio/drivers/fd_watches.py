@@ -66,6 +66,10 @@ class FdWatches(Waiter):
         waiters = self._watches.get(fd)
         return None if waiters is None else waiters[direction - 1]
 
+    def watching(self) -> bool:
+        """Return whether anybody waits."""
+        return bool(self._watches)
+
     def _ready(self) -> None:
         """The outer instance says that a descriptor of this one is ready."""
         while True:
@@ -77,6 +81,7 @@ class FdWatches(Waiter):
 
     def close(self) -> None:
         """Release the descriptor."""
+        self._watches.clear()
         self._epoll.close()
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:

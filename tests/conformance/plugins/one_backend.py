@@ -15,7 +15,7 @@ import pytest
 
 BACKEND = os.environ["CONFORMANCE_BACKEND"]
 if BACKEND == "giambio":
-    import giambio  # noqa: F401  (makes itself known to AnyIO)
+    from giambio.testing import VirtualClock  # the import makes giambio known to AnyIO
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,8 +69,20 @@ def backend_name(parameter: object) -> object:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: Any, request: Any) -> str | None:
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> object:
     if fixturedef.argname != "anyio_backend":
         return None
-    fixturedef.cached_result = (BACKEND, fixturedef.cache_key(request), None)
-    return BACKEND
+    backend = backend_in_place_of(getattr(request, "param", None))
+    fixturedef.cached_result = (backend, fixturedef.cache_key(request), None)
+    return backend
+
+
+def backend_in_place_of(parameter: object) -> object:
+    """Return the back end that is tested, with a virtual clock where Trio was to have one."""
+    options = parameter[1] if isinstance(parameter, tuple) else {}
+    clock = options.get("clock")
+    if clock is None:
+        return BACKEND
+    if BACKEND == "giambio":
+        clock = VirtualClock(autojump_threshold=clock.autojump_threshold)
+    return BACKEND, {"clock": clock}
