@@ -216,8 +216,8 @@ def judge(
     wrong = [f"{name} passes with Trio only: {worse[name]}" for name in worse if name not in known]
     for name in worse.keys() & known.keys():
         print(f"{name}: {known[name]}")
-    if giambio.outcomes.keys() != trio.outcomes.keys():
-        wrong.append(f"not the same tests of {suite.project} ran on both")
+    if len(giambio.outcomes) != len(trio.outcomes):
+        wrong.append(f"not as many tests of {suite.project} ran on both")
     if not trio.ran():
         wrong.append(f"no test of {suite.project} ran")
     if not partly:
