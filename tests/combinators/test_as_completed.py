@@ -592,3 +592,16 @@ def test_it_agrees_with_doing_one_after_the_other(
     expected = len(outcomes) if leave_after is None else min(leave_after, len(outcomes))
     assert len(got) == expected
     assert limit is None or work.most <= limit
+
+
+def test_anext_takes_a_default(run: Run) -> None:
+    async def main() -> list[Any]:
+        async with giambio.as_completed(giambio.sleep, [0.001, 0]) as results:
+            found = [await anext(results, "none") for _ in range(3)]
+            with giambio.CancelScope() as scope:
+                scope.cancel()
+                await anext(results, "none")
+            assert scope.cancelled_caught
+        return found
+
+    assert run(main) == [None, None, "none"]

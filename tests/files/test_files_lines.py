@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,20 +168,55 @@ def test_a_line_is_awaited_once(run: Run, path: Path) -> None:
             for _ in range(2):  # the first is read, the second was read ahead
                 line = lines.__anext__()
                 await line
-                with pytest.raises(RuntimeError, match="can be awaited once"):
+                with pytest.raises(RuntimeError, match=r"awaited once|already awaited"):
                     await line
 
     run(main)
 
 
-def test_a_line_that_is_gone_when_it_is_stepped_by_hand(run: Run, path: Path) -> None:
+def test_a_line_that_is_gone_before_the_await_goes_on(run: Run, path: Path) -> None:
+    """Only who drives awaitables by hand can do something in between."""
+
+    @types.coroutine
+    def awaited_late(file: giambio.AsyncFile[str]) -> Any:
+        step = aiter(file).__anext__().__await__()
+        yield from file.read().__await__()
+        return (yield from step)
+
     async def main() -> None:
         async with await giambio.open_file(path) as file:
-            lines: Any = aiter(file)
-            await anext(lines)
-            step = lines.__anext__().__await__()
-            await file.read()
-            with pytest.raises(RuntimeError, match="not stepped by hand"):
-                next(step)
+            await anext(file)
+            with pytest.raises(RuntimeError, match="read or closed after the await"):
+                await awaited_late(file)
+
+    run(main)
+
+
+def test_anext_takes_a_default(run: Run, path: Path) -> None:
+    """For all lines: those at hand, those that are read, and where the budget is used up."""
+
+    async def main() -> list[Any]:
+        async with await giambio.open_file(path) as file:
+            lines = aiter(file)
+            found = []
+            while (line := await anext(lines, None)) is not None:
+                found.append(line)
+            assert await anext(lines, None) is None
+            return found
+
+    with open(path) as file:
+        assert run(main) == list(file)
+
+
+def test_anext_with_a_default_is_cancelled_like_others(run: Run, path: Path) -> None:
+    async def main() -> None:
+        async with await giambio.open_file(path) as file:
+            lines = aiter(file)
+            for number_of_line in range(2):  # one to be read, and one at hand
+                with giambio.CancelScope() as scope:
+                    scope.cancel()
+                    await anext(lines, None)
+                assert scope.cancelled_caught
+                assert number(await anext(lines, "")) == number_of_line
 
     run(main)

@@ -16,7 +16,7 @@ import giambio.testing
 
 #: Not to be called: they end or replace the process, or ask for input.
 LEFT_OUT = {"__class__", "__init_subclass__", "__new__", "__subclasshook__", "breakpoint"}
-ARGUMENTS: list[tuple[Any, ...]] = [(), (1,), (None, None), (None, None, None)]
+ARGUMENTS: list[tuple[Any, ...]] = [(), (1,), (None, None), (None, None, None), (giambio.sleep, 0)]
 
 
 def main() -> None:

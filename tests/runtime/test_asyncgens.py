@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import subprocess
 import sys
+import textwrap
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable
@@ -283,3 +285,33 @@ def test_the_hooks_of_the_thread_are_restored(loop: giambio.EventLoop) -> None:
         assert sys.get_asyncgen_hooks() == before
     loop.end()
     assert sys.get_asyncgen_hooks() == before
+
+
+def test_pythons_own_hook_takes_the_report() -> None:
+    """Rule 14.5: it takes no objects but those of a class of its own."""
+    program = """
+        import giambio
+
+        async def generator():
+            try:
+                yield
+            finally:
+                raise ValueError("in the clean-up")
+
+        async def main():
+            async for _ in generator():
+                break
+            await giambio.checkpoint()
+            await giambio.checkpoint()
+            return "went on"
+
+        print(giambio.run(main))
+        """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "went on\n", ended.stderr
+    assert "giambio: an error while closing an async generator: <async_gen" in ended.stderr
+    assert "ValueError: in the clean-up" in ended.stderr

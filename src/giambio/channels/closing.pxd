@@ -1,6 +1,6 @@
 from giambio.kernel cimport constants, current
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.operation cimport Closed, Immediate, Operation
+from giambio.kernel.operation cimport Closed, Driven, Immediate, Operation
 from giambio.kernel.wait_queue cimport QueuedOperation
 
 cimport cython
@@ -25,9 +25,3 @@ cdef class ReceivingOperation(QueuedOperation):
     cdef bint iterating
 
     cdef bint ended(self, str message) except -1
-    @cython.locals(kernel=Kernel)
-    cdef bint continues_here(self) except -1
-
-
-cdef class Driven:
-    cdef ReceivingOperation _receiving

@@ -19,10 +19,10 @@ from typing import Any, Self
 
 from giambio.arguments import check_int, is_int
 from giambio.errors import ClosedResourceError, EndOfStream
-from giambio.kernel import constants, current
+from giambio.kernel import constants
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
+from giambio.kernel.operation import NOTHING, Closed, Driven, Immediate, Operation
 from giambio.kernel.tracebacks import user_place
 from giambio.kernel.wait_queue import QueuedOperation
 
@@ -151,44 +151,6 @@ class ReceivingOperation(QueuedOperation):
     def ended(self, message: str) -> bool:
         """Fail because there are no more items."""
         return self.fail(StopAsyncIteration() if self.iterating else EndOfStream(message))
-
-    def continues_here(self) -> bool:
-        """Whether the running task is the one that has begun to wait."""
-        kernel = current.get()
-        return kernel is not None and self.task is kernel._running and self.state != constants.DONE
-
-
-class Driven:
-    """A `ReceivingOperation` under way, for Python's `anext` with a default.
-
-    That asks for the awaitable's iterator at every step, and throws into the iterator, while
-    operations have no `throw` on purpose (see `Operation`).
-    """
-
-    __slots__ = ("_receiving",)
-
-    def __init__(self, receiving: ReceivingOperation) -> None:
-        self._receiving = receiving
-
-    def __iter__(self) -> Driven:
-        return self
-
-    def __next__(self) -> Any:
-        if not self._receiving.continues_here():
-            return Operation.__await__(self._receiving)  # raises: it was awaited already
-        return self._receiving.__next__()
-
-    def send(self, value: object) -> Any:
-        """Continue."""
-        return self.__next__()
-
-    def throw(self, exc: Any, value: Any = None, traceback: Any = None) -> None:
-        """Raise the kernel's exception; the operation has withdrawn already."""
-        raise exc if value is None else value
-
-    def close(self) -> None:
-        """See `Operation.close`."""
-        self._receiving.close()
 
 
 def limit_of(what: str, size: Any, least: int) -> int:

@@ -1,6 +1,7 @@
 from giambio.tasks.task_group cimport TaskGroup, Leaving
 from giambio.combinators.bounded cimport BoundedCollector
 from giambio.kernel cimport constants
+from giambio.kernel.operation cimport Driven
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.task cimport Task
 

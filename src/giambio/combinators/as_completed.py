@@ -14,7 +14,7 @@ from giambio.combinators.bounded import BoundedCollector
 from giambio.combinators.targets import check_function
 from giambio.errors import ClosedResourceError
 from giambio.kernel import constants
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import Driven, Operation
 from giambio.kernel.task import Task
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 from giambio.tasks.task_group import Leaving, TaskGroup
@@ -143,6 +143,12 @@ class Next(QueuedOperation):
     __slots__ = ()
 
     what = "the next result"
+
+    def __await__(self) -> Any:
+        if self.state == constants.FRESH:
+            self.state = constants.AWAITED
+            return self
+        return Driven(self)
 
     def attempt(self) -> bool:
         """Done when there is a result, or none will come."""

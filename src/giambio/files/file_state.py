@@ -200,6 +200,8 @@ class FileState:
 
     def read_rest_at_once(self) -> bytes | None:
         """Read up to the end; see `read_at_once`."""
+        if self.fd < 0:
+            raise closed_error()
         if self.pollable or self.how == nowait.NEVER:
             return None
         left = nowait.unread(self.fd)

@@ -1,7 +1,7 @@
 from giambio.files.file_state cimport FileState
 from giambio.kernel cimport constants
 from giambio.kernel.free_list cimport FreeList
-from giambio.kernel.operation cimport Operation
+from giambio.kernel.operation cimport Driven, Operation
 
 cimport cython
 
@@ -13,6 +13,7 @@ cdef class Lines:
 
 cdef class NextLine(Operation):
     cdef Lines _lines
+    cdef object _reading
 
     cdef bint stands_alone(self) noexcept
     @cython.locals(file=FileState)

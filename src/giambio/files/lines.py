@@ -12,7 +12,7 @@ from typing import Any
 from giambio.files.file_state import FileState
 from giambio.kernel import constants
 from giambio.kernel.free_list import FreeList
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import Driven, Operation
 from giambio.kernel.trap import install_am_send
 
 __all__ = ["Lines"]
@@ -42,22 +42,26 @@ class Lines:
 class NextLine(Operation):
     """Takes a line that was read ahead, or has the file read it."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "_reading")
 
     _lines: Lines
+    #: The way through the coroutine that reads it, if there was none.
+    _reading: Any
     what = "AsyncFile.__anext__()"
 
     def __await__(self) -> Any:
+        if self._reading is not None:
+            return self._reading
+        if self.state != constants.FRESH:
+            return Driven(self)
         file = self._lines._file
         # With some of the budget left, `attempt` follows before anybody else runs.
-        at_hand = file.kernel._budget > 0 and is_at_hand(file)
-        if self.state != constants.FRESH:
-            return Operation.__await__(self)
-        if at_hand:
+        if file.kernel._budget > 0 and is_at_hand(file):
             self.state = constants.AWAITED
             return self
         self.state = constants.DONE
-        return self._lines._read().__await__()
+        self._reading = self._lines._read().__await__()
+        return self._reading
 
     def stands_alone(self) -> bool:
         """See `Trap.stands_alone`: how it is awaited depends on what was read ahead."""
@@ -67,7 +71,12 @@ class NextLine(Operation):
         """Take the line, which was there when the await began."""
         file = self._lines._file
         if not is_at_hand(file):
-            self.refuse_step()
+            return self.fail(
+                RuntimeError(
+                    "the file was read or closed after the await of this line had begun; "
+                    "await anext(file) at once, or use `async for`"
+                )
+            )
         self.result = file.take_line()
         return True
 
@@ -88,4 +97,5 @@ def new_next_line(lines: Lines) -> NextLine:
     operation: Any = NEXT_LINES.take()
     operation.prepare(lines._file.kernel)
     operation._lines = lines
+    operation._reading = None
     return operation  # type: ignore[no-any-return]

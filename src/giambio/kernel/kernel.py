@@ -29,7 +29,7 @@ from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
 from giambio.kernel.run_queue import BaseTask, Park, RunQueue
 from giambio.kernel.timers import Timers
-from giambio.kernel.tracebacks import user_part
+from giambio.kernel.tracebacks import is_ours, modules_of, user_part
 from giambio.kernel.wakeup import Wakeup
 
 __all__ = ["Kernel"]
@@ -636,7 +636,7 @@ class Kernel:
             BaseException: a signal handler has raised it, around a callback of ours. Somebody waits
                 for what that was to do, so the loop ends.
         """
-        if handle._is_ours() and self._is_torn():
+        if handle._is_ours() and self._is_torn() and not all(map(is_ours, modules_of(exc))):
             handle._drop()
             raise exc
         self._crash(user_part(exc))

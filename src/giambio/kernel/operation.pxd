@@ -25,10 +25,16 @@ cdef class Operation(Trap):
     @cython.locals(task=BaseTask, kernel=Kernel)
     cdef bint advance(self) except -1
     @cython.locals(kernel=Kernel)
+    cdef bint continues_here(self) except -1
+    @cython.locals(kernel=Kernel)
     cdef bint spend(self, Py_ssize_t operations) noexcept
     cdef object give_way(self)
     cdef bint fail(self, object exc) except -1
     cpdef object check_thread(self, str what)
+
+
+cdef class Driven:
+    cdef Operation _operation
 
 
 cdef class Immediate(Operation):

@@ -22,7 +22,7 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.trap import Trap
 
-__all__ = ["NOTHING", "Closed", "Immediate", "Operation", "Wait", "current_kernel"]
+__all__ = ["NOTHING", "Closed", "Driven", "Immediate", "Operation", "Wait", "current_kernel"]
 
 
 class Operation(Trap):
@@ -219,6 +219,11 @@ class Operation(Trap):
             task._parked = self
         return False
 
+    def continues_here(self) -> bool:
+        """Whether the running task is the one that has begun to wait."""
+        kernel = current.get()
+        return kernel is not None and self.task is kernel._running and self.state != constants.DONE
+
     def spend(self, operations: int) -> bool:
         """Count a large transfer as several operations.
 
@@ -249,6 +254,39 @@ class Operation(Trap):
 
 
 trap.install_am_send(Operation)
+
+
+class Driven:
+    """An operation under way, for Python's `anext` with a default.
+
+    That asks for the awaitable's iterator at every step, and throws into the iterator, while
+    operations have no `throw` on purpose (see `Operation`).
+    """
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+
+    def __iter__(self) -> Driven:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._operation.continues_here():
+            return Operation.__await__(self._operation)  # raises: it was awaited already
+        return self._operation.__next__()
+
+    def send(self, value: object) -> Any:
+        """Continue."""
+        return self.__next__()
+
+    def throw(self, exc: Any, value: Any = None, traceback: Any = None) -> None:
+        """Raise the kernel's exception; the operation has withdrawn already."""
+        raise exc if value is None else value
+
+    def close(self) -> None:
+        """See `Operation.close`."""
+        self._operation.close()
 
 
 class Immediate(Operation):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["is_ours", "user_frame", "user_part", "user_place"]
+__all__ = ["is_ours", "modules_of", "user_frame", "user_part", "user_place"]
 
 E = TypeVar("E", bound=BaseException)
 
@@ -19,6 +19,16 @@ E = TypeVar("E", bound=BaseException)
 def is_ours(module: object) -> bool:
     """Return whether a module is part of the runtime itself."""
     return isinstance(module, str) and module.startswith("giambio.") and ".demo" not in module
+
+
+def modules_of(exc: BaseException) -> list[Any]:
+    """Return the names of the modules through which an exception came, the outermost first."""
+    names = []
+    traceback = exc.__traceback__
+    while traceback is not None:
+        names.append(traceback.tb_frame.f_globals.get("__name__"))
+        traceback = traceback.tb_next
+    return names
 
 
 def user_part(exc: E) -> E:

@@ -14,7 +14,7 @@ import types
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from typing import Any
 
@@ -117,15 +117,18 @@ def close(generator: AnyGenerator) -> Generator[Any, Any, bool]:
 
 def report_unraisable(exc: BaseException, doing: str, culprit: object) -> None:
     """Report an exception that nobody is left to catch, as Python does for destructors."""
-    sys.unraisablehook(
-        types.SimpleNamespace(
-            exc_type=type(exc),
-            exc_value=exc,
-            exc_traceback=exc.__traceback__,
-            err_msg=f"giambio: an error while {doing}",
-            object=culprit,
-        )
-    )
+    message = f"giambio: an error while {doing}"
+    report = (type(exc), exc, exc.__traceback__, message, culprit)
+    sys.unraisablehook(unraisable_hook_args()(report))
+
+
+@cache
+def unraisable_hook_args() -> Any:
+    """Return the class of what a `sys.unraisablehook` gets: Python's own takes no other object.
+
+    It has no name in any module.
+    """
+    return next(cls for cls in tuple.__subclasses__() if cls.__name__ == "UnraisableHookArgs")
 
 
 def line_of(generator: AnyGenerator) -> int:

@@ -226,6 +226,8 @@ class EventLoop(Kernel):
             >>> loop.end()
         """
         try:
+            if self._root is None:
+                raise RuntimeError("this EventLoop was made without a call of its constructor")
             self._check_open()
             if self._main is not None:
                 if self._driver is None:

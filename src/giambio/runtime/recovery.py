@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
+from giambio.kernel.wait_queue import QueuedOperation
 from giambio.tasks.cancel import CancelScope, spread
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ __all__ = ["mend"]
 def mend(kernel: Kernel) -> None:
     """Put right what was interrupted; where nothing was, this has no effect.
 
-    A wake-up too many is harmless: the operation tries again. Tasks that wait for another one to
-    do what was interrupted (to release a lock) need none: they are cancelled with it.
+    A wake-up too many is harmless: the operation tries again, and waits again.
     """
     tasks = list(living(kernel))
     for task in tasks:
@@ -37,7 +37,9 @@ def mend(kernel: Kernel) -> None:
         for supervisor in list(task._supervisors or ()):
             supervisor._mend()
     for task in tasks:
-        if task._parked is None and not task.done():
+        if isinstance(task._parked, QueuedOperation):
+            task._parked._ready()  # it may have left its queue, and not been woken
+        elif task._parked is None and not task.done():
             kernel._queue.append(task)
 
 

@@ -32,8 +32,9 @@ cdef class CancelScope(Scope):
     cpdef object _enter(self, Task task)
     @cython.locals(task=Task, inner=CancelScope)
     cpdef object _check_leaving(self)
-    @cython.locals(task=Task, parent=CancelScope)
+    @cython.locals(scope=CancelScope)
     cdef bint _outlives_interruption(self, Task task) except -1
+    @cython.locals(task=Task, parent=CancelScope)
     cpdef bint _leave(self, bint cancelled) except -1
     @cython.locals(task=Task)
     cpdef object _report_swallowed(self, object exc)

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from giambio._build.selection import in_main_interpreter
 from giambio.kernel.operation import Operation, current_kernel
+from giambio.kernel.tracebacks import modules_of
 from giambio.threads.call import ThreadCall
 
 __all__ = ["for_files", "idle_workers", "run_in_worker", "submit"]
@@ -64,7 +65,7 @@ class Worker(threading.Thread):
             return
         except KeyError as error:
             interruption = error.__context__
-            if interruption is None:
+            if interruption is None or modules_of(error)[-1] != threading.__name__:
                 raise
         try:
             raise interruption
