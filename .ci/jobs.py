@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 PASSED, FAILED, ABSENT = "passed", "FAILED", "NOT CHECKED"
@@ -31,6 +32,8 @@ class Job:
         self.state = FAILED
         self.seconds = 0.0
         self._printed: list[str] = []
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
 
     def say(self, text: str) -> None:
         self._printed.append(text.rstrip("\n"))
@@ -46,7 +49,7 @@ class Job:
         """Run a command, show what it prints, and return that.
 
         Raises:
-            JobFailed: it failed, or took longer than `timeout` seconds.
+            JobFailed: it failed, took longer than `timeout` seconds, or was stopped.
         """
         self.say(f"$ {shlex.join(command)}")
         process = subprocess.Popen(
@@ -60,10 +63,13 @@ class Job:
             errors="replace",
             start_new_session=True,
         )
+        self._process = process
+        if self._stopped:  # meanwhile, or before
+            self.stop()
         try:
             printed, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            self._kill()
             printed, _ = process.communicate()
             self.say(printed)
             raise JobFailed(f"no end after {timeout:.0f} seconds") from None
@@ -71,6 +77,16 @@ class Job:
         if process.returncode:
             raise JobFailed(f"exit code {process.returncode}: {shlex.join(command)}")
         return printed
+
+    def stop(self) -> None:
+        """End its command, and all that come after it, as failures."""
+        self._stopped = True
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def report(self) -> str:
         heading = f"== {self.name}: {self.state}, {self.seconds:.0f} s"
@@ -106,6 +122,11 @@ class Jobs:
         with self._printing:
             print(job.report(), flush=True)
         return job.state == PASSED
+
+    def stop(self) -> None:
+        """End all that run, and let none begin that is waiting."""
+        for job in self.all:
+            job.stop()
 
     def summary(self) -> str:
         width = max(len(job.name) for job in self.all)

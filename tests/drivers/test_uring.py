@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -407,7 +408,10 @@ def test_a_forked_child_leaves_its_parents_ring_alone(run: Run, pipe: tuple[int,
         async with giambio.TaskManager() as manager:
             task = manager.start_soon(read_call, pipe[0])
             await giambio.sleep(0.01)
-            child = os.fork()
+            with warnings.catch_warnings():
+                # The system's threads for the ring are taken for threads of the program's.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
             if child == 0:
                 status = 1
                 try:

@@ -258,8 +258,9 @@ def test_what_looks_at_all_objects_may_keep_an_operation_that_finds_no_place(run
                 kept.pop()
             del last
             assert len(found) >= len(kept)
-            # Held by `found`, by `one` and by the call.
-            assert all(sys.getrefcount(one) >= 3 for one in found)
+            # As often as an object that only a list holds: from 3.14 on a call does not count.
+            (least,) = [sys.getrefcount(one) for one in [object()]]
+            assert min([sys.getrefcount(one) for one in found]) >= least
             found.clear()
             for _ in range(3):
                 await use_again(left, right)

@@ -770,7 +770,7 @@ def test_a_cancelled_receive_does_not_lose_the_answer_that_it_was_sending(
     """Rule 5.10: TLS ciphertext already produced is kept and sent first."""
 
     async def main() -> None:
-        left, right = giambio.memory_stream_pair(100)
+        left, right = giambio.memory_stream_pair(50)
         client, server = await may_be_asked(certificates, left, right)
         await ask(server, client)
         cancelled = 0
@@ -991,7 +991,8 @@ def test_a_bit_that_was_flipped_on_the_way(
         for _ in range(2):
             error = await raises(giambio.BrokenResourceError, server.receive)
             assert "the TLS connection broke: " in str(error)
-            assert "bad record mac" in str(error).lower() or "mac" in str(error)
+            # OpenSSL 3.6 names the layer that has noticed it.
+            assert any(what in str(error).lower() for what in ("mac", "record layer failure"))
             assert isinstance(error.__cause__, ssl.SSLError)
         await raises(giambio.BrokenResourceError, server.send_all, b"x")
         await server.close()

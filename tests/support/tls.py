@@ -26,7 +26,7 @@ class Certificates:
         self._sign_itself("stranger", "localhost", "subjectAltName=DNS:localhost")
         self._sign("server", "localhost", "DNS:localhost,IP:127.0.0.1")
         self._sign("other-name", "example.org", "DNS:example.org")
-        self._sign("expired", "localhost", "DNS:localhost", days=-1)
+        self._sign("expired", "localhost", "DNS:localhost", days=0)
         self._sign("client", "a client", "DNS:client.example")
 
     def _sign_itself(self, name: str, subject: str, *extensions: str) -> None:

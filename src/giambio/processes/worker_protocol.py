@@ -18,6 +18,7 @@ import pickle
 import signal
 import sys
 import types
+import warnings
 from contextlib import suppress
 from types import FrameType
 from typing import Any, BinaryIO, NamedTuple
@@ -144,7 +145,10 @@ def failure(exc: BaseException) -> bytes:
     import traceback
 
     exc = user_part(exc)
-    text = "".join(traceback.format_exception(exc))
+    # From Python 3.15 on, showing a traceback through a main module that `runpy` has run warns.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        text = "".join(traceback.format_exception(exc))
     try:
         reply = pickle.dumps((False, exc, text), pickle.HIGHEST_PROTOCOL)
         loads(reply)  # many an exception can be pickled and not be unpickled

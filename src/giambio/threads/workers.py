@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, TypeVar
 
@@ -43,7 +44,7 @@ class Worker(threading.Thread):
     """A thread that runs jobs one after another."""
 
     def __init__(self, idle: dict[Worker, None], jobs: Iterator[ThreadCall]) -> None:
-        super().__init__(name=f"giambio-worker-{next(numbers)}", daemon=True)
+        super().__init__(name=f"giambio-worker-{next(numbers)}", daemon=True, **empty_context())
         self._idle = idle
         self._is_idle = False
         self._retired = False
@@ -128,6 +129,15 @@ class Worker(threading.Thread):
         except KeyError:
             self._given.acquire()  # the job is on its way
             self._is_idle = False
+
+
+def empty_context() -> dict[str, Any]:
+    """Return the argument of a thread that keeps nothing of the context it was started in.
+
+    By default that is so. But with ``-X thread_inherit_context`` of Python 3.14, as without a
+    GIL, a thread begins in a copy of that context, and a worker lives longer than what is in it.
+    """
+    return {"context": Context()} if sys.version_info >= (3, 14) else {}
 
 
 class LimitedPool:

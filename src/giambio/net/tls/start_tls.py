@@ -82,14 +82,7 @@ async def start_tls(
     if not isinstance(stream, ByteStream):
         raise TypeError(f"start_tls() needs a ByteStream, such as a socket, not {stream!r}")
     context = suitable(context, server_side, server_hostname)
-    try:
-        tls = TLSStream(stream, context, server_side, server_hostname, standard_compatible)
-    except ssl.SSLError as exc:
-        purpose = "CLIENT_AUTH" if server_side else "SERVER_AUTH"
-        raise ValueError(
-            f"start_tls(server_side={server_side}) got a context for the other side; make one "
-            f"with ssl.create_default_context(ssl.Purpose.{purpose})"
-        ) from exc
+    tls = TLSStream(stream, context, server_side, server_hostname, standard_compatible)
     await spend_budget()
     try:
         await tls._handshake()
@@ -127,6 +120,13 @@ def suitable(
         raise TypeError(f"start_tls() needs an ssl.SSLContext as context, not {context!r}")
     if server_side and server_hostname is not None:
         raise ValueError("start_tls(server_side=True) takes no server_hostname: that is a client's")
+    # What `ssl` itself raises for these depends on the version of Python.
+    if context.protocol == (ssl.PROTOCOL_TLS_CLIENT if server_side else ssl.PROTOCOL_TLS_SERVER):
+        purpose = "CLIENT_AUTH" if server_side else "SERVER_AUTH"
+        raise ValueError(
+            f"start_tls(server_side={server_side}) got a context for the other side; make one "
+            f"with ssl.create_default_context(ssl.Purpose.{purpose})"
+        )
     if context.check_hostname and not server_side and not server_hostname:
         raise ValueError(
             "start_tls() needs server_hostname, the name that the server's certificate must be "
