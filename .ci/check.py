@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from free_threaded import FreeThreaded, NotToBeHad, install_dependencies
 from jobs import Job, JobFailed, Jobs, NothingToCheck
 from pythons import Python, find_pythons
 
@@ -51,6 +52,8 @@ COUNT_SECONDS = 900
 #: version does not need many.
 ONLY_AT_THE_ENDS = ("benchmarks", "conformance", "demo", "docs", "integrations")
 EXAMPLES_BETWEEN = 40
+#: How long eight loops in eight threads are put under stress, where there is no GIL.
+STRESS_SECONDS = "60"
 #: From this version of Python on, measuring coverage costs next to nothing (sys.monitoring), and
 #: there is no trace function, which tests would notice.
 CHEAP_COVERAGE = (3, 12, 0)
@@ -175,6 +178,7 @@ class Run:
                 self.jobs.start(pool, name, partial(self.after, installed, check))
             docs = partial(self.docs, environments[0])
             self.jobs.start(pool, "docs: build", partial(after_wheel, docs))
+            self.jobs.start(pool, "test: compiled, free-threaded", self.free_threaded)
             for python in pythons:
                 if python.problem:
                     self.jobs.start(pool, f"Python {python.short}", partial(self.report, python))
@@ -238,6 +242,22 @@ class Run:
             self.cover(env, tests, variables, job)
         else:
             job.run([*env.python, *tests], cwd=self.outside, env=variables, timeout=TEST_SECONDS)
+
+    def free_threaded(self, job: Job) -> None:
+        """Build for a Python without a GIL, and run the suite and a minute of stress there."""
+        try:
+            env = self.environment("compiled", FreeThreaded.found(job.say))
+        except NotToBeHad as reason:
+            raise NothingToCheck(str(reason)) from None
+        self.build(env, job)
+        install_dependencies(env.python[0], env.wheel, job.say)
+        variables = environment(PYTHON_GIL="0", GIAMBIO_TEST_PROGRAMS="required")
+        check = partial(job.run, cwd=self.outside, timeout=TEST_SECONDS)
+        check([*env.python, ".ci/check_build.py", env.build], env=variables)
+        tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
+        check([*env.python, *tests], env=variables)
+        stress = [*env.python, "-m", "support.many_loops", "--seconds", STRESS_SECONDS]
+        check(stress, env=variables | {"PYTHONPATH": "tests"})
 
     def cover(
         self, env: Environment, tests: list[str], variables: dict[str, str], job: Job

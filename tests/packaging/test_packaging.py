@@ -577,18 +577,6 @@ class TestBuilds:
         assert wheel.is_pure()
         assert wheel.reason == "GIAMBIO_NO_EXTENSIONS was set when it was installed"
 
-    def test_free_threaded_python_gets_the_pure_wheel(
-        self, builder: Builder, project: Path
-    ) -> None:
-        setup = project / "setup.py"
-        free_threaded = "import sysconfig; sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n"
-        body = setup.read_text()
-        future = "from __future__ import annotations\n"
-        setup.write_text(body.replace(future, future + free_threaded))
-        wheel = builder.wheel(project)
-        assert wheel.is_pure()
-        assert wheel.reason == "no extensions for free-threaded Python yet"
-
     def test_bad_source_fails_the_build_even_without_a_compiler(
         self, builder: Builder, project: Path
     ) -> None:

@@ -57,6 +57,7 @@ LAZY = {
         "giambio.tasks.manager",
         "giambio.tasks.threadsafe",
     ): "concurrent.futures costs, and few need it",
+    ("giambio.portal.blocking_portal", "giambio.tasks.threadsafe"): "the same",
     ("giambio.__main__", "giambio.demo.show"): "info works whatever may be wrong with the demo",
     (
         "giambio.pytest_plugin",

@@ -592,6 +592,35 @@ def test_ctrl_c_in_the_calling_thread_cancels_and_waits(driver: str, use: str) -
     assert (output, errors) == ("cleaned up\ninterrupted\n", "")
 
 
+def test_ctrl_c_that_leaves_a_lock_taken_does_not_hold_the_loop_up(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 19.1: it may come just after a method of `threading`'s, in Python, has taken a lock."""
+    caller = threading.current_thread()
+    under_way: list[bool] = []
+
+    def enter(condition: Any) -> object:
+        entered: object = condition._lock.__enter__()
+        if under_way and threading.current_thread() is caller:
+            raise KeyboardInterrupt
+        return entered
+
+    async def work() -> None:
+        under_way.append(True)
+        await giambio.sleep(0.01)
+
+    def call(portal: giambio.BlockingPortal) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Condition, "__enter__", enter)
+            portal.call(work)
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        giambio.start_blocking_portal(giambio.EventLoop(driver=driver)) as portal,
+    ):
+        call(portal)
+
+
 def test_an_open_portal_never_keeps_the_interpreter_from_exiting(driver: str) -> None:
     program = """
 import sys
@@ -625,6 +654,10 @@ def test_a_call_keeps_nothing_alive(portal: giambio.BlockingPortal) -> None:
         refs.append(weakref.ref(thing))
         raise ValueError(f"with {thing!r}")
 
+    def is_gone() -> bool:
+        portal.call(giambio.checkpoint)  # without a GIL, an object's own thread frees it
+        return refs[0]() is None
+
     with contextlib.suppress(ValueError):
         portal.call(failing)
-    wait_until(lambda: refs[0]() is None)
+    wait_until(is_gone)

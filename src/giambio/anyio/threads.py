@@ -54,7 +54,7 @@ class Token:
             anyio.RunFinishedError: it has ended.
         """
         loop = None if self._loop is None else self._loop()
-        if loop is None or loop._driver is None:
+        if loop is None or not loop._is_begun():
             raise anyio.RunFinishedError
         return loop
 
@@ -170,7 +170,7 @@ def outcome(token: Token, launch: Callable[[Future[Any]], None]) -> Any:
     future: Future[Any] = Future()
     dropped = partial(drop, future)
     handle = loop._hand_in(Handle(launch, (future,), copy_context(), dropped=dropped))
-    if loop._driver is None:  # looked at only now: it may end at any moment
+    if not loop._is_begun():  # looked at only now: it may end at any moment
         handle.cancel()
         dropped()
     try:

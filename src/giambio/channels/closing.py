@@ -126,7 +126,7 @@ class Droppable(Closeable):
             text = f"{self!r} made at {self._made_at} was dropped without being closed"
             self._open = False
             kernel, leave, awaited = self._on_drop()
-            if kernel is None or kernel._driver is None:
+            if kernel is None or not kernel._is_begun():
                 leave()
             else:
                 kernel._hand_in(Handle(leave, (), Context(), dropped=leave))

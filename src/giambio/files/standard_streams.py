@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Any, Literal, overload
 
 from giambio.files.async_file import AsyncFile
 from giambio.files.file_state import FileState
 from giambio.files.open import make_file
+from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 
 __all__ = ["stderr", "stdin", "stdout"]
@@ -27,6 +29,8 @@ NUMBERS = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 #: The streams that were ever asked for, by name.
 streams: dict[str, AsyncFile[Any]] = {}
+#: Held to hand one out: two loops may ask for the same.
+handing_out = threading.Lock()
 
 
 class InUse(dict[FileState, None]):
@@ -131,7 +135,12 @@ def standard(name: str, mode: str, modes: tuple[str, str]) -> AsyncFile[Any]:
     """Return one of the three, for the running loop."""
     if mode not in modes:
         raise ValueError(f"{name}() has the modes {modes[0]!r} and {modes[1]!r}, not {mode!r}")
-    kernel = current_kernel()
+    with handing_out:
+        return handed_out(name, mode, current_kernel())
+
+
+def handed_out(name: str, mode: str, kernel: Kernel) -> AsyncFile[Any]:
+    """Return one of the three, for a loop, which has it from now on."""
     file = streams.get(name)
     if file is None or file._file.closed:
         model = getattr(sys, name)

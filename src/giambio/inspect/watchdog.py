@@ -34,9 +34,9 @@ class Watchdog(Hook):
         self._kernel = kernel
         self._seconds = seconds
         self._loop_thread = threading.get_ident()
-        # (the task, the time its step began), or None between two steps: replaced as a whole,
-        # so that the other thread never sees half of it.
-        self._step: tuple[Any, float] | None = None
+        # (the task's name, the time its step began), or None between two steps: replaced as a
+        # whole, so that the other thread never sees half of it. The task is not for that thread.
+        self._step: tuple[str, float] | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="giambio-watchdog", daemon=True)
 
@@ -56,7 +56,7 @@ class Watchdog(Hook):
 
     def before_step(self, task: Any) -> None:
         """See `Hook.before_step`."""
-        self._step = (task, monotonic())
+        self._step = (task.name, monotonic())
 
     def after_step(self, task: Any) -> None:
         """See `Hook.after_step`."""
@@ -70,7 +70,7 @@ class Watchdog(Hook):
                 logged = step
                 self._log(*step)
 
-    def _log(self, task: Any, since: float) -> None:
+    def _log(self, name: str, since: float) -> None:
         place = self._place()
         if self._step is None:
             return  # it has just ended, and the place is that of another step
@@ -79,7 +79,7 @@ class Watchdog(Hook):
         logging.getLogger("giambio").warning(
             "task %r has held the loop for %.2f s without an await, at %s; "
             "nothing else can run meanwhile (giambio.to_thread is for what blocks)",
-            task.name,
+            name,
             monotonic() - since,
             place,
         )

@@ -83,10 +83,10 @@ class Handle(Runnable):
             ...     await giambio.checkpoint()
             >>> giambio.run(main)
         """
+        # Another thread does nothing else: a timer is left to fire, and calls nothing.
         self._cancelled = True
-        self._callback = None
-        # From another thread the timer is left to fire, and calls nothing.
         if self._kernel is not None and self._kernel._in_own_thread():
+            self._callback = None
             self._kernel._remove_timer(self)
 
     def cancelled(self) -> bool:
@@ -120,7 +120,7 @@ class Handle(Runnable):
     def _run(self) -> None:
         """Call the callback in its context."""
         callback = self._callback
-        if callback is not None:
+        if callback is not None and not self._cancelled:
             self._context.run(callback, *self._args)
 
 

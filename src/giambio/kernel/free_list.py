@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from giambio.kernel import constants
 
-__all__ = ["FreeList"]
+__all__ = ["FreeList", "begin", "end"]
 
 
 class FreeList:
@@ -27,6 +27,14 @@ class FreeList:
     def take(self) -> Any:
         """Make one. Its fields are to be set as by a constructor (see `Operation.prepare`)."""
         return object.__new__(self._cls)
+
+
+def begin() -> None:
+    """Keep what the loop is done with that this thread runs from now on."""
+
+
+def end() -> None:
+    """Free what is kept for this thread alone."""
 
 
 def _refuse(self: Any, *args: object, **keywords: object) -> NoReturn:

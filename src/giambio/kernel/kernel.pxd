@@ -56,6 +56,7 @@ cdef class Kernel:
     @cython.locals(main=BaseTask)
     cpdef double run_ready(self) except? -1
     cpdef bint _in_own_thread(self)
+    cpdef bint _is_begun(self)
     cpdef object _crash(self, object exc)
     @cython.locals(driver=Driver)
     cpdef object _run_until_exit(self, BaseTask task, object exited=*)

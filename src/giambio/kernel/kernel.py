@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any, TypeVarTuple, Unpack
@@ -21,7 +22,14 @@ from giambio import drivers
 from giambio.arguments import check_number, check_seconds
 from giambio.drivers.driver import Driver
 from giambio.errors import RunFinishedError
-from giambio.kernel import constants, current, current_library, random_schedule, step
+from giambio.kernel import (
+    constants,
+    current,
+    current_library,
+    free_list,
+    random_schedule,
+    step,
+)
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.clock import Clock
 from giambio.kernel.coroutines import discard
@@ -86,7 +94,7 @@ class Kernel:
             drivers.check_name(driver)
         self._driver_name = driver
         self._driver: Driver | None = None
-        self._wakeup: Wakeup | None = None
+        self._wakeup = Wakeup()
         self._clock: Any = Clock() if clock is None else clock
         # The system's clock is asked without a frame of ours in between.
         self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
@@ -293,10 +301,12 @@ class Kernel:
     def _hand_in(self, handle: Handle) -> Handle:
         """Schedule a callback from any thread, and wake the loop."""
         self._inbox.append(handle)
-        wakeup = self._wakeup
-        if wakeup is not None:
-            wakeup.send()
+        self._wakeup.send()
         return handle
+
+    def _is_begun(self) -> bool:
+        """Return whether there is a run, which ends itself. For any thread."""
+        return self._driver is not None
 
     # -- tasks ----------------------------------------------------------------
 
@@ -417,7 +427,7 @@ class Kernel:
         Only interpreted code can be interrupted there.
         """
         wakeup = self._wakeup
-        if not self._torn and wakeup is not None and wakeup.on_signals is not None:
+        if not self._torn and wakeup.on_signals is not None:
             wakeup.drain()  # the signal may have come just now
         return self._torn
 
@@ -581,6 +591,7 @@ class Kernel:
                 sys.set_asyncgen_hooks(*self._asyncgen_hooks)
             self._thread = threading.get_ident()
             current.swap(self)
+            free_list.begin()
         except BaseException:  # memory is short, and the loop must not look as if it ran
             self._leave(previous)
             raise
@@ -588,6 +599,7 @@ class Kernel:
 
     def _leave(self, previous: Any) -> None:
         """Stop being the running loop of this thread."""
+        free_list.end()
         self._thread = 0
         if current.get() is self:
             current.swap(None)
@@ -804,7 +816,7 @@ class Kernel:
         self._forked = False
         self._driver = drivers.create(self._driver_name)
         try:
-            self._wakeup = Wakeup(self._driver)
+            self._wakeup.open(self._driver)
         except BaseException:
             self._driver.close()
             self._driver = None
@@ -818,10 +830,8 @@ class Kernel:
                 self._end_services(False)
             finally:
                 try:
-                    if self._wakeup is not None:
-                        self._wakeup.close()
+                    self._wakeup.close()
                 finally:
-                    self._wakeup = None
                     self._driver = None
                     driver.close()
 
@@ -848,7 +858,7 @@ class Kernel:
 
     def _wakeup_fd(self) -> int:
         """Return the descriptor that wakes the loop when written to."""
-        return -1 if self._wakeup is None else self._wakeup.fileno()
+        return self._wakeup.fileno()
 
     def _after_fork(self) -> None:
         """Give up the resources of the parent, in a forked child."""
@@ -858,9 +868,7 @@ class Kernel:
         self._forked = True
         self._end_services(True)
         self._driver = None
-        if self._wakeup is not None:
-            self._wakeup.close(forked=True)
-            self._wakeup = None
+        self._wakeup.close(forked=True)
         driver.close(True)
         if current.get() is self:
             current.swap(None)
@@ -887,8 +895,11 @@ class Kernel:
     def _drop_everything(self) -> None:
         """Forget all tasks, callbacks and timers, to be able to start anew."""
         dropped = self._queue.clear()
-        while self._inbox:
-            dropped.append(self._inbox.popleft())
+        # A thread that has seen the loop run puts its callback here, and looks once more. Taking
+        # them is done in turn with that, even if there is none.
+        with suppress(IndexError):
+            while True:
+                dropped.append(self._inbox.popleft())
         self._timers.clear()
         self._running = None
         self._main = None

@@ -10,6 +10,17 @@ from giambio.errors import throwable
 
 cdef extern from *:
     """
+    #ifdef Py_GIL_DISABLED
+    /* The threads of all loops would count references to it, and wait for each other's. */
+    static void giambio_never_count(PyObject *op) {
+        op->ob_tid = 0;
+        op->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+        op->ob_ref_shared = 0;
+    }
+    #else
+    #define giambio_never_count(op)
+    #endif
+
     /* The exception being raised, normalized, with its traceback set; the error
        indicator is clear afterwards. */
     static PyObject *giambio_take_exception(void) {
@@ -63,6 +74,7 @@ cdef extern from *:
     }
     """
     int PYGEN_RETURN, PYGEN_ERROR, PYGEN_NEXT
+    void giambio_never_count(PyObject *op)
     int giambio_step(PyObject *coro, PyObject *context, PyObject *thrown, PyObject **result)
 
 
@@ -73,6 +85,7 @@ cdef class _Sentinel:
 
 cdef object PARK = _Sentinel()
 globals()["PARK"] = PARK
+giambio_never_count(<PyObject *>PARK)
 
 
 cdef int step(BaseTask task) except -1:

@@ -5,7 +5,7 @@ cdef class Trap(Park):
     cdef object __weakref__
     cdef object result
     cdef readonly int state
-    cdef void *free_list
+    cdef int free_list
 
     cdef bint advance(self) except -1
     cdef bint stands_alone(self) noexcept

@@ -21,6 +21,7 @@ from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.operation import Operation, Wait
 from giambio.kernel.task import current_task
 from giambio.kernel.tracebacks import user_part
+from giambio.portal.latch import Latch
 from giambio.runtime.loop import EventLoop
 from giambio.sync.event import Event
 from giambio.tasks.manager import TaskManager
@@ -163,8 +164,10 @@ class BlockingPortal:
             ...     portal.call(giambio.sleep, 0.01)
         """
         self._check_thread("call")
-        future = self._start(function, args)
+        future, settled = new_future()
         try:
+            self._start(future, function, args)
+            settled.wait()
             return future.result()
         except BaseException:
             future.cancel()  # for when it was the waiting that ended; else it does nothing
@@ -198,7 +201,9 @@ class BlockingPortal:
             ...     print([future.result() for future in futures])
             [0, 2, 4]
         """
-        return self._start(function, args)
+        future, _ = new_future()
+        self._start(future, function, args)
+        return future
 
     def start_task(self, function: Callable[..., Any], *args: Any) -> tuple[Future[Any], Any]:
         """Run an async function in the loop, and wait until it says that it is ready.
@@ -230,9 +235,11 @@ class BlockingPortal:
         """
         self._check_thread("start_task")
         status = Status()
-        future = self._start(partial(function, *args, task_status=status), ())
+        future, _ = new_future()
         future.add_done_callback(status.ended)
         try:
+            self._start(future, partial(function, *args, task_status=status), ())
+            status.settled.wait()
             return future, status.ready.result()
         except BaseException:
             future.cancel()
@@ -284,9 +291,11 @@ class BlockingPortal:
                 "would wait for itself for ever; in a task, await what you need"
             )
 
-    def _start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Future[Any]:
-        """Run a call as a task; the future gets the outcome."""
-        from concurrent.futures import Future
+    def _start(
+        self, future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> None:
+        """Run a call as a task; a new future gets the outcome."""
+        from giambio.tasks.threadsafe import spawn_for_thread
 
         if self._loop is None:
             raise RuntimeError(
@@ -295,8 +304,7 @@ class BlockingPortal:
             )
         if not self._open:
             raise RunFinishedError("this BlockingPortal takes no calls any more: it was stopped")
-        future: Future[Any] = Future()
-        running: list[Future[Any]] = []
+        running = [new_future()[0]]
 
         def ended(task: Future[Any]) -> None:
             running.clear()  # or the two futures would hold each other
@@ -313,10 +321,24 @@ class BlockingPortal:
                 for task in running:
                     task.cancel()
 
-        running.append(self._manager.spawn_threadsafe(call, function, args))
+        # All is prepared before the loop knows of it: see `Latch`.
         future.add_done_callback(settled)
         running[0].add_done_callback(ended)
-        return future
+        try:
+            spawn_for_thread(self._manager, call, (function, args), running[0])
+        except BaseException:
+            running.clear()
+            raise
+
+
+def new_future() -> tuple[Future[Any], Latch]:
+    """Make a future, and something that waits until it is settled."""
+    from concurrent.futures import Future
+
+    future: Future[Any] = Future()
+    settled = Latch()
+    future.add_done_callback(settled.set)
+    return future, settled
 
 
 async def call(
@@ -338,9 +360,7 @@ class Status:
     """The `task_status` of a function that `BlockingPortal.start_task` runs."""
 
     def __init__(self) -> None:
-        from concurrent.futures import Future
-
-        self.ready: Future[Any] = Future()
+        self.ready, self.settled = new_future()
 
     def started(self, value: Any = None) -> None:
         """See `TaskStatus.started`."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from giambio.errors import RunFinishedError
 from giambio.kernel.tracebacks import user_part
 from giambio.portal.blocking_portal import BlockingPortal
+from giambio.portal.latch import Latch
 from giambio.runtime.loop import EventLoop, run
 
 __all__ = ["start_blocking_portal"]
@@ -59,9 +60,9 @@ class LoopThread(threading.Thread):
         self._loop = loop
         self._wanted = True
         self._portal = BlockingPortal()
-        self._opened = threading.Event()
+        self._opened = Latch()
         # Not `join`: before Python 3.13, one that Ctrl-C interrupts takes the thread for ended.
-        self._ended = threading.Event()
+        self._ended = Latch()
         # The failure that ended the loop.
         self._failure: BaseException | None = None
 
@@ -122,5 +123,5 @@ class LoopThread(threading.Thread):
         if loop is not None:
             with suppress(RunFinishedError):  # it has ended
                 handle = loop.call_soon_threadsafe(self._portal._stop_now, cancel_remaining)
-                if loop._driver is None:
+                if not loop._is_begun():
                     handle.cancel()

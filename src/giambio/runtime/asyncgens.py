@@ -46,7 +46,7 @@ class AsyncGenerators(SystemTasks):
 
     def _collected(self, generator: AnyGenerator) -> None:
         kernel = self.kernel()
-        if kernel is None or kernel._closed or kernel._driver is None:
+        if kernel is None or kernel._closed or not kernel._is_begun():
             problem = "it was collected when its loop had ended, so it is not closed"
             warn_about(generator, problem, line_of(generator))
             return

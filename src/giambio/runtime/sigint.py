@@ -53,7 +53,7 @@ class Interrupts:
         self._previous_fd = signal.set_wakeup_fd(
             self._kernel._wakeup_fd(), warn_on_full_buffer=False
         )
-        if is_pure() and self._kernel._wakeup is not None:
+        if is_pure():
             self._kernel._wakeup.on_signals = self._on_signals
         try:
             ours = signal.SIGINT not in self._stop_signals

@@ -247,9 +247,11 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             42
         """
+        from concurrent.futures import Future
+
         from giambio.tasks.threadsafe import spawn_for_thread
 
-        return spawn_for_thread(self, target, args)
+        return spawn_for_thread(self, target, args, Future())
 
     # -- cancelling --------------------------------------------------------------------
 

@@ -14,9 +14,13 @@ from giambio.kernel.coroutines import discard
 __all__ = ["spawn_for_thread"]
 
 
-def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future[Any]:
-    """See `TaskManager.spawn_threadsafe`."""
-    future: Future[Any] = Future()
+def spawn_for_thread(
+    manager: Any, target: Any, args: tuple[Any, ...], future: Future[Any]
+) -> Future[Any]:
+    """See `TaskManager.spawn_threadsafe`; the outcome is a new future's.
+
+    The task may run before this returns.
+    """
     try:
         manager._check_open()
         loop = manager.loop
@@ -38,7 +42,7 @@ def spawn_for_thread(manager: Any, target: Any, args: tuple[Any, ...]) -> Future
 
         manager._arriving.append(None)  # from now on the block waits for it
         handle = loop._hand_in(Handle(launch, (), copy_context(), dropped=dropped))
-        if loop._driver is None:  # checked only now: the loop may end at any moment
+        if not loop._is_begun():  # checked only now: the loop may end at any moment
             handle.cancel()
             if not launched:
                 raise RunFinishedError("the loop of this TaskManager has ended")

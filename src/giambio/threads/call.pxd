@@ -25,6 +25,7 @@ cdef class ThreadCall(Operation):
     cdef object _error
     cdef readonly bint delivered
     cdef object _callback_task
+    cdef object _waiter
 
     @cython.locals(line=Operation)
     cdef bint advance(self) except -1
@@ -50,4 +51,4 @@ cdef class ThreadCall(Operation):
     @cython.locals(kernel=Kernel)
     cpdef Kernel loop(self)
     @cython.locals(task=BaseTask)
-    cpdef object cancellation(self)
+    cpdef bint may_be_cancelled(self) except -1

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import types
+import weakref
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
@@ -68,6 +69,7 @@ class ThreadCall(Operation):
         "_name",
         "_owed",
         "_submit",
+        "_waiter",
         "_working",
         "abandoned",
         "delivered",
@@ -109,6 +111,8 @@ class ThreadCall(Operation):
         self.delivered = False
         # The task in the loop that the thread waits for.
         self._callback_task: Any = None
+        # The task that waits, for the thread, which may look at it at any moment.
+        self._waiter: weakref.ref[Any] | None = None
         # Whether it is counted among the jobs that time must not run away from.
         self._working = False
 
@@ -151,6 +155,7 @@ class ThreadCall(Operation):
             return True if self._error is None else self._raise()
         if not self._begun:
             try:
+                self._waiter = weakref.ref(self.task)
                 self._submit(self)
             except BaseException as exc:
                 self.give_back()
@@ -265,7 +270,7 @@ class ThreadCall(Operation):
         if kernel is None:
             return
         handle = kernel._hand_in(Handle(self._arrive, (), self._context))
-        if kernel._driver is None:  # looked at only now: it may end at any moment
+        if not kernel._is_begun():  # looked at only now: it may end at any moment
             handle.cancel()
 
     # -- in the loop: the result comes -------------------------------------------------
@@ -297,14 +302,15 @@ class ThreadCall(Operation):
     def loop(self) -> Kernel | None:
         """The loop that the call was made in; None if it has ended."""
         kernel = self.kernel
-        return None if kernel is None or kernel._driver is None else kernel
+        return kernel if kernel is not None and kernel._is_begun() else None
 
-    def cancellation(self) -> BaseException | None:
-        """The cancellation that is in force for the task that waits, if there is one."""
-        task: Any = self.task  # a `Task`: nothing else waits for a thread
-        if self.abandoned or task is None:
-            return CancelledError(self.reason)
-        return task._cancellation() if task.has_pending_cancellation() else None
+    def may_be_cancelled(self) -> bool:
+        """Whether the task that waits is cancelled, or is to be told something else, or has gone.
+
+        The thread can ask no more of it: scopes change while one looks at them.
+        """
+        task: BaseTask | None = None if self._waiter is None else self._waiter()
+        return self.abandoned or task is None or task._pending
 
 
 def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:

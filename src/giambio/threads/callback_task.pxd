@@ -13,6 +13,7 @@ cdef class CallbackTask(Supervisor):
     cdef tuple _args
     cdef object _context
     cdef object _ended
+    cdef object _settled
     cdef readonly object returned
     cdef readonly object error
 

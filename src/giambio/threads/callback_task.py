@@ -27,7 +27,17 @@ __all__ = ["CallbackTask", "loop_ended"]
 class CallbackTask(Supervisor):
     """One async function that runs in the loop for a thread."""
 
-    __slots__ = ("_args", "_call", "_context", "_ended", "_function", "_what", "error", "returned")
+    __slots__ = (
+        "_args",
+        "_call",
+        "_context",
+        "_ended",
+        "_function",
+        "_settled",
+        "_what",
+        "error",
+        "returned",
+    )
 
     def __init__(
         self,
@@ -47,6 +57,8 @@ class CallbackTask(Supervisor):
         self._context = context
         self._ended = threading.Lock()
         self._ended.acquire()
+        # Taken by the first who knows how it ends: the loop, or the thread that sees it ended.
+        self._settled = threading.Lock()
         self.returned: Any = None
         self.error: BaseException | None = None
 
@@ -59,7 +71,7 @@ class CallbackTask(Supervisor):
             self.error = loop_ended()
             return
         handle = kernel._hand_in(Handle(self._enter, (), self._context, dropped=self._abandon))
-        if kernel._driver is None:  # looked at only now: it may end at any moment
+        if not kernel._is_begun():  # looked at only now: it may end at any moment
             handle.cancel()
             self._abandon()
         self._ended.acquire()
@@ -115,7 +127,7 @@ class CallbackTask(Supervisor):
         self._end(None, loop_ended())
 
     def _end(self, returned: Any, error: BaseException | None) -> None:
-        if self._ended.locked():
+        if self._settled.acquire(blocking=False):
             self.returned = returned
             self.error = error
             self._ended.release()

@@ -14,8 +14,9 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
 from giambio.kernel import current
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.threads.call import ThreadCall, calling, refuse_async
-from giambio.threads.callback_task import CallbackTask, loop_ended
+from giambio.threads.callback_task import CallbackTask
 
 __all__ = ["from_thread"]
 
@@ -151,9 +152,14 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             True
         """
         call = caller("check_cancelled")
-        cancellation = loop_ended() if call.loop() is None else call.cancellation()
-        if cancellation is not None:
-            raise cancellation
+        if call.loop() is not None and not call.may_be_cancelled():
+            return
+        task = call_back("check_cancelled", checkpoint_if_cancelled, ())
+        try:
+            if task.error is not None:
+                raise task.error
+        finally:
+            del task
 
 
 def call_back(name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> CallbackTask:
