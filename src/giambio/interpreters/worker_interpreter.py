@@ -16,6 +16,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, ClassVar
 
 from giambio.errors import BrokenWorkerInterpreter
@@ -50,10 +51,7 @@ if sys.version_info >= (3, 14):
             """End it."""
             self._interpreter.close()
 
-elif sys.version_info >= (3, 13):
-    import _interpqueues
-    import _interpreters
-
+else:
     #: Bytes need no pickling, and stay when their interpreter ends.
     AS_IT_IS, UNBOUND = 0, 2
 
@@ -61,30 +59,32 @@ elif sys.version_info >= (3, 13):
         """An interpreter with a GIL of its own."""
 
         def __init__(self) -> None:
-            self._id = _interpreters.create()
-            self._queue = _interpqueues.create(1, AS_IT_IS, UNBOUND)
+            self._interpreters: Any = import_module("_interpreters")
+            self._queues: Any = import_module("_interpqueues")
+            self._id = self._interpreters.create()
+            self._queue = self._queues.create(1, AS_IT_IS, UNBOUND)
 
         def run(self, code: str) -> None:
             """Run code in it."""
-            failed = _interpreters.exec(self._id, code)
+            failed = self._interpreters.exec(self._id, code)
             if failed is not None:
                 raise RuntimeError(failed.errdisplay or failed.formatted)
 
         def reply_to(self, request: bytes) -> bytes:
             """See `worker_protocol.reply_to`."""
-            _interpqueues.put(self._queue, request, AS_IT_IS, UNBOUND)
+            self._queues.put(self._queue, request, AS_IT_IS, UNBOUND)
             self.run(
                 "import _interpqueues; from giambio.processes import worker_protocol\n"
                 f"_interpqueues.put({self._queue}, worker_protocol.reply_to("
                 f"_interpqueues.get({self._queue})[0]), {AS_IT_IS}, {UNBOUND})"
             )
-            reply: bytes = _interpqueues.get(self._queue)[0]
+            reply: bytes = self._queues.get(self._queue)[0]
             return reply
 
         def close(self) -> None:
             """End it."""
-            _interpqueues.destroy(self._queue)
-            _interpreters.destroy(self._id)
+            self._queues.destroy(self._queue)
+            self._interpreters.destroy(self._id)
 
 
 class InterpreterThread(Worker):
