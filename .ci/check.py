@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jobs import Job, JobFailed, Jobs, NothingToCheck
+from jobs import Job, JobFailed, Jobs, NothingToCheck, environment
+from places import Places
 from pythons import Python, find_pythons
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -47,13 +48,6 @@ COUNT_SECONDS = 900
 #: From this version of Python on, measuring coverage costs next to nothing (sys.monitoring), and
 #: there is no trace function, which tests would notice.
 CHEAP_COVERAGE = (3, 12, 0)
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Return the environment without what would change a build, an import or a test."""
-    swayed = ("GIAMBIO_", "PYTHON", "VIRTUAL_ENV")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(swayed)}
-    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"} | variables
 
 
 def copy_checkout(target: Path, *, leave_out: tuple[str, ...] = ()) -> None:
@@ -159,6 +153,7 @@ class Run:
             }
             for name, check in checks.items():
                 self.jobs.start(pool, name, partial(self.after, installed, check))
+            Places(self.folder, self.sources, sys.executable).start(self.jobs, pool)
             docs = partial(self.docs, environments[0])
             self.jobs.start(pool, "docs: build", partial(after_wheel, docs))
             for python in pythons:
