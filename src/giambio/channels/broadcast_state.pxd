@@ -21,7 +21,7 @@ cdef class BroadcastState:
     @cython.locals(sender=BroadcastSend)
     cdef object let_in(self)
     @cython.locals(inbox=Inbox)
-    cpdef object end(self)
+    cdef object wake_all(self)
     @cython.locals(inbox=Inbox)
     cdef object check_thread(self, str what)
     @cython.locals(inbox=Inbox, longest=Py_ssize_t, receiving=Py_ssize_t)

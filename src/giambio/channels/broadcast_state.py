@@ -77,6 +77,10 @@ class BroadcastState:
     def end(self) -> None:
         """Wake all tasks: nothing more will be sent."""
         self.open = False
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Have all tasks look again."""
         self.senders.wake_all()
         for inbox in list(self.inboxes):
             inbox.receivers.wake_all()
