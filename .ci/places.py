@@ -90,9 +90,12 @@ class Places:
         start = self.folder / f"python-{target}"
         start.write_text(f'#!/bin/sh\nexec {" ".join(command)} "$@"\n', encoding="utf-8")
         start.chmod(0o755)
-        variables = {"PYTHONPATH": str(self.folder / target), "SMOKE_PYTHON": str(start)}
-        smoke = [str(start), ".ci/smoke.py"]
-        job.run(smoke, cwd=self.sources, env=environment(**variables), timeout=SECONDS)
+        for build, pure in (("compiled", ""), ("pure", "1")):
+            variables = environment(
+                PYTHONPATH=str(self.folder / target), SMOKE_PYTHON=str(start), GIAMBIO_PURE=pure
+            )
+            smoke = [str(start), ".ci/smoke.py", build]
+            job.run(smoke, cwd=self.sources, env=variables, timeout=SECONDS)
 
 
 def make_arm_python(job: Job) -> None:
