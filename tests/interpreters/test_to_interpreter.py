@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -280,6 +281,22 @@ def test_the_program_ends_with_idle_and_abandoned_interpreters(tmp_path: Path) -
         print("over")
     """
     assert printed(program, Path(__file__).parents[1]) == ["3", "over"]
+
+
+def test_a_fork_finds_no_idle_interpreter(run: Run) -> None:
+    """With one, the child would crash."""
+
+    async def main() -> None:
+        assert await giambio.to_interpreter(abs, -1) == 1
+        with warnings.catch_warnings():  # that there are threads
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0) == (pid, 0)
+        assert await giambio.to_interpreter(abs, -1) == 1
+
+    run(main)
 
 
 def test_functions_of_the_main_module_and_their_output(tmp_path: Path) -> None:

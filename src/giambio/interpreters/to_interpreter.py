@@ -64,7 +64,8 @@ def to_interpreter(
     Each interpreter has a thread, is kept for further calls, and ends when none has come for
     half a minute, or at exit. Nothing is shared with it: neither globals nor context
     variables. Extension modules that are not made for several interpreters cannot be
-    imported there (``ImportError``); of giambio it runs the pure build.
+    imported there (``ImportError``); of giambio it runs the pure build. Do not fork while
+    one computes: the child would crash. (Those that are idle end before a fork.)
 
     The main module of your program is imported there once, if a function or a class of it
     is needed, under the name ``__mp_main__``, as multiprocessing does. So what is to run

@@ -12,6 +12,7 @@ for it from 3.14 on, and 3.13 has the private ones underneath, which AnyIO uses 
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 import warnings
@@ -130,6 +131,9 @@ class InterpreterThread(Worker):
 
 
 kinds.append(InterpreterThread)
+if hasattr(os, "register_at_fork"):
+    # The child of a process with several interpreters crashes while Python prepares it.
+    os.register_at_fork(before=lambda: end_idle_workers(InterpreterThread))
 
 
 @atexit.register
