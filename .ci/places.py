@@ -25,7 +25,7 @@ DEBIAN = "trixie"
 ARM, ARM_PYTHON = "aarch64-linux-gnu", CACHE / f"{DEBIAN}-arm64"
 ONLY_COMPILED = ("aarch64-linux-musl", "aarch64-macos", "x86_64-macos", "x86_64-windows-gnu")
 QEMU = "qemu-aarch64-static"
-SECONDS = 1200
+SECONDS = 2400
 
 
 class Places:
