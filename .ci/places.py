@@ -49,7 +49,7 @@ class Places:
 
             def smoke(job: Job, target: str = target, command: list[str] = command) -> None:
                 if not compiled.result():
-                    raise JobFailed("the job that compiles for it has failed")
+                    raise NothingToCheck("nothing was compiled for it")
                 self.smoke(target, command, job)
 
             jobs.start(pool, f"places: smoke test, {target}", smoke)
@@ -61,7 +61,10 @@ class Places:
         job.run([self._python, "-m", "venv", str(tools)], cwd=self.sources, env=environment())
         python = str(tools / "bin" / "python")
         install = [python, "-m", "pip", "install", "-q", "ziglang", "Cython>=3.1,<4"]
-        job.run([*install, "setuptools>=77"], cwd=self.sources, env=environment())
+        try:
+            job.run([*install, "setuptools>=77"], cwd=self.sources, env=environment())
+        except JobFailed as problem:
+            raise NothingToCheck(f"Zig's compiler cannot be had: {problem}") from None
         wanted = [f"{target}={prefix}" for target, prefix in self.pythons.items()]
         wanted += [*self.lacks, *ONLY_COMPILED]
         command = [python, ".ci/cross_compile.py", str(self.folder), *wanted]

@@ -83,7 +83,7 @@ async def sockets() -> None:
 
 async def threads_and_files() -> None:
     """A worker thread that calls back, names, and a file."""
-    assert await giambio.to_thread(giambio.from_thread.run, giambio.sleep, 0.001) is None
+    await giambio.to_thread(giambio.from_thread.run, giambio.sleep, 0.001)
     assert await giambio.getaddrinfo("localhost", 80)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "file")
