@@ -27,8 +27,17 @@ from giambio._build.selection import in_main_interpreter
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.threads.call import ThreadCall
 
-__all__ = ["Worker", "daemons_allowed", "end_idle_workers", "for_files", "idle_workers"]
-__all__ += ["kinds", "run_in_worker", "start", "submit"]
+__all__ = [
+    "Worker",
+    "daemons_allowed",
+    "end_idle_workers",
+    "for_files",
+    "idle_workers",
+    "kinds",
+    "run_in_worker",
+    "start",
+    "submit",
+]
 
 T = TypeVar("T")
 
