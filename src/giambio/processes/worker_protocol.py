@@ -179,13 +179,9 @@ def success(function: Any, returned: object) -> bytes:
 def failure(exc: BaseException) -> bytes:
     """The reply of a function that raised."""
     import traceback
-    import warnings
 
     exc = user_part(exc)
-    with warnings.catch_warnings():
-        # Python 3.15 misses something in the copy of the main module, which is runpy's work.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        text = "".join(traceback.format_exception(exc))
+    text = "".join(traceback.format_exception(exc))
     try:
         reply = pickle.dumps((False, exc, text), pickle.HIGHEST_PROTOCOL)
         loads(reply)  # many an exception can be pickled and not be unpickled
