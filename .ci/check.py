@@ -22,7 +22,8 @@ from functools import partial
 from pathlib import Path
 
 from free_threaded import FreeThreaded, NotToBeHad, install_dependencies
-from jobs import Job, JobFailed, Jobs, NothingToCheck
+from jobs import Job, JobFailed, Jobs, NothingToCheck, environment
+from places import Places
 from pythons import Python, find_pythons
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -57,13 +58,6 @@ STRESS_SECONDS = "60"
 #: From this version of Python on, measuring coverage costs next to nothing (sys.monitoring), and
 #: there is no trace function, which tests would notice.
 CHEAP_COVERAGE = (3, 12, 0)
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """Return the environment without what would change a build, an import or a test."""
-    swayed = ("GIAMBIO_", "PYTHON", "VIRTUAL_ENV")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(swayed)}
-    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"} | variables
 
 
 def copy_checkout(target: Path, *, leave_out: tuple[str, ...] = ()) -> None:
@@ -176,6 +170,7 @@ class Run:
             }
             for name, check in checks.items():
                 self.jobs.start(pool, name, partial(self.after, installed, check))
+            Places(self.folder, self.sources, sys.executable).start(self.jobs, pool)
             docs = partial(self.docs, environments[0])
             self.jobs.start(pool, "docs: build", partial(after_wheel, docs))
             self.jobs.start(pool, "test: compiled, free-threaded", self.free_threaded)

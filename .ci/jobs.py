@@ -16,6 +16,13 @@ from pathlib import Path
 PASSED, FAILED, ABSENT = "passed", "FAILED", "NOT CHECKED"
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment without what would change a build, an import or a test."""
+    swayed = ("GIAMBIO_", "PYTHON", "VIRTUAL_ENV")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(swayed)}
+    return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"} | variables
+
+
 class JobFailed(Exception):
     """A job found something wrong; the message says what."""
 

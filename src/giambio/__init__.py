@@ -21,6 +21,7 @@ from giambio.combinators.map_concurrent import map_concurrent
 from giambio.combinators.race import race
 from giambio.errors import (
     BrokenResourceError,
+    BrokenWorkerInterpreter,
     BrokenWorkerProcess,
     BusyResourceError,
     CancelledError,
@@ -85,6 +86,10 @@ if _TYPE_CHECKING:
         TemporaryDirectory,
         TemporaryFile,
     )
+    from giambio.interpreters.to_interpreter import (
+        current_default_interpreter_limiter,
+        to_interpreter,
+    )
     from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
     from giambio.net.fd_passing import receive_fds, send_fds
     from giambio.net.listeners import SocketListener, open_tcp_listeners
@@ -118,6 +123,7 @@ _LAZY = {
     "giambio.files.temporary": (
         "NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile"
     ),
+    "giambio.interpreters.to_interpreter": "current_default_interpreter_limiter to_interpreter",
     "giambio.net.datagrams": "AsyncDatagramSocket wrap_datagram_socket",
     "giambio.net.fd_passing": "receive_fds send_fds",
     "giambio.net.listeners": "SocketListener open_tcp_listeners",
@@ -170,6 +176,7 @@ __all__ = [
     "Broadcast",
     "BroadcastStatistics",
     "BrokenResourceError",
+    "BrokenWorkerInterpreter",
     "BrokenWorkerProcess",
     "BufferedStream",
     "BusyResourceError",
@@ -239,6 +246,7 @@ __all__ = [
     "connect_tcp",
     "connect_udp",
     "connect_unix",
+    "current_default_interpreter_limiter",
     "current_default_process_limiter",
     "current_default_thread_limiter",
     "current_effective_deadline",
@@ -285,6 +293,7 @@ __all__ = [
     "stdin",
     "stdout",
     "task_tree",
+    "to_interpreter",
     "to_process",
     "to_thread",
     "wait_readable",

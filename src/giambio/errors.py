@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "BrokenResourceError",
+    "BrokenWorkerInterpreter",
     "BrokenWorkerProcess",
     "BusyResourceError",
     "CancelledError",
@@ -137,6 +138,15 @@ class BrokenWorkerProcess(GiambioError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (*self.args, self.returncode)
+
+
+class BrokenWorkerInterpreter(GiambioError):
+    """Raised when an interpreter for `to_interpreter` cannot be made or used.
+
+    Example:
+        >>> issubclass(BrokenWorkerInterpreter, GiambioError)
+        True
+    """
 
 
 class ClosedResourceError(GiambioError):

@@ -32,7 +32,7 @@ FLOORS = (
     ("giambio.combinators", "giambio.threads"),
     ("giambio.streams",),
     ("giambio.net", "giambio.files", "giambio.processes", "giambio.signals"),
-    ("giambio.inspect",),
+    ("giambio.inspect", "giambio.interpreters"),
     ("giambio.runtime",),
     ("giambio.portal",),
     ("giambio.integrations", "giambio.testing"),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 def test_an_idle_worker_keeps_nothing_of_the_context_it_was_started_in(
     inherit: str, kind: str
 ) -> None:
-    """Rule 13.14: whatever `-X thread_inherit_context` says."""
+    """Rule 13.17: whatever `-X thread_inherit_context` says."""
     code = f"""
         import contextvars, gc, weakref
         import giambio
@@ -60,7 +60,7 @@ def test_an_idle_worker_keeps_nothing_of_the_context_it_was_started_in(
 def test_a_function_in_a_thread_sees_its_callers_context_and_not_the_first_ones(
     inherit: str,
 ) -> None:
-    """Rule 13.14: the same thread, one caller after the other."""
+    """Rule 13.17: the same thread, one caller after the other."""
     code = """
         import contextvars
         import giambio
@@ -84,7 +84,7 @@ def test_a_function_in_a_thread_sees_its_callers_context_and_not_the_first_ones(
 
 
 def test_a_task_that_catches_warnings_catches_its_own_and_those_of_its_threads() -> None:
-    """Rule 13.14: with `-X context_aware_warnings`, filters belong to a task."""
+    """Rule 13.17: with `-X context_aware_warnings`, filters belong to a task."""
     code = """
         import warnings
         import giambio

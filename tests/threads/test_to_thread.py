@@ -257,7 +257,7 @@ def test_when_no_thread_can_be_started_it_says_so_and_keeps_no_token(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real refusal: there is no room for a stack of that size."""
-    monkeypatch.setattr(workers, "idle", {})
+    monkeypatch.setattr(workers.Worker, "idle", {})
     limiter = giambio.CapacityLimiter(1)
 
     async def main() -> None:
@@ -643,7 +643,7 @@ def test_the_token_of_an_abandoned_thread_comes_back_when_the_loop_ends(
 def test_idle_threads_go_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 13.5: gone when idle."""
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.02)
-    monkeypatch.setattr(workers, "idle", {})
+    monkeypatch.setattr(workers.Worker, "idle", {})
     thread = run(giambio.to_thread, threading.current_thread)
     thread.join(LONG)
     assert not thread.is_alive()
@@ -655,7 +655,7 @@ def test_a_thread_that_goes_away_takes_no_job_with_it(
 ) -> None:
     """A job may come just when the thread has waited long enough."""
     monkeypatch.setattr(workers, "IDLE_SECONDS", 0.0005)
-    monkeypatch.setattr(workers, "idle", {})
+    monkeypatch.setattr(workers.Worker, "idle", {})
 
     async def main() -> None:
         for number in range(300):

@@ -41,8 +41,10 @@ def is_set(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
 
 
-def extension_sources(package: str) -> dict[str, str]:
-    """Find the modules which are compiled on this platform.
+def extension_sources(
+    package: str, platforms: tuple[str, str] = (sys.platform, os.name)
+) -> dict[str, str]:
+    """Find the modules which are compiled on a platform.
 
     Every `.pxd` and every `.pyx` names an extension. It is built from the `.pyx` if
     there is one, else from the `.py`. A `.pyx` that says `# platform: linux` or
@@ -50,6 +52,7 @@ def extension_sources(package: str) -> dict[str, str]:
 
     Parameters:
         package: the path of the package's folder.
+        platforms: what `sys.platform` and `os.name` are there; by default this one's.
 
     Returns:
         The full name of each such module with the path of its source, sorted.
@@ -75,19 +78,19 @@ def extension_sources(package: str) -> dict[str, str]:
             name = os.path.relpath(path, os.path.dirname(package)).replace(os.sep, ".")
             if stem + ".pyx" not in files:
                 sources[name] = path + ".py"
-            elif _is_for_this_platform(path + ".pyx"):
+            elif _is_for(platforms, path + ".pyx"):
                 sources[name] = path + ".pyx"
     return dict(sorted(sources.items()))
 
 
-def _is_for_this_platform(source: str) -> bool:
+def _is_for(platforms: tuple[str, str], source: str) -> bool:
     with open(source, encoding="utf-8") as lines:
         for line in lines:
             if not line.startswith("#"):
                 break
             key, _, value = line.lstrip("# ").partition(":")
             if key == "platform":
-                return value.strip() in (sys.platform, os.name)
+                return value.strip() in platforms
     return True
 
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.tracebacks import user_frame
+from giambio.threads.workers import daemons_allowed
 
 __all__ = ["Watchdog", "running"]
 
@@ -38,7 +39,9 @@ class Watchdog(Hook):
         # whole, so that the other thread never sees half of it. The task is not for that thread.
         self._step: tuple[str, float] | None = None
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="giambio-watchdog", daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch, name="giambio-watchdog", daemon=daemons_allowed()
+        )
 
     def start(self) -> Self:
         """Start watching, and return itself."""

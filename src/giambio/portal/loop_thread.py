@@ -11,6 +11,7 @@ from giambio.kernel.tracebacks import user_part
 from giambio.portal.blocking_portal import BlockingPortal
 from giambio.portal.latch import Latch
 from giambio.runtime.loop import EventLoop, run
+from giambio.threads.workers import daemons_allowed
 
 __all__ = ["start_blocking_portal"]
 
@@ -56,7 +57,7 @@ class LoopThread(threading.Thread):
     """
 
     def __init__(self, loop: EventLoop | None) -> None:
-        super().__init__(name="giambio-portal", daemon=True)
+        super().__init__(name="giambio-portal", daemon=daemons_allowed())
         self._loop = loop
         self._wanted = True
         self._portal = BlockingPortal()

@@ -7,14 +7,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.operation import current_kernel
-from giambio.processes import worker_protocol
 from giambio.processes.worker_pool import pool_of
-from giambio.processes.worker_protocol import dump_request, load_reply
+from giambio.processes.worker_protocol import (
+    check_not_loading_main,
+    dump_request,
+    load_reply,
+)
 from giambio.sync.limiter import CapacityLimiter
 from giambio.tasks.cancel import CancelScope
-from giambio.threads.call import check_call
+from giambio.threads.call import check_call, check_limiter
 
-__all__ = ["current_default_process_limiter", "to_process"]
+__all__ = ["current_default_process_limiter", "processors", "to_process"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -69,15 +72,9 @@ def to_process(
         2432902008176640000
     """
     check_call("to_process", function, keywords)
-    if limiter is not None and not isinstance(limiter, CapacityLimiter):
-        raise TypeError(f"to_process(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
-    if worker_protocol.loading_main:
-        raise RuntimeError(
-            "to_process() was called while a worker process imports the program's main module, "
-            "which would go on for ever; put what is to run only once behind "
-            '`if __name__ == "__main__":`'
-        )
-    return call(dump_request(function, args), limiter, cancellable)
+    check_limiter("to_process", limiter)
+    check_not_loading_main("to_process()")
+    return call(dump_request("to_process()", function, args), limiter, cancellable)
 
 
 async def call(request: bytes, limiter: CapacityLimiter | None, cancellable: bool) -> Any:

@@ -8,7 +8,6 @@ milliseconds, so it is kept for the next call.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -42,7 +41,7 @@ class WorkerProcess:
         self._replies = PipeReceiveStream(kernel, replies)
         self.pid = popen.pid
         self.idle_since = 0.0
-        self._first = protocol.frame(pickle.dumps(protocol.describe_main()))
+        self._first = protocol.frame(protocol.describe_main())
         try:
             self._child.watch()
         except BaseException:

@@ -1,8 +1,9 @@
 """The program of a worker process, and its protocol: frames of pickled bytes.
 
 A request is a function and its arguments; a reply is its result or its exception. Both
-sides of the protocol are here, so that they cannot differ. Nothing else may write to these
-pipes, which is why they are not the worker's standard ones.
+sides of the protocol are here, so that they cannot differ. `to_interpreter` speaks it too,
+without pipes and frames. Nothing else may write to these pipes, which is why they are not the
+worker's standard ones.
 
 `worker_pool.WorkerProcess` starts the program, with the descriptors of two pipes. It serves
 calls until its owner closes them. The output of the functions goes where the owner's output
@@ -27,7 +28,17 @@ from giambio.kernel.coroutines import name_of
 from giambio.kernel.tracebacks import user_part
 from giambio.threads.call import refuse_async
 
-__all__ = ["HEADER", "describe_main", "dump_request", "frame", "load_reply", "main"]
+__all__ = [
+    "HEADER",
+    "check_not_loading_main",
+    "describe_main",
+    "dump_request",
+    "frame",
+    "inherit_main",
+    "load_reply",
+    "main",
+    "reply_to",
+]
 
 #: Before each frame comes its length.
 HEADER = 8
@@ -40,7 +51,7 @@ loading_main = False
 
 
 class RemoteTraceback(Exception):
-    """Shows where in another process an exception was raised: as its cause."""
+    """Shows where an exception was raised elsewhere: as its cause."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -66,11 +77,36 @@ class Main(NamedTuple):
     arguments: list[str]
 
 
-#: That of the program, in a worker process.
+#: That of the program, where its functions are called for `to_process` or `to_interpreter`.
 inherited: Main | None = None
 
 
-def describe_main() -> Main:
+def inherit_main(described: bytes) -> None:
+    """Take over the main module of the program that this serves, as `describe_main` told it."""
+    global inherited
+    inherited = loads(described)
+
+
+def check_not_loading_main(what: str) -> None:
+    """Refuse a call that importing the program's main module would make, again and again.
+
+    Raises:
+        RuntimeError: it is being imported.
+    """
+    if loading_main:
+        raise RuntimeError(
+            f"{what} was called while a worker imports the program's main module, "
+            "which would go on for ever; put what is to run only once behind "
+            '`if __name__ == "__main__":`'
+        )
+
+
+def describe_main() -> bytes:
+    """Pickle what a worker needs to find the main module of this program."""
+    return pickle.dumps(main_here())
+
+
+def main_here() -> Main:
     """The main module of this program. As in multiprocessing, that of a package is not found."""
     if inherited is not None:
         return inherited
@@ -112,18 +148,19 @@ def loads(data: bytes, main: Any = lambda: None) -> Any:
 # -- requests ------------------------------------------------------------------------------
 
 
-def dump_request(function: Any, args: tuple[Any, ...]) -> bytes:
-    """Pickle a call.
+def dump_request(what: str, function: Any, args: tuple[Any, ...]) -> bytes:
+    """Pickle a call of `what`, such as ``"to_process()"``, which messages name.
 
     Raises:
         TypeError: that is not possible.
     """
     try:
-        return pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps((what, function, args), pickle.HIGHEST_PROTOCOL)
     except Exception as exc:
+        place = what[3:-2]
         raise TypeError(
-            f"to_process() cannot send {name_of(function)}() and its arguments to another "
-            f"process: {exc}. The function must be found by its name in a module (no lambda, no "
+            f"{what} cannot send {name_of(function)}() and its arguments to another "
+            f"{place}: {exc}. The function must be found by its name in a module (no lambda, no "
             "function inside of another one), and the arguments must be picklable"
         ) from exc
 
@@ -169,7 +206,7 @@ def load_reply(reply: bytes) -> Any:
     try:
         succeeded, content, text = loads(reply)
     except Exception as exc:
-        raise TypeError(f"what came from the other process cannot be unpickled: {exc}") from exc
+        raise TypeError(f"what came back cannot be unpickled here: {exc}") from exc
     if succeeded:
         return content
     if text:
@@ -187,19 +224,13 @@ def main(requests: int, replies: int) -> None:
         requests: the descriptor to read from.
         replies: the descriptor to write to.
     """
-    global inherited
     signal.signal(signal.SIGINT, leave_to_owner)
     # The owner may go at any time.
     with suppress(BrokenPipeError), open(requests, "rb") as reader, open(replies, "wb") as writer:
         if described := read_frame(reader):
-            inherited = loads(described)
+            inherit_main(described)
         while request := read_frame(reader):
             reply = reply_to(request)
-            for stream in filter(None, (sys.stdout, sys.stderr)):
-                # Output is to be seen even if the worker is killed later. A closed stream is
-                # the function's own affair.
-                with suppress(OSError, ValueError):
-                    stream.flush()
             writer.write(frame(reply))
             writer.flush()
             del request, reply
@@ -217,12 +248,19 @@ def leave_to_owner(number: int, frame: FrameType | None) -> None:
 def reply_to(request: bytes) -> bytes:
     """Call a function, and pickle its outcome."""
     try:
-        function, args = loads(request, load_main)
+        what, function, args = loads(request, load_main)
         returned = function(*args)
-        refuse_async("to_process()", function, returned, "run it with giambio.run()")
+        refuse_async(what, function, returned, "run it with giambio.run()")
     except BaseException as exc:
-        return failure(exc)
-    return success(function, returned)
+        reply = failure(exc)
+    else:
+        reply = success(function, returned)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        # Output is to be seen even if the worker is killed later. A closed stream is the
+        # function's own affair.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    return reply
 
 
 def load_main() -> None:
@@ -232,7 +270,7 @@ def load_main() -> None:
         return
     import runpy
 
-    described = describe_main()
+    described = main_here()
     sys.argv = list(described.arguments)
     module = types.ModuleType(COPY_OF_MAIN)
     loading_main = True
@@ -244,8 +282,8 @@ def load_main() -> None:
             content = runpy.run_path(described.path, run_name=COPY_OF_MAIN)
         else:
             raise TypeError(
-                "to_process() cannot run what is defined in this program's main module, which "
-                "another process cannot import (it was typed in, or is the __main__ of a "
+                "what is defined in this program's main module cannot be run elsewhere, because "
+                "that cannot be imported there (it was typed in, or is the __main__ of a "
                 "package); define it in a module of its own"
             )
     finally:

@@ -27,8 +27,9 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.tracebacks import user_part
+from giambio.sync.limiter import CapacityLimiter
 
-__all__ = ["ThreadCall", "calling", "check_call", "refuse_async"]
+__all__ = ["ThreadCall", "calling", "check_call", "check_limiter", "refuse_async"]
 
 
 #: Its attribute `call` is the `ThreadCall` that a worker thread runs, or None.
@@ -332,6 +333,16 @@ def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
             f"{name}() passes no keywords on; "
             f"write {name}(functools.partial({called}, {names}), ...)"
         )
+
+
+def check_limiter(name: str, limiter: object) -> None:
+    """Raise unless `limiter` is one, or None.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if limiter is not None and not isinstance(limiter, CapacityLimiter):
+        raise TypeError(f"{name}(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
 
 
 def refuse_async(what: str, function: Any, returned: object, instead: str) -> None:

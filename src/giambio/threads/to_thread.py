@@ -8,7 +8,7 @@ from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.sync.limiter import CapacityLimiter
-from giambio.threads.call import ThreadCall, check_call
+from giambio.threads.call import ThreadCall, check_call, check_limiter
 from giambio.threads.workers import submit
 
 __all__ = ["current_default_thread_limiter", "to_thread"]
@@ -63,8 +63,7 @@ def to_thread(
         6
     """
     check_call("to_thread", function, keywords)
-    if limiter is not None and not isinstance(limiter, CapacityLimiter):
-        raise TypeError(f"to_thread(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
+    check_limiter("to_thread", limiter)
     return ThreadCall(
         "to_thread()",
         submit,

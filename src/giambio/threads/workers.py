@@ -2,7 +2,8 @@
 
 Starting a thread takes longer than most jobs, so a worker that is done waits for another job,
 each on a lock of its own. The one that became idle last is used first, and the others grow old
-and end. Workers are daemons and never keep the interpreter from exiting.
+and end. Workers are daemons and never keep the interpreter from exiting. Where Python allows no
+daemons, in an interpreter that has a GIL of its own, the idle ones are told to end at its exit.
 
 The jobs of `to_thread` run at once, each in a thread; their limiter bounds how many. Jobs that
 nobody asked for by name share a few threads, and wait for one if need be: name look-ups, and
@@ -12,7 +13,7 @@ a minute when no name server answers, and files must not wait for that.
 
 from __future__ import annotations
 
-import atexit
+import _thread
 import os
 import sys
 import threading
@@ -21,14 +22,24 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from giambio._build.selection import in_main_interpreter
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.kernel.tracebacks import modules_of
 from giambio.threads.call import ThreadCall
 
-__all__ = ["for_files", "idle_workers", "run_in_worker", "submit"]
+__all__ = [
+    "Worker",
+    "daemons_allowed",
+    "end_idle_workers",
+    "for_files",
+    "idle_workers",
+    "kinds",
+    "run_in_worker",
+    "start",
+    "submit",
+]
 
 T = TypeVar("T")
 
@@ -43,9 +54,14 @@ SECONDS_WITHOUT_MEMORY = 0.01
 class Worker(threading.Thread):
     """A thread that runs jobs one after another."""
 
-    def __init__(self, idle: dict[Worker, None], jobs: Iterator[ThreadCall]) -> None:
-        super().__init__(name=f"giambio-worker-{next(numbers)}", daemon=True, **empty_context())
-        self._idle = idle
+    #: Those of this kind without a job; the last one is used first.
+    idle: ClassVar[dict[Worker, None]] = {}
+
+    def __init__(self, jobs: Iterator[ThreadCall]) -> None:
+        super().__init__(
+            name=f"giambio-worker-{next(numbers)}", daemon=daemons_allowed(), **empty_context()
+        )
+        self._idle = self.idle
         self._is_idle = False
         self._retired = False
         self._given = threading.Lock()
@@ -111,10 +127,14 @@ class Worker(threading.Thread):
             self._idle[self] = None
             self._is_idle = True
         self._deliver_last()
-        if self._given.acquire(timeout=IDLE_SECONDS):
+        if self._given.acquire(timeout=self._patience()):
             self._is_idle = False
         else:
             self._retire()
+
+    def _patience(self) -> float:
+        """Return for how many seconds it waits for another job."""
+        return 0.0 if exiting else IDLE_SECONDS
 
     def _deliver_last(self) -> None:
         if self._last is not None:
@@ -183,9 +203,11 @@ class LimitedPool:
             return None
 
 
-#: The workers without a job; the last one is used first.
-idle: dict[Worker, None] = {}
+#: The kinds of workers, each of which has its idle ones.
+kinds: list[type[Worker]] = [Worker]
 numbers = count(1)
+#: Whether the interpreter is about to end: no worker waits for another job then.
+exiting = False
 for_names = LimitedPool()
 for_files = LimitedPool()
 
@@ -199,31 +221,46 @@ def submit(job: ThreadCall) -> None:
     start(iter((job,)))
 
 
-def start(jobs: Iterator[ThreadCall]) -> None:
+def start(jobs: Iterator[ThreadCall], kind: type[Worker] = Worker) -> None:
     """Have jobs run one after another, by an idle worker or by a new one; see `submit`."""
     try:
-        worker, _ = idle.popitem()
+        worker, _ = kind.idle.popitem()
     except KeyError:
-        Worker(idle, jobs).start()
+        kind(jobs).start()
     else:
         worker.give(jobs)
 
 
 def idle_workers() -> int:
     """Return the number of worker threads that have nothing to do, and so will wake nobody."""
-    return sum(worker.rests() for worker in list(idle))
+    return sum(worker.rests() for kind in kinds for worker in list(kind.idle))
 
 
-def end_idle_workers() -> None:
+def end_idle_workers(kind: type[Worker]) -> None:
+    """End the threads of a kind that have nothing to do."""
+    while kind.idle:
+        kind.idle.popitem()[0].end()
+
+
+def daemons_allowed() -> bool:
+    """Return whether this interpreter may have threads that do not keep it from ending."""
+    asked = getattr(_thread, "daemon_threads_allowed", None)  # from Python 3.12 on
+    return asked is None or bool(asked())
+
+
+def prepare_exit() -> None:
     """End the threads of a subinterpreter, which cannot end while it has any."""
-    while idle:
-        idle.popitem()[0].end()
+    global exiting
+    exiting = True
+    for kind in kinds:
+        end_idle_workers(kind)
 
 
 def forget_workers() -> None:
     """A forked child has none of its parent's threads."""
-    global idle, numbers
-    idle = {}
+    global numbers
+    for kind in kinds:
+        kind.idle = {}
     numbers = count(1)
     for_names.reset()
     for_files.reset()
@@ -232,7 +269,8 @@ def forget_workers() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_workers)
 if not in_main_interpreter():
-    atexit.register(end_idle_workers)
+    # And not by `atexit`, which comes after Python has waited for the threads.
+    threading._register_atexit(prepare_exit)  # type: ignore[attr-defined]
 
 
 def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operation[T]:

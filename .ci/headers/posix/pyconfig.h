@@ -1,0 +1,42 @@
+/* What Python's headers need to know of a 64-bit POSIX system, to compile for it elsewhere.
+   Made by hand: a Python of that system has one of its own, with hundreds of other facts. */
+#ifndef Py_PYCONFIG_H
+#define Py_PYCONFIG_H
+
+#define SIZEOF__BOOL 1
+#define SIZEOF_SHORT 2
+#define SIZEOF_INT 4
+#define SIZEOF_LONG 8
+#define SIZEOF_LONG_LONG 8
+#define SIZEOF_FLOAT 4
+#define SIZEOF_DOUBLE 8
+#define SIZEOF_VOID_P 8
+#define SIZEOF_SIZE_T 8
+#define SIZEOF_UINTPTR_T 8
+#define SIZEOF_WCHAR_T 4
+#define SIZEOF_PID_T 4
+#define SIZEOF_OFF_T 8
+#define SIZEOF_FPOS_T 8
+#define SIZEOF_TIME_T 8
+#define SIZEOF_PTHREAD_T 8
+#define ALIGNOF_LONG 8
+#define ALIGNOF_SIZE_T 8
+#define ALIGNOF_MAX_ALIGN_T 16
+#define HAVE_SSIZE_T 1
+#define HAVE_STDINT_H 1
+#define HAVE_INTTYPES_H 1
+#define HAVE_STDLIB_H 1
+#define HAVE_STRING_H 1
+#define HAVE_UNISTD_H 1
+#define HAVE_FCNTL_H 1
+#define HAVE_SYS_TYPES_H 1
+#define HAVE_SYS_STAT_H 1
+#define HAVE_SYS_TIME_H 1
+#define HAVE_PTHREAD_H 1
+#define HAVE_STD_ATOMIC 1
+#define HAVE_BUILTIN_ATOMIC 1
+#define HAVE_DYNAMIC_LOADING 1
+#define WITH_DOC_STRINGS 1
+#define WITH_PYMALLOC 1
+
+#endif
