@@ -13,7 +13,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any, TypeVarTuple, Unpack
@@ -897,9 +896,11 @@ class Kernel:
         dropped = self._queue.clear()
         # A thread that has seen the loop run puts its callback here, and looks once more. Taking
         # them is done in turn with that, even if there is none.
-        with suppress(IndexError):
+        try:
             while True:
                 dropped.append(self._inbox.popleft())
+        except IndexError:
+            pass
         self._timers.clear()
         self._running = None
         self._main = None
