@@ -24,6 +24,7 @@ from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import NOTHING, Closed, Driven, Immediate, Operation
 from giambio.kernel.tracebacks import user_place
+from giambio.kernel.trap import install_am_send
 from giambio.kernel.wait_queue import QueuedOperation
 
 __all__ = ["Closeable", "Droppable", "OnDrop", "ReceivingOperation", "fill", "limit_of"]
@@ -151,6 +152,9 @@ class ReceivingOperation(QueuedOperation):
     def ended(self, message: str) -> bool:
         """Fail because there are no more items."""
         return self.fail(StopAsyncIteration() if self.iterating else EndOfStream(message))
+
+
+install_am_send(ReceivingOperation)  # because it has an `__await__` of its own
 
 
 def limit_of(what: str, size: Any, least: int) -> int:

@@ -16,6 +16,7 @@ from giambio.errors import ClosedResourceError
 from giambio.kernel import constants
 from giambio.kernel.operation import Driven, Operation
 from giambio.kernel.task import Task
+from giambio.kernel.trap import install_am_send
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 from giambio.tasks.task_group import Leaving, TaskGroup
 
@@ -168,4 +169,5 @@ class Next(QueuedOperation):
         return self.wait_in(results._waiters)
 
 
+install_am_send(Next)  # because it has an `__await__` of its own
 final(Results)

@@ -423,7 +423,7 @@ class Kernel:
         """Return whether a signal handler may have raised in the middle of our own work.
 
         Then what looks like a mistake of the program (a block that it has not left) may be ours.
-        Only interpreted code can be interrupted there.
+        Only interpreted code can be interrupted there; some of it is called by compiled code.
         """
         wakeup = self._wakeup
         if not self._torn and wakeup.on_signals is not None:

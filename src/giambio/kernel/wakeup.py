@@ -93,8 +93,8 @@ class Wakeup:
             while True:
                 data = receiver.recv(MOST_BYTES)
                 # A zero stands for each `send`, another byte for a signal.
-                if self.on_signals is not None and (numbers := set(data) - {0}):
-                    self.on_signals(numbers)
+                if self.on_signals is not None and (numbers := data.strip(b"\0")):
+                    self.on_signals(set(numbers) - {0})
                 if len(data) < MOST_BYTES:
                     break
         except BlockingIOError:

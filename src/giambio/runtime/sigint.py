@@ -53,8 +53,7 @@ class Interrupts:
         self._previous_fd = signal.set_wakeup_fd(
             self._kernel._wakeup_fd(), warn_on_full_buffer=False
         )
-        if is_pure():
-            self._kernel._wakeup.on_signals = self._on_signals
+        self._kernel._wakeup.on_signals = self._on_signals
         try:
             ours = signal.SIGINT not in self._stop_signals
             if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -83,6 +82,7 @@ class Interrupts:
         if self.count == 1:
             self._kernel.call_soon_threadsafe(self._main.cancel, "Ctrl-C")
         elif self._user_code_runs(frame):
+            self._kernel._torn = True
             raise KeyboardInterrupt
         else:
             self._kernel._stop_between_steps(KeyboardInterrupt())
@@ -96,7 +96,8 @@ class Interrupts:
         handlers = map(signal.getsignal, numbers)
         if not all(is_ours(getattr(handler, "__module__", None)) for handler in handlers):
             self._kernel._torn = True
-            self._kernel.call_soon(mend, self._kernel)
+            if is_pure():  # compiled code is not interrupted, only what it calls
+                self._kernel.call_soon(mend, self._kernel)
 
     def _user_code_runs(self, frame: FrameType | None) -> bool:
         """Return whether a step is under way, and none of our frames is at work in it."""
