@@ -13,7 +13,7 @@ cdef class Kernel:
     cdef object __weakref__
     cdef readonly object _driver_name
     cdef readonly Driver _driver
-    cdef object _wakeup
+    cdef readonly object _wakeup
     cdef object _clock
     cdef object _clock_now
     cdef Timers _timers
