@@ -46,6 +46,8 @@ DIRECTIVES = {
 }
 #: In these packages the check would cost an echo 6 %, and users make no object by its class.
 UNCHECKED = ("giambio.drivers.", "giambio.kernel.", "giambio.net.")
+#: But these are called with what such an object has.
+CHECKED = ("giambio.kernel.kernel", "giambio.kernel.task", "giambio.kernel.wait_queue")
 
 
 def checks_for_none(name: str) -> bool:
@@ -54,7 +56,7 @@ def checks_for_none(name: str) -> bool:
     An object whose constructor never ran (`Class.__new__(Class)`, a subclass that forgets
     `super().__init__()`) has None in its fields, which compiled code may take for an object.
     """
-    return name == "giambio.kernel.kernel" or not name.startswith(UNCHECKED)
+    return name in CHECKED or not name.startswith(UNCHECKED)
 
 
 # What a compiler, or its absence, raises.

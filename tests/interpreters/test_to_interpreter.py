@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio.to_interpreter
 import pytest
 
 import giambio
@@ -331,12 +330,24 @@ def test_a_program_that_is_not_guarded_does_not_go_on_for_ever(tmp_path: Path) -
 # -- AnyIO ---------------------------------------------------------------------------------
 
 
-def test_anyio_has_interpreters_of_its_own(run: Run) -> None:
-    """AnyIO does not ask its back end: its function works in giambio as elsewhere."""
+def test_anyio_has_interpreters_of_its_own() -> None:
+    """AnyIO does not ask its back end: its function works in giambio as elsewhere.
 
-    async def main() -> None:
-        assert await anyio.to_interpreter.run_sync(math.factorial, 10) == math.factorial(10)
-        with pytest.raises(ValueError, match="invalid literal"):
-            await anyio.to_interpreter.run_sync(int, "no number")
+    In a process of its own, because AnyIO keeps them, and a fork beside them crashes the child.
+    """
+    program = """
+        import math
+        import anyio.to_interpreter
+        import giambio
 
-    run(main)
+        async def main():
+            print(await anyio.to_interpreter.run_sync(math.factorial, 5))
+            try:
+                await anyio.to_interpreter.run_sync(int, "no number")
+            except ValueError as error:
+                print(error)
+
+        giambio.run(main)
+    """
+    told = "invalid literal for int() with base 10: 'no number'"
+    assert printed(program, Path(__file__).parents[1]) == ["120", told]

@@ -38,9 +38,14 @@ def attempt(cls: Any, method: str) -> None:
             value = getattr(cls.__new__(cls), method)
             result = value(*arguments)
             if hasattr(result, "__await__"):
-                next(result.__await__())
+                giambio.run(awaited, result)
         except (Exception, SystemExit, GeneratorExit, giambio.CancelledError):
             pass
+
+
+async def awaited(result: Any) -> None:
+    with giambio.move_on_after(0.001):
+        await result
 
 
 if __name__ == "__main__":
