@@ -51,7 +51,10 @@ COUNT_SECONDS = 900
 #: of texts, of programs made of what the other tests test, and of other people's libraries (22 %
 #: of the suite's time); and most of the random programs (6 %), because a bug that depends on the
 #: version does not need many.
-ONLY_AT_THE_ENDS = ("benchmarks", "conformance", "demo", "docs", "integrations")
+LEFT_OUT_BETWEEN = [
+    f"--ignore=tests/{name}"
+    for name in ("benchmarks", "conformance", "demo", "docs", "integrations")
+]
 EXAMPLES_BETWEEN = 40
 #: How long eight loops in eight threads are put under stress, where there is no GIL.
 STRESS_SECONDS = "60"
@@ -231,7 +234,7 @@ class Run:
         tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
         variables = environment(GIAMBIO_TEST_PROGRAMS="required")
         if env.version.short not in self.ends:
-            tests += [f"--ignore=tests/{name}" for name in ONLY_AT_THE_ENDS]
+            tests += LEFT_OUT_BETWEEN
             variables["GIAMBIO_TEST_EXAMPLES"] = str(EXAMPLES_BETWEEN)
         if env.build == "pure" and env.version.version >= CHEAP_COVERAGE:
             self.cover(env, tests, variables, job)
@@ -249,7 +252,7 @@ class Run:
         variables = environment(PYTHON_GIL="0", GIAMBIO_TEST_PROGRAMS="required")
         check = partial(job.run, cwd=self.outside, timeout=TEST_SECONDS)
         check([*env.python, ".ci/check_build.py", env.build], env=variables)
-        tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
+        tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds", *LEFT_OUT_BETWEEN]
         check([*env.python, *tests], env=variables)
         stress = [*env.python, "-m", "support.many_loops", "--seconds", STRESS_SECONDS]
         check(stress, env=variables | {"PYTHONPATH": "tests"})

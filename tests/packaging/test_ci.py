@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ SCRIPTS = Path(__file__).resolve().parents[2] / ".ci"
 
 pytestmark = pytest.mark.skipif(
     not SCRIPTS.exists(), reason="not a checkout: the source distribution has no .ci"
+)
+with_a_gil = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="a free-threaded Python is found by another module",
 )
 
 
@@ -50,6 +55,7 @@ def test_a_stopped_job_ends_its_command_and_begins_no_other(ci: Any, tmp_path: P
     assert [f"exit code -{signal.SIGKILL:d}: " in str(error) for error in errors] == [True, True]
 
 
+@with_a_gil
 def test_pythons_that_cannot_be_had_are_named_with_the_reason(
     ci: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +76,7 @@ def test_pythons_that_cannot_be_had_are_named_with_the_reason(
         assert python.problem.endswith("cannot be had from Debian unstable: there is no mmdebstrap")
 
 
+@with_a_gil
 def test_pythons_of_debian_are_run_in_it(
     ci: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
