@@ -43,10 +43,8 @@ class Modules:
     def __init__(self) -> None:
         tools: Any = import_module("setuptools")
         self.setup = runpy.run_path("setup.py")
-        macros = self.setup["MACROS"]
         extensions = [
-            tools.Extension(name, [source], define_macros=macros.get(name, []))
-            for name, source in self.sources_for(MOST).items()
+            tools.Extension(name, [source]) for name, source in self.sources_for(MOST).items()
         ]
         build = self.setup["BuildExtensions"](tools.Distribution({"ext_modules": extensions}))
         build.finalize_options()
@@ -99,11 +97,10 @@ class Place:
 
     def compile_one(self, options: list[str], extension: Any) -> str:
         """Compile a module, and return what the compiler says if it fails."""
-        macros = [f"-D{name}={value}" for name, value in extension.define_macros]
         kind, suffix = ("-shared", ".so") if self.prefix else ("-c", ".o")
         output = self.folder.joinpath(*extension.name.split(".")).with_suffix(suffix)
         output.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "ziglang", "cc", *options, *macros, kind]
+        command = [sys.executable, "-m", "ziglang", "cc", *options, kind]
         command += [extension.sources[0], "-o", str(output)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return f"{self.target}, {extension.name}:\n{done.stderr}" if done.returncode else ""
