@@ -169,14 +169,12 @@ def outcome(token: Token, launch: Callable[[Future[Any]], None]) -> Any:
     loop = token.loop()
     future: Future[Any] = Future()
     dropped = partial(drop, future)
-    handle = loop._hand_in(Handle(launch, (future,), copy_context(), dropped=dropped))
-    if not loop._is_begun():  # looked at only now: it may end at any moment
-        handle.cancel()
+    if not loop._hand_over(Handle(launch, (future,), copy_context(), dropped=dropped)):
         dropped()
     try:
         return future.result()
     finally:
-        del future, dropped, handle  # a failure keeps this frame, which is not to keep it
+        del future, dropped  # a failure keeps this frame, which is not to keep it
 
 
 def drop(future: Future[Any]) -> None:

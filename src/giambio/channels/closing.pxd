@@ -1,6 +1,6 @@
 from giambio.kernel cimport constants, current
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.operation cimport Closed, Driven, Immediate, Operation
+from giambio.kernel.operation cimport Closed, Immediate, Operation
 from giambio.kernel.wait_queue cimport QueuedOperation
 
 cimport cython
@@ -24,4 +24,5 @@ cdef class Droppable(Closeable):
 cdef class ReceivingOperation(QueuedOperation):
     cdef bint iterating
 
+    cdef bint iterates(self) noexcept
     cdef bint ended(self, str message) except -1

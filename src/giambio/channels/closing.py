@@ -19,12 +19,10 @@ from typing import Any, Self
 
 from giambio.arguments import check_int, is_int
 from giambio.errors import ClosedResourceError, EndOfStream
-from giambio.kernel import constants
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import NOTHING, Closed, Driven, Immediate, Operation
+from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
 from giambio.kernel.tracebacks import user_place
-from giambio.kernel.trap import install_am_send
 from giambio.kernel.wait_queue import QueuedOperation
 
 __all__ = ["Closeable", "Droppable", "OnDrop", "ReceivingOperation", "fill", "limit_of"]
@@ -143,18 +141,13 @@ class ReceivingOperation(QueuedOperation):
     #: Whether ``async for`` asks.
     iterating: bool
 
-    def __await__(self) -> Any:
-        if self.state == constants.FRESH:
-            self.state = constants.AWAITED
-            return self
-        return Driven(self) if self.iterating else Operation.__await__(self)
+    def iterates(self) -> bool:
+        """See `Operation.iterates`."""
+        return self.iterating
 
     def ended(self, message: str) -> bool:
         """Fail because there are no more items."""
         return self.fail(StopAsyncIteration() if self.iterating else EndOfStream(message))
-
-
-install_am_send(ReceivingOperation)  # because it has an `__await__` of its own
 
 
 def limit_of(what: str, size: Any, least: int) -> int:

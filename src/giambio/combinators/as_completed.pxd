@@ -1,7 +1,6 @@
 from giambio.tasks.task_group cimport TaskGroup, Leaving
 from giambio.combinators.bounded cimport BoundedCollector
 from giambio.kernel cimport constants
-from giambio.kernel.operation cimport Driven
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.task cimport Task
 
@@ -21,5 +20,6 @@ cdef class Results(BoundedCollector):
 
 
 cdef class Next(QueuedOperation):
+    cdef bint iterates(self) noexcept
     @cython.locals(results=Results)
     cdef bint attempt(self) except -1

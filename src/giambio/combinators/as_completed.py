@@ -14,9 +14,8 @@ from giambio.combinators.bounded import BoundedCollector
 from giambio.combinators.targets import check_function
 from giambio.errors import ClosedResourceError
 from giambio.kernel import constants
-from giambio.kernel.operation import Driven, Operation
+from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
-from giambio.kernel.trap import install_am_send
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 from giambio.tasks.task_group import Leaving, TaskGroup
 
@@ -145,11 +144,9 @@ class Next(QueuedOperation):
 
     what = "the next result"
 
-    def __await__(self) -> Any:
-        if self.state == constants.FRESH:
-            self.state = constants.AWAITED
-            return self
-        return Driven(self)
+    def iterates(self) -> bool:
+        """See `Operation.iterates`."""
+        return True
 
     def attempt(self) -> bool:
         """Done when there is a result, or none will come."""
@@ -169,5 +166,4 @@ class Next(QueuedOperation):
         return self.wait_in(results._waiters)
 
 
-install_am_send(Next)  # because it has an `__await__` of its own
 final(Results)

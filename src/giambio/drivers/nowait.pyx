@@ -5,8 +5,8 @@ from libc.errno cimport EAGAIN, EINTR, errno
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.object cimport PyObject
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.object cimport PyObject
 
 cdef extern from *:
     """
@@ -70,7 +70,7 @@ cdef extern from *:
             fcntl(fd, F_SETFL, flags);
         return fd;
     }
-    /* Whether it is ready; if it is not, `errno` says what a call would have. */
+    /* See `unread` in nowait.py. */
     static off_t giambio_unread(int fd) {
         struct stat found;
         off_t at;
@@ -87,6 +87,7 @@ cdef extern from *:
             _PyBytes_Resize(&data, size);
         return data;
     }
+    /* Whether it is ready; if it is not, `errno` says what a call would have. */
     static int giambio_is_ready(int fd, short events) {
         struct pollfd asked = {fd, events, 0};
         if (poll(&asked, 1, 0) > 0)

@@ -177,7 +177,7 @@ class FileState:
         Returns:
             None if that is impossible; then the data is in the read-ahead.
         """
-        if self.closed:
+        if self.closed or self.fd < 0:
             raise closed_error()
         if self.turns.current is not None or self.pending or not self.can_read:
             return None
@@ -200,8 +200,6 @@ class FileState:
 
     def read_rest_at_once(self) -> bytes | None:
         """Read up to the end; see `read_at_once`."""
-        if self.fd < 0:
-            raise closed_error()
         if self.pollable or self.how == nowait.NEVER:
             return None
         left = nowait.unread(self.fd)

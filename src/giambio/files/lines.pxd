@@ -1,7 +1,7 @@
 from giambio.files.file_state cimport FileState
 from giambio.kernel cimport constants
 from giambio.kernel.free_list cimport FreeList
-from giambio.kernel.operation cimport Driven, Operation
+from giambio.kernel.operation cimport Operation
 
 cimport cython
 
@@ -16,6 +16,7 @@ cdef class NextLine(Operation):
     cdef object _reading
 
     cdef bint stands_alone(self) noexcept
+    cdef bint iterates(self) noexcept
     @cython.locals(file=FileState)
     cdef bint attempt(self) except -1
 

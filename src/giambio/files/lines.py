@@ -12,7 +12,7 @@ from typing import Any
 from giambio.files.file_state import FileState
 from giambio.kernel import constants
 from giambio.kernel.free_list import FreeList
-from giambio.kernel.operation import Driven, Operation
+from giambio.kernel.operation import Operation
 from giambio.kernel.trap import install_am_send
 
 __all__ = ["Lines"]
@@ -52,13 +52,10 @@ class NextLine(Operation):
     def __await__(self) -> Any:
         if self._reading is not None:
             return self._reading
-        if self.state != constants.FRESH:
-            return Driven(self)
         file = self._lines._file
         # With some of the budget left, `attempt` follows before anybody else runs.
-        if file.kernel._budget > 0 and is_at_hand(file):
-            self.state = constants.AWAITED
-            return self
+        if self.state != constants.FRESH or (file.kernel._budget > 0 and is_at_hand(file)):
+            return Operation.__await__(self)
         self.state = constants.DONE
         self._reading = self._lines._read().__await__()
         return self._reading
@@ -66,6 +63,10 @@ class NextLine(Operation):
     def stands_alone(self) -> bool:
         """See `Trap.stands_alone`: how it is awaited depends on what was read ahead."""
         return False
+
+    def iterates(self) -> bool:
+        """See `Operation.iterates`."""
+        return True
 
     def attempt(self) -> bool:
         """Take the line, which was there when the await began."""

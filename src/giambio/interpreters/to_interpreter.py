@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
+from typing import Never, TypeVar, TypeVarTuple, Unpack
 
 from giambio.interpreters.worker_interpreter import call, check_python, submit
-from giambio.kernel.operation import Operation, current_kernel
+from giambio.kernel.operation import Operation
 from giambio.processes.to_process import processors
 from giambio.processes.worker_protocol import check_not_loading_main, dump_request
 from giambio.sync.limiter import CapacityLimiter
-from giambio.threads.call import ThreadCall, check_call, check_limiter
+from giambio.threads.call import ThreadCall, check_call, check_limiter, loop_limiter
 
 __all__ = ["current_default_interpreter_limiter", "to_interpreter"]
 
@@ -110,8 +110,4 @@ def current_default_interpreter_limiter() -> CapacityLimiter:
         >>> giambio.run(main)
         2
     """
-    services: dict[str, Any] = current_kernel()._services
-    limiter: CapacityLimiter | None = services.get("interpreter limiter")
-    if limiter is None:
-        limiter = services["interpreter limiter"] = CapacityLimiter(processors())
-    return limiter
+    return loop_limiter("interpreter limiter", processors)

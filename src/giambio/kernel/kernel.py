@@ -303,6 +303,18 @@ class Kernel:
         self._wakeup.send()
         return handle
 
+    def _hand_over(self, handle: Handle) -> bool:
+        """Schedule a callback from any thread, in a run that may end at any moment.
+
+        Returns:
+            False if it has ended; then the callback is cancelled, unless it was called just now.
+        """
+        self._hand_in(handle)
+        if self._is_begun():  # looked at only now
+            return True
+        handle.cancel()
+        return False
+
     def _is_begun(self) -> bool:
         """Return whether there is a run, which ends itself. For any thread."""
         return self._driver is not None
@@ -854,10 +866,6 @@ class Kernel:
                 raise failure
         finally:
             del failure
-
-    def _wakeup_fd(self) -> int:
-        """Return the descriptor that wakes the loop when written to."""
-        return self._wakeup.fileno()
 
     def _after_fork(self) -> None:
         """Give up the resources of the parent, in a forked child."""

@@ -15,12 +15,14 @@ cdef class Operation(Trap):
     cdef bint attempt(self) except -1
     cdef bint abort(self) except -1
     cdef bint repeatable(self) noexcept
+    cdef bint iterates(self) noexcept
     cdef object discard(self)
     cdef object withdraw(self)
     cdef void _ready(self) except *
     cdef bint grant(self, object result) except -1
     @cython.locals(kernel=Kernel, task=BaseTask)
     cdef BaseTask bind(self)
+    cdef object refuse_await(self)
     cdef object refuse_step(self)
     @cython.locals(task=BaseTask, kernel=Kernel)
     cdef bint advance(self) except -1

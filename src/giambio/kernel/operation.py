@@ -47,12 +47,11 @@ class Operation(Trap):
         self.result: Any = None
         self.shielded = False
 
-    def __await__(self) -> Operation:
+    def __await__(self) -> Any:
         if self.state != constants.FRESH:
-            raise RuntimeError(
-                f"this {self.what} was awaited already; an operation can be awaited once, "
-                "call it again to do it again"
-            )
+            if not self.iterates():
+                self.refuse_await()
+            return Driven(self)
         self.state = constants.AWAITED
         return self
 
@@ -101,6 +100,10 @@ class Operation(Trap):
         if self.state == constants.TRIED:
             self.state = constants.DONE
             self.abort()
+
+    def iterates(self) -> bool:
+        """Return whether this is a step of an iteration, which `anext` may drive (see `Driven`)."""
+        return False
 
     def discard(self) -> None:
         """Release the arguments, because it was never tried and will not be."""
@@ -165,6 +168,17 @@ class Operation(Trap):
             left.close()  # the task runs, so it does not wait for what it has stepped by hand
         self.task = task
         return task
+
+    def refuse_await(self) -> None:
+        """Raise, because this was awaited already.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(
+            f"this {self.what} was awaited already; an operation can be awaited once, "
+            "call it again to do it again"
+        )
 
     def refuse_step(self) -> None:
         """Raise, because this was stepped by hand.
@@ -273,7 +287,7 @@ class Driven:
 
     def __next__(self) -> Any:
         if not self._operation.continues_here():
-            return Operation.__await__(self._operation)  # raises: it was awaited already
+            self._operation.refuse_await()
         return self._operation.__next__()
 
     def send(self, value: object) -> Any:
@@ -350,7 +364,7 @@ class Wait(Operation):
         self.what = name
         self._error: BaseException | None = None
 
-    def __await__(self) -> Operation:
+    def __await__(self) -> Any:
         if self.state == constants.GRANTED:
             return self
         return Operation.__await__(self)

@@ -10,8 +10,8 @@ cdef extern from *:
     /* Ends an awaitable with a result: sets the error indicator, without a traceback. */
     static void giambio_finish(PyObject *value) {
     #if PY_VERSION_HEX >= 0x030C0000
-        /* From 3.12 on every result goes this way. Its arguments
-           would be packed and unpacked for nobody: the interpreter asks for `value` only. */
+        /* From 3.12 on every result goes this way. Arguments would be packed and unpacked for
+           nobody: the interpreter asks for `value` only. */
         static PyObject *nothing = NULL;
         if (nothing == NULL && (nothing = PyTuple_New(0)) == NULL)
             return;

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
+from contextvars import copy_context
 from types import TracebackType
 
-from giambio.errors import RunFinishedError
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.tracebacks import user_part
 from giambio.portal.blocking_portal import BlockingPortal
 from giambio.portal.latch import Latch
@@ -122,7 +123,4 @@ class LoopThread(threading.Thread):
         self._wanted = False
         loop = self._portal._loop
         if loop is not None:
-            with suppress(RunFinishedError):  # it has ended
-                handle = loop.call_soon_threadsafe(self._portal._stop_now, cancel_remaining)
-                if not loop._is_begun():
-                    handle.cancel()
+            loop._hand_over(Handle(self._portal._stop_now, (cancel_remaining,), copy_context()))

@@ -15,7 +15,7 @@ from giambio.processes.worker_protocol import (
 )
 from giambio.sync.limiter import CapacityLimiter
 from giambio.tasks.cancel import CancelScope
-from giambio.threads.call import check_call, check_limiter
+from giambio.threads.call import check_call, check_limiter, loop_limiter
 
 __all__ = ["current_default_process_limiter", "processors", "to_process"]
 
@@ -126,11 +126,7 @@ def current_default_process_limiter() -> CapacityLimiter:
         >>> giambio.run(main)
         2
     """
-    services: dict[str, Any] = current_kernel()._services
-    limiter: CapacityLimiter | None = services.get("process limiter")
-    if limiter is None:
-        limiter = services["process limiter"] = CapacityLimiter(processors())
-    return limiter
+    return loop_limiter("process limiter", processors)
 
 
 def processors() -> int:

@@ -28,6 +28,7 @@ from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
 from giambio.runtime.asyncgens import AsyncGenerators, report_unraisable
+from giambio.runtime.recovery import with_descendants
 from giambio.runtime.sigint import Interrupts
 from giambio.tasks.cancel import new_task
 from giambio.tasks.system_tasks import SystemTasks
@@ -226,8 +227,6 @@ class EventLoop(Kernel):
             >>> loop.end()
         """
         try:
-            if self._root is None:
-                raise RuntimeError("this EventLoop was made without a call of its constructor")
             self._check_open()
             if self._main is not None:
                 if self._driver is None:
@@ -412,9 +411,9 @@ class EventLoop(Kernel):
 
     def _abandon(self, main: Task) -> None:
         """Close all remaining tasks, children first, because the loop was interrupted."""
-        left = [family(task) for task in self._root._children if task is not main]
-        left += [family(task) for task in self._system_tasks._children]
-        for task in [*sum(left, family(main)), *self._asyncgens._children]:
+        others = [task for task in self._root._children if task is not main]
+        left = with_descendants([main, *others, *self._system_tasks._children])
+        for task in [*reversed(left), *self._asyncgens._children]:
             try:
                 task._abandon()
             except BaseException as exc:
@@ -444,18 +443,6 @@ final(
     "(*, driver=None, clock=None, strict=False, threads=True, seed=None, "
     "detect_deadlocks=True, slow_step=None)",
 )
-
-
-def family(task: Task) -> list[Task]:
-    """Return a task and all below it, children before their parents."""
-    result = []
-    todo = [task]
-    while todo:
-        task = todo.pop()
-        result.append(task)
-        for supervisor in task._supervisors or ():
-            todo.extend(supervisor._children)
-    return result[::-1]
 
 
 def failure_of(task: Task) -> BaseException | None:

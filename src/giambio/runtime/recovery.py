@@ -1,8 +1,8 @@
 """What a signal handler that raises may leave behind when it interrupts the runtime itself.
 
-Compiled, a handler runs between two instructions of the program, or while the system is
-asked. Interpreted, it also runs between two of ours, and its exception goes its way: out of the
-loop, which then closes all tasks, or into the task that has called us, which goes on. So in the
+A handler of the program's own runs between two of its instructions, or while the system is asked.
+In the interpreted build it also runs between two of ours, and the exception goes on: out of the
+loop, which then closes all tasks, or into the task that has called us, which goes on. In the
 second case something may be half done: a task that is held but not on the run queue, a
 cancellation of which some tasks were not told. The tasks themselves are always where their
 supervisors hold them, and from there the rest is derived again, as soon as the loop has its turn.
@@ -11,17 +11,12 @@ It knows of the signal because Python writes its number to the wakeup's descript
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
 from giambio.kernel.wait_queue import QueuedOperation
 from giambio.tasks.cancel import CancelScope, spread
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["mend"]
+__all__ = ["mend", "with_descendants"]
 
 
 def mend(kernel: Kernel) -> None:
@@ -29,7 +24,7 @@ def mend(kernel: Kernel) -> None:
 
     A wake-up too many is harmless: the operation tries again, and waits again.
     """
-    tasks = list(living(kernel))
+    tasks = with_descendants(kernel._roots())
     for task in tasks:
         if isinstance(task._own_scope, CancelScope):
             spread(task._own_scope)
@@ -43,11 +38,13 @@ def mend(kernel: Kernel) -> None:
             kernel._queue.append(task)
 
 
-def living(kernel: Kernel) -> Iterator[Task]:
-    """Return all tasks, parents before their children."""
-    todo: list[Task] = kernel._roots()
+def with_descendants(tasks: list[Task]) -> list[Task]:
+    """Return tasks and all below them, parents before their children."""
+    found = []
+    todo = list(tasks)
     while todo:
         task = todo.pop()
-        yield task
+        found.append(task)
         for supervisor in task._supervisors or ():
             todo.extend(supervisor._children)
+    return found

@@ -51,7 +51,7 @@ class Interrupts:
                 )
             return
         self._previous_fd = signal.set_wakeup_fd(
-            self._kernel._wakeup_fd(), warn_on_full_buffer=False
+            self._kernel._wakeup.fileno(), warn_on_full_buffer=False
         )
         self._kernel._wakeup.on_signals = self._on_signals
         try:

@@ -41,11 +41,9 @@ def spawn_for_thread(
                 future.set_exception(RunFinishedError("the loop of this TaskManager has ended"))
 
         manager._arriving.append(None)  # from now on the block waits for it
-        handle = loop._hand_in(Handle(launch, (), copy_context(), dropped=dropped))
-        if not loop._is_begun():  # checked only now: the loop may end at any moment
-            handle.cancel()
-            if not launched:
-                raise RunFinishedError("the loop of this TaskManager has ended")
+        handed_over = loop._hand_over(Handle(launch, (), copy_context(), dropped=dropped))
+        if not handed_over and not launched:
+            raise RunFinishedError("the loop of this TaskManager has ended")
     except BaseException:
         discard(target)
         raise

@@ -24,12 +24,19 @@ from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Operation
+from giambio.kernel.operation import Operation, current_kernel
 from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.tracebacks import user_part
 from giambio.sync.limiter import CapacityLimiter
 
-__all__ = ["ThreadCall", "calling", "check_call", "check_limiter", "refuse_async"]
+__all__ = [
+    "ThreadCall",
+    "calling",
+    "check_call",
+    "check_limiter",
+    "loop_limiter",
+    "refuse_async",
+]
 
 
 #: Its attribute `call` is the `ThreadCall` that a worker thread runs, or None.
@@ -267,12 +274,8 @@ class ThreadCall(Operation):
 
     def deliver(self) -> None:
         """Tell the loop; if that has ended, nobody waits."""
-        kernel = self.kernel
-        if kernel is None:
-            return
-        handle = kernel._hand_in(Handle(self._arrive, (), self._context))
-        if not kernel._is_begun():  # looked at only now: it may end at any moment
-            handle.cancel()
+        if self.kernel is not None:
+            self.kernel._hand_over(Handle(self._arrive, (), self._context))
 
     # -- in the loop: the result comes -------------------------------------------------
 
@@ -343,6 +346,23 @@ def check_limiter(name: str, limiter: object) -> None:
     """
     if limiter is not None and not isinstance(limiter, CapacityLimiter):
         raise TypeError(f"{name}(limiter=) needs a giambio.CapacityLimiter, not {limiter!r}")
+
+
+def loop_limiter(name: str, tokens: Callable[[], int]) -> CapacityLimiter:
+    """Return a limiter that a loop keeps: by default, who makes calls elsewhere takes its tokens.
+
+    Parameters:
+        name: its name in the loop, as in ``"thread limiter"``.
+        tokens: tells how many it has, if it is not there yet.
+
+    Raises:
+        RuntimeError: no loop runs in this thread.
+    """
+    services: dict[str, Any] = current_kernel()._services
+    limiter: CapacityLimiter | None = services.get(name)
+    if limiter is None:
+        limiter = services[name] = CapacityLimiter(tokens())
+    return limiter
 
 
 def refuse_async(what: str, function: Any, returned: object, instead: str) -> None:

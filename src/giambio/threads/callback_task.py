@@ -70,9 +70,7 @@ class CallbackTask(Supervisor):
         if kernel is None:
             self.error = loop_ended()
             return
-        handle = kernel._hand_in(Handle(self._enter, (), self._context, dropped=self._abandon))
-        if not kernel._is_begun():  # looked at only now: it may end at any moment
-            handle.cancel()
+        if not kernel._hand_over(Handle(self._enter, (), self._context, dropped=self._abandon)):
             self._abandon()
         self._ended.acquire()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
+from typing import Never, TypeVar, TypeVarTuple, Unpack
 
-from giambio.kernel.operation import Operation, current_kernel
+from giambio.kernel.operation import Operation
 from giambio.sync.limiter import CapacityLimiter
-from giambio.threads.call import ThreadCall, check_call, check_limiter
+from giambio.threads.call import ThreadCall, check_call, check_limiter, loop_limiter
 from giambio.threads.workers import submit
 
 __all__ = ["current_default_thread_limiter", "to_thread"]
@@ -94,8 +94,4 @@ def current_default_thread_limiter() -> CapacityLimiter:
         >>> giambio.run(main)
         100
     """
-    services: dict[str, Any] = current_kernel()._services
-    limiter: CapacityLimiter | None = services.get("thread limiter")
-    if limiter is None:
-        limiter = services["thread limiter"] = CapacityLimiter(DEFAULT_THREADS)
-    return limiter
+    return loop_limiter("thread limiter", lambda: DEFAULT_THREADS)
