@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -294,13 +295,24 @@ class Run:
     def anyio(self, built: Environment, job: Job) -> None:
         """Run AnyIO's tests, of the newest version and of the two before it."""
         python = self.install(built, "anyio", job, f"{built.wheel}[anyio]")
-        compare = [*python, "tests/conformance/anyio_suite.py", "--install"]
+        compare = [*self.named_by_ipv6(), *python]
+        compare += ["tests/conformance/anyio_suite.py", "--install"]
         compare.append(f"--cache={self.folder}")
         tests = [f"tests/{name}.py" for name in OLDER_ANYIO_TESTS]
         job.run(compare, cwd=self.outside, env=environment(), timeout=ANYIO_SECONDS)
         for version in OLDER_ANYIO:
             command = [*compare, f"--version={version}", "--", *tests]
             job.run(command, cwd=self.outside, env=environment(), timeout=OLDER_ANYIO_SECONDS)
+
+    def named_by_ipv6(self) -> list[str]:
+        """Return what a command begins with for which `localhost` is an IPv6 address, too."""
+        try:
+            socket.getaddrinfo("localhost", None, socket.AF_INET6)
+        except socket.gaierror:
+            if os.geteuid() == 0 and (unshare := shutil.which("unshare")):
+                script = str(CHECKOUT / ".ci" / "localhost.sh")
+                return [unshare, "--mount", "sh", script, str(self.folder / "hosts")]
+        return []
 
     def libraries(self, built: Environment, job: Job) -> None:
         """Run the tests of libraries that are on AnyIO, those that do not take long."""

@@ -26,13 +26,13 @@ from giambio.files import async_file
 from giambio.files.file_syscalls import in_worker
 from giambio.files.turn import Turn
 from giambio.testing import VirtualClock
-from giambio.threads.workers import idle_workers
 from support.files import (
     disk_or_memory,  # noqa: F401  # fixtures
     drop_from_cache,
     forced_route,  # noqa: F401
     until,
 )
+from support.threads import all_workers_rest
 
 pytestmark = pytest.mark.usefixtures("route")
 
@@ -438,11 +438,6 @@ def test_opening_a_pipe_can_be_cancelled(run: Run, tmp_path: Path) -> None:
 def opened(path: Path) -> int:
     """How often this process has a file open."""
     return sum(str(path) in where(fd) for fd in descriptors())
-
-
-def all_workers_rest() -> bool:
-    """Tell whether no thread is busy any more."""
-    return idle_workers() == len(giambio.build_info().threads)
 
 
 def test_a_cancelled_read_from_a_pipe_has_read_nothing(run: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import giambio
 from giambio.testing import wait_all_tasks_blocked
 from support.programs import run_beside
+from support.threads import all_workers_rest, wait_until
 
 Run = Callable[..., Any]
 
@@ -160,8 +161,10 @@ def test_an_operation_of_any_kind_tells_its_task_when_it_is_closed_by_hand(
         pytest.raises(RuntimeError, match="has ended already; an operation is awaited"),
     ):
         run(main, detect_deadlocks=False)
-    # A thread may still wait for the other end of the pipe.
-    os.close(os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK))
+    # A thread may still wait for the other end of the pipe, or be about to.
+    other = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    wait_until(all_workers_rest)
+    os.close(other)
 
 
 def test_random_misuse_neither_hangs_nor_crashes() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import giambio
+from giambio.threads.workers import idle_workers
 
 LONG = 30  # seconds for what comes at once, or the test fails
 
@@ -50,6 +51,11 @@ def threads_since(before: list[threading.Thread]) -> list[threading.Thread]:
     Their number says less: idle workers of earlier tests end whenever they like.
     """
     return [one for one in threading.enumerate() if one not in before]
+
+
+def all_workers_rest() -> bool:
+    """Tell whether no worker thread is busy any more."""
+    return idle_workers() == len(giambio.build_info().threads)
 
 
 def worker_threads() -> list[threading.Thread]:

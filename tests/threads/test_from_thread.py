@@ -9,6 +9,7 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -419,6 +420,31 @@ def test_check_cancelled_knows_the_reason_and_the_shield(run: Run, gate: Gate) -
 
 
 # -- an abandoned thread -------------------------------------------------------------------
+
+
+def test_an_abandoned_thread_is_told_also_while_the_loop_is_busy(run: Run, gate: Gate) -> None:
+    """Nobody in the loop has anything to say about it any more, so it asks nobody there."""
+    outcome: Future[None] = Future()
+
+    def blocking() -> None:
+        gate()
+        try:
+            outcome.set_result(from_thread.check_cancelled())
+        except giambio.CancelledError as exc:
+            outcome.set_exception(exc)
+
+    async def main() -> object:
+        with giambio.CancelScope() as scope:
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(partial(giambio.to_thread, blocking, abandon_on_cancel=True))
+                await until(gate.entered.is_set)
+                scope.cancel("enough")
+        gate.open.set()
+        with pytest.raises(giambio.CancelledError) as caught:
+            outcome.result(LONG)  # meanwhile the loop does nothing else
+        return caught.value.reason
+
+    assert run(main) == "enough"
 
 
 def test_an_abandoned_thread_gets_no_further(run: Run, gate: Gate) -> None:

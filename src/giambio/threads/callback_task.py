@@ -66,9 +66,13 @@ class CallbackTask(Supervisor):
 
     def wait(self) -> None:
         """Have it run, and wait until `error` or `returned` is set."""
-        kernel = self._call.loop()
+        call = self._call
+        kernel = call.loop()
         if kernel is None:
             self.error = loop_ended()
+            return
+        if call.abandoned and call.task is None:  # for good: the loop has no more to say
+            self.error = CancelledError(call.reason)
             return
         if not kernel._hand_over(Handle(self._enter, (), self._context, dropped=self._abandon)):
             self._abandon()
