@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from free_threaded import FreeThreaded, NotToBeHad, install_dependencies
-from jobs import Job, JobFailed, Jobs, NothingToCheck, environment
+from free_threaded import FreeThreaded, install_dependencies
+from jobs import Job, JobFailed, Jobs, Unavailable, environment
 from places import Places
 from pythons import Python, find_pythons
 
@@ -196,7 +196,7 @@ class Run:
         work(job)
 
     def report(self, python: Python, job: Job) -> None:
-        raise NothingToCheck(f"Python {python} {python.problem}")
+        raise Unavailable(f"Python {python} {python.problem}")
 
     # --- builds and tests ---
 
@@ -244,10 +244,7 @@ class Run:
 
     def free_threaded(self, job: Job) -> None:
         """Build for a Python without a GIL, and run the suite and a minute of stress there."""
-        try:
-            env = self.environment("compiled", FreeThreaded.found(job.say))
-        except NotToBeHad as reason:
-            raise NothingToCheck(str(reason)) from None
+        env = self.environment("compiled", FreeThreaded.found(job.say))
         self.build(env, job)
         install_dependencies(env.python[0], env.wheel, job.say)
         variables = environment(PYTHON_GIL="0", GIAMBIO_TEST_PROGRAMS="required")
@@ -356,7 +353,7 @@ class Run:
 
     def typing_tests(self) -> str:
         if not (self.outside / "tests" / "typing").exists():
-            raise NothingToCheck("there are no typing tests: tests/typing/ does not exist")
+            raise Unavailable("there are no typing tests: tests/typing/ does not exist")
         return "tests/typing"
 
     def mypy_tests(self, job: Job) -> None:

@@ -15,6 +15,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from jobs import CACHE, Unavailable
+
 #: The Pythons that it has.
 VERSIONS = ("3.14", "3.15")
 #: For each Python; and for building and testing giambio.
@@ -23,13 +25,8 @@ PACKAGES = (
     *(name.format(version) for version in VERSIONS for name in OF_EACH_PYTHON),
     *("ca-certificates", "curl", "gcc", "git", "libc6-dev", "libssl-dev", "openssl", "valgrind"),
 )
-CACHE = Path("/var/cache/giambio-ci")
 SECONDS_TO_MAKE = 900
 INSIDE = Path(__file__).resolve().parent / "inside.sh"
-
-
-class Unavailable(Exception):
-    """It cannot be had here; the message says why."""
 
 
 def entrance(folder: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ A 3.13t yields the processor dozens of times when it closes a file, so it is slo
 machine.
 
 The newest version is taken whose source Debian hands out, of 3.14 and 3.13. It is built without
-profiling, in some minutes, and kept in `~/.cache/giambio-ci` for the next time.
+profiling, in some minutes, and kept for the next time.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from typing import Self
 from zipfile import Path as ZipPath
 from zipfile import ZipFile
 
+import apt
+from jobs import CACHE, Unavailable
 from pythons import Python
 
-__all__ = ["FreeThreaded", "NotToBeHad", "free_threaded_python", "install_dependencies"]
+__all__ = ["FreeThreaded", "free_threaded_python", "install_dependencies"]
 
 #: Debian's names of the sources, the most wanted first.
 SOURCES = ("python3.14", "python3.13")
 SUITES = ("unstable", "testing", "stable")
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 #: What the build needs, and a header or program by which to know whether it is there.
 PACKAGES = {
     "make": "/usr/bin/make",
@@ -46,10 +47,6 @@ CONFIGURATION = ("--disable-gil", "--disable-test-modules", "--with-ensurepip=in
 BUILD_SECONDS = 2400
 
 Say = Callable[[str], object]
-
-
-class NotToBeHad(Exception):
-    """There is no free-threaded Python here; the message says why."""
 
 
 @dataclass
@@ -77,13 +74,13 @@ def free_threaded_python(say: Say = print) -> Path:
         say: called with lines about what is being done.
 
     Raises:
-        NotToBeHad: there is none.
+        Unavailable: there is none.
     """
     for path in (*found_on_path(), *built()):
         if is_free_threaded(path):
             return path
     if sys.platform != "linux" or not shutil.which("apt-get"):
-        raise NotToBeHad("none is installed, and only Debian's source can be built here")
+        raise Unavailable("none is installed, and only Debian's source can be built here")
     install_packages(say)
     with tempfile.TemporaryDirectory(prefix="giambio-python-") as folder:
         archive = download(Path(folder), say)
@@ -98,15 +95,9 @@ def found_on_path() -> Iterator[Path]:
             yield Path(found)
 
 
-def cache() -> Path:
-    """The folder where built ones stay, outside of any temporary folder."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root, "giambio-ci")
-
-
 def built() -> list[Path]:
     """Those that were built before, the newest version first."""
-    found = cache().glob("python-*t/bin/python3")
+    found = CACHE.glob("python-*t/bin/python3")
     return sorted(found, key=lambda path: numbers(path.parts[-3]), reverse=True)
 
 
@@ -126,13 +117,13 @@ def install_packages(say: Say) -> None:
     """Install what the build needs.
 
     Raises:
-        NotToBeHad: something is missing, and we may not install it.
+        Unavailable: something is missing, and we may not install it.
     """
     missing = [name for name, sign in PACKAGES.items() if not any(Path("/").glob(sign[1:]))]
     if not missing:
         return
     if os.geteuid() != 0:
-        raise NotToBeHad(f"to build it needs Debian's packages {', '.join(missing)}")
+        raise Unavailable(f"to build it needs Debian's packages {', '.join(missing)}")
     say(f"installing {', '.join(missing)}")
     install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
     run(["apt-get", "update", "-q"], "apt-get update")
@@ -142,27 +133,10 @@ def install_packages(say: Say) -> None:
 def download(folder: Path, say: Say) -> Path:
     """Download the source, and return the path of the upstream's archive.
 
-    apt gets a configuration of its own: the machine's stays as it is.
-
     Raises:
-        NotToBeHad: Debian's archive cannot be reached, or hands out no source.
+        Unavailable: Debian's archive cannot be reached, or hands out no source.
     """
-    lists, archives = folder / "lists", folder / "cache"
-    for new in (lists / "partial", archives / "archives" / "partial"):
-        new.mkdir(parents=True)
-    sources = folder / "sources.list"
-    where = "http://deb.debian.org/debian"
-    lines = (f"deb-src [signed-by={KEYRING}] {where} {suite} main\n" for suite in SUITES)
-    sources.write_text("".join(lines))
-    options = {
-        "Dir::Etc::SourceList": sources,
-        "Dir::Etc::SourceParts": "-",
-        "Dir::State::Lists": lists,
-        "Dir::Cache": archives,
-        "Acquire::Check-Valid-Until": "false",  # signatures are checked all the same
-        "APT::Sandbox::User": "root",
-    }
-    flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    flags = apt.options(folder, *(("deb-src", suite) for suite in SUITES))
     run(["apt-get", *flags, "update", "-q"], "getting Debian's lists of sources", cwd=folder)
     for name in SOURCES:
         show = ["apt-cache", *flags, "showsrc", name]
@@ -176,17 +150,17 @@ def download(folder: Path, say: Say) -> Path:
                 say(f"the source is {name} {version}")
                 return found[0]
             say(f"{name} {version} is listed, but not handed out")
-    raise NotToBeHad(f"Debian hands out no source of {' or '.join(SOURCES)}")
+    raise Unavailable(f"Debian hands out no source of {' or '.join(SOURCES)}")
 
 
 def build(archive: Path, folder: Path, say: Say) -> Path:
     """Build the source, and return the path of the interpreter, in the cache.
 
     Raises:
-        NotToBeHad: it does not build.
+        Unavailable: it does not build.
     """
     version = ".".join(map(str, numbers(archive.name.split("_")[1].split(".orig")[0])))
-    target = cache() / f"python-{version}t"
+    target = CACHE / f"python-{version}t"
     source, objects = folder / "source", folder / "objects"
     for new in (source, objects):
         new.mkdir()
@@ -200,7 +174,7 @@ def build(archive: Path, folder: Path, say: Say) -> Path:
     python = target / "bin" / "python3"
     if not is_free_threaded(python):
         shutil.rmtree(target)
-        raise NotToBeHad("what was built is not free-threaded, or has no ssl")
+        raise Unavailable("what was built is not free-threaded, or has no ssl")
     return python
 
 
@@ -215,14 +189,14 @@ def install_dependencies(python: str, wheel: str, say: Say) -> None:
         say: called with lines about what is missing.
 
     Raises:
-        NotToBeHad: there is no pytest, or not even giambio can be installed.
+        Unavailable: there is no pytest, or not even giambio can be installed.
     """
     pip = [python, "-m", "pip", "install", "-q", "--only-binary", ":all:"]
     run([*pip, wheel], "installing giambio")
     for requirement in requirements(wheel, "test"):
         try:
             run([*pip, requirement], f"installing {requirement}")
-        except NotToBeHad as reason:
+        except Unavailable as reason:
             if requirement.startswith("pytest"):
                 raise
             say(f"NOT CHECKED with {requirement}, which has no wheel for it: {reason}")
@@ -246,7 +220,7 @@ def run(command: list[str], doing: str, cwd: Path | None = None) -> None:
     """Run a command.
 
     Raises:
-        NotToBeHad: it failed; the message has the end of what it printed.
+        Unavailable: it failed; the message has the end of what it printed.
     """
     try:
         done = subprocess.run(
@@ -261,13 +235,13 @@ def run(command: list[str], doing: str, cwd: Path | None = None) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise NotToBeHad(f"{doing}: {exc}") from exc
+        raise Unavailable(f"{doing}: {exc}") from exc
     if done.returncode:
-        raise NotToBeHad(f"{doing} failed:\n{done.stdout[-2000:]}")
+        raise Unavailable(f"{doing} failed:\n{done.stdout[-2000:]}")
 
 
 if __name__ == "__main__":
     try:
         print(free_threaded_python(lambda line: print(line, file=sys.stderr)))
-    except NotToBeHad as reason:
+    except Unavailable as reason:
         sys.exit(f"NOT CHECKED: {reason}")

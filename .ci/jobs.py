@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PASSED, FAILED, ABSENT = "passed", "FAILED", "NOT CHECKED"
+#: Where what takes minutes to make stays for the next run.
+CACHE = Path(os.environ.get("GIAMBIO_CI_CACHE") or Path.home() / ".cache" / "giambio-ci")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -27,8 +29,8 @@ class JobFailed(Exception):
     """A job found something wrong; the message says what."""
 
 
-class NothingToCheck(Exception):
-    """What a job should check is not there; the message says what is missing."""
+class Unavailable(Exception):
+    """What a job needs cannot be had here, so it checks nothing; the message says why."""
 
 
 class Job:
@@ -120,7 +122,7 @@ class Jobs:
         try:
             work(job)
             job.state = PASSED
-        except NothingToCheck as reason:
+        except Unavailable as reason:
             job.state = ABSENT
             job.say(f"!! {reason}")
         except Exception as error:

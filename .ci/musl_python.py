@@ -14,10 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from places import CACHE, DEBIAN, MUSL
+import apt
+from jobs import CACHE
+from places import DEBIAN, MUSL
 
 VERSION = "3.13"
-MIRROR = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian"
 TARGET = "x86_64-linux-musl"
 #: The modules' own warnings are CPython's affair; the date of a build is one that Zig refuses.
 FLAGS = "-O1 -DNDEBUG -g0 -w -Wno-date-time -fno-sanitize=undefined"
@@ -31,19 +32,7 @@ def run(*command: str, cwd: Path) -> None:
 
 def download(folder: Path) -> None:
     """Get the source of CPython and the package of musl, without touching this system's apt."""
-    lines = [f"{kind} {MIRROR} {DEBIAN} main\n" for kind in ("deb", "deb-src")]
-    (folder / "sources.list").write_text("".join(lines), encoding="utf-8")
-    for name in ("lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    settings = {
-        "Dir::Etc::sourcelist": folder / "sources.list",
-        "Dir::Etc::sourceparts": "-",
-        "Dir::State::lists": folder / "lists",
-        "Dir::Cache": folder / "cache",
-        "Acquire::Check-Valid-Until": "false",
-        "APT::Sandbox::User": "",
-    }
-    options = [f"-o{name}={value}" for name, value in settings.items()]
+    options = apt.options(folder, ("deb", DEBIAN), ("deb-src", DEBIAN))
     run("apt-get", *options, "-q", "update", cwd=folder)
     run("apt-get", *options, "-q", "--download-only", "source", f"python{VERSION}", cwd=folder)
     run("apt-get", *options, "-q", "download", "musl:amd64", cwd=folder)

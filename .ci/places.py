@@ -9,16 +9,14 @@ and no others.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jobs import Job, JobFailed, Jobs, NothingToCheck, environment
+from jobs import CACHE, Job, JobFailed, Jobs, Unavailable, environment
 
-CACHE = Path(os.environ.get("GIAMBIO_CI_CACHE", Path.home() / ".cache" / "giambio-ci"))
 MUSL = CACHE / "musl-python"
 #: The release of Debian whose Python for ARM is taken.
 DEBIAN = "trixie"
@@ -49,7 +47,7 @@ class Places:
 
             def smoke(job: Job, target: str = target, command: list[str] = command) -> None:
                 if not compiled.result():
-                    raise NothingToCheck("nothing was compiled for it")
+                    raise Unavailable("nothing was compiled for it")
                 self.smoke(target, command, job)
 
             jobs.start(pool, f"places: smoke test, {target}", smoke)
@@ -64,7 +62,7 @@ class Places:
         try:
             job.run([*install, "setuptools>=77"], cwd=self.sources, env=environment())
         except JobFailed as problem:
-            raise NothingToCheck(f"Zig's compiler cannot be had: {problem}") from None
+            raise Unavailable(f"Zig's compiler cannot be had: {problem}") from None
         wanted = [f"{target}={prefix}" for target, prefix in self.pythons.items()]
         wanted += [*self.lacks, *ONLY_COMPILED]
         command = [python, ".ci/cross_compile.py", str(self.folder), *wanted]
@@ -75,7 +73,7 @@ class Places:
         try:
             make_arm_python(job)
             self.pythons[ARM] = ARM_PYTHON / "usr"
-        except (JobFailed, NothingToCheck) as problem:
+        except (JobFailed, Unavailable) as problem:
             self.lacks[ARM] = str(problem)
         if (MUSL / "bin" / "python3").exists():
             self.pythons["x86_64-linux-musl"] = MUSL
@@ -88,7 +86,7 @@ class Places:
     def smoke(self, target: str, command: list[str], job: Job) -> None:
         """Run `smoke.py` in a Python of another system."""
         if target in self.lacks:
-            raise NothingToCheck(f"compiled only: {self.lacks[target]}")
+            raise Unavailable(f"compiled only: {self.lacks[target]}")
         # Programs that it starts are those of this system, so its Python needs a script.
         start = self.folder / f"python-{target}"
         start.write_text(f'#!/bin/sh\nexec {" ".join(command)} "$@"\n', encoding="utf-8")
@@ -107,12 +105,12 @@ def make_arm_python(job: Job) -> None:
     Nothing of it is run, so neither root nor an emulator is needed for this.
 
     Raises:
-        NothingToCheck: a program for it is missing.
+        Unavailable: a program for it is missing.
         JobFailed: Debian's packages cannot be had.
     """
     for program in (QEMU, "mmdebstrap"):
         if shutil.which(program) is None:
-            raise NothingToCheck(f"{program} is not installed")
+            raise Unavailable(f"{program} is not installed")
     if ARM_PYTHON.exists():
         return
     CACHE.mkdir(parents=True, exist_ok=True)

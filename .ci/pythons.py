@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian
+from jobs import Unavailable
 
 #: The versions that giambio supports.
 WANTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -93,7 +94,7 @@ def _of_debian(missing: list[str], folder: Path) -> Iterator[Python]:
     if set(missing) & set(debian.VERSIONS):
         try:
             prefix = debian.entrance(folder)
-        except debian.Unavailable as reason:
+        except Unavailable as reason:
             problem = f"is not on this machine, and cannot be had from Debian unstable: {reason}"
     for short in missing:
         python = _ask(f"python{short}", folder, prefix) if prefix else None

@@ -62,7 +62,7 @@ def test_pythons_that_cannot_be_had_are_named_with_the_reason(
     pythons, debian = ci("pythons"), ci("debian")
 
     def entrance(folder: Path) -> tuple[str, ...]:
-        raise debian.Unavailable("there is no mmdebstrap")
+        raise ci("jobs").Unavailable("there is no mmdebstrap")
 
     monkeypatch.setattr(debian, "entrance", entrance)
     monkeypatch.setattr(pythons, "_candidates", lambda: [Path(sys.executable)])
