@@ -43,9 +43,7 @@ class Modules:
     def __init__(self) -> None:
         tools: Any = import_module("setuptools")
         self.setup = runpy.run_path("setup.py")
-        extensions = [
-            tools.Extension(name, [source]) for name, source in self.sources_for(MOST).items()
-        ]
+        extensions = self.setup["extensions_of"](self.sources_for(MOST))
         build = self.setup["BuildExtensions"](tools.Distribution({"ext_modules": extensions}))
         build.finalize_options()
         build.translate()
@@ -85,7 +83,7 @@ class Place:
     def compile(self, modules: Modules, pool: ThreadPoolExecutor) -> list[str]:
         """Compile all modules that are meant for it; return what the compiler says of errors."""
         options = self.options(modules)
-        names = tuple(modules.sources_for(TARGETS[self.target]))
+        names = (*modules.sources_for(TARGETS[self.target]), modules.setup["SHARED"])
         chosen = [modules.all[name] for name in names]
         said = pool.map(lambda extension: self.compile_one(options, extension), chosen)
         failures = list(filter(None, said))

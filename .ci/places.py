@@ -58,7 +58,7 @@ class Places:
         tools = self.folder / "tools"
         job.run([self._python, "-m", "venv", str(tools)], cwd=self.sources, env=environment())
         python = str(tools / "bin" / "python")
-        install = [python, "-m", "pip", "install", "-q", "ziglang", "Cython>=3.1,<4"]
+        install = [python, "-m", "pip", "install", "-q", "ziglang", "Cython>=3.3,<4"]
         try:
             job.run([*install, "setuptools>=77"], cwd=self.sources, env=environment())
         except JobFailed as problem:
