@@ -21,7 +21,7 @@ cdef extern from *:
     #define giambio_set_dealloc(cls, function) ((cls)->tp_dealloc = (destructor)(function))
     #define giambio_dealloc(function, op) ((destructor)(function))(op)
 
-    #define GIAMBIO_SPARE_CLASSES 8
+    #define GIAMBIO_SPARE_CLASSES 12
     #define GIAMBIO_MOST_SPARE 64
 
     /* The spare operations of one class. */
@@ -57,7 +57,7 @@ cdef extern from *:
     }
     #endif
     """
-    int CLASSES "GIAMBIO_SPARE_CLASSES"
+    enum: CLASSES "GIAMBIO_SPARE_CLASSES"
     int MOST "GIAMBIO_MOST_SPARE"
 
     ctypedef struct Spare "giambio_spare":
@@ -87,7 +87,7 @@ cdef struct Class:
     void *dealloc
 
 # The classes that have lists, which are for ever, in the order of their places, from the second on.
-cdef Class[8] classes
+cdef Class[CLASSES] classes
 cdef int latest = 0
 
 

@@ -140,10 +140,13 @@ class WaitQueue:
         Returns:
             The operation; None if there is none.
         """
-        while True:
-            first = self.pop()
-            if first is None or first.grant(result):
-                return first
+        first = self.first
+        while first is not None:
+            self.remove(first)
+            if first.grant(result):
+                break
+            first = self.first
+        return first
 
     def wake_all(self) -> None:
         """Have all operations try again, in their order, and leave the queue empty."""

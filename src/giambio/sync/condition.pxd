@@ -2,7 +2,7 @@ from giambio.kernel cimport constants
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.task cimport Task
-from giambio.sync.lock cimport Lock, LockAcquire
+from giambio.sync.lock cimport Lock
 
 cimport cython
 
@@ -15,10 +15,6 @@ cdef class Condition:
     @cython.locals(lock=Lock)
     cdef object _notify(self, str action, Py_ssize_t count)
     cdef object _forget_if_empty(self)
-
-
-cdef class ConditionAcquire(LockAcquire):
-    pass
 
 
 cdef class ConditionWait(QueuedOperation):

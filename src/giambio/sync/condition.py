@@ -20,7 +20,7 @@ from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.tracebacks import user_part
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
-from giambio.sync.lock import Lock, LockAcquire, LockStatistics
+from giambio.sync.lock import Lock, LockStatistics
 
 __all__ = ["Condition", "ConditionStatistics"]
 
@@ -97,7 +97,7 @@ class Condition:
             ...     condition.release()
             >>> giambio.run(main)
         """
-        return ConditionAcquire(self._lock)
+        return self._lock._acquire("Condition.acquire()")
 
     def acquire_nowait(self) -> None:
         """Take the lock if it is free; see `Lock.acquire_nowait`.
@@ -146,7 +146,7 @@ class Condition:
         return self._lock.locked()
 
     def __aenter__(self) -> Operation[None]:
-        return ConditionAcquire(self._lock)
+        return self._lock._acquire("Condition.acquire()")
 
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._lock._leave(exc)
@@ -284,14 +284,6 @@ class Condition:
         """Operations have left the queue: the lock need not know of it if it is empty."""
         if self._waiters.first is None and self._lock._sleeping is not None:
             self._lock._sleeping.pop(self._waiters, None)
-
-
-class ConditionAcquire(LockAcquire):
-    """One task's `Condition.acquire`."""
-
-    __slots__ = ()
-
-    what = "Condition.acquire()"
 
 
 class ConditionWait(QueuedOperation):

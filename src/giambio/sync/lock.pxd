@@ -1,4 +1,5 @@
 from giambio.kernel cimport current
+from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 from giambio.kernel.task cimport Held, Task
@@ -13,12 +14,13 @@ cdef class Lock(Held):
     cdef str _abandoned_by
     cdef dict _sleeping
 
-    @cython.locals(owner=Task)
     cdef object _give_up(self, str action)
     @cython.locals(kernel=Kernel)
     cdef object _leave(self, object exc)
     @cython.locals(owner=Task, kernel=Kernel)
     cdef bint _is_held_here(self) except -1
+    @cython.locals(operation=LockAcquire)
+    cdef LockAcquire _acquire(self, str what)
     @cython.locals(owner=Task, queue=WaitQueue, first=QueuedOperation)
     cdef object _problem(self, Task task)
     cdef object _broken(self)
@@ -31,11 +33,12 @@ cdef class Lock(Held):
 
 
 cdef class LockAcquire(QueuedOperation):
+    cdef readonly str what
+
     @cython.locals(lock=Lock, task=Task)
     cdef bint attempt(self) except -1
     @cython.locals(lock=Lock, task=Task)
     cdef object give_back(self)
 
 
-@cython.locals(operation=LockAcquire)
-cdef LockAcquire new_acquire(Lock lock)
+cdef FreeList ACQUIRES

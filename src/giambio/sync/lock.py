@@ -12,6 +12,7 @@ from typing import NamedTuple
 from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, WouldBlock
 from giambio.kernel import current
+from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Held, Task, current_task
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
@@ -80,7 +81,7 @@ class Lock(Held):
             ...     lock.release()
             >>> giambio.run(main)
         """
-        return new_acquire(self)
+        return self._acquire("Lock.acquire()")
 
     def acquire_nowait(self) -> None:
         """Take the lock if it is free.
@@ -151,7 +152,7 @@ class Lock(Held):
         return LockStatistics(self._owner is not None, self._owner, self._waiters.length)
 
     def __aenter__(self) -> Operation[None]:
-        return new_acquire(self)
+        return self._acquire("Lock.acquire()")
 
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._leave(exc)
@@ -169,10 +170,9 @@ class Lock(Held):
 
     def _give_up(self, action: str) -> None:
         """See `release`; `action` describes the task's action in messages."""
-        owner = self._owner
-        if owner is None or not self._is_held_here():
+        if not self._is_held_here():
             raise self._not_held(action, current_task())
-        owner._let_go_of(self)
+        self._owner._let_go_of(self)  # type: ignore[union-attr]  # for it is held
         self._hand_over()
 
     def _leave(self, exc: object) -> None:
@@ -182,12 +182,14 @@ class Lock(Held):
         task was told that the lock is broken, or its coroutine was closed while it waited in
         a Condition. Or a signal handler has interrupted the one that gave the lock away.
         """
-        excused = self._abandoned_by is not None or isinstance(exc, GeneratorExit)
-        if exc is None or not excused or self._is_held_here():
+        excusable = self._abandoned_by is not None or isinstance(exc, GeneratorExit)
+        if exc is not None and excusable and not self._is_held_here():
+            return
+        if self._owner is None:
             kernel = current.get()
-            if self._owner is None and kernel is not None and kernel._is_torn():
+            if kernel is not None and kernel._is_torn():
                 return
-            self._give_up("left the block")
+        self._give_up("left the block")
 
     def _is_held_here(self) -> bool:
         """Whether the calling task holds the lock.
@@ -202,6 +204,14 @@ class Lock(Held):
         )
 
     # -- for the operations and the tasks -------------------------------------------------
+
+    def _acquire(self, what: str) -> LockAcquire:
+        """Make a `LockAcquire`; `what` is its name in messages."""
+        operation: LockAcquire = ACQUIRES.take()
+        operation.prepare_queued()
+        operation._subject = self
+        operation.what = what
+        return operation
 
     def _problem(self, task: Task) -> BaseException | None:
         """Return the error of a task that may not even wait for the lock."""
@@ -270,11 +280,9 @@ class Lock(Held):
 
 
 class LockAcquire(QueuedOperation):
-    """One task's `Lock.acquire`."""
+    """One task's `Lock.acquire`, or `Condition.acquire`."""
 
-    __slots__ = ()
-
-    what = "Lock.acquire()"
+    __slots__ = ("what",)
 
     def attempt(self) -> bool:
         """Done when the lock is free; else its owner hands it over."""
@@ -296,12 +304,7 @@ class LockAcquire(QueuedOperation):
         lock._hand_over()
 
 
-def new_acquire(lock: Lock) -> LockAcquire:
-    """Make a `LockAcquire`, without a constructor because compiled code calls that slowly."""
-    operation = LockAcquire.__new__(LockAcquire)
-    operation.prepare_queued()
-    operation._subject = lock
-    return operation
-
-
 final(Lock, "()")
+final(LockAcquire)
+
+ACQUIRES = FreeList(LockAcquire)

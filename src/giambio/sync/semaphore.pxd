@@ -1,3 +1,4 @@
+from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.wait_queue cimport WaitQueue, QueuedOperation
 
 cimport cython
@@ -10,6 +11,7 @@ cdef class Semaphore:
     cdef object _max_value
     cdef WaitQueue _waiters
 
+    cdef object _release(self)
     cdef object _give_back(self)
 
 
@@ -18,3 +20,10 @@ cdef class SemaphoreAcquire(QueuedOperation):
     cdef bint attempt(self) except -1
     @cython.locals(semaphore=Semaphore)
     cdef object give_back(self)
+
+
+cdef FreeList ACQUIRES
+
+
+@cython.locals(operation=SemaphoreAcquire)
+cdef SemaphoreAcquire new_acquire(Semaphore semaphore)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.errors import WouldBlock
+from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
@@ -107,7 +108,7 @@ class Semaphore:
             >>> giambio.run(main)
             0
         """
-        return SemaphoreAcquire(self)
+        return new_acquire(self)
 
     def acquire_nowait(self) -> None:
         """Take a permit if there is one.
@@ -141,13 +142,7 @@ class Semaphore:
             >>> semaphore.value
             1
         """
-        self._waiters.check_thread("Semaphore.release()")
-        if self._value >= self._most:
-            raise ValueError(
-                f"this Semaphore was released more often than acquired: all of its {self._most} "
-                "permits are free"
-            )
-        self._give_back()
+        self._release()
 
     def statistics(self) -> SemaphoreStatistics:
         """Return how many tasks wait. Not a checkpoint.
@@ -160,15 +155,25 @@ class Semaphore:
         return SemaphoreStatistics(self._waiters.length)
 
     def __aenter__(self) -> Operation[None]:
-        return SemaphoreAcquire(self)
+        return new_acquire(self)
 
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
-        self.release()
+        self._release()
         return NOTHING
 
     def __repr__(self) -> str:
         most = "" if self._max_value is None else f" of {self._max_value}"
         return f"<giambio.Semaphore {self._value}{most} free, {self._waiters.length} waiting>"
+
+    def _release(self) -> None:
+        """See `release`."""
+        self._waiters.check_thread("Semaphore.release()")
+        if self._value >= self._most:
+            raise ValueError(
+                f"this Semaphore was released more often than acquired: all of its {self._most} "
+                "permits are free"
+            )
+        self._give_back()
 
     def _give_back(self) -> None:
         """Hand a permit to the task that has waited longest, or keep it."""
@@ -198,3 +203,14 @@ class SemaphoreAcquire(QueuedOperation):
 
 
 final(Semaphore, "(initial_value, *, max_value=None)")
+final(SemaphoreAcquire)
+
+ACQUIRES = FreeList(SemaphoreAcquire)
+
+
+def new_acquire(semaphore: Semaphore) -> SemaphoreAcquire:
+    """Make a `SemaphoreAcquire`."""
+    operation: SemaphoreAcquire = ACQUIRES.take()
+    operation.prepare_queued()
+    operation._subject = semaphore
+    return operation
