@@ -27,7 +27,7 @@ from giambio.kernel.reraise import Unchained
 from giambio.kernel.task import Task
 from giambio.tasks.cancel import CancelScope as OwnScope
 from giambio.tasks.manager import TaskManager
-from giambio.tasks.task_group import Leaving
+from giambio.tasks.task_group import new_leaving
 from giambio.tasks.task_status import TaskStatus as OwnStatus
 
 try:
@@ -136,7 +136,7 @@ class TaskGroup(BaseTaskGroup):
         if isinstance(exc, GeneratorExit):
             return self._manager.__aexit__(type(exc), exc, None)
         # The kernel would throw a failure in, and hold it for as long as this step lasts.
-        ending: Any = Unchained(Leaving(self._manager, exc, False))
+        ending: Any = Unchained(new_leaving(self._manager, exc, False))
         return cast("Awaitable[bool]", ending)
 
     def create_task(

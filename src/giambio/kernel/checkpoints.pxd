@@ -2,7 +2,7 @@ from giambio.kernel cimport constants
 from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.operation cimport Operation
+from giambio.kernel.operation cimport Operation, current_kernel
 
 cimport cython
 

@@ -1,4 +1,4 @@
-from giambio.kernel cimport introspect
+from giambio.kernel cimport constants, introspect
 from giambio.kernel.trap cimport Trap
 
 cpdef object to_coroutine(str what, object target, tuple args, dict keywords=*)

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from giambio.kernel import introspect
+from giambio.kernel import constants, introspect
 from giambio.kernel.tracebacks import is_ours
 from giambio.kernel.trap import Trap
 from giambio.kernel.wrap_awaitable import wrap_awaitable
@@ -105,6 +105,9 @@ def discard(target: object) -> None:
         if target.cr_code is wrap_awaitable.__code__ and target.cr_frame is not None:
             discard(target.cr_frame.f_locals["awaitable"])
         target.close()
+    elif isinstance(target, Trap):
+        if target.state == constants.FRESH:
+            target.__await__()  # type: ignore[attr-defined]  # an operation, now as if awaited
     elif is_ours(type(target).__module__) and introspect.is_awaitable(target):
         with suppress(RuntimeError):  # it was awaited already
             target.__await__()  # type: ignore[attr-defined]  # an operation, now as if awaited

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import contextvars
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from threading import get_ident
 from time import monotonic
 from typing import Any, TypeVarTuple, Unpack
 
@@ -600,7 +600,7 @@ class Kernel:
         try:
             if self._asyncgen_hooks is not None:
                 sys.set_asyncgen_hooks(*self._asyncgen_hooks)
-            self._thread = threading.get_ident()
+            self._thread = get_ident()
             current.swap(self)
             free_list.begin()
         except BaseException:  # memory is short, and the loop must not look as if it ran
@@ -620,7 +620,7 @@ class Kernel:
 
     def _in_own_thread(self) -> bool:
         """Return whether the caller may touch the loop: its thread, or it is not running."""
-        return self._thread in (0, threading.get_ident())
+        return self._thread == 0 or self._thread == get_ident()
 
     def _run_ready(self) -> None:
         """Run the items that are ready now, but not the items that they make ready."""

@@ -35,6 +35,9 @@ cdef class Operation(Trap):
     cpdef object check_thread(self, str what)
 
 
+cpdef Kernel current_kernel()
+
+
 cdef class Driven:
     cdef Operation _operation
 

@@ -96,7 +96,8 @@ cdef int step(BaseTask task) except -1:
         how = giambio_step(<PyObject *>task._coro, <PyObject *>task._context, NULL, &result)
     else:
         task._thrown = None
-        thrown = throwable(thrown)
+        if isinstance(thrown, StopIteration):
+            thrown = throwable(thrown)
         if isinstance(task._coro, Park):
             task._outcome = thrown
             return constants.RAISED

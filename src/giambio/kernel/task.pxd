@@ -83,7 +83,7 @@ cdef class Task(BaseTask):
     @cython.locals(outermost=Scope)
     cdef object _settle_cancellation(self)
     cpdef object _hold(self, Held held)
-    @cython.locals(above=Held, one=Held)
+    @cython.locals(above=Held)
     cpdef object _let_go_of(self, Held held)
     @cython.locals(held=list, one=Held)
     cdef list _describe_held(self)
@@ -119,3 +119,8 @@ cdef FreeList JOINS
 
 @cython.locals(operation=Join)
 cdef Join new_join(Task target)
+
+@cython.locals(kernel=Kernel)
+cpdef Task current_task()
+
+cdef str operation_name(Operation operation)

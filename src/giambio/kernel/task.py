@@ -544,7 +544,7 @@ class Task(BaseTask):
     def _drop_operation(self) -> None:
         """Let go of the operation: unlike a finished coroutine, it keeps its objects."""
         if self._name is None:
-            self._name = name_of(self._coro)
+            self._name = operation_name(self._coro)
         self._coro = None
 
     def _settle_cancellation(self) -> None:
@@ -570,18 +570,16 @@ class Task(BaseTask):
 
     def _let_go_of(self, held: Held) -> None:
         """Undo `_hold`; harmless for an object that it does not hold."""
-        above = None
-        one = self._held
-        while one is not None and one is not held:
-            above = one
-            one = one.beneath
-        if one is None:
-            return
-        if above is None:
-            self._held = one.beneath
+        if self._held is held:
+            self._held = held.beneath
         else:
-            above.beneath = one.beneath
-        one.beneath = None
+            above = self._held
+            while above is not None and above.beneath is not held:
+                above = above.beneath
+            if above is None:
+                return
+            above.beneath = held.beneath
+        held.beneath = None
 
     def _describe_held(self) -> list[str]:
         held: list[str] = []
@@ -780,10 +778,15 @@ def current_task() -> Task:
     return task
 
 
+def operation_name(operation: Operation) -> str:
+    """Return the name of a task that is nothing but an operation."""
+    return f"giambio.{operation.what.removesuffix('()')}"
+
+
 def name_of(coro: Any) -> str:
     """Return the full name of a coroutine's function."""
     if isinstance(coro, Operation):
-        return f"giambio.{coro.what.removesuffix('()')}"
+        return operation_name(coro)
     qualname: str = getattr(coro, "__qualname__", None) or type(coro).__qualname__
     if getattr(coro, "cr_code", None) is wrap_awaitable.__code__:
         return qualname  # the full name of the awaitable

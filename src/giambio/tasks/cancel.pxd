@@ -1,5 +1,5 @@
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.task cimport Scope, Supervisor, Task
+from giambio.kernel.task cimport Scope, Supervisor, Task, current_task
 
 cimport cython
 
@@ -47,7 +47,7 @@ cdef class CancelScope(Scope):
     cpdef object _cancel_as_around(self)
     cpdef object _reparent(self, Scope parent)
     cdef void _ready(self) except *
-    @cython.locals(task=Task, kernel=Kernel)
+    @cython.locals(task=Task, kernel=Kernel, deadline=double)
     cdef object _start_timer(self)
     @cython.locals(task=Task)
     cdef object _stop_timer(self)
@@ -58,7 +58,7 @@ cdef class CancelScope(Scope):
     cdef object _check_thread(self)
 
 
-@cython.locals(host=Task, task=Task, supervisor=Supervisor)
+@cython.locals(host=Task, task=Task, todo=list, supervisor=Supervisor)
 cpdef object spread(CancelScope scope)
 
 @cython.locals(inside=list, scope=CancelScope, supervisor=Supervisor, own=CancelScope)

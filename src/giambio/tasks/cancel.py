@@ -9,7 +9,6 @@ through the tasks inside and updates their flags.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Coroutine
 from contextvars import Context
 from math import inf
@@ -436,14 +435,15 @@ class CancelScope(Scope):
         kernel = task._kernel
         if kernel is None:
             return
-        if self._deadline <= kernel.current_time():
+        deadline = self._deadline
+        if deadline <= kernel.current_time():
             self._ready()
         else:
-            kernel._add_timer(self._deadline, self)
+            kernel._add_timer(deadline, self)
 
     def _stop_timer(self) -> None:
         task = self._task
-        if task is not None and task._kernel is not None and self._deadline != inf:
+        if task is not None and task._kernel is not None:
             task._kernel._remove_timer(self)
 
     def _refresh(self) -> None:
@@ -514,11 +514,10 @@ def spread(scope: CancelScope) -> None:
     if host is None:
         return
     refresh_task(host, scope)
-    todo: deque[Task] = deque()
+    todo: list[Task] = []
     for supervisor in supervisors_inside(host, scope):
         todo.extend(supervisor._children)
-    while todo:
-        task = todo.popleft()
+    for task in todo:
         refresh_task(task, None)
         for supervisor in task._supervisors or ():
             todo.extend(supervisor._children)

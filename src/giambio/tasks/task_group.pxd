@@ -1,9 +1,10 @@
 from giambio.tasks cimport cancel
 from giambio.tasks.cancel cimport CancelScope
 from giambio.kernel cimport constants
+from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
-from giambio.kernel.task cimport Scope, Supervisor, Task
+from giambio.kernel.task cimport Scope, Supervisor, Task, current_task
 
 cimport cython
 
@@ -63,3 +64,14 @@ cdef class Leaving(Operation):
     cdef bint abort(self) except -1
     @cython.locals(task=Task)
     cdef object _take_injected(self)
+
+
+cdef FreeList ENTERINGS
+cdef FreeList LEAVINGS
+
+
+@cython.locals(operation=Entering)
+cdef Entering new_entering(TaskGroup block)
+
+@cython.locals(operation=Leaving)
+cpdef Leaving new_leaving(TaskGroup block, object body, bint chained)

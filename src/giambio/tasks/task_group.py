@@ -15,6 +15,7 @@ from typing import Any, Never
 from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
 from giambio.kernel import constants
+from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
 from giambio.kernel.reraise import Failure, Raised, Unchained
@@ -23,7 +24,7 @@ from giambio.tasks import cancel
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.exception_groups import unique
 
-__all__ = ["Entering", "Leaving", "TaskGroup", "check_limit"]
+__all__ = ["Entering", "Leaving", "TaskGroup", "check_limit", "new_leaving"]
 
 
 class TaskGroup(Supervisor):
@@ -72,7 +73,7 @@ class TaskGroup(Supervisor):
     # -- as a context manager ----------------------------------------------------------
 
     def __aenter__(self) -> Operation:
-        return Entering(self)
+        return new_entering(self)
 
     def __aexit__(
         self,
@@ -87,7 +88,7 @@ class TaskGroup(Supervisor):
         # An exception of a plain operation is raised with `throw`, which chains it to
         # the exception that is being handled there; see `unchained`.
         chained = exc is None and sys.exc_info()[1] is None
-        leaving = Leaving(self, exc, chained)
+        leaving = new_leaving(self, exc, chained)
         return leaving if chained else Unchained(leaving)
 
     # `Never`, so that type checkers report `with` too.
@@ -299,13 +300,12 @@ class Entering(Operation):
         """The operation's name in messages."""
         return f"{self._block._label}.__aenter__()"
 
-    def __init__(self, block: TaskGroup) -> None:
-        self.prepare(None)
-        self._block = block
+    _block: TaskGroup
 
     def advance(self) -> bool:
         """See `Operation.advance`."""
         self.bind()
+        self.state = constants.DONE
         self._block._open(current_task())
         self.result = self._block
         return True
@@ -327,9 +327,6 @@ class Leaving(Operation):
     def what(self) -> str:  # type: ignore[override]
         """The operation's name in messages."""
         return f"{self._block._label}.__aexit__()"
-
-    def __init__(self, block: TaskGroup, body: BaseException | None, chained: bool) -> None:
-        self.prepare_leaving(block, body, chained)
 
     def prepare_leaving(self, block: TaskGroup, body: BaseException | None, chained: bool) -> None:
         """See `Operation.prepare`."""
@@ -384,6 +381,25 @@ class Leaving(Operation):
                 self._block._add_error(exc)
             task._injected = None
             task._refresh_pending()
+
+
+ENTERINGS = FreeList(Entering)
+LEAVINGS = FreeList(Leaving)
+
+
+def new_entering(block: TaskGroup) -> Entering:
+    """Make an `Entering`."""
+    operation: Entering = ENTERINGS.take()
+    operation.prepare(None)
+    operation._block = block
+    return operation
+
+
+def new_leaving(block: TaskGroup, body: BaseException | None, chained: bool) -> Leaving:
+    """Make a `Leaving`."""
+    operation: Leaving = LEAVINGS.take()
+    operation.prepare_leaving(block, body, chained)
+    return operation
 
 
 def check_limit(what: str, limit: int) -> int:

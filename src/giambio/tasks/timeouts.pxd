@@ -1,3 +1,5 @@
+from giambio.kernel.operation cimport current_kernel
+from giambio.kernel.task cimport current_task
 from giambio.tasks cimport cancel
 from giambio.tasks.cancel cimport CancelScope
 
@@ -5,6 +7,8 @@ cimport cython
 
 
 cdef CancelScope failing(CancelScope scope)
+
+cdef double time_after(str what, object seconds) except? -1
 
 @cython.locals(scope=CancelScope)
 cdef object earliest_deadline(CancelScope innermost)
