@@ -19,7 +19,7 @@ import pytest
 import giambio
 from giambio.testing import wait_all_tasks_blocked
 from support.kernel import ManualClock, finish
-from support.net import open_descriptors, outcome, receive_to_the_end, reset, turns
+from support.net import FaultySocket, open_descriptors, outcome, receive_to_the_end, reset, turns
 from support.tls import Certificates
 
 Run = Callable[..., Any]
@@ -185,21 +185,12 @@ def test_listeners_of_ones_own_can_be_served(run: Run) -> None:
     run(main)
 
 
-def test_a_socket_that_listens_can_be_served(driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_listens_can_be_served(driver: str) -> None:
     """And it survives as any listener does."""
-    accept = socket.socket.accept
-    errors = [OSError(errno.EMFILE, "Too many open files")]
-
-    def failing_once(sock: socket.socket) -> Any:
-        if errors:
-            raise errors.pop()
-        return accept(sock)
-
-    monkeypatch.setattr(socket.socket, "accept", failing_once)
     loop = giambio.EventLoop(driver=driver, clock=ManualClock())
 
     async def main() -> None:
-        plain = socket.create_server(("127.0.0.1", 0))
+        plain = FaultySocket(OSError(errno.EMFILE, "Too many open files"))
         listener = giambio.wrap_socket(plain)
         async with giambio.TaskManager() as manager:
             await manager.start(giambio.serve_listeners, echo, [listener])

@@ -17,6 +17,7 @@ import giambio
 from support.kernel import ManualClock, finish
 from support.net import (
     LOOPBACK,
+    FaultySocket,
     descriptors_left,
     listening,
     open_descriptors,
@@ -378,34 +379,17 @@ def test_a_client_that_resets_before_it_is_accepted_is_no_error(run: Run) -> Non
     run(main)
 
 
-class Counting:
-    """Counts the calls of `socket.accept`, and may let some of them fail."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *errors: OSError) -> None:
-        self.calls = 0
-        self.errors = list(errors)
-        accept = socket.socket.accept
-
-        def counting(sock: socket.socket) -> Any:
-            self.calls += 1
-            if self.errors:
-                raise self.errors.pop(0)
-            return accept(sock)
-
-        monkeypatch.setattr(socket.socket, "accept", counting)
-
-
 def test_out_of_descriptors_it_waits_without_spinning_and_goes_on(
-    driver: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    driver: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Rules 16.5, 15.18: without spinning or dying."""
     caplog.set_level(logging.DEBUG, "giambio")
     clock = ManualClock()
-    counting = Counting(monkeypatch)
     loop = giambio.EventLoop(driver=driver, clock=clock)
 
     async def main() -> None:
-        (listener,) = await open_listeners(0, host="127.0.0.1")
+        counting = FaultySocket()
+        listener = giambio.SocketListener(giambio.wrap_socket(counting))
         with listener, socket.create_connection(listener.address) as client:
             async with giambio.TaskManager() as manager:
                 with descriptors_left(0):
@@ -427,30 +411,29 @@ def test_out_of_descriptors_it_waits_without_spinning_and_goes_on(
 
 
 @pytest.mark.parametrize("name", ["ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EPERM"])
-def test_it_survives(driver: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_it_survives(driver: str, name: str) -> None:
     """Rule 16.5: `accept` that survives `EMFILE`, `ENFILE` and `ECONNABORTED`."""
     number = getattr(errno, name)
-    Counting(monkeypatch, *[OSError(number, os.strerror(number)) for _ in range(3)])
     loop = giambio.EventLoop(driver=driver, clock=ManualClock())
 
     async def main() -> None:
-        (listener,) = await open_listeners(0, host="127.0.0.1")
+        faulty = FaultySocket(*[OSError(number, os.strerror(number)) for _ in range(3)])
+        listener = giambio.SocketListener(giambio.wrap_socket(faulty))
         with listener, socket.create_connection(listener.address):
             connection, _ = await listener.accept()
             connection.close()
+        assert faulty.calls > 3
 
     finish(loop, loop.begin(main))
     loop.close()
 
 
-def test_cancelled_and_closed_while_out_of_descriptors(
-    driver: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Counting(monkeypatch, *[OSError(errno.ENFILE, "Too many")] * 1000)
+def test_cancelled_and_closed_while_out_of_descriptors(driver: str) -> None:
     loop = giambio.EventLoop(driver=driver, clock=ManualClock())
 
     async def main() -> None:
-        (listener,) = await open_listeners(0, host="127.0.0.1")
+        faulty = FaultySocket(*[OSError(errno.ENFILE, "Too many")] * 1000)
+        listener = giambio.SocketListener(giambio.wrap_socket(faulty))
         async with giambio.TaskManager() as manager:
             task = await manager.spawn(listener.accept)
             await giambio.sleep(1)

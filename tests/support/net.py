@@ -172,6 +172,23 @@ def is_open(number: int) -> bool:
     return True
 
 
+class FaultySocket(socket.socket):
+    """A plain socket that listens. It counts the calls of `accept`, and has the first ones fail."""
+
+    def __init__(self, *errors: OSError) -> None:
+        super().__init__()
+        self.bind(("127.0.0.1", 0))
+        self.listen()
+        self.errors = list(errors)
+        self.calls = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().accept()
+
+
 @contextmanager
 def descriptors_left(count: int) -> Iterator[None]:
     """A block in which the process can open so many descriptors more."""

@@ -259,11 +259,13 @@ class Accept(ReceivingOperation):
         sock = self._socket
         while True:
             try:
-                connection, address = sock._sock.accept()
+                accepted = syscalls.accept(sock._sock, sock._fd)
                 break
             except ConnectionAbortedError:
                 pass  # it was gone already; the next one may be there
-        connection.setblocking(False)
+        if accepted is None:
+            return False
+        connection, address = accepted
         self.result = (type(sock)(sock._kernel, connection), address)
         return True
 

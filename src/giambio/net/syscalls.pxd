@@ -14,6 +14,7 @@ cdef object receive(
     object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer, bint plenty
 )
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2
+cdef object accept(object sock, int fd)
 cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2
 cdef object receive_datagram(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)
 cdef object receive_from(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer)

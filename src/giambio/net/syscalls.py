@@ -4,7 +4,8 @@ The native one calls the system itself. It receives into one buffer that the
 loop owns, and copies the bytes out: allocating `max_size` bytes for each call
 costs more than the system call. Between the two it neither calls Python nor
 releases the GIL. Only where most of `max_size` is likely to come, as it did the
-last time, it receives into the result itself.
+last time, it receives into the result itself. It accepts connections that do not block from
+the start, where Python would have to ask the system for that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "PLENTY",
     "RECEIVE_BUFFER",
     "ReceiveBuffer",
+    "accept",
     "bounded",
     "receive",
     "receive_datagram",
@@ -81,6 +83,16 @@ def send(sock: socket, fd: int, data: Any, offset: int) -> int:
         return sock.send(data if not offset else memoryview(data)[offset:])
     except BlockingIOError:
         return -1
+
+
+def accept(sock: socket, fd: int) -> tuple[socket, Any] | None:
+    """Accept a connection, which does not block, and its address; None if there is none yet."""
+    try:
+        connection, address = sock.accept()
+    except BlockingIOError:
+        return None
+    connection.setblocking(False)
+    return connection, address
 
 
 # -- datagrams ------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject
 
+from socket import socket
+
 cdef extern from *:
     """
     #include <arpa/inet.h>
@@ -21,6 +23,7 @@ cdef extern from *:
     #include <sys/socket.h>
     #include <sys/types.h>
     #include <sys/un.h>
+    #include <unistd.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0  /* macOS has SO_NOSIGPIPE; Python ignores SIGPIPE anyway */
     #endif
@@ -32,8 +35,24 @@ cdef extern from *:
     typedef struct {
         PyObject_HEAD
         int fd;
+        int family;
+        int type;
+        int proto;
     } giambio_socket_head;
     #define giambio_fd_in(sock) (((giambio_socket_head *)(sock))->fd)
+    #define giambio_family_in(sock) (((giambio_socket_head *)(sock))->family)
+    #define giambio_type_in(sock) (((giambio_socket_head *)(sock))->type)
+    #define giambio_proto_in(sock) (((giambio_socket_head *)(sock))->proto)
+
+    #ifdef SOCK_NONBLOCK
+    #define giambio_has_accept4 1
+    #define giambio_accept4(fd, name, length) \\
+        accept4(fd, name, length, SOCK_NONBLOCK | SOCK_CLOEXEC)
+    #else  /* macOS */
+    #define SOCK_NONBLOCK 0
+    #define giambio_has_accept4 0
+    #define giambio_accept4(fd, name, length) -1
+    #endif
 
     typedef union {
         struct sockaddr any;
@@ -67,6 +86,11 @@ cdef extern from *:
     }
     """
     int giambio_fd_in(object sock)
+    int giambio_family_in(object sock)
+    int giambio_type_in(object sock)
+    int giambio_proto_in(object sock)
+    bint giambio_has_accept4
+    int close(int fd)
     int MSG_NOSIGNAL
     ssize_t recv(int fd, void *buffer, size_t size, int flags) nogil
     ssize_t c_send "send"(int fd, const void *buffer, size_t size, int flags) nogil
@@ -95,7 +119,7 @@ cdef extern from *:
         sockaddr_in in_ "in"
         sockaddr_in6 in6
         sockaddr_un un
-    int AF_INET, AF_INET6, MSG_TRUNC
+    int AF_INET, AF_INET6, AF_UNIX, MSG_TRUNC, SOCK_NONBLOCK
     int giambio_path_size(socklen_t length)
     ssize_t giambio_recvmsg(
         int fd, char *data, size_t size, giambio_address *name, socklen_t *length, int *flags
@@ -103,6 +127,7 @@ cdef extern from *:
     ssize_t c_sendto "sendto"(
         int fd, const void *data, size_t size, int flags, const sockaddr *name, socklen_t length
     )
+    int giambio_accept4(int fd, sockaddr *name, socklen_t *length)
     int inet_pton(int family, const char *text, void *number)
     const char *inet_ntop(int family, const void *number, char *text, socklen_t size)
     unsigned short ntohs(unsigned short value)
@@ -221,6 +246,52 @@ cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2:
         return receive_at(fd, <char *>view.buf, view.len)
     finally:
         PyBuffer_Release(&view)
+
+
+cdef object accept(object sock, int fd):
+    cdef giambio_address name
+    cdef socklen_t length = sizeof(name)
+    cdef int family = giambio_family_in(sock)
+    cdef int connection
+    # A class of the user's, a closed socket, or a kind of address that only Python can read.
+    if (
+        not giambio_has_accept4
+        or type(sock) is not socket
+        or giambio_fd_in(sock) != fd
+        or not has_known_addresses(family)
+    ):
+        return accept_any(sock)
+    while True:
+        connection = giambio_accept4(fd, &name.any, &length)
+        if connection >= 0:
+            break
+        if not interrupted():
+            return None
+    accepted = None
+    try:
+        accepted = socket.__new__(socket)
+        kind = giambio_type_in(sock) | SOCK_NONBLOCK
+        accepted.__init__(family, kind, giambio_proto_in(sock), connection)
+    except BaseException:
+        if accepted is None or giambio_fd_in(accepted) != connection:  # else it closes that itself
+            close(connection)
+        raise
+    return accepted, address_of(&name, length)
+
+
+cdef bint has_known_addresses(int family) noexcept:
+    """Tell whether `address_of` can read the addresses of a family."""
+    return family == AF_INET or family == AF_INET6 or family == AF_UNIX
+
+
+cdef object accept_any(object sock):
+    """Accept a connection as Python does."""
+    try:
+        connection, address = sock.accept()
+    except BlockingIOError:
+        return None
+    connection.setblocking(False)
+    return connection, address
 
 
 cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2:
