@@ -182,8 +182,11 @@ class Lock(Held):
         task was told that the lock is broken, or its coroutine was closed while it waited in
         a Condition. Or a signal handler has interrupted the one that gave the lock away.
         """
-        excusable = self._abandoned_by is not None or isinstance(exc, GeneratorExit)
-        if exc is not None and excusable and not self._is_held_here():
+        if (
+            exc is not None
+            and (self._abandoned_by is not None or isinstance(exc, GeneratorExit))
+            and not self._is_held_here()
+        ):
             return
         if self._owner is None:
             kernel = current.get()

@@ -64,8 +64,11 @@ cpdef object spread(CancelScope scope)
 @cython.locals(inside=list, scope=CancelScope, supervisor=Supervisor, own=CancelScope)
 cdef list supervisors_inside(Task host, CancelScope outer)
 
-@cython.locals(chain=list, around=Scope, scope=CancelScope, kernel=Kernel)
+@cython.locals(around=Scope, kernel=Kernel)
 cdef object refresh_task(Task task, CancelScope outermost)
+
+@cython.locals(chain=list, scope=CancelScope)
+cdef object refresh_scopes(Task task, Scope around, CancelScope outermost)
 
 cdef object check_shield(object value)
 

@@ -549,16 +549,9 @@ def refresh_task(task: Task, outermost: CancelScope | None) -> None:
         task: the task.
         outermost: the outermost of its scopes that may have changed; None for all of them.
     """
-    chain: list[CancelScope] = []
     around = None if task._supervisor is None else task._supervisor._scope
-    scope: CancelScope | None = task._scope  # type: ignore[assignment]
-    while scope is not None and scope is not around:
-        chain.append(scope)
-        if scope is outermost:
-            break
-        scope = scope._parent
-    for scope in reversed(chain):
-        scope._refresh()
+    if task._scope is not around:  # most tasks have no scope of their own
+        refresh_scopes(task, around, outermost)
     kernel = task._kernel
     if task._scope is None or kernel is None:
         return
@@ -567,3 +560,16 @@ def refresh_task(task: Task, outermost: CancelScope | None) -> None:
         kernel._interrupt(task)
     else:
         task._aborted = None  # an interruption that was not delivered yet: it waits on
+
+
+def refresh_scopes(task: Task, around: Scope | None, outermost: CancelScope | None) -> None:
+    """Update the scopes of one task, the outer ones first; see `refresh_task`."""
+    chain: list[CancelScope] = []
+    scope: CancelScope | None = task._scope  # type: ignore[assignment]
+    while scope is not None and scope is not around:
+        chain.append(scope)
+        if scope is outermost:
+            break
+        scope = scope._parent
+    for scope in reversed(chain):
+        scope._refresh()
