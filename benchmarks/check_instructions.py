@@ -39,6 +39,8 @@ COUNTS = {
     "timeout": 500,
     "sleep": 500,
     "lock": 500,
+    "semaphore": 500,
+    "cancel": 200,
     "echo": 300,
     "echo_parked": 300,
 }

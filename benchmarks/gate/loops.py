@@ -11,6 +11,7 @@ from giambio.testing import VirtualClock
 from tasks.giambio_ import channel, checkpoint, spawn, spawn_block, timeout
 
 __all__ = [
+    "cancel",
     "channel",
     "checkpoint",
     "echo",
@@ -18,6 +19,7 @@ __all__ = [
     "lock",
     "reference",
     "run",
+    "semaphore",
     "sleep",
     "spawn",
     "spawn_block",
@@ -88,6 +90,23 @@ async def lock(n: int) -> None:
     for _ in range(n):
         async with free:
             pass
+
+
+async def semaphore(n: int) -> None:
+    """A semaphore with a permit that is free."""
+    free = giambio.Semaphore(1)
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def cancel(n: int) -> None:
+    """A task that waits in a block, and is cancelled and joined there."""
+    for _ in range(n):
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(giambio.sleep_forever)
+            await giambio.checkpoint()
+            task.cancel()
 
 
 async def sleep(n: int) -> None:
