@@ -256,6 +256,102 @@ def test_an_exception_between_two_steps_closes_the_tasks_children_first(
     assert closed == ["child", "main"]
 
 
+async def waits() -> None:
+    await giambio.checkpoint()
+
+
+async def waits_in_a_shield() -> None:
+    with giambio.CancelScope(shield=True):
+        await giambio.checkpoint()
+
+
+async def waits_with_a_timeout() -> None:
+    with giambio.fail_after(1):
+        await giambio.checkpoint()
+
+
+async def waits_for_tasks() -> None:
+    async with giambio.TaskManager() as manager:
+        await manager.spawn(giambio.checkpoint)
+
+
+async def waits_for_a_thread() -> None:
+    await giambio.to_thread(int)
+
+
+CLEAN_UPS = [waits, waits_in_a_shield, waits_with_a_timeout, waits_for_tasks, waits_for_a_thread]
+
+
+@pytest.mark.parametrize("clean_up", CLEAN_UPS)
+def test_a_clean_up_that_wants_to_wait_is_told_that_its_task_is_closed(
+    loop: giambio.EventLoop, monkeypatch: pytest.MonkeyPatch, clean_up: Callable[..., Any]
+) -> None:
+    """Rule 12.6: that is the only error, whatever blocks the clean-up is in."""
+    unraisable: list[BaseException] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda seen: unraisable.append(seen.exc_value))
+    limiter = giambio.CapacityLimiter(1)
+
+    async def main() -> None:
+        async with giambio.Lock(), limiter, giambio.TaskManager():
+            with giambio.CancelScope():
+                try:
+                    loop._stop_between_steps(KeyboardInterrupt())
+                    await giambio.sleep_forever()
+                finally:
+                    await clean_up()
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(main)
+    (problem,) = unraisable
+    assert isinstance(problem, RuntimeError)
+    assert "the run was cut short and its tasks are being closed" in str(problem)
+    assert isinstance(problem.__context__, GeneratorExit)
+    assert limiter.borrowed_tokens == 0
+
+
+def test_a_task_that_a_clean_up_spawns_is_closed_as_well(loop: giambio.EventLoop) -> None:
+    """Rule 12.6: nothing warns."""
+    spawned: list[giambio.Task[None]] = []
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            try:
+                loop._stop_between_steps(KeyboardInterrupt())
+                await giambio.sleep_forever()
+            finally:
+                spawned.append(manager.start_soon(waits))
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(main)
+    assert spawned[0].cancelled()
+
+
+def test_a_clean_up_of_a_closed_task_may_run_another_loop(loop: giambio.EventLoop) -> None:
+    """Rule 12.6: in there tasks wait as usual, and mistakes are called what they are."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        try:
+            loop._stop_between_steps(KeyboardInterrupt())
+            await giambio.sleep_forever()
+        finally:
+            giambio.run(clean_up)
+
+    async def clean_up() -> None:
+        await giambio.sleep(0.001)
+        giambio.current_loop().call_soon(ask)
+        await turns(2)
+
+    def ask() -> None:
+        with pytest.raises(RuntimeError, match="no giambio task runs in this thread"):
+            giambio.current_task()
+        seen.append("asked")
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.start(main)
+    assert seen == ["asked"]
+
+
 def test_an_error_while_closing_an_interrupted_task_goes_to_the_unraisablehook(
     loop: giambio.EventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

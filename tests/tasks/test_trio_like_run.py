@@ -391,7 +391,7 @@ def test_a_cancelled_task_with_an_unfinished_generator_is_cancelled(run: Run) ->
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_tasks_of_an_abandoned_generator_are_joined(run: Run, alone: bool) -> None:
-    """Rule 7.27: tasks cannot leak, also if the manager's block is never left."""
+    """Rules 7.27, 14.3: tasks cannot leak, also if the manager's block is never left."""
     ended: list[str] = []
 
     async def child() -> None:
@@ -408,8 +408,84 @@ def test_the_tasks_of_an_abandoned_generator_are_joined(run: Run, alone: bool) -
             await manager.spawn(child)
         assert ended == ["ended"]
 
-    run(main)
+    with pytest.warns(ResourceWarning, match=r"numbers_with_a_task_inside.*aclosing"):
+        run(main)
     assert ended == ["ended"]
+
+
+@pytest.mark.parametrize("cleans_up", [False, True])
+def test_a_task_that_waits_is_not_told_that_its_generator_was_closed(
+    run: Run, cleans_up: bool
+) -> None:
+    """Rules 7.27, 14.3: it has left the generator, and goes on."""
+    tasks: list[Any] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        async with giambio.TaskManager() as manager:
+            tasks.append(manager.start_soon(giambio.sleep_forever))
+            try:
+                yield 1
+            finally:
+                if cleans_up:
+                    await giambio.checkpoint()
+
+    async def main() -> str:
+        async for _ in numbers():
+            break
+        while not tasks[0].done():
+            await giambio.sleep(0.001)
+        return "unharmed"
+
+    with pytest.warns(ResourceWarning, match=r"numbers.*aclosing"):
+        assert run(main) == "unharmed"
+    assert tasks[0].cancelled()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_failure_in_a_generator_that_was_left_is_not_lost(run: Run, alone: bool) -> None:
+    """Rules 6.12, 8.10: the failed manager cancels its task, but never caught that."""
+
+    async def fails() -> None:
+        raise ValueError("in the generator")
+
+    async def numbers() -> AsyncIterator[int]:
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(fails)
+            yield 1
+
+    async def leave_it() -> None:
+        generator = numbers()
+        async for _ in generator:
+            break
+        await giambio.sleep_forever()
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(leave_it)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(leave_it if alone else main)
+    problems = {type(problem): str(problem) for problem in caught.value.exceptions}
+    assert problems.keys() == {RuntimeError, ValueError}
+    assert "was cancelled inside of <giambio.TaskManager open" in problems[RuntimeError]
+    assert problems[ValueError] == "in the generator"
+
+
+def test_a_deadline_in_a_generator_that_was_left_is_named(run: Run) -> None:
+    """Rule 6.12: the cancellation of a scope that was never left is no end of a task."""
+
+    async def numbers() -> AsyncIterator[int]:
+        with giambio.fail_after(0.01):
+            yield 1
+
+    async def main() -> None:
+        generator = numbers()
+        async for _ in generator:
+            break
+        await giambio.sleep_forever()
+
+    with pytest.raises(RuntimeError, match=r"was cancelled inside of <giambio.CancelScope.*aclosi"):
+        run(main)
 
 
 @asynccontextmanager

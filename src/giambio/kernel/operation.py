@@ -18,6 +18,7 @@ import warnings
 from typing import Any
 
 from giambio.kernel import constants, current, trap
+from giambio.kernel.closing import no_task_runs
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.trap import Trap
@@ -151,7 +152,7 @@ class Operation(Trap):
         """
         kernel = current.get()
         if kernel is None or kernel._running is None:
-            raise RuntimeError(
+            raise no_task_runs(
                 f"{self.what} must be awaited in a giambio task; start one with giambio.run(main)"
             )
         if self.kernel is None:
@@ -421,7 +422,7 @@ def current_kernel() -> Kernel:
     """
     kernel: Kernel | None = current.get()
     if kernel is None:
-        raise RuntimeError(
+        raise no_task_runs(
             "no giambio loop runs in this thread; call this from a task, "
             "or start one with giambio.run(main)"
         )

@@ -17,6 +17,7 @@ from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import constants, current
+from giambio.kernel.closing import no_task_runs
 from giambio.kernel.coroutines import discard
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
@@ -97,6 +98,15 @@ class Supervisor:
 
     def _abandon(self) -> None:
         """Note that the task that waits for the children was closed, and waits no more."""
+
+    def _take_failures(self) -> list[BaseException]:
+        """Give away the failures of children that nobody will raise here any more."""
+        return []
+
+    def _add_failure(self, exc: BaseException) -> None:
+        """Take on a failure that another supervisor has given away, or pass it up."""
+        if self._host is not None and self._host._supervisor is not None:
+            self._host._supervisor._add_failure(exc)
 
     def _mend(self) -> None:
         """Finish what was interrupted by a signal handler that raised."""
@@ -594,14 +604,20 @@ class Task(BaseTask):
 
         Those are cancelled, and the supervisor of this one waits for them.
         """
-        blocks = self._leave_scopes(self._outermost())
+        outermost = self._outermost()
+        told = self._told if outermost is None or not outermost._effective else None
+        blocks = self._leave_scopes(outermost)
         for holder in self._supervisors or ():
             self._pass_children_on(holder)
-        # A cancellation may leave async generators behind that are inside of blocks.
-        if blocks and self._state != constants.CANCELLED:
+        # A cancellation may leave async generators behind that are inside of blocks; but one
+        # that has come from such a block would have been caught by it.
+        cancelled = self._state == constants.CANCELLED
+        if blocks and (not cancelled or (told is not None and self._told is None)):
             self._blame(
-                f"task {self.name!r} ended inside of {', '.join(blocks)}, which it had entered "
-                "and not left; use `with` or `async with`, and no `yield` inside of it"
+                f"task {self.name!r} {'was cancelled' if cancelled else 'ended'} inside of "
+                f"{', '.join(blocks)}, which it had entered and not left; use `with` or "
+                "`async with`, and no `yield` inside of it (in an async generator that has one, "
+                "iterate in `async with contextlib.aclosing(...)`)"
             )
 
     def _leave_scopes(self, outermost: Scope | None) -> list[str]:
@@ -617,6 +633,8 @@ class Task(BaseTask):
             described = repr(scope if holder is None else holder)
             if holder is not None:
                 holder._abandon()
+            if scope is self._told:
+                self._told = None
             if scope._left_open():
                 blocks.append(described)
             if holder is not None:
@@ -630,6 +648,9 @@ class Task(BaseTask):
             if self._supervisor is not None:
                 self._supervisor._take_over(child)
         holder._children.clear()
+        for exc in holder._take_failures():
+            if self._supervisor is not None:
+                self._supervisor._add_failure(exc)
 
     def _supervisor_in(self, scope: Scope) -> Supervisor | None:
         """Return the owner of a scope, if that is a manager that this task has open."""
@@ -773,7 +794,7 @@ def current_task() -> Task:
     """
     kernel = current.get()
     if kernel is None or kernel._running is None:
-        raise RuntimeError("there is no current task: no giambio task runs in this thread")
+        raise no_task_runs("there is no current task: no giambio task runs in this thread")
     task: Task = kernel._running
     return task
 

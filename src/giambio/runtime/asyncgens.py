@@ -76,7 +76,11 @@ async def close_cancelled(generator: AnyGenerator) -> None:
         waited = await close(generator)
     if waited:
         try:
-            warn_about(generator, "it was collected unfinished; use contextlib.aclosing()", line)
+            problem = (
+                "it was collected unfinished, when its clean-up could not wait any more; iterate "
+                "in `async with contextlib.aclosing(...)`, which closes it where you leave it"
+            )
+            warn_about(generator, problem, line)
         except Warning as warning:  # by the user's filters; the loop is not the place to raise it
             report_unraisable(warning, "closing an async generator", generator)
 

@@ -21,6 +21,7 @@ from giambio.errors import TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
 from giambio.kernel import current
+from giambio.kernel.closing import closing_tasks
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel, check_no_loop_runs
@@ -58,6 +59,10 @@ class Root(Supervisor):
         del self._children[task]
         if task._failed() and task._kernel is not None and task is not task._kernel._main:
             self.failures.append(task._failure())
+
+    def _add_failure(self, exc: BaseException) -> None:
+        """See `Supervisor._add_failure`."""
+        self.failures.append(exc)
 
 
 class EventLoop(Kernel):
@@ -411,15 +416,21 @@ class EventLoop(Kernel):
 
     def _abandon(self, main: Task) -> None:
         """Close all remaining tasks, children first, because the loop was interrupted."""
-        others = [task for task in self._root._children if task is not main]
-        left = with_descendants([main, *others, *self._system_tasks._children])
-        for task in [*reversed(left), *self._asyncgens._children]:
-            try:
-                task._abandon()
-            except BaseException as exc:
-                report_unraisable(exc, "closing an interrupted task", task)
+        with closing_tasks():
+            while left := self._unfinished(main):  # again, because a clean-up may spawn tasks
+                for task in reversed(left):
+                    try:
+                        task._abandon()
+                    except BaseException as exc:
+                        report_unraisable(exc, "closing an interrupted task", task)
         self._asyncgens._children.clear()
         self._system_tasks._children.clear()
+
+    def _unfinished(self, main: Task) -> list[Task]:
+        """Return the tasks that have not ended, in the opposite order of closing them."""
+        others = [task for task in self._root._children if task is not main]
+        last = [*self._system_tasks._children, *self._asyncgens._children]
+        return [task for task in with_descendants([main, *others, *last]) if not task.done()]
 
     def _after_fork(self) -> None:
         """See `Kernel._after_fork`; the signals are the child's own as well."""

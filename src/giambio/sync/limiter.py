@@ -342,12 +342,13 @@ class CapacityLimiter:
         and there is no calling task.
         """
         kernel = current.get()
-        if isinstance(exc, GeneratorExit) and (kernel is None or kernel._running is None):
-            for borrower in tuple(self._borrowers):
-                if isinstance(borrower, Task) and borrower.done():
-                    self._give_up(borrower)
-        else:
-            self._give_up(current_task())
+        if kernel is None or kernel._running is None:
+            closed = [one for one in self._borrowers if isinstance(one, Task) and one.done()]
+            for borrower in closed:
+                self._give_up(borrower)
+            if closed or isinstance(exc, GeneratorExit):
+                return
+        self._give_up(current_task())
 
 
 class LimiterAcquire(QueuedOperation):

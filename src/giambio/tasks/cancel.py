@@ -107,7 +107,7 @@ class CancelScope(Scope):
             self._abandon()  # the coroutine is being closed by the garbage collector
             return False
         self._check_owner()
-        self._check_leaving()
+        self._check_leaving(exc)
         if self._cancel_called:
             self._report_swallowed(exc)
         caught = self._leave(exc is not None and is_cancellation(exc))
@@ -295,6 +295,7 @@ class CancelScope(Scope):
         if task is not None:
             if task._scope is self:
                 task._scope = self._parent
+                refresh_task(task, None)  # it may go on: see below
             else:  # in an async generator that was collected while its task goes on
                 self._cut_out(task)
         self._disown()
@@ -314,8 +315,11 @@ class CancelScope(Scope):
         self._start_timer()
         task._refresh_pending()
 
-    def _check_leaving(self) -> None:
+    def _check_leaving(self, exc: BaseException | None) -> None:
         """Raise unless the scope may be left here and now.
+
+        Parameters:
+            exc: what the block has raised.
 
         Raises:
             RuntimeError: it was not entered, or in another task; or a scope that was
@@ -325,6 +329,9 @@ class CancelScope(Scope):
         if not self._entered or task is None:
             raise RuntimeError("this CancelScope is left, but was not entered")
         if not task._runs():
+            if task.done() or (exc is not None and is_cancellation(exc)):
+                self._abandon()  # it is closed from outside, and its clean-up wanted to wait
+                return
             raise RuntimeError(
                 f"this CancelScope was entered in task {task.name!r} and is left in another; "
                 "a scope must be left where it was entered"

@@ -1,6 +1,6 @@
 from giambio.tasks cimport cancel
 from giambio.tasks.cancel cimport CancelScope
-from giambio.kernel cimport constants
+from giambio.kernel cimport constants, current
 from giambio.kernel.free_list cimport FreeList
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
@@ -22,6 +22,10 @@ cdef class TaskGroup(Supervisor):
 
     @cython.locals(scope=CancelScope)
     cdef object _prepare(self, Kernel kernel, object strict)
+    @cython.locals(host=Task)
+    cdef bint _is_closed_from_outside(self, object exc) except -1
+    @cython.locals(kernel=Kernel)
+    cdef object _close(self)
     cpdef object _check_open(self)
     @cython.locals(kernel=Kernel, task=Task)
     cdef Task _launch(self, object coro, object name, object context)
@@ -36,8 +40,10 @@ cdef class TaskGroup(Supervisor):
     cdef object _open(self, Task task)
     @cython.locals(scope=CancelScope)
     cdef object _begin_leaving(self, Leaving leaving, object body)
-    @cython.locals(scope=CancelScope)
+    @cython.locals(child=Task, scope=CancelScope)
     cpdef object _abandon(self)
+    cpdef list _take_failures(self)
+    cpdef object _add_failure(self, object exc)
     @cython.locals(host=Task, scope=CancelScope)
     cdef object _finish(self, object body)
     cdef object _conclude(self, Task host, object body, bint cancelled, bint caught)

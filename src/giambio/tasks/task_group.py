@@ -14,7 +14,8 @@ from typing import Any, Never
 
 from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
-from giambio.kernel import constants
+from giambio.kernel import constants, current
+from giambio.kernel.checkpoints import cancel_shielded_checkpoint
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
@@ -81,15 +82,36 @@ class TaskGroup(Supervisor):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
-        if isinstance(exc, GeneratorExit) and (self._host is None or not self._host._runs()):
-            # The host's coroutine is being closed from outside, so it cannot wait.
-            self._abandon()
-            return Immediate(False)
+        if exc is not None and self._is_closed_from_outside(exc):
+            return self._close()
         # An exception of a plain operation is raised with `throw`, which chains it to
         # the exception that is being handled there; see `unchained`.
         chained = exc is None and sys.exc_info()[1] is None
         leaving = new_leaving(self, exc, chained)
         return leaving if chained else Unchained(leaving)
+
+    def _is_closed_from_outside(self, exc: BaseException) -> bool:
+        """Return whether the block's coroutine, or its async generator, is closed elsewhere.
+
+        Parameters:
+            exc: what the body has raised: not `GeneratorExit` if its clean-up wanted to wait.
+        """
+        closed = isinstance(exc, GeneratorExit)
+        host = self._host
+        if host is None or host._runs():
+            return closed and host is None
+        return closed or is_cancellation(exc) or (host.done() and current.get() is None)
+
+    def _close(self) -> Operation:
+        """Leave a block that is closed from outside: its host cannot wait."""
+        busy = self._is_busy()
+        self._abandon()
+        kernel = current.get()
+        if busy and kernel is not None and kernel._running is not None:
+            # An async generator, closed in a task that waits no more than it has to. It has to
+            # here, and may warn about that.
+            return cancel_shielded_checkpoint()
+        return Immediate(False)
 
     # `Never`, so that type checkers report `with` too.
     def __enter__(self: Never) -> None:  # type: ignore[misc]
@@ -194,7 +216,7 @@ class TaskGroup(Supervisor):
             raise RuntimeError(f"this {self._label} is left, {problem}")
         scope: CancelScope = self._scope  # type: ignore[assignment]
         try:
-            scope._check_leaving()
+            scope._check_leaving(None)
         except RuntimeError as exc:
             if not self._host._runs():
                 raise
@@ -218,9 +240,20 @@ class TaskGroup(Supervisor):
     def _abandon(self) -> None:
         """See `Supervisor._abandon`: the host waits no more."""
         self._state = constants.LEFT
+        for child in list(self._children):  # not by the scope: the host may go on
+            child.cancel(f"the task that opened {self._a_label} was closed")
         scope: CancelScope = self._scope  # type: ignore[assignment]
-        scope.cancel(f"the task that opened {self._a_label} was closed")
         scope._abandon()
+
+    def _take_failures(self) -> list[BaseException]:
+        """See `Supervisor._take_failures`."""
+        errors = self._restored_errors()
+        self._errors = None
+        return errors
+
+    def _add_failure(self, exc: BaseException) -> None:
+        """See `Supervisor._add_failure`."""
+        self._add_error(exc)
 
     def _finish(self, body: BaseException | None) -> Any:
         """Leave the scope, when all tasks have ended.
