@@ -19,6 +19,7 @@ from typing import Any, Self
 from giambio._build.sealed import final
 from giambio.arguments import is_int
 from giambio.errors import BusyResourceError, ClosedResourceError
+from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.checkpoints import checkpoint
 from giambio.kernel.external_wakeups import external_wakeups
@@ -74,6 +75,9 @@ class SignalReceiver:
 
     __slots__ = ("_kernel", "_numbers", "_pending", "_undo", "_waiting")
 
+    #: What it is called in messages, see `blocks`.
+    _a_label = "open_signal_receiver()"
+
     def __init__(self, signals: tuple[int, ...]) -> None:
         self._numbers = tuple(dict.fromkeys(map(checked, signals)))
         if not self._numbers:
@@ -115,6 +119,8 @@ class SignalReceiver:
         pending, self._pending = self._pending, {}
         for number in pending:
             signal.raise_signal(number)
+
+    __aenter__ = __aexit__ = refuse_async_with
 
     def __aiter__(self) -> Self:
         return self

@@ -681,7 +681,10 @@ def test_with_instead_of_async_with_says_so(run: Run, place: Path) -> None:
 
     async def main() -> None:
         file = await giambio.open_file(place / "file", "w")
-        with pytest.raises(TypeError, match="closed by `async with`, not by `with`"), file:
+        with (
+            pytest.raises(TypeError, match="an AsyncFile is entered with `async with`, not `with`"),
+            file,
+        ):
             pass
         await file.close()
 

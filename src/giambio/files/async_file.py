@@ -12,7 +12,7 @@ import os
 import typing
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
-from typing import Any, AnyStr, Generic, NoReturn, TypeVar
+from typing import Any, AnyStr, Generic, TypeVar
 
 from giambio._build.sealed import final
 from giambio.files.binary_file import BinaryFile
@@ -20,6 +20,7 @@ from giambio.files.file_state import Read, closed_error
 from giambio.files.lines import Lines
 from giambio.files.turn import Turn
 from giambio.files.wrapped_file import WrappedFile
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
@@ -506,11 +507,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         finally:
             turn.end()
 
-    def __enter__(self) -> NoReturn:
-        raise TypeError("a file of giambio's is closed by `async with`, not by `with`")
+    __enter__ = __exit__ = refuse_with
 
     def __del__(self) -> None:
-        file = self._file
+        try:
+            file = self._file
+        except AttributeError:  # its constructor was called with the wrong arguments
+            return
         if file.fd >= 0:
             problem = f"{self!r} opened at {file.made_at} was dropped without being closed"
             try:

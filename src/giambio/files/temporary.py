@@ -15,6 +15,7 @@ from giambio._build.sealed import final
 from giambio.files.async_file import AsyncFile
 from giambio.files.file_syscalls import in_worker
 from giambio.files.open import check, make_file, parse, wrap_file
+from giambio.kernel.blocks import refuse_with
 from giambio.tasks.cancel import CancelScope
 
 __all__ = ["NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryDirectory", "TemporaryFile"]
@@ -57,6 +58,8 @@ class TemporaryBlock:
     async def __aexit__(self, *exc_info: Any) -> None:
         if self._file is not None:
             await self._file.__aexit__(*exc_info)
+
+    __enter__ = __exit__ = refuse_with
 
     def _create(self) -> Any:
         """Create the file, in a thread: by the class of the same name in `tempfile`."""
@@ -264,6 +267,8 @@ class TemporaryDirectory:
     async def __aexit__(self, *exc_info: Any) -> None:
         if self._folder is not None:
             await clean_up("deleting a temporary folder", exc_info, self._folder.cleanup)
+
+    __enter__ = __exit__ = refuse_with
 
 
 for cls in (TemporaryFile, NamedTemporaryFile, SpooledTemporaryFile, TemporaryDirectory):

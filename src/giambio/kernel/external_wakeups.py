@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from giambio._build.sealed import final
+from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 
@@ -47,6 +48,8 @@ class external_wakeups:
         if kernel is None:
             raise RuntimeError("external_wakeups() is left, but was not entered")
         kernel._external -= 1
+
+    __aenter__ = __aexit__ = refuse_async_with
 
 
 final(external_wakeups)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple, Unpack
 from giambio._build.sealed import final
 from giambio.errors import RunFinishedError, is_cancellation
 from giambio.kernel import current
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.operation import Operation, Wait
@@ -85,6 +86,8 @@ class BlockingPortal:
         self._close()
         leaving: Awaitable[bool] = self._manager.__aexit__(*exc_info)
         return leaving
+
+    __enter__ = __exit__ = refuse_with
 
     def _close(self) -> None:
         if self._open:

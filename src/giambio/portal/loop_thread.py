@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from types import TracebackType
 
+from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.tracebacks import user_part
 from giambio.portal.blocking_portal import BlockingPortal
@@ -57,6 +58,9 @@ class LoopThread(threading.Thread):
     that runs no more.
     """
 
+    #: What it is called in messages, see `blocks`.
+    _a_label = "start_blocking_portal()"
+
     def __init__(self, loop: EventLoop | None) -> None:
         super().__init__(name="giambio-portal", daemon=daemons_allowed())
         self._loop = loop
@@ -89,6 +93,8 @@ class LoopThread(threading.Thread):
         # The failure of the loop comes before its consequences, but not before Ctrl-C.
         if self._failure is not None and (exc is None or isinstance(exc, Exception)):
             raise self._failure
+
+    __aenter__ = __aexit__ = refuse_async_with
 
     def run(self) -> None:
         """See `threading.Thread.run`."""

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeAlias
 
 from giambio._build.sealed import final
 from giambio.arguments import check_seconds
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation, current_kernel
 from giambio.processes.child import Child
@@ -231,6 +232,8 @@ class Process:
 
     async def __aexit__(self, *exc_info: Any) -> None:
         await self._leave(exc_info[1])
+
+    __enter__ = __exit__ = refuse_with
 
     async def _leave(self, exc: BaseException | None) -> None:
         """Close the pipes, and wait until the program has ended."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.errors import BrokenResourceError
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
@@ -177,6 +178,8 @@ class Barrier:
 
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         return NOTHING
+
+    __enter__ = __exit__ = refuse_with
 
     def __repr__(self) -> str:
         state = " broken," if self._broken else ""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.kernel import constants
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.tracebacks import user_part
@@ -151,6 +152,8 @@ class Condition:
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._lock._leave(exc)
         return NOTHING
+
+    __enter__ = __exit__ = refuse_with
 
     # -- waiting and notifying ------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.errors import WouldBlock
 from giambio.kernel import current
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Task, current_task
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
@@ -282,6 +283,8 @@ class CapacityLimiter:
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._leave(exc)
         return NOTHING
+
+    __enter__ = __exit__ = refuse_with
 
     def __repr__(self) -> str:
         return (

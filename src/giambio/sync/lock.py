@@ -12,6 +12,7 @@ from typing import NamedTuple
 from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, WouldBlock
 from giambio.kernel import current
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.task import Held, Task, current_task
@@ -157,6 +158,8 @@ class Lock(Held):
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._leave(exc)
         return NOTHING
+
+    __enter__ = __exit__ = refuse_with
 
     def __repr__(self) -> str:
         state = "free"

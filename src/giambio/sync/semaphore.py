@@ -13,6 +13,7 @@ from typing import NamedTuple
 from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.errors import WouldBlock
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.operation import NOTHING, Operation
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
@@ -160,6 +161,8 @@ class Semaphore:
     def __aexit__(self, exc_type: object, exc: object, traceback: object) -> Operation[None]:
         self._release()
         return NOTHING
+
+    __enter__ = __exit__ = refuse_with
 
     def __repr__(self) -> str:
         most = "" if self._max_value is None else f" of {self._max_value}"

@@ -13,11 +13,12 @@ from collections.abc import Coroutine
 from contextvars import Context
 from math import inf
 from types import TracebackType
-from typing import Any, Never, NoReturn
+from typing import Any
 
 from giambio._build.sealed import final
 from giambio.arguments import check_number
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
+from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves
@@ -133,12 +134,7 @@ class CancelScope(Scope):
             finally:
                 rest.__context__ = context  # not the group that it is a part of
 
-    # `Never`, so that type checkers report `async with` too.
-    def __aenter__(self: Never) -> NoReturn:  # type: ignore[misc]
-        raise TypeError("a CancelScope is entered with `with`, not `async with`")
-
-    def __aexit__(self, *args: object) -> NoReturn:
-        raise TypeError("a CancelScope is left with `with`, not `async with`")
+    __aenter__ = __aexit__ = refuse_async_with
 
     # -- for users ---------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextvars
 import sys
 from types import TracebackType
-from typing import Any, Never
+from typing import Any
 
 from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
 from giambio.kernel import constants, current
+from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import cancel_shielded_checkpoint
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
@@ -113,12 +114,7 @@ class TaskGroup(Supervisor):
             return cancel_shielded_checkpoint()
         return Immediate(False)
 
-    # `Never`, so that type checkers report `with` too.
-    def __enter__(self: Never) -> None:  # type: ignore[misc]
-        raise TypeError(f"{self._a_label} is entered with `async with`, not `with`")
-
-    def __exit__(self, *args: object) -> None:
-        raise TypeError(f"{self._a_label} is left with `async with`, not `with`")
+    __enter__ = __exit__ = refuse_with
 
     # -- its tasks ---------------------------------------------------------------------
 

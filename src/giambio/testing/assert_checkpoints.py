@@ -14,6 +14,7 @@ from typing import Any
 from giambio._build.sealed import final
 from giambio.inspect.task_tree import innermost
 from giambio.kernel import constants
+from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
@@ -72,6 +73,8 @@ class Block:
 
     def __init__(self) -> None:
         self._observer: Observer | None = None
+
+    __aenter__ = __aexit__ = refuse_async_with
 
     def __enter__(self) -> None:
         if self._observer is not None:

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from giambio._build.sealed import final
 from giambio.inspect.task_tree import FrameInfo, user_frames
+from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
@@ -131,6 +132,8 @@ class swallowed_cancellations:
         self._strict = strict
         self._listener = Listener()
         self._kernel: Kernel | None = None
+
+    __aenter__ = __aexit__ = refuse_async_with
 
     def __enter__(self) -> list[SwallowedCancellation]:
         if self._kernel is not None:
