@@ -7,6 +7,7 @@ equals, because time may be any type that `float` takes.
 
 from __future__ import annotations
 
+import signal
 import sys
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -23,12 +24,15 @@ __all__ = [
     "check_int",
     "check_number",
     "check_seconds",
+    "check_signal",
     "is_int",
 ]
 
 #: The types of nearly all numbers. Of others not even their comparison can be trusted.
 PLAIN = (float, int)
 LARGEST = sys.float_info.max
+#: The signals whose handler the system does not let a program choose.
+UNCATCHABLE = [getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")]
 
 
 def is_int(value: object) -> TypeGuard[int]:
@@ -104,3 +108,26 @@ def check_seconds(what: str, name: str, seconds: float) -> None:
     if seconds < 0:
         parameter = "" if name == "seconds" else f" for {name}"
         raise ValueError(f"{what} needs a number of seconds from 0 up{parameter}, not {seconds!r}")
+
+
+def check_signal(what: str, number: int) -> int:
+    """Raise unless a value is a signal that a program can handle.
+
+    Parameters:
+        what: the call, for messages: ``"open_signal_receiver()"``.
+        number: the signal.
+
+    Returns:
+        Its number, as a plain `int`.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: there is no such signal here, or nobody can handle it.
+    """
+    if not is_int(number):
+        raise TypeError(f"{what} needs signals such as signal.SIGTERM, not {number!r}")
+    if number not in signal.valid_signals():
+        raise ValueError(f"{what}: this system has no signal {number!r}")
+    if number in UNCATCHABLE:
+        raise ValueError(f"{what}: no program can catch {signal.Signals(number).name}")
+    return int(number)

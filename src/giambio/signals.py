@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, Self
 
 from giambio._build.sealed import final
-from giambio.arguments import is_int
+from giambio.arguments import check_signal
 from giambio.errors import BusyResourceError, ClosedResourceError
 from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.callbacks import Handle
@@ -41,10 +41,9 @@ def open_signal_receiver(*signals: int) -> SignalReceiver:
 
     Raises:
         TypeError: there is none, or one is not a signal.
-        ValueError: the system has no such signal.
+        ValueError: the system has no such signal, or nobody can receive it (SIGKILL, SIGSTOP).
         RuntimeError: on entering: this is not the main thread, where Python handles
             signals, or no loop runs; or the receiver was used before.
-        OSError: on entering: nobody can receive it (SIGKILL, SIGSTOP).
         BusyResourceError: on iterating: another task waits for the same receiver's next one.
         ClosedResourceError: on iterating: the block was left.
         CancelledError: on iterating: the task is in a cancelled scope.
@@ -79,7 +78,8 @@ class SignalReceiver:
     _a_label = "open_signal_receiver()"
 
     def __init__(self, signals: tuple[int, ...]) -> None:
-        self._numbers = tuple(dict.fromkeys(map(checked, signals)))
+        numbers = (check_signal("open_signal_receiver()", number) for number in signals)
+        self._numbers = tuple(dict.fromkeys(numbers))
         if not self._numbers:
             raise TypeError(
                 "open_signal_receiver() needs at least one signal, such as signal.SIGTERM"
@@ -201,19 +201,6 @@ def restore(number: int) -> None:
     handler = handlers.pop(number)
     # None is a handler that was not installed by Python, and cannot be by it.
     signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-def checked(number: int) -> int:
-    """Return the number of a signal.
-
-    Raises:
-        TypeError, ValueError: it is not a signal.
-    """
-    if not is_int(number):
-        raise TypeError(f"open_signal_receiver() needs signals such as SIGTERM, not {number!r}")
-    if number not in signal.valid_signals():
-        raise ValueError(f"open_signal_receiver(): this system has no signal {number!r}")
-    return int(number)
 
 
 def forget_receivers() -> None:

@@ -37,7 +37,8 @@ def test_a_size_is_not_negative() -> None:
 
 
 def test_a_size_is_required() -> None:
-    with pytest.raises(TypeError):
+    """Rule 19.1: the error says what the size means."""
+    with pytest.raises(TypeError, match=r"open_channel\(\) needs a whole number of items for size"):
         giambio.open_channel()  # type: ignore[call-arg]
 
 

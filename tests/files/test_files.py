@@ -691,6 +691,16 @@ def test_with_instead_of_async_with_says_so(run: Run, place: Path) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("args", [(), (3,), ("name",)])
+def test_its_class_makes_no_file(args: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 19.1: the error says what does, and nothing follows when it is deleted."""
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(TypeError, match=r"^AsyncFile is made by giambio\.open_file\(\)"):
+        giambio.AsyncFile(*args)
+    assert unraisable == []
+
+
 def test_a_file_belongs_to_its_loop(run: Run, place: Path) -> None:
     async def make() -> giambio.AsyncFile[bytes]:
         return await giambio.open_file(place / "file", "wb+")

@@ -54,6 +54,19 @@ async def fail(error: BaseException) -> None:
 # -- call ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("method", ["call", "start_task_soon", "start_task"])
+def test_what_is_no_function_is_refused_and_closed(
+    portal: giambio.BlockingPortal, method: str
+) -> None:
+    """Rules 19.2, 19.4: such as `portal.call(giambio.sleep(0))`."""
+    coro = add(1, 2)
+    for wrong in (None, 3, coro, giambio.sleep(0)):
+        message = rf"BlockingPortal\.{method}\(\) needs a function, .*write portal\.{method}\(func"
+        with pytest.raises(TypeError, match=message):
+            getattr(portal, method)(wrong)
+    assert coro.cr_frame is None
+
+
 def test_it_returns_what_the_function_returns(portal: giambio.BlockingPortal) -> None:
     assert portal.call(add, 1, 2) == 3
 

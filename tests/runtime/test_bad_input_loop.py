@@ -185,6 +185,46 @@ def test_a_callback_that_cannot_be_called_is_refused(loop: giambio.EventLoop, wr
             schedule(wrong)
 
 
+def test_a_coroutine_as_a_callback_is_closed(loop: giambio.EventLoop) -> None:
+    """Rules 19.2, 19.4: `loop.call_soon(work())`."""
+    coro = coroutine_function()
+    with pytest.raises(
+        TypeError, match=r"write call_soon\(function, argument, .*without the paren"
+    ):
+        loop.call_soon(coro)  # type: ignore[arg-type]
+    assert coro.cr_frame is None
+
+
+@pytest.mark.parametrize("wrong", [coroutine_function, partial(coroutine_function, 1)])
+def test_an_async_callback_is_refused(loop: giambio.EventLoop, wrong: Any) -> None:
+    """Rule 19.4: its coroutine would be dropped."""
+    message = r"and coroutine_function\(\) is async, .*spawn it in a TaskManager"
+    for schedule in (
+        loop.call_soon,
+        loop.call_soon_threadsafe,
+        partial(loop.call_later, 1),
+        partial(loop.call_at, 1),
+    ):
+        with pytest.raises(TypeError, match=message):
+            schedule(wrong)
+
+
+@pytest.mark.parametrize("wrong", [3, "now", threading, giambio.Clock], ids=repr)
+def test_what_is_no_clock_is_refused(wrong: Any) -> None:
+    """Rule 19.1: the methods that it needs are named; a class is no clock."""
+    message = r"clock= needs an object with the methods now\(\) and wait_time\(deadline\), .*not "
+    with pytest.raises(TypeError, match=message):
+        giambio.EventLoop(clock=wrong)
+    with pytest.raises(TypeError, match=message):
+        giambio.run(coroutine_function, clock=wrong)
+
+
+def test_run_is_called_run_in_messages() -> None:
+    """Rule 19.1: the user has called no `start`."""
+    with pytest.raises(TypeError, match=r"^run\(\) needs an async function .* returned 3, which"):
+        giambio.run(lambda: 3)  # type: ignore[arg-type, return-value]
+
+
 @pytest.mark.parametrize("wrong", [None, "1", [], 1j], ids=repr)
 def test_a_time_that_is_no_number_is_refused(loop: giambio.EventLoop, wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"call_at\(\) needs a number for when, not "):

@@ -489,23 +489,56 @@ def test_stop_signals_outside_of_the_main_thread_are_an_error(run: Run) -> None:
     ]
 
 
-def test_a_stop_signal_that_cannot_be_caught_is_an_error(run: Run) -> None:
+NOT_ITERABLE = r"^stop_signals= needs an iterable of signals, such as \[signal\.SIGTERM\], not "
+NOT_A_SIGNAL = r"^stop_signals= needs signals such as signal\.SIGTERM, not "
+
+
+@pytest.mark.parametrize(
+    ("value", "problem", "message"),
+    [
+        (5, TypeError, NOT_ITERABLE),
+        (signal.SIGTERM, TypeError, NOT_ITERABLE),
+        ("SIGTERM", TypeError, NOT_ITERABLE),
+        (None, TypeError, NOT_ITERABLE),
+        (["SIGTERM"], TypeError, NOT_A_SIGNAL),
+        ([None], TypeError, NOT_A_SIGNAL),
+        ([True], TypeError, NOT_A_SIGNAL),
+        ([15.0], TypeError, NOT_A_SIGNAL),
+        ([1000], ValueError, "^stop_signals=: this system has no signal 1000"),
+        ([signal.SIGTERM, 9], ValueError, "^stop_signals=: no program can catch SIGKILL"),
+    ],
+)
+def test_stop_signals_are_an_iterable_of_signals(
+    run: Run, value: Any, problem: type[Exception], message: str
+) -> None:
+    """Rule 19.1: the mistake is named before anything is begun."""
+
     async def main() -> None:
         pytest.fail("not reached")
 
-    with pytest.raises(OSError):
-        run(main, stop_signals=(signal.SIGTERM, signal.SIGKILL))
+    with pytest.raises(problem, match=message):
+        run(main, stop_signals=value)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("value", [5, ["SIGTERM"]])
-def test_stop_signals_are_an_iterable_of_signals(run: Run, value: Any) -> None:
+def test_a_stop_signal_that_the_system_refuses_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = signal.signal
+
+    def refuse(number: int, handler: Any) -> Any:
+        if number == signal.SIGUSR2:
+            raise OSError("the system refuses")
+        return install(number, handler)
+
     async def main() -> None:
         pytest.fail("not reached")
 
-    with pytest.raises(TypeError):
-        run(main, stop_signals=value)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="the system refuses"):
+        patch.setattr(signal, "signal", refuse)
+        run(main, stop_signals=(signal.SIGTERM, signal.SIGUSR2))
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

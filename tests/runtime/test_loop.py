@@ -569,7 +569,7 @@ def test_end_wants_the_main_task_to_have_ended(loop: giambio.EventLoop) -> None:
         loop.end()
     loop.turn(0)
     task.cancel()
-    with pytest.raises(giambio.TaskCancelled, match="the main task was cancelled"):
+    with pytest.raises(giambio.TaskCancelled, match=r"^the main task was cancelled$"):
         finish(loop, task)
     with pytest.raises(RuntimeError, match="has not begun; call begin"):
         loop.end()

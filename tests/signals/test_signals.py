@@ -300,7 +300,7 @@ def test_without_a_signal_it_says_so() -> None:
 
 @pytest.mark.parametrize("what", ["SIGTERM", None, True, 1.0])
 def test_what_is_no_signal_is_refused(what: Any) -> None:
-    with pytest.raises(TypeError, match="needs signals such as SIGTERM"):
+    with pytest.raises(TypeError, match=r"needs signals such as signal\.SIGTERM, not"):
         giambio.open_signal_receiver(what)
 
 
@@ -310,11 +310,29 @@ def test_a_number_that_is_no_signal_is_refused(number: int) -> None:
         giambio.open_signal_receiver(number)
 
 
-def test_what_nobody_can_receive_is_an_error_and_leaves_nothing(run: Run) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_what_nobody_can_receive_is_refused(number: int) -> None:
+    """Rule 19.1: named at the call."""
+    with pytest.raises(ValueError, match=r"no program can catch SIG(KILL|STOP)"):
+        giambio.open_signal_receiver(number)
+
+
+def test_a_handler_that_cannot_be_installed_is_an_error_and_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = signal.signal
+
+    def refuse(number: int, handler: Any) -> Any:
+        if number == signal.SIGUSR2:
+            raise OSError("the system refuses")
+        return install(number, handler)
+
     async def main() -> None:
-        receiver = giambio.open_signal_receiver(signal.SIGUSR1, signal.SIGKILL)
-        with pytest.raises(OSError, match="Invalid argument"):
+        receiver = giambio.open_signal_receiver(signal.SIGUSR1, signal.SIGUSR2)
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="the system refuses"):
+            patch.setattr(signal, "signal", refuse)
             receiver.__enter__()
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 
     run(main)
 

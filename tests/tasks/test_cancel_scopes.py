@@ -894,10 +894,26 @@ def test_a_task_can_cancel_itself(run: Run) -> None:
 
 def test_a_cancelled_main_task_says_so(run: Run) -> None:
     async def main() -> None:
-        giambio.current_task().cancel()
+        giambio.current_task().cancel("enough")
         await giambio.checkpoint()
 
-    with pytest.raises(giambio.TaskCancelled, match="the main task was cancelled"):
+    with pytest.raises(
+        giambio.TaskCancelled, match=r"the main task was cancelled \(reason: enough"
+    ):
+        run(main)
+
+
+def test_a_main_task_that_ends_in_a_group_of_cancellations_tells_the_reason(run: Run) -> None:
+    """Rules 8.13, 3.11: a group that holds nothing but cancellations is one."""
+
+    async def main() -> None:
+        giambio.current_task().cancel("enough")
+        try:
+            await giambio.checkpoint()
+        except giambio.CancelledError as exc:
+            raise BaseExceptionGroup("both", [exc, exc]) from None
+
+    with pytest.raises(giambio.TaskCancelled, match=r"\(reason: enough\)$"):
         run(main)
 
 

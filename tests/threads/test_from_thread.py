@@ -159,6 +159,18 @@ def test_an_async_function_is_refused_by_run_sync(run: Run) -> None:
     gc.collect()
 
 
+def test_a_coroutine_is_refused_by_run_sync_and_closed(run: Run) -> None:
+    """Rules 19.2, 19.4: `run_sync(work())`."""
+    coro = add(1, 2)
+
+    def blocking() -> None:
+        with pytest.raises(TypeError, match=r"write from_thread\.run_sync\(function, argument"):
+            from_thread.run_sync(coro)  # type: ignore[arg-type]
+
+    run(giambio.to_thread, blocking)
+    assert coro.cr_frame is None
+
+
 # -- run_sync ------------------------------------------------------------------------------
 
 

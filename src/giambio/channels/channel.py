@@ -312,7 +312,8 @@ class open_channel(tuple[SendChannel, ReceiveChannel]):
 
     __slots__ = ()
 
-    def __new__(cls, size: int | float) -> tuple[SendChannel, ReceiveChannel]:  # type: ignore[misc]
+    # A size of None is one that is missing: see `limit_of`.
+    def __new__(cls, size: Any = None) -> tuple[SendChannel, ReceiveChannel]:  # type: ignore[misc]
         channel = ChannelState(size, closing.limit_of("open_channel()", size, 0))
         return SendChannel(channel), ReceiveChannel(channel)
 

@@ -16,7 +16,7 @@ from typing import Any, AnyStr, Generic, TypeVar
 
 from giambio._build.sealed import final
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import Read, closed_error
+from giambio.files.file_state import FileState, Read, closed_error
 from giambio.files.lines import Lines
 from giambio.files.turn import Turn
 from giambio.files.wrapped_file import WrappedFile
@@ -64,9 +64,14 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
 
     __slots__ = ("__weakref__", "_file")
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any = None) -> None:
+        if not isinstance(file, (FileState, WrappedFile)):
+            raise TypeError(
+                "AsyncFile is made by giambio.open_file(), or by giambio.wrap_file() of a file "
+                "that is open already"
+            )
         # `BinaryFile`, `TextFile` or `WrappedFile`.
-        self._file = file
+        self._file: Any = file
 
     # -- reading ----------------------------------------------------------------------
 

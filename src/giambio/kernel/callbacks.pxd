@@ -1,4 +1,5 @@
 from giambio.drivers.source cimport Waiter
+from giambio.kernel cimport introspect
 from giambio.kernel.run_queue cimport Runnable
 
 

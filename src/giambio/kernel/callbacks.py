@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from math import inf
 from typing import Any
 
 from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
+from giambio.kernel import introspect
+from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.run_queue import Runnable
 from giambio.kernel.tracebacks import is_ours
 
@@ -54,8 +57,12 @@ class Handle(Runnable):
         when: float = inf,
         dropped: Callable[[], object] | None = None,
     ) -> None:
-        if not callable(callback):
-            raise TypeError(f"a callback must be callable, not {callback!r}")
+        if (
+            not callable(callback)
+            or introspect.makes_coroutines(callback)
+            or type(callback) is partial
+        ):
+            check_callback(callback)
         self._following = None
         self._queued = False
         self._is_task = False
@@ -122,6 +129,26 @@ class Handle(Runnable):
         callback = self._callback
         if callback is not None and not self._cancelled:
             self._context.run(callback, *self._args)
+
+
+def check_callback(callback: Any) -> None:
+    """Raise unless a callback is an ordinary function, as far as that can be seen.
+
+    Raises:
+        TypeError: it is not; a coroutine is closed.
+    """
+    if not callable(callback):
+        discard(callback)
+        raise TypeError(
+            f"a callback must be callable, not {callback!r}; "
+            "write call_soon(function, argument, ...), without the parentheses"
+        )
+    function = callback.func if type(callback) is partial else callback
+    if introspect.makes_coroutines(function):
+        raise TypeError(
+            f"a callback is an ordinary function, and {name_of(function)}() is async, so nobody "
+            "would await it; spawn it in a TaskManager, from another thread by spawn_threadsafe()"
+        )
 
 
 final(Handle, "(callback, args, context, kernel=None, when=inf, dropped=None)")

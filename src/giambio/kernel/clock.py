@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "checked"]
 
 
 class Clock:
@@ -49,3 +50,18 @@ class Clock:
             0.0
         """
         return max(0.0, deadline - self.now())
+
+
+def checked(clock: Any) -> Any:
+    """Return a clock for a loop.
+
+    Raises:
+        TypeError: it is none.
+    """
+    methods = (getattr(clock, name, None) for name in ("now", "wait_time"))
+    if isinstance(clock, type) or not all(map(callable, methods)):
+        raise TypeError(
+            "clock= needs an object with the methods now() and wait_time(deadline), such as "
+            f"giambio.testing.VirtualClock(), not {clock!r}"
+        )
+    return clock

@@ -30,7 +30,7 @@ from giambio.kernel import (
     step,
 )
 from giambio.kernel.callbacks import Handle
-from giambio.kernel.clock import Clock
+from giambio.kernel.clock import Clock, checked
 from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
@@ -94,7 +94,7 @@ class Kernel:
         self._driver_name = driver
         self._driver: Driver | None = None
         self._wakeup = Wakeup()
-        self._clock: Any = Clock() if clock is None else clock
+        self._clock: Any = Clock() if clock is None else checked(clock)
         # The system's clock is asked without a frame of ours in between.
         self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
         self._timers = Timers()
@@ -169,7 +169,7 @@ class Kernel:
             A `Handle`, with which it can be cancelled.
 
         Raises:
-            TypeError: `callback` is not callable.
+            TypeError: `callback` is not callable, or an async function.
             RunFinishedError: the loop is closed.
 
         Not a checkpoint; only from the loop's own thread.
@@ -206,7 +206,7 @@ class Kernel:
             A `Handle`, with which it can be cancelled.
 
         Raises:
-            TypeError: `callback` is not callable, or `when` is not a number.
+            TypeError: `callback` is not callable, or async, or `when` is not a number.
             ValueError: `when` is not a time (NaN).
             RunFinishedError: the loop is closed.
 
@@ -244,7 +244,7 @@ class Kernel:
             A `Handle`, with which it can be cancelled.
 
         Raises:
-            TypeError: `callback` is not callable, or `delay` is not a number.
+            TypeError: `callback` is not callable, or async, or `delay` is not a number.
             ValueError: `delay` is not a number of seconds (NaN).
             RunFinishedError: the loop is closed.
 
@@ -279,7 +279,7 @@ class Kernel:
             A `Handle`, with which it can be cancelled.
 
         Raises:
-            TypeError: `callback` is not callable.
+            TypeError: `callback` is not callable, or an async function.
             RunFinishedError: the loop is closed.
 
         Not a checkpoint.

@@ -463,11 +463,17 @@ class Task(BaseTask):
         if self._state == constants.FAILED:
             return self._failure()
         if self._state == constants.CANCELLED:
-            return TaskCancelled(f"task {self.name!r} was cancelled, so it has no result")
+            return TaskCancelled(
+                f"task {self.name!r} was cancelled, so it has no result{self._describe_reason()}"
+            )
         return TaskNotFinished(
             f"{what}: task {self.name!r} still runs; await it, or ask after its "
             "manager's block has ended"
         )
+
+    def _describe_reason(self) -> str:
+        """Return the reason for which the task was cancelled, for the end of a message."""
+        return "" if self._outcome is None else f" (reason: {self._outcome})"
 
     # -- being cancelled -----------------------------------------------------------
 
@@ -562,7 +568,7 @@ class Task(BaseTask):
         outermost = self._outermost()
         if self._told is not None or (outermost is not None and outermost._effective):
             self._state = constants.CANCELLED
-            self._outcome = None
+            self._outcome = reason_of(self._outcome)
             return
         stray: BaseException = self._outcome
         error = RuntimeError(
@@ -802,6 +808,13 @@ def current_task() -> Task:
 def operation_name(operation: Operation) -> str:
     """Return the name of a task that is nothing but an operation."""
     return f"giambio.{operation.what.removesuffix('()')}"
+
+
+def reason_of(cancellation: BaseException) -> object:
+    """Return the reason of a cancellation; of a group of them, that of the first."""
+    while isinstance(cancellation, BaseExceptionGroup):
+        cancellation = cancellation.exceptions[0]
+    return getattr(cancellation, "reason", None)
 
 
 def name_of(coro: Any) -> str:

@@ -6,8 +6,10 @@ import socket as stdlib_socket
 from typing import Any
 
 from giambio._build.sealed import final
+from giambio.kernel import current
+from giambio.kernel.closing import no_task_runs
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Operation, current_kernel
+from giambio.kernel.operation import Operation
 from giambio.net import socket_operations, syscalls
 from giambio.net.basesocket import BaseSocket, take_over
 from giambio.net.hosts import connect
@@ -321,4 +323,10 @@ def wrap_socket(sock: stdlib_socket.socket) -> AsyncSocket:
         >>> giambio.run(main)
         True
     """
-    return wrap(current_kernel(), sock)
+    kernel: Kernel | None = current.get()
+    if kernel is None:
+        raise no_task_runs(
+            "no giambio loop runs in this thread, to which the socket would belong; call "
+            "wrap_socket() in a task, or loop.wrap_socket() of the EventLoop that will use it"
+        )
+    return wrap(kernel, sock)

@@ -17,6 +17,7 @@ from giambio._build.sealed import final
 from giambio.errors import RunFinishedError, is_cancellation
 from giambio.kernel import current
 from giambio.kernel.blocks import refuse_with
+from giambio.kernel.coroutines import discard
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.operation import Operation, Wait
@@ -156,6 +157,7 @@ class BlockingPortal:
             TaskCancelled: it was cancelled, for instance because the portal was left
                 by an exception.
             RunFinishedError: the portal was left or stopped.
+            TypeError: `function` is none, such as a coroutine.
             RuntimeError: it was not entered yet; or this is the loop's own thread,
                 which would wait for itself.
 
@@ -166,6 +168,7 @@ class BlockingPortal:
             >>> with giambio.start_blocking_portal() as portal:
             ...     portal.call(giambio.sleep, 0.01)
         """
+        check_function("call", function)
         self._check_thread("call")
         future, settled = new_future()
         try:
@@ -191,6 +194,7 @@ class BlockingPortal:
 
         Raises:
             RunFinishedError: the portal was left or stopped.
+            TypeError: `function` is none, such as a coroutine.
             RuntimeError: it was not entered yet.
 
         Works in the loop's own thread as well.
@@ -204,6 +208,7 @@ class BlockingPortal:
             ...     print([future.result() for future in futures])
             [0, 2, 4]
         """
+        check_function("start_task_soon", function)
         future, _ = new_future()
         self._start(future, function, args)
         return future
@@ -224,7 +229,7 @@ class BlockingPortal:
         Raises:
             BaseException: the function raised it before it called ``started``.
             RuntimeError: it ended without calling ``started``; or see `call`.
-            TaskCancelled, RunFinishedError: see `call`.
+            TaskCancelled, RunFinishedError, TypeError: see `call`.
 
         Example:
             >>> import giambio
@@ -236,6 +241,7 @@ class BlockingPortal:
             ...     future.cancel(), value
             (True, 'port 8080')
         """
+        check_function("start_task", function)
         self._check_thread("start_task")
         status = Status()
         future, _ = new_future()
@@ -332,6 +338,20 @@ class BlockingPortal:
         except BaseException:
             running.clear()
             raise
+
+
+def check_function(name: str, function: Any) -> None:
+    """Raise unless a method of a portal was given a function.
+
+    Raises:
+        TypeError: it is none; a coroutine is closed.
+    """
+    if is_awaitable(function) or not callable(function):
+        discard(function)
+        raise TypeError(
+            f"BlockingPortal.{name}() needs a function, not {function!r}; "
+            f"write portal.{name}(function, argument, ...), without the parentheses"
+        )
 
 
 def new_future() -> tuple[Future[Any], Latch]:

@@ -18,3 +18,4 @@ cdef class EventLoop(Kernel):
     cdef object _slow_step
     cdef readonly object _system_tasks
     cdef readonly bint _threads
+    cdef public str _what

@@ -30,7 +30,7 @@ from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
 from giambio.runtime.asyncgens import AsyncGenerators, report_unraisable
 from giambio.runtime.recovery import with_descendants
-from giambio.runtime.sigint import Interrupts
+from giambio.runtime.sigint import Interrupts, checked_signals
 from giambio.tasks.cancel import new_task
 from giambio.tasks.system_tasks import SystemTasks
 
@@ -108,6 +108,7 @@ class EventLoop(Kernel):
         "_slow_step",
         "_system_tasks",
         "_threads",
+        "_what",
     )
 
     def __init__(
@@ -130,6 +131,8 @@ class EventLoop(Kernel):
         self._system_tasks = SystemTasks(self)
         self._root = Root()
         self._interrupts: Interrupts | None = None
+        # How its user starts it, for messages.
+        self._what = "start"
 
     # -- the whole run -----------------------------------------------------------
 
@@ -168,7 +171,7 @@ class EventLoop(Kernel):
             3
         """
         try:
-            signals = tuple(stop_signals)
+            signals = checked_signals(stop_signals)
         except BaseException:
             discard(main)
             raise
@@ -238,11 +241,11 @@ class EventLoop(Kernel):
                     raise self._not_begun()  # in a forked child
                 raise RuntimeError("this loop runs already; it can run one main task at a time")
             check_no_loop_runs()
-            check_function("start", main)
+            check_function(self._what, main)
         except BaseException:
             discard(main)
             raise
-        coro = to_coroutine("start()", main, args)
+        coro = to_coroutine(f"{self._what}()", main, args)
         try:
             self._open()
             open_loops.add(self)
@@ -459,7 +462,7 @@ final(
 def failure_of(task: Task) -> BaseException | None:
     """Return the exception that a main task makes `start` raise, or None."""
     if task.cancelled():
-        return TaskCancelled("the main task was cancelled")
+        return TaskCancelled(f"the main task was cancelled{task._describe_reason()}")
     return task._failure() if task._failed() else None
 
 
@@ -535,6 +538,7 @@ def run(
             detect_deadlocks=detect_deadlocks,
             slow_step=slow_step,
         )
+        loop._what = "run"
     except BaseException:
         discard(main)
         raise

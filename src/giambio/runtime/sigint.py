@@ -15,12 +15,13 @@ from types import FrameType
 from typing import Any
 
 from giambio._build.selection import in_main_interpreter, is_pure
+from giambio.arguments import check_signal
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import is_ours
 from giambio.runtime.recovery import mend
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "checked_signals"]
 
 
 class Interrupts:
@@ -29,10 +30,10 @@ class Interrupts:
     #: For the deadlock detector: these handlers end the program, and resolve nothing.
     wakes_no_task = True
 
-    def __init__(self, kernel: Kernel, main: Task, stop_signals: Iterable[int]) -> None:
+    def __init__(self, kernel: Kernel, main: Task, stop_signals: tuple[int, ...]) -> None:
         self._kernel = kernel
         self._main = main
-        self._stop_signals = tuple(dict.fromkeys(stop_signals))
+        self._stop_signals = stop_signals
         self._previous: dict[int, Any] = {}
         self._previous_fd: int | None = None
         self.count = 0
@@ -111,3 +112,16 @@ class Interrupts:
             frame = frame.f_back
         # Compiled, the kernel has no frames: the stack ends at the user's call.
         return frame is None
+
+
+def checked_signals(signals: Iterable[int]) -> tuple[int, ...]:
+    """Return the stop signals of a run, each once.
+
+    Raises:
+        TypeError, ValueError: they are no iterable of signals that a program can handle.
+    """
+    if isinstance(signals, str) or not isinstance(signals, Iterable):
+        raise TypeError(
+            f"stop_signals= needs an iterable of signals, such as [signal.SIGTERM], not {signals!r}"
+        )
+    return tuple(dict.fromkeys(check_signal("stop_signals=", number) for number in signals))

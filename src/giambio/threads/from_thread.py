@@ -15,7 +15,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack
 from giambio._build.sealed import final
 from giambio.kernel import current
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
-from giambio.threads.call import ThreadCall, calling, refuse_async
+from giambio.threads.call import ThreadCall, calling, check_call, refuse_async
 from giambio.threads.callback_task import CallbackTask
 
 __all__ = ["from_thread"]
@@ -101,7 +101,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             BaseException: the function raised it.
             CancelledError: the task that waited for the thread has left it to itself.
             RunFinishedError: the loop has ended.
-            TypeError: `function` is an async function.
+            TypeError: `function` is an async function, or none.
             RuntimeError: the thread is not one of `to_thread`, or runs a loop itself.
 
         A cancellation of the task that waits for the thread does not keep it from
@@ -118,6 +118,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             >>> giambio.run(main)
             True
         """
+        check_call("from_thread.run_sync", function, {})
         task = call_back("run_sync", call_in_loop, (function, args))
         try:
             if task.error is not None:
