@@ -54,6 +54,15 @@ async def fail(error: BaseException) -> None:
 # -- call ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("wrong", [None, 3, threading.Lock()], ids=repr)
+def test_what_is_no_async_context_manager_is_refused(
+    portal: giambio.BlockingPortal, wrong: Any
+) -> None:
+    """Rule 19.1: at the call, and not when it is entered in the loop."""
+    with pytest.raises(TypeError, match=r"needs an object for `async with`, not "):
+        portal.wrap_async_context_manager(wrong)
+
+
 @pytest.mark.parametrize("method", ["call", "start_task_soon", "start_task"])
 def test_what_is_no_function_is_refused_and_closed(
     portal: giambio.BlockingPortal, method: str

@@ -269,6 +269,7 @@ class BlockingPortal:
             A synchronous context manager, which waits for both.
 
         Raises:
+            TypeError: `manager` is none.
             BaseException: entering or leaving `manager` in the loop raised it.
             TaskCancelled, RunFinishedError, RuntimeError: on entering, see `call`.
 
@@ -284,6 +285,11 @@ class BlockingPortal:
             connected
             closed
         """
+        if not hasattr(type(manager), "__aenter__"):
+            raise TypeError(
+                "BlockingPortal.wrap_async_context_manager() needs an object for `async with`, "
+                f"not {manager!r}"
+            )
         return Wrapped(self, manager)
 
     def __repr__(self) -> str:
