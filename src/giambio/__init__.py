@@ -99,6 +99,9 @@ if _TYPE_CHECKING:
     from giambio.net.tls.stream import TLSStream
     from giambio.net.udp import connect_udp, open_udp
     from giambio.net.unix import connect_unix, open_unix_listener, serve_unix, socketpair
+    from giambio.pacing.interval import interval
+    from giambio.pacing.rate_limiter import RateLimiter
+    from giambio.pacing.retry import retry
     from giambio.portal.blocking_portal import BlockingPortal
     from giambio.portal.loop_thread import start_blocking_portal
     from giambio.processes.process import Process, open_process
@@ -133,6 +136,9 @@ _LAZY = {
     "giambio.net.tls.stream": "TLSStream",
     "giambio.net.udp": "connect_udp open_udp",
     "giambio.net.unix": "connect_unix open_unix_listener serve_unix socketpair",
+    "giambio.pacing.interval": "interval",
+    "giambio.pacing.rate_limiter": "RateLimiter",
+    "giambio.pacing.retry": "retry",
     "giambio.portal.blocking_portal": "BlockingPortal",
     "giambio.portal.loop_thread": "start_blocking_portal",
     "giambio.processes.process": "Process open_process",
@@ -212,6 +218,7 @@ __all__ = [
     "Process",
     "Queue",
     "QueueStatistics",
+    "RateLimiter",
     "ReceiveChannel",
     "ReceiveStream",
     "Resolver",
@@ -261,6 +268,7 @@ __all__ = [
     "gather",
     "getaddrinfo",
     "getnameinfo",
+    "interval",
     "map_concurrent",
     "memory_stream_one_way_pair",
     "memory_stream_pair",
@@ -276,6 +284,7 @@ __all__ = [
     "open_unix_listener",
     "race",
     "receive_fds",
+    "retry",
     "run",
     "run_process",
     "send_fds",

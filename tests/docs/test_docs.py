@@ -70,6 +70,7 @@ MEMBERS = {
         "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
         "task_done"
     ),
+    "RateLimiter": "acquire has_capacity",
     "ReceiveChannel": "aclose clone close receive receive_nowait statistics",
     "SendChannel": "aclose clone close send send_nowait statistics",
     "Process": "aclose kill returncode send_signal terminate wait",

@@ -161,6 +161,7 @@ FINAL = (
     "PriorityQueue",
     "Process",
     "Queue",
+    "RateLimiter",
     "ReceiveChannel",
     "Semaphore",
     "SendChannel",
@@ -180,6 +181,7 @@ FINAL = (
     "Watcher",
     "external_wakeups",
     "from_thread",
+    "interval",
 )
 
 

@@ -219,6 +219,8 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.Event(),
                 giambio.Lock(),
                 giambio.Semaphore(1),
+                giambio.RateLimiter(1),
+                giambio.interval(1),
                 *giambio.open_channel(1),
                 giambio.Broadcast(1),
                 giambio.Broadcast(1).subscribe(),

@@ -417,6 +417,30 @@ class MyQueue(giambio.Queue[int]):  # type: ignore[misc]  # pyright: ignore[repo
     pass
 
 
+# -- pacing -------------------------------------------------------------------------------------
+
+
+@giambio.retry(on=OSError, attempts=3)
+async def stubborn(address: str, *, port: int = 80) -> bytes:
+    return address.encode()
+
+
+async def paced() -> None:
+    async for due in giambio.interval(5, missed="burst"):
+        assert_type(due, float)
+    limiter = giambio.RateLimiter(10, time_period=1)
+    async with limiter as nothing_at_all:
+        assert_type(nothing_at_all, None)
+    assert_type(await limiter.acquire(2), None)
+    assert_type(limiter.has_capacity(), bool)
+    assert_type(await stubborn("host", port=443), bytes)
+    assert_type(giambio.run(stubborn, "host"), bytes)
+    giambio.retry(on=lambda exc: "busy" in str(exc))
+
+    giambio.interval(5, missed="drop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await stubborn(80)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 # -- hooks --------------------------------------------------------------------------------------
 
 

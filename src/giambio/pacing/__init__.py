@@ -1,0 +1,1 @@
+"""When to do something again: intervals, rate limits, retries."""
