@@ -75,6 +75,7 @@ from giambio.tasks.timeouts import (
 )
 
 if _TYPE_CHECKING:
+    from giambio.combinators.safe_channel import as_safe_channel
     from giambio.files.async_file import AsyncFile
     from giambio.files.file_routes import FileRoute
     from giambio.files.open import open_file, wrap_file
@@ -118,6 +119,7 @@ if _TYPE_CHECKING:
 
 #: Loaded when it is first used, because few programs need it: module, and its names.
 _LAZY = {
+    "giambio.combinators.safe_channel": "as_safe_channel",
     "giambio.files.async_file": "AsyncFile",
     "giambio.files.file_routes": "FileRoute",
     "giambio.files.open": "open_file wrap_file",
@@ -246,6 +248,7 @@ __all__ = [
     "Watcher",
     "WouldBlock",
     "as_completed",
+    "as_safe_channel",
     "build_info",
     "cancel_shielded_checkpoint",
     "checkpoint",

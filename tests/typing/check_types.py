@@ -12,6 +12,7 @@ import functools
 import math
 import socket
 import ssl
+from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any, assert_type
@@ -423,6 +424,20 @@ class MyQueue(giambio.Queue[int]):  # type: ignore[misc]  # pyright: ignore[repo
 @giambio.retry(on=OSError, attempts=3)
 async def stubborn(address: str, *, port: int = 80) -> bytes:
     return address.encode()
+
+
+@giambio.as_safe_channel
+async def lines(count: int) -> AsyncGenerator[str, None]:
+    yield "line" * count
+
+
+async def safely() -> None:
+    async with lines(3) as items:
+        async for item in items:
+            assert_type(item, str)
+        assert_type(await items.receive(), str)
+    lines("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    giambio.as_safe_channel(fetch)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def paced() -> None:
