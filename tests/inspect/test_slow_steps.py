@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -132,14 +133,27 @@ giambio.run(main)
 """
 
 
-@pytest.mark.parametrize(("debug", "logged"), [("1", True), ("0", False), ("", False)])
-def test_the_environment_turns_it_on(debug: str, logged: bool) -> None:
+@pytest.mark.parametrize(
+    ("options", "debug", "logged"),
+    [
+        ([], "1", True),
+        ([], "0", False),
+        ([], "", False),
+        ([], None, False),
+        (["-X", "dev"], None, True),
+        (["-X", "dev"], "0", False),
+    ],
+)
+def test_the_environment_and_the_development_mode_turn_it_on(
+    options: list[str], debug: str | None, logged: bool
+) -> None:
     """Rule 18.4: without a change to the program."""
-    import os
-
-    environment = {**os.environ, "GIAMBIO_DEBUG": debug}
+    environment = {**os.environ}
+    environment.pop("GIAMBIO_DEBUG", None)
+    if debug is not None:
+        environment["GIAMBIO_DEBUG"] = debug
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, *options, "-c", PROGRAM],
         env=environment,
         capture_output=True,
         text=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import os
 import socket
+import sys
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from math import inf
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EventLoop", "current_loop", "run"]
 
-#: What GIAMBIO_DEBUG=1 takes for `slow_step`, in seconds.
+#: What GIAMBIO_DEBUG=1, and `python -X dev`, take for `slow_step`, in seconds.
 DEBUG_SLOW_STEP = 0.1
 
 T = TypeVar("T")
@@ -82,8 +83,8 @@ class EventLoop(Kernel):
             another one; by default that is a `DeadlockError`.
         slow_step: seconds after which a task that does not yield control is logged, while it
             holds the loop, with its place (logger ``giambio``; a thread watches). By
-            default nobody watches, unless the environment has ``GIAMBIO_DEBUG=1``:
-            then it is 0.1.
+            default nobody watches, unless the environment has ``GIAMBIO_DEBUG=1``, or Python
+            is in its development mode (``python -X dev``): then it is 0.1.
 
     It opens no descriptor before it is started, and keeps none afterwards. It
     may be started again after it has ended.
@@ -486,7 +487,8 @@ def slow_step_or_default(seconds: float | None) -> float | None:
         TypeError, ValueError: it is no number of seconds.
     """
     if seconds is None:
-        return DEBUG_SLOW_STEP if is_set("GIAMBIO_DEBUG") else None
+        debug = is_set("GIAMBIO_DEBUG") if "GIAMBIO_DEBUG" in os.environ else sys.flags.dev_mode
+        return DEBUG_SLOW_STEP if debug else None
     check_number("EventLoop()", "slow_step", seconds)
     if not 0 < seconds < inf:
         raise ValueError(f"EventLoop(slow_step=) needs a number of seconds, not {seconds!r}")
