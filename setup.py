@@ -44,8 +44,7 @@ DIRECTIVES = {
     "embedsignature": False,
     "freethreading_compatible": True,  # loops share nothing that they write: see docs/design.md
 }
-#: What Cython would put into each extension, in one of its own: a sixth less to compile, and to
-#: install.
+#: What Cython would put into each extension, in one of its own: a sixth less to install.
 SHARED = "giambio._build.shared"
 #: In these packages the check would cost an echo 6 %, and users make no object by its class.
 UNCHECKED = ("giambio.drivers.", "giambio.kernel.", "giambio.net.")
@@ -92,9 +91,9 @@ class Build(build):
         super().run()
         names = tuple(extension.name for extension in self.distribution.ext_modules or ())
         sources = rules["extension_sources"](PACKAGE)
-        for source in sources.values():
+        for source in sources.values() if names else ():
             # Tracebacks show lines of the native modules too; the Python twins have others.
-            if names and source.endswith(".pyx"):
+            if source.endswith(".pyx"):
                 shutil.copy(source, Path(self.build_lib, os.path.relpath(source, SOURCES)))
         Path(self.build_lib, "giambio", "_build", "_built.py").write_text(
             '"""Written by setup.py when this giambio was built, for `selection.py`."""\n\n'

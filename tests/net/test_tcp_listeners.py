@@ -428,6 +428,20 @@ def test_it_survives(driver: str, name: str) -> None:
     loop.close()
 
 
+def test_a_failure_that_is_not_the_systems_leaves_the_socket_free(run: Run) -> None:
+    """Such as one for want of memory, of an audit hook or of a signal handler."""
+
+    async def main() -> None:
+        faulty = FaultySocket(ValueError("no"))
+        with giambio.wrap_socket(faulty) as sock, socket.create_connection(sock.getsockname()):
+            with pytest.raises(ValueError, match="no"):
+                await sock.accept()
+            connection, _ = await sock.accept()
+            connection.close()
+
+    run(main)
+
+
 def test_cancelled_and_closed_while_out_of_descriptors(driver: str) -> None:
     loop = giambio.EventLoop(driver=driver, clock=ManualClock())
 

@@ -251,7 +251,38 @@ def test_never_getting_ready_and_getting_ready_twice(portal: giambio.BlockingPor
         future.result(LONG)
 
 
+def test_an_object_may_be_called_though_it_can_be_awaited(portal: giambio.BlockingPortal) -> None:
+    class Both:
+        def __call__(self) -> str:
+            return "called"
+
+        def __await__(self) -> Iterator[None]:
+            raise NotImplementedError
+
+    assert portal.call(Both()) == "called"
+
+
 # -- wrap_async_context_manager ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [giambio.CancelScope, giambio.start_blocking_portal])
+def test_a_block_of_the_other_kind_is_refused_at_the_call(
+    portal: giambio.BlockingPortal, make: Callable[[], Any]
+) -> None:
+    with pytest.raises(TypeError, match="needs an object for `async with`, not "):
+        portal.wrap_async_context_manager(make())
+
+
+def test_a_coroutine_in_place_of_a_block_is_closed(portal: giambio.BlockingPortal) -> None:
+    """Rule 19.2."""
+
+    async def connect() -> None:
+        pass
+
+    coro = connect()
+    with pytest.raises(TypeError, match="needs an object for `async with`, not <coroutine"):
+        portal.wrap_async_context_manager(coro)  # type: ignore[type-var]
+    assert coro.cr_frame is None
 
 
 class Block:

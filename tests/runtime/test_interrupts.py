@@ -371,6 +371,23 @@ outcome(main, stop_signals=[signal.SIGTERM])
     assert lines[0].startswith("raised TaskCancelled")
 
 
+def test_a_stop_signal_whose_handler_is_not_pythons(driver: str) -> None:
+    """Python cannot put it back; the run ends all the same."""
+    program = """
+import faulthandler
+async def main():
+    say("waiting")
+    await giambio.sleep(0)
+    return "done"
+faulthandler.register(signal.SIGUSR1)
+outcome(main, stop_signals=[signal.SIGUSR1])
+"""
+    with child(program, driver) as process:
+        lines, errors = process.end()
+    assert lines[:2] == ["waiting", "returned done"]
+    assert errors == ""
+
+
 def test_sigint_as_a_stop_signal_is_no_keyboard_interrupt(driver: str) -> None:
     """A service that names SIGINT among its stop signals ends as it likes."""
     program = """
@@ -504,6 +521,7 @@ NOT_A_SIGNAL = r"^stop_signals= needs signals such as signal\.SIGTERM, not "
         ([None], TypeError, NOT_A_SIGNAL),
         ([True], TypeError, NOT_A_SIGNAL),
         ([15.0], TypeError, NOT_A_SIGNAL),
+        (b"\x0f", TypeError, NOT_ITERABLE),
         ([1000], ValueError, "^stop_signals=: this system has no signal 1000"),
         ([signal.SIGTERM, 9], ValueError, "^stop_signals=: no program can catch SIGKILL"),
     ],

@@ -175,7 +175,7 @@ def is_open(number: int) -> bool:
 class FaultySocket(socket.socket):
     """A plain socket that listens. It counts the calls of `accept`, and has the first ones fail."""
 
-    def __init__(self, *errors: OSError) -> None:
+    def __init__(self, *errors: Exception) -> None:
         super().__init__()
         self.bind(("127.0.0.1", 0))
         self.listen()

@@ -138,10 +138,11 @@ def check_callback(callback: Any) -> None:
         TypeError: it is not; a coroutine is closed.
     """
     if not callable(callback):
+        called = introspect.is_awaitable(callback)
         discard(callback)
         raise TypeError(
-            f"a callback must be callable, not {callback!r}; "
-            "write call_soon(function, argument, ...), without the parentheses"
+            f"a callback must be callable, not {callback!r}"
+            + ("; pass the function and its arguments, without calling it" if called else "")
         )
     function = callback.func if type(callback) is partial else callback
     if introspect.makes_coroutines(function):

@@ -29,7 +29,7 @@ class QueuedOperation(Operation):
     def prepare_queued(self) -> None:
         """See `Operation.prepare`; it may be awaited in any loop.
 
-        An operation that is made without the constructor overrides `subject`.
+        An operation that is made without the constructor sets `_subject`, or overrides `subject`.
         """
         self.prepare(None)
         self.queue: WaitQueue | None = None

@@ -71,8 +71,9 @@ class BaseSocket:
         self._broken_by = 0
         self._buffer: ReceiveBuffer = receive_buffer(kernel)
         self._made_at = user_place()
+        source = Source(self._fd)
         owned.add(sock)
-        self._source: Source | None = Source(self._fd)  # from here on it is open
+        self._source: Source | None = source  # from here on it is open
 
     # -- closing -----------------------------------------------------------------------------
 

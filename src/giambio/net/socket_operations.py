@@ -128,6 +128,9 @@ class Receive(SocketOperation):
                 )
             except OSError as exc:
                 return self.broken(exc)
+            except BaseException:  # a signal handler's, or there is no memory
+                self.vacate()
+                raise
             if data is not None:
                 return self.took(source, data)
             source.readable = False
@@ -205,6 +208,9 @@ class ReceivingOperation(SocketOperation):
                 pass
             except OSError as exc:
                 return self.broken(exc.with_traceback(None))
+            except BaseException:  # as above; or an audit hook's
+                self.vacate()
+                raise
             source.readable = False
         self._socket._wait(source, interest.READING)
         return False
@@ -214,6 +220,9 @@ class ReceivingOperation(SocketOperation):
 
         Returns:
             True with `result` set; False, or a `BlockingIOError`, if there is nothing yet.
+
+        Raises:
+            OSError: the connection broke.
         """
         raise NotImplementedError
 
@@ -334,6 +343,9 @@ class SendAll(SocketOperation):
                 count = syscalls.send(sock._sock, sock._fd, self._data, self._offset)
             except OSError as exc:
                 return self.broken(exc)
+            except BaseException:
+                self.abort()
+                raise
             if count < 0:
                 source.writable = False
                 break

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple, Unpack
 from giambio._build.sealed import final
 from giambio.errors import RunFinishedError, is_cancellation
 from giambio.kernel import current
-from giambio.kernel.blocks import refuse_with
+from giambio.kernel.blocks import refuse_async_with, refuse_with
 from giambio.kernel.coroutines import discard
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.introspect import is_awaitable
@@ -285,7 +285,8 @@ class BlockingPortal:
             connected
             closed
         """
-        if not hasattr(type(manager), "__aenter__"):
+        if getattr(type(manager), "__aenter__", refuse_async_with) is refuse_async_with:
+            discard(manager)
             raise TypeError(
                 "BlockingPortal.wrap_async_context_manager() needs an object for `async with`, "
                 f"not {manager!r}"
@@ -352,7 +353,7 @@ def check_function(name: str, function: Any) -> None:
     Raises:
         TypeError: it is none; a coroutine is closed.
     """
-    if is_awaitable(function) or not callable(function):
+    if not callable(function):
         discard(function)
         raise TypeError(
             f"BlockingPortal.{name}() needs a function, not {function!r}; "

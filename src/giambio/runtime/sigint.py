@@ -68,7 +68,8 @@ class Interrupts:
     def restore(self) -> None:
         """Put everything back as it was."""
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            # None is a handler that is not Python's, and which Python cannot put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._previous.clear()
         self.release_wakeup()
 
@@ -120,7 +121,7 @@ def checked_signals(signals: Iterable[int]) -> tuple[int, ...]:
     Raises:
         TypeError, ValueError: they are no iterable of signals that a program can handle.
     """
-    if isinstance(signals, str) or not isinstance(signals, Iterable):
+    if isinstance(signals, (str, bytes)) or not isinstance(signals, Iterable):
         raise TypeError(
             f"stop_signals= needs an iterable of signals, such as [signal.SIGTERM], not {signals!r}"
         )

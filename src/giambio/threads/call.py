@@ -22,7 +22,6 @@ from giambio.errors import CancelledError
 from giambio.kernel import constants
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import discard, name_of
-from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation, current_kernel
 from giambio.kernel.run_queue import BaseTask
@@ -323,7 +322,7 @@ def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
     Raises:
         TypeError: it is not an ordinary function, or there are keywords.
     """
-    if is_awaitable(function) or not callable(function):
+    if not callable(function):
         discard(function)
         raise TypeError(
             f"{name}() needs an ordinary function, not {function!r}; "
