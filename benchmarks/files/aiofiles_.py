@@ -9,7 +9,7 @@ from typing import Any
 import aiofiles
 import uvloop
 
-from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
+from files._work import CHUNK, LONG, PIECE, SHORT, TARGET, WHOLE
 
 DESCRIPTION = f"aiofiles {version('aiofiles')} on uvloop {version('uvloop')}"
 
@@ -29,6 +29,13 @@ async def open_and_read(n: int) -> None:
     for _ in range(n):
         async with aiofiles.open(SHORT, "rb") as file:
             await file.read()
+
+
+async def read_whole(n: int) -> None:
+    async with aiofiles.open(WHOLE, "rb") as file:
+        for _ in range(n):
+            await file.read()
+            await file.seek(0)
 
 
 async def copy(n: int) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio
-from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
+from files._work import CHUNK, LONG, PIECE, SHORT, TARGET, WHOLE
 
 DESCRIPTION = f"AnyIO {version('anyio')} on uvloop {version('uvloop')}"
 
@@ -27,6 +27,13 @@ async def open_and_read(n: int) -> None:
     for _ in range(n):
         async with await anyio.open_file(SHORT, "rb") as file:
             await file.read()
+
+
+async def read_whole(n: int) -> None:
+    async with await anyio.open_file(WHOLE, "rb") as file:
+        for _ in range(n):
+            await file.read()
+            await file.seek(0)
 
 
 async def copy(n: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import gevent
 from gevent.fileobject import FileObjectThread
 
-from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
+from files._work import CHUNK, LONG, PIECE, SHORT, TARGET, WHOLE
 
 DESCRIPTION = f"gevent {gevent.__version__}"
 
@@ -27,6 +27,13 @@ def open_and_read(n: int) -> None:
     for _ in range(n):
         with FileObjectThread(SHORT, "rb") as file:
             file.read()
+
+
+def read_whole(n: int) -> None:
+    with FileObjectThread(WHOLE, "rb") as file:
+        for _ in range(n):
+            file.read()
+            file.seek(0)
 
 
 def copy(n: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import giambio
-from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
+from files._work import CHUNK, LONG, PIECE, SHORT, TARGET, WHOLE, text
 
 DESCRIPTION = str(giambio.build_info())
 run = giambio.run
@@ -20,6 +20,20 @@ async def open_and_read(n: int) -> None:
     for _ in range(n):
         async with await giambio.open_file(SHORT, "rb") as file:
             await file.read()
+
+
+async def read_whole(n: int) -> None:
+    async with await giambio.open_file(WHOLE, "rb") as file:
+        for _ in range(n):
+            await file.read()
+            await file.seek(0)
+
+
+async def read_lines(n: int) -> None:
+    for _ in range(n):
+        async with await giambio.open_file(text()) as file:
+            async for _ in file:
+                pass
 
 
 async def copy(n: int) -> None:

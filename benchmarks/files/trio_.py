@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from files._work import CHUNK, LONG, PIECE, SHORT, TARGET
+from files._work import CHUNK, LONG, PIECE, SHORT, TARGET, WHOLE
 
 DESCRIPTION = f"Trio {trio.__version__}"
 run = trio.run
@@ -21,6 +21,13 @@ async def open_and_read(n: int) -> None:
     for _ in range(n):
         async with await trio.open_file(SHORT, "rb") as file:
             await file.read()
+
+
+async def read_whole(n: int) -> None:
+    async with await trio.open_file(WHOLE, "rb") as file:
+        for _ in range(n):
+            await file.read()
+            await file.seek(0)
 
 
 async def copy(n: int) -> None:

@@ -1,11 +1,11 @@
 """Runs one function of a program in a fresh process, and prints what it took.
 
-usage: python -m harness.inside MODULE FUNCTION SECONDS COUNT
+usage: python -m harness.inside MODULE FUNCTION SECONDS COUNT [WARMUP]
        python -m harness.inside MODULE FUNCTION memory COUNT
 
-It does COUNT operations, or, if that is 0, as many as take about SECONDS. With
-`memory` it prints by how much the process grew while COUNT tasks were parked.
-It prints one line of JSON.
+It does COUNT operations, after WARMUP that do not count, or, if COUNT is 0, as many as
+take about SECONDS. With `memory` it prints by how much the process grew while COUNT
+tasks were parked. It prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ ENOUGH = 1 / 8
 """A trial this long, as a part of the time wanted, tells how long an operation takes."""
 
 
-def speed(program: Any, function: Callable[..., Any], seconds: float, count: int) -> dict[str, Any]:
+def speed(
+    program: Any, function: Callable[..., Any], seconds: float, count: int, warmup: int = 0
+) -> dict[str, Any]:
+    if warmup:
+        program.run(function, warmup)
     operations = count or _calibrate(program, function, seconds)
     before, began = usage(os.getpid()), time.perf_counter()
     program.run(function, operations)
@@ -68,13 +72,13 @@ def memory(program: Any, function: Callable[..., Any], count: int) -> dict[str, 
 
 
 def main() -> None:
-    module, name, what, count = sys.argv[1:]
+    module, name, what, *counts = sys.argv[1:]
     program = import_module(module)
     function = getattr(program, name)
     if what == "memory":
-        found = memory(program, function, int(count))
+        found = memory(program, function, *map(int, counts))
     else:
-        found = speed(program, function, float(what), int(count))
+        found = speed(program, function, float(what), *map(int, counts))
     found |= {"description": program.DESCRIPTION, "peak_memory": peak_memory(os.getpid())}
     print(json.dumps(found), flush=True)
 

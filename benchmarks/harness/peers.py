@@ -10,6 +10,8 @@ import importlib.util
 GIAMBIO = "giambio"
 GIAMBIO_PURE = "giambio-pure"
 C = "c"
+BLOCKING = "blocking"
+"""Plain Python, which waits for each call."""
 UVLOOP_PROTOCOL = "uvloop-protocol"
 UVLOOP_STREAMS = "uvloop-streams"
 ASYNCIO_STREAMS = "asyncio-streams"
@@ -18,6 +20,7 @@ ASYNCIO_SOCKETS = "asyncio-sockets"
 REQUIRES = {
     GIAMBIO: ("giambio",),
     C: (),
+    BLOCKING: (),
     "asyncio": (),
     "uvloop": ("uvloop",),
     "trio": ("trio",),

@@ -12,6 +12,7 @@ from harness.load import Load
 from harness.peers import (
     ASYNCIO_SOCKETS,
     ASYNCIO_STREAMS,
+    BLOCKING,
     GIAMBIO,
     GIAMBIO_PURE,
     UVLOOP_PROTOCOL,
@@ -56,6 +57,10 @@ TASKS = {peer: f"tasks.{library(peer)}_" for peer in PEERS_OF_TASKS}
 IN_C = TASKS | {C: f"tasks.{C}_"}
 """With what a runtime has to do at least."""
 FILES = {peer: f"files.{library(peer)}_" for peer in PEERS_OF_FILES}
+ANY_FILES = FILES | {BLOCKING: f"files.{BLOCKING}_"}
+"""With plain Python: so much it may cost that other tasks go on meanwhile."""
+LINES = {peer: ANY_FILES[peer] for peer in (GIAMBIO, GIAMBIO_PURE, BLOCKING)}
+"""Those that need no thread for each line; the others would take a minute for 50 MB."""
 
 MANY = 99
 
@@ -178,7 +183,15 @@ ALL = (
     ),
     Row(
         "file-open", "open a file of 4 KiB, read it, close it", "files/s",
-        Loop("open_and_read", FILES),
+        Loop("open_and_read", ANY_FILES), {BLOCKING: 0.5},
+    ),
+    Row(
+        "file-whole", "read an open file of 1 MiB, cached", "MiB/s",
+        Loop("read_whole", ANY_FILES), {BLOCKING: 0.9},
+    ),
+    Row(
+        "file-lines", "the lines of a text of 50 MB, cached", "MB/s",
+        Loop("read_lines", LINES, count=2, warmup=1), {BLOCKING: 0.35}, scale=50,
     ),
     Row(
         "file-copy", "copy a file, by 64 KiB", "MiB/s",

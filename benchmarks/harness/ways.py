@@ -46,6 +46,8 @@ class Loop:
     """The module with this function, for each peer."""
     count: int = 0
     """How many operations; 0 for as many as fill the time."""
+    warmup: int = 0
+    """How many before them, where their number is given."""
     by_cpu: bool = False
     """Count CPU seconds, because most of the time is spent waiting."""
 
@@ -55,8 +57,8 @@ class Loop:
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
         module = self.modules[peer]
-        command = inside(peer, module, self.function, str(timing.loop), str(self.count))
-        found = json.loads(_first_line(command, bench))
+        numbers = map(str, (timing.loop, self.count, self.warmup))
+        found = json.loads(_first_line(inside(peer, module, self.function, *numbers), bench))
         operations, elapsed = found["operations"], found["seconds"]
         return Sample(
             value=operations / (found["cpu"] if self.by_cpu else elapsed),

@@ -5,6 +5,7 @@ How fast anything is, is not tested here: that is what the suite itself is for.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SECONDS = 50
+PROGRAMS = ["file-whole", "file-lines"]
+"""Rows that differ in how they are measured."""
 
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not here")
 needs_what_it_needs = pytest.mark.skipif(
@@ -96,6 +99,29 @@ def test_a_wrong_choice_is_explained(arguments: list[str], message: str) -> None
     assert f"\nerror: {message}" in f"\n{done.stderr}"
 
 
+def test_every_program_has_what_its_rows_measure(harness: SimpleNamespace) -> None:
+    """Also those of libraries that are not installed here."""
+    for row in harness.rows.ALL:
+        for module in set(getattr(row.way, "modules", {}).values()):
+            path = BENCHMARKS / module.replace(".", "/")
+            function = getattr(row.way, "function", "idle_tasks")
+            assert function in names(path.with_suffix(".py")), (row.name, module)
+        for server in set(getattr(row.way, "servers", {}).values()):
+            folder, suffix = ("servers", "") if server.endswith(".py") else ("native", ".c")
+            assert (BENCHMARKS / folder / f"{server}{suffix}").exists(), (row.name, server)
+
+
+def names(path: Path) -> set[str]:
+    """What a module defines, or imports by name."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+    return found
+
+
 @needs_what_it_needs
 def test_a_short_run_measures_servers_and_programs_and_writes_everything_down(
     tmp_path: Path,
@@ -118,6 +144,19 @@ def test_a_short_run_measures_servers_and_programs_and_writes_everything_down(
     assert "## echo-10: TCP echo of 1 KiB, 10 connections" in files["markdown"].read_text()
     assert ElementTree.parse(files["svg"]).getroot().tag.endswith("svg")
     assert "round 2/2, echo-10, giambio: " in done.stderr
+
+
+@needs_what_it_needs
+def test_programs_of_every_kind_are_measured(tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    short = "--rounds", 1, "--seconds", 0.02
+    chosen = "--rows", *PROGRAMS, "--peers", "giambio", "blocking"
+    done = script("run.py", *chosen, *short, "--json", written)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(written.read_text())["rows"]
+    values = {name: row["samples"]["giambio"][0]["value"] for name, row in found.items()}
+    assert values.keys() == set(PROGRAMS)
+    assert min(values.values()) > 0, values
 
 
 # --- what is made of the samples ---
