@@ -127,8 +127,8 @@ def choose_peers(names: Sequence[str]) -> Callable[[rows.Row], list[str]]:
             raise BenchmarkError(f"there is no peer {name!r}; the peers are {known}")
     absent = set()
     for peer in sorted(everyone):
-        if {peer, peers.library(peer)} & set(names) and (lacking := peers.missing(peer)):
-            print(f"skipped: {peer} ({', '.join(lacking)} not installed)", file=sys.stderr)
+        if {peer, peers.library(peer)} & set(names) and (why := peers.hindrance(peer)):
+            print(f"skipped: {peer} ({why})", file=sys.stderr)
             absent.add(peer)
 
     def chosen(row: rows.Row) -> list[str]:
@@ -168,7 +168,7 @@ def show_rows() -> None:
         print(f"{row.name}: {row.title} ({row.unit})")
         print(f"    peers: {', '.join(row.way.peers)}")
         if row.goals:
-            goals = (f"{goal.ours} {goal.times:g} × {goal.theirs}" for goal in row.goals)
+            goals = map(str, row.goals)
             print(f"    goals: {', '.join(goals)}")
 
 

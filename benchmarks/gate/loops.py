@@ -8,7 +8,16 @@ from typing import Any
 
 import giambio
 from giambio.testing import VirtualClock
-from tasks.giambio_ import channel, checkpoint, spawn, spawn_block, timeout
+from tasks.giambio_ import (
+    cancel,
+    channel,
+    checkpoint,
+    lock,
+    semaphore,
+    spawn,
+    spawn_block,
+    timeout,
+)
 
 __all__ = [
     "cancel",
@@ -82,31 +91,6 @@ async def echo_parked(n: int) -> None:
                 await theirs.send_all(MESSAGE)
                 await theirs.receive()
     ours.close()
-
-
-async def lock(n: int) -> None:
-    """A lock that is free."""
-    free = giambio.Lock()
-    for _ in range(n):
-        async with free:
-            pass
-
-
-async def semaphore(n: int) -> None:
-    """A semaphore with a permit that is free."""
-    free = giambio.Semaphore(1)
-    for _ in range(n):
-        async with free:
-            pass
-
-
-async def cancel(n: int) -> None:
-    """A task that waits in a block, and is cancelled and joined there."""
-    for _ in range(n):
-        async with giambio.TaskManager() as manager:
-            task = await manager.spawn(giambio.sleep_forever)
-            await giambio.checkpoint()
-            task.cancel()
 
 
 async def sleep(n: int) -> None:

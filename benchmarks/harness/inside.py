@@ -1,16 +1,18 @@
 """Runs one function of a program in a fresh process, and prints what it took.
 
 usage: python -m harness.inside MODULE FUNCTION SECONDS COUNT [WARMUP]
-       python -m harness.inside MODULE FUNCTION memory COUNT
+       python -m harness.inside MODULE FUNCTION memory|crowd COUNT
 
 It does COUNT operations, after WARMUP that do not count, or, if COUNT is 0, as many as
 take about SECONDS. With `memory` it prints by how much the process grew while COUNT
-tasks were parked. It prints one line of JSON.
+tasks were parked; with `crowd` also for how long at most another task had no turn. It
+prints one line of JSON.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -59,7 +61,9 @@ def _calibrate(program: Any, function: Callable[..., Any], seconds: float) -> in
         operations *= GROWTH
 
 
-def memory(program: Any, function: Callable[..., Any], count: int) -> dict[str, Any]:
+def memory(
+    program: Any, function: Callable[..., Any], count: int, *more: Callable[[], None]
+) -> dict[str, Any]:
     grown = 0
     before = resident_memory(os.getpid())
 
@@ -67,18 +71,33 @@ def memory(program: Any, function: Callable[..., Any], count: int) -> dict[str, 
         nonlocal grown
         grown = resident_memory(os.getpid()) - before
 
-    program.run(function, count, parked)
+    program.run(function, count, parked, *more)
     return {"operations": count, "grown": grown}
+
+
+def crowd(program: Any, function: Callable[..., Any], count: int) -> dict[str, Any]:
+    last, pause = math.inf, 0.0
+
+    def turn() -> None:
+        nonlocal last, pause
+        now = time.process_time()  # what another program takes is no pause of the loop's
+        pause = max(pause, now - last)
+        last = now
+
+    return memory(program, function, count, turn) | {"pause": pause}
 
 
 def main() -> None:
     module, name, what, *counts = sys.argv[1:]
     program = import_module(module)
     function = getattr(program, name)
+    numbers = map(int, counts)
     if what == "memory":
-        found = memory(program, function, *map(int, counts))
+        found = memory(program, function, *numbers)
+    elif what == "crowd":
+        found = crowd(program, function, *numbers)
     else:
-        found = speed(program, function, float(what), *map(int, counts))
+        found = speed(program, function, float(what), *numbers)
     found |= {"description": program.DESCRIPTION, "peak_memory": peak_memory(os.getpid())}
     print(json.dumps(found), flush=True)
 

@@ -6,12 +6,15 @@ A peer is a library, or a library and a way to use it, as in `uvloop-streams`.
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 GIAMBIO = "giambio"
 GIAMBIO_PURE = "giambio-pure"
 C = "c"
 BLOCKING = "blocking"
 """Plain Python, which waits for each call."""
+EAGER = "asyncio-eager"
+RLOOP = "rloop"
 UVLOOP_PROTOCOL = "uvloop-protocol"
 UVLOOP_STREAMS = "uvloop-streams"
 ASYNCIO_STREAMS = "asyncio-streams"
@@ -23,12 +26,16 @@ REQUIRES = {
     BLOCKING: (),
     "asyncio": (),
     "uvloop": ("uvloop",),
+    RLOOP: ("rloop",),
     "trio": ("trio",),
     "anyio": ("anyio", "uvloop"),
     "gevent": ("gevent",),
     "aiofiles": ("aiofiles", "uvloop"),
 }
 """The packages that each library needs, by the names pip knows."""
+
+SINCE = {EAGER: (3, 12)}
+"""The oldest Python that has what a peer needs."""
 
 
 ENVIRONMENT = {GIAMBIO_PURE: {"GIAMBIO_PURE": "1"}}
@@ -40,6 +47,10 @@ def library(peer: str) -> str:
     return peer.partition("-")[0]
 
 
-def missing(peer: str) -> list[str]:
-    """What has to be installed before this peer can be measured."""
-    return [name for name in REQUIRES[library(peer)] if importlib.util.find_spec(name) is None]
+def hindrance(peer: str) -> str:
+    """Why this peer cannot be measured here; empty if it can."""
+    oldest = SINCE.get(peer, (3,))
+    if sys.version_info < oldest:
+        return f"needs Python {'.'.join(map(str, oldest))}"
+    missing = [name for name in REQUIRES[library(peer)] if importlib.util.find_spec(name) is None]
+    return f"{', '.join(missing)} not installed" if missing else ""

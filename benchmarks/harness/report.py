@@ -79,6 +79,7 @@ COLUMNS = (
     Column("user", lambda f: "" if f.user is None else _microseconds(f.user)),
     Column("by CPU", lambda f: _median(f.better_by_cpu, _times)),
     Column("p99 ms", lambda f: "" if f.p99 is None else figure(f.p99 * 1e3)),
+    Column("pause ms", lambda f: "" if f.pause is None else figure(f.pause * 1e3)),
     Column("peak MiB", lambda f: "" if f.peak_memory is None else f"{f.peak_memory / 2**20:.1f}"),
     Column("busy", lambda f: _part(f.busy)),
     Column("load busy", lambda f: _part(f.load_busy)),

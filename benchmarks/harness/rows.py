@@ -13,8 +13,10 @@ from harness.peers import (
     ASYNCIO_SOCKETS,
     ASYNCIO_STREAMS,
     BLOCKING,
+    EAGER,
     GIAMBIO,
     GIAMBIO_PURE,
+    RLOOP,
     UVLOOP_PROTOCOL,
     UVLOOP_STREAMS,
     C,
@@ -56,6 +58,12 @@ PEERS_OF_FILES = (GIAMBIO, GIAMBIO_PURE, "aiofiles", "trio", "anyio", "gevent")
 TASKS = {peer: f"tasks.{library(peer)}_" for peer in PEERS_OF_TASKS}
 IN_C = TASKS | {C: f"tasks.{C}_"}
 """With what a runtime has to do at least."""
+LOOPS = {RLOOP: f"tasks.{RLOOP}_"}
+"""Another event loop, which has a row only where it is what is measured."""
+SPAWNING = IN_C | LOOPS | {EAGER: "tasks.asyncio_eager_"}
+SCOPES = {peer: program for peer, program in TASKS.items() if peer != "gevent"}
+CROWD = {peer: TASKS[peer] for peer in (GIAMBIO, "uvloop", "asyncio", "trio")}
+"""Those of which a million tasks fit into 4 GiB, and begin and end within a minute."""
 FILES = {peer: f"files.{library(peer)}_" for peer in PEERS_OF_FILES}
 ANY_FILES = FILES | {BLOCKING: f"files.{BLOCKING}_"}
 """With plain Python: so much it may cost that other tasks go on meanwhile."""
@@ -76,6 +84,11 @@ class Goal:
     ours: str
     times: float
     theirs: str
+    by_cpu: bool = False
+    """What counts is operations per second of CPU time."""
+
+    def __str__(self) -> str:
+        return f"{self.ours} {self.times:g} × {self.theirs}{' by CPU' if self.by_cpu else ''}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,8 @@ class Row:
     way: Way
     owed: Mapping[str, float] = field(default_factory=dict)
     """How many times better than these peers giambio is to be."""
+    owed_by_cpu: Mapping[str, float] = field(default_factory=dict)
+    """The same, by operations per second of CPU time."""
     less_is_better: bool = False
     scale: float = 1.0
     """What one of the way's own units is in `unit`."""
@@ -97,6 +112,8 @@ class Row:
     def goals(self) -> list[Goal]:
         """What is owed; and that the pure build is nowhere behind Trio."""
         goals = [Goal(GIAMBIO, times, peer) for peer, times in self.owed.items()]
+        by_cpu = self.owed_by_cpu.items()
+        goals += [Goal(GIAMBIO, times, peer, by_cpu=True) for peer, times in by_cpu]
         if {GIAMBIO_PURE, "trio"} <= set(self.way.peers):
             goals.append(Goal(GIAMBIO_PURE, 1.0, "trio"))
         return goals
@@ -138,11 +155,11 @@ ALL = (
     ),
     Row(
         "tls", "TLS echo of 16 KiB, 50 connections", "MiB/s",
-        Echo(Load("tls", 50, 16384), TLS), scale=1 / 64,
+        Echo(Load("tls", 50, 16384), TLS), {"gevent": 1.1}, scale=1 / 64,
     ),
     Row(
         "udp", "UDP echo of 512 bytes, 50 senders", "packets/s",
-        Echo(Load("udp", 50, 512), UDP),
+        Echo(Load("udp", 50, 512), UDP), {UVLOOP_PROTOCOL: 1.1, "gevent": 1.1},
     ),
     Row(
         "connection-memory", "memory of an idle connection, at 10 000", "bytes",
@@ -151,15 +168,31 @@ ALL = (
     ),
     Row(
         "spawn", "spawn a task and join it, one after the other", "tasks/s",
-        Loop("spawn", IN_C), SPAWN_GOALS,
+        Loop("spawn", SPAWNING), SPAWN_GOALS | {EAGER: 1.5},
     ),
     Row(
         "spawn-block", "spawn 100 tasks and join them all", "tasks/s",
-        Loop("spawn_block", IN_C), SPAWN_GOALS,
+        Loop("spawn_block", SPAWNING), SPAWN_GOALS,
     ),
     Row(
         "checkpoint", "a checkpoint among 500 tasks", "checkpoints/s",
-        Loop("checkpoint", TASKS), {"uvloop": 2.0},
+        Loop("checkpoint", TASKS | LOOPS), {"uvloop": 2.0},
+    ),
+    Row(
+        "cancel", "spawn a task, cancel it and join it", "tasks/s",
+        Loop("cancel", TASKS),
+    ),
+    Row(
+        "deep-scopes", "a cancelled scope in 1000 others", "scopes/s",
+        Loop("deep_scopes", SCOPES),
+    ),
+    Row(
+        "lock", "a lock that is free", "acquisitions/s",
+        Loop("lock", TASKS),
+    ),
+    Row(
+        "semaphore", "a semaphore that is free", "acquisitions/s",
+        Loop("semaphore", TASKS),
     ),
     Row(
         "channel", "an item through a channel of size 1", "items/s",
@@ -175,7 +208,11 @@ ALL = (
     ),
     Row(
         "thread", "a call in a thread and back", "calls/s",
-        Loop("thread", TASKS), {"asyncio": 2.0},
+        Loop("thread", TASKS), {"asyncio": 2.0}, {"uvloop": 2.2, "gevent": 1.5},
+    ),
+    Row(
+        "subprocess", "run /bin/true and wait for its end", "processes/s",
+        Loop("process", TASKS, count=300, warmup=10),
     ),
     Row(
         "file-read", "read 4 KiB of an open file, cached", "reads/s",
@@ -200,6 +237,10 @@ ALL = (
     Row(
         "task-memory", "memory of a parked task", "bytes",
         TaskMemory(TASKS, 50_000), less_is_better=True, most_rounds=2,
+    ),
+    Row(
+        "million-tasks", "memory of a task, and the loop's longest pause, at a million", "bytes",
+        TaskMemory(CROWD, 1_000_000, "crowd", "crowd"), less_is_better=True, most_rounds=2,
     ),
     Row(
         "import", "import time", "ms",

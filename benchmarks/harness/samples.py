@@ -29,6 +29,8 @@ class Sample:
     """CPU seconds, user and system, for one operation."""
     user: float | None = None
     """The user part of them: the library's own, without its system calls."""
+    pause: float | None = None
+    """CPU seconds in which a task that only takes turns had none, at most."""
     peak_memory: int | None = None
     """The most bytes that were resident."""
     busy: float | None = None

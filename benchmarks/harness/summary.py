@@ -46,6 +46,7 @@ class Finding:
     """The same, by operations per second of CPU time."""
     cpu: Spread | None
     user: float | None
+    pause: float | None
     peak_memory: float | None
     busy: float | None
     load_busy: float | None
@@ -83,9 +84,10 @@ class Verdict:
 
     @property
     def by_cpu(self) -> bool:
-        """What the row is about is void or says little, so the CPU time decides."""
+        """The goal is one of CPU time, or what the row is about is void or says little."""
         found = self.comparison
-        return found.by_cpu is not None and (found.by_value is None or found.disturbed)
+        void = found.by_value is None or found.disturbed
+        return found.by_cpu is not None and (void or self.goal.by_cpu)
 
     @property
     def found(self) -> Spread | None:
@@ -162,6 +164,7 @@ def _finding(row: Row, name: str, every: Rounds, ours: Rounds | None) -> Finding
         better_by_cpu=found.by_cpu,
         cpu=Spread.of(cpu) if cpu else None,
         user=_median(s.user for s in known),
+        pause=_median(s.pause for s in known),
         peak_memory=_median(s.peak_memory for s in known),
         busy=_median(s.busy for s in known),
         load_busy=_median(s.load_busy for s in known),

@@ -76,6 +76,9 @@ class TaskMemory:
 
     modules: Mapping[str, str]
     count: int
+    function: str = "idle_tasks"
+    what: str = "memory"
+    """`memory`; or `crowd`, which also looks for pauses of the loop."""
 
     @property
     def peers(self) -> Sequence[str]:
@@ -83,11 +86,12 @@ class TaskMemory:
 
     def measure(self, peer: str, timing: Timing, bench: Bench) -> Sample:
         module = self.modules[peer]
-        command = inside(peer, module, "idle_tasks", "memory", str(self.count))
+        command = inside(peer, module, self.function, self.what, str(self.count))
         found = json.loads(_first_line(command, bench))
         return Sample(
             value=found["grown"] / found["operations"],
             description=found["description"],
+            pause=found.get("pause"),
             peak_memory=found["peak_memory"],
         )
 

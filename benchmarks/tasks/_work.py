@@ -1,7 +1,8 @@
 """The figures that all programs of this folder share, so that they do the same work.
 
 Each program has the same functions, written in its library's own idiom. One does
-`n` operations and ends; `idle_tasks` calls `parked()` while `n` tasks wait.
+`n` operations and ends; `idle_tasks` calls `parked()` while `n` tasks wait. So does
+`crowd`, beside which another task calls `turn()` whenever it has its turn.
 """
 
 from __future__ import annotations
@@ -16,6 +17,15 @@ YIELDERS = 500
 
 FAR_AWAY = 10.0
 """Seconds; the deadline of a timeout that does not fire."""
+
+AN_HOUR = 3600.0
+"""Seconds; how long a task of `crowd` would sleep."""
+
+DEPTH = 1000
+"""How many scopes are around the one that `deep_scopes` cancels."""
+
+PROGRAM = "/bin/true"
+"""What `process` runs, without pipes."""
 
 BREATH = 100
 """Timeouts between two turns of the loop, which some libraries use to tidy up timers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any
 
@@ -10,7 +11,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 import anyio
-from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
+from tasks._work import BLOCK, BREATH, DEPTH, FAR_AWAY, PROGRAM, YIELDERS, delays
 
 DESCRIPTION = f"AnyIO {version('anyio')} on uvloop {version('uvloop')}"
 
@@ -74,9 +75,49 @@ async def timeout(n: int) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+async def lock(n: int) -> None:
+    """A lock that is free."""
+    free = anyio.Lock(fast_acquire=True)
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def semaphore(n: int) -> None:
+    """A semaphore with a permit that is free."""
+    free = anyio.Semaphore(1, fast_acquire=True)
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def cancel(n: int) -> None:
+    """A task that waits in a block, and is cancelled and joined there."""
+    for _ in range(n):
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep_forever)
+            await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+
+
+async def deep_scopes(n: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(DEPTH):
+            stack.enter_context(anyio.CancelScope())
+        for _ in range(n):
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+
+
 async def thread(n: int) -> None:
     for _ in range(n):
         await anyio.to_thread.run_sync(int)
+
+
+async def process(n: int) -> None:
+    for _ in range(n):
+        await anyio.run_process([PROGRAM], stdout=None, stderr=None)
 
 
 async def idle_tasks(n: int, parked: Callable[[], None]) -> None:

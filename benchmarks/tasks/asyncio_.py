@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
-from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
+from tasks._work import AN_HOUR, BLOCK, BREATH, DEPTH, FAR_AWAY, PROGRAM, YIELDERS, delays
 
 DESCRIPTION = "asyncio"
 
@@ -70,19 +71,78 @@ async def timeout(n: int) -> None:
         await asyncio.sleep(0)
 
 
+async def lock(n: int) -> None:
+    """A lock that is free."""
+    free = asyncio.Lock()
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def semaphore(n: int) -> None:
+    """A semaphore with a permit that is free."""
+    free = asyncio.Semaphore(1)
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def cancel(n: int) -> None:
+    """A task that waits in a block, and is cancelled and joined there."""
+    for _ in range(n):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(idle())
+            await asyncio.sleep(0)
+            task.cancel()
+
+
+async def deep_scopes(n: int) -> None:
+    """A timeout that has passed, as there is no scope that could be cancelled."""
+    async with AsyncExitStack() as stack:
+        for _ in range(DEPTH):
+            await stack.enter_async_context(asyncio.timeout(None))
+        for _ in range(n):
+            try:
+                async with asyncio.timeout(0):
+                    await idle()
+            except TimeoutError:
+                pass
+
+
 async def thread(n: int) -> None:
     for _ in range(n):
         await asyncio.to_thread(int)
 
 
+async def process(n: int) -> None:
+    for _ in range(n):
+        process = await asyncio.create_subprocess_exec(PROGRAM)
+        await process.wait()
+
+
+async def idle() -> None:
+    """Wait for an event of one's own, as there is no `sleep_forever`."""
+    await asyncio.Event().wait()
+
+
 async def idle_tasks(n: int, parked: Callable[[], None]) -> None:
-    """Each waits for an event of its own, as there is no `sleep_forever`."""
-
-    async def idle() -> None:
-        await asyncio.Event().wait()
-
     tasks = [asyncio.create_task(idle()) for _ in range(n)]
     await asyncio.sleep(0.1)
+    parked()
+    for task in tasks:
+        task.cancel()
+
+
+async def crowd(n: int, parked: Callable[[], None], turn: Callable[[], None]) -> None:
+    async def take_turns() -> None:
+        while True:
+            turn()
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(take_turns())]
+    for _ in range(n // BLOCK):
+        tasks += [asyncio.create_task(asyncio.sleep(AN_HOUR)) for _ in range(BLOCK)]
+        await asyncio.sleep(0)
     parked()
     for task in tasks:
         task.cancel()

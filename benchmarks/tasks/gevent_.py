@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import gevent
 import gevent.event
+import gevent.lock
 import gevent.queue
+import gevent.subprocess
 
-from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
+from tasks._work import BLOCK, BREATH, FAR_AWAY, PROGRAM, YIELDERS, delays
 
 DESCRIPTION = f"gevent {gevent.__version__}"
 
@@ -64,10 +66,39 @@ def timeout(n: int) -> None:
         gevent.sleep(0)
 
 
+def lock(n: int) -> None:
+    """A lock that is free; gevent's own one for threads is this semaphore, too."""
+    free = gevent.lock.BoundedSemaphore(1)
+    for _ in range(n):
+        with free:
+            pass
+
+
+def semaphore(n: int) -> None:
+    """A semaphore with a permit that is free."""
+    free = gevent.lock.Semaphore(1)
+    for _ in range(n):
+        with free:
+            pass
+
+
+def cancel(n: int) -> None:
+    """A greenlet that waits, and is killed and joined."""
+    for _ in range(n):
+        task = gevent.spawn(gevent.event.Event().wait)
+        gevent.sleep(0)
+        task.kill()
+
+
 def thread(n: int) -> None:
     pool = gevent.get_hub().threadpool
     for _ in range(n):
         pool.apply(int)
+
+
+def process(n: int) -> None:
+    for _ in range(n):
+        gevent.subprocess.run([PROGRAM])
 
 
 def idle_tasks(n: int, parked: Callable[[], None]) -> None:

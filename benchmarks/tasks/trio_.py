@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import trio
 
-from tasks._work import BLOCK, BREATH, FAR_AWAY, YIELDERS, delays
+from tasks._work import AN_HOUR, BLOCK, BREATH, DEPTH, FAR_AWAY, PROGRAM, YIELDERS, delays
 
 DESCRIPTION = f"Trio {trio.__version__}"
 run = trio.run
@@ -67,9 +68,49 @@ async def timeout(n: int) -> None:
         await trio.lowlevel.checkpoint()
 
 
+async def lock(n: int) -> None:
+    """A lock that is free."""
+    free = trio.Lock()
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def semaphore(n: int) -> None:
+    """A semaphore with a permit that is free."""
+    free = trio.Semaphore(1)
+    for _ in range(n):
+        async with free:
+            pass
+
+
+async def cancel(n: int) -> None:
+    """A task that waits in a block, and is cancelled and joined there."""
+    for _ in range(n):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+
+async def deep_scopes(n: int) -> None:
+    with ExitStack() as stack:
+        for _ in range(DEPTH):
+            stack.enter_context(trio.CancelScope())
+        for _ in range(n):
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await trio.lowlevel.checkpoint()
+
+
 async def thread(n: int) -> None:
     for _ in range(n):
         await trio.to_thread.run_sync(int)
+
+
+async def process(n: int) -> None:
+    for _ in range(n):
+        await trio.run_process([PROGRAM], stdin=None)
 
 
 async def idle_tasks(n: int, parked: Callable[[], None]) -> None:
@@ -77,5 +118,21 @@ async def idle_tasks(n: int, parked: Callable[[], None]) -> None:
         for _ in range(n):
             nursery.start_soon(trio.sleep_forever)
         await trio.sleep(0.1)
+        parked()
+        nursery.cancel_scope.cancel()
+
+
+async def crowd(n: int, parked: Callable[[], None], turn: Callable[[], None]) -> None:
+    async def take_turns() -> None:
+        while True:
+            turn()
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        for _ in range(n // BLOCK):
+            for _ in range(BLOCK):
+                nursery.start_soon(trio.sleep, AN_HOUR)
+            await trio.lowlevel.checkpoint()
         parked()
         nursery.cancel_scope.cancel()

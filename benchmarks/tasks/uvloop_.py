@@ -9,9 +9,15 @@ from typing import Any
 import uvloop
 
 from tasks.asyncio_ import (
+    cancel,
     channel,
     checkpoint,
+    crowd,
+    deep_scopes,
     idle_tasks,
+    lock,
+    process,
+    semaphore,
     sleepers,
     spawn,
     spawn_block,
@@ -21,10 +27,16 @@ from tasks.asyncio_ import (
 
 __all__ = [
     "DESCRIPTION",
+    "cancel",
     "channel",
     "checkpoint",
+    "crowd",
+    "deep_scopes",
     "idle_tasks",
+    "lock",
+    "process",
     "run",
+    "semaphore",
     "sleepers",
     "spawn",
     "spawn_block",

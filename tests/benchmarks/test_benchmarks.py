@@ -21,7 +21,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SECONDS = 50
-PROGRAMS = ["file-whole", "file-lines"]
+PROGRAMS = ["file-whole", "file-lines", "cancel"]
 """Rows that differ in how they are measured."""
 
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="the benchmarks are not here")
@@ -46,6 +46,8 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     import check_instructions
     import harness.callgrind
     import harness.counters
+    import harness.inside
+    import harness.peers
     import harness.schedule
     import harness.summary
     import profile_row
@@ -56,6 +58,8 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         counters=harness.counters,
         errors=errors,
         gate=check_instructions,
+        inside=harness.inside,
+        peers=harness.peers,
         profile=profile_row,
         report=report,
         rows=rows,
@@ -89,7 +93,7 @@ def test_every_row_is_listed_with_its_peers_and_goals() -> None:
     [
         (["--rows", "fibonacci"], "there is no row 'fibonacci'; the rows are echo-1, "),
         (["--peers", "node"], "there is no peer 'node'; the peers are aiofiles, "),
-        (["--rows", "import", "--peers", "c"], "none of the chosen peers can run in any of "),
+        (["--rows", "lock", "--peers", "c"], "none of the chosen peers can run in any of "),
     ],
 )
 def test_a_wrong_choice_is_explained(arguments: list[str], message: str) -> None:
@@ -229,6 +233,16 @@ def test_cpu_time_decides_where_the_throughput_says_nothing(harness: SimpleNames
     assert (verdict.by_cpu, verdict.reached, verdict.found.median) == (False, False, 1.0)
 
 
+def test_a_goal_may_be_one_of_cpu_time(harness: SimpleNamespace) -> None:
+    asked = row(harness, ["giambio", "trio"], owed={"trio": 1.5}, owed_by_cpu={"trio": 1.5})
+    ours, theirs = sample(harness, 100, cpu=1e-6), sample(harness, 100, cpu=2e-6)
+    samples = results(harness, {"giambio": [ours], "trio": [theirs]})
+    by_value, by_cpu = harness.summary.verdicts(samples, asked, ["giambio", "trio"])
+    assert (by_value.found.median, by_value.reached) == (1.0, False)
+    assert (by_cpu.found.median, by_cpu.reached) == (2.0, True)
+    assert str(by_cpu.goal) == "giambio 1.5 × trio by CPU"
+
+
 def test_the_pure_build_owes_not_to_be_behind_trio(harness: SimpleNamespace) -> None:
     peers = ["giambio", "giambio-pure", "trio"]
     samples = {
@@ -274,6 +288,34 @@ def test_a_peer_that_fails_is_reported_and_not_tried_again(harness: SimpleNamesp
     assert found.failures == {("row", "trio"): "it fell over"}
     assert tried.count("trio") == 1
     assert len(found.samples["row", "giambio"]) == 3
+
+
+def test_a_peer_that_cannot_be_measured_here_says_why(
+    harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hindrance = harness.peers.hindrance
+    assert hindrance("c") == ""
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7))
+    assert hindrance("asyncio-eager") == "needs Python 3.12"
+    monkeypatch.setattr(sys, "version_info", (3, 12, 0))
+    assert hindrance("asyncio-eager") == ""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert hindrance("aiofiles") == "aiofiles, uvloop not installed"
+
+
+def test_the_longest_pause_is_that_between_two_turns(
+    harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([1.0, 1.5, 4.0, 4.25])
+    monkeypatch.setattr(harness.inside.time, "process_time", lambda: next(clock))
+
+    def crowd(n: int, parked: Any, turn: Any) -> None:
+        for _ in range(4):
+            turn()
+        parked()
+
+    program = SimpleNamespace(run=lambda function, *args: function(*args))
+    assert harness.inside.crowd(program, crowd, 3)["pause"] == 2.5
 
 
 def test_each_round_begins_with_another_peer(harness: SimpleNamespace) -> None:
