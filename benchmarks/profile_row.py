@@ -70,7 +70,7 @@ def _loop(way: Loop, peer: str, operations: int, bench: Bench) -> Counts:
 
 def _echo(way: Echo, peer: str, bench: Bench) -> Counts:
     once, twice = (_served(way, peer, MESSAGES * n, bench) for n in (1, 2))
-    return twice.since(once, MESSAGES * way.load.connections)
+    return twice.since(once, MESSAGES * way.load.active)
 
 
 def _served(way: Echo, peer: str, messages: int, bench: Bench) -> Counts:
@@ -79,7 +79,7 @@ def _served(way: Echo, peer: str, messages: int, bench: Bench) -> Counts:
     load = replace(way.load, messages=messages)
     with under_load(counted(way.command(peer, bench), output), load, bench, SLOWNESS) as pair:
         # The first echo of a connection is not counted.
-        pair.await_messages((messages - 1) * load.connections, SECONDS)
+        pair.await_messages((messages - 1) * load.active, SECONDS)
         stop(pair.server)
     return read(output)
 

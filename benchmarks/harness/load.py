@@ -35,11 +35,20 @@ class Load:
     """What the generator does."""
 
     protocol: str
-    """`tcp`, `tls` or `udp`."""
+    """`tcp`, `tls`, `udp` or `unix`."""
     connections: int
     size: int
     messages: int = 0
     """After how many each connection rests; 0 for never."""
+    resting: int = 0
+    """How many of the connections rest after their first message."""
+    renewed: bool = False
+    """Whether each message after the first has a connection of its own."""
+
+    @property
+    def active(self) -> int:
+        """How many connections go on after their first message."""
+        return self.connections - self.resting
 
 
 @dataclass(frozen=True)
@@ -105,11 +114,11 @@ def measure_echoes(command: Command, load: Load, timing: Timing, bench: Bench) -
     """Start the server `command`, put `load` on it and measure one window."""
     with under_load(command, load, bench) as pair:
         time.sleep(timing.warmup)
-        pair.await_messages(load.connections, CONNECT_SECONDS)
+        pair.await_messages(load.active, CONNECT_SECONDS)
         before = pair.read()
         time.sleep(timing.window)
         # However slow the server is, each connection has had a message on the average.
-        pair.await_messages(before.messages + load.connections, CONNECT_SECONDS)
+        pair.await_messages(before.messages + load.active, CONNECT_SECONDS)
         after = pair.read()
         memory = peak_memory(pair.server.pid)
         pair.check_alive()
@@ -137,12 +146,13 @@ def under_load(command: Command, load: Load, bench: Bench, slowness: float = 1.0
     counters = Counters()
     try:
         with child(command, bench.server_core, logs[0]) as server:
-            port, description = _await_port(server, logs[0], START_SECONDS * slowness)
-            transport = "udp" if load.protocol == "udp" else "tcp"
-            numbers = load.connections, load.size, load.messages, counters.descriptor
+            address, description = _await_address(server, logs[0], START_SECONDS * slowness)
+            transport = "tcp" if load.protocol == "tls" else load.protocol
+            numbers = load.connections, load.size, load.messages, counters.descriptor, load.active
+            renewal = "renew" if load.renewed else "keep"
             before = resident_memory(server.pid)
             with child(
-                Command([generator, transport, port, *map(str, numbers)]),
+                Command([generator, transport, address, *map(str, numbers), renewal]),
                 bench.load_core,
                 logs[1],
                 inherit=[counters.descriptor],
@@ -154,12 +164,12 @@ def under_load(command: Command, load: Load, bench: Bench, slowness: float = 1.0
         counters.close()
 
 
-def _await_port(server: subprocess.Popen[bytes], log: Path, seconds: float) -> tuple[str, str]:
+def _await_address(server: subprocess.Popen[bytes], log: Path, seconds: float) -> tuple[str, str]:
     line = read_line(server, seconds)
     if not line:
         raise BenchmarkError(f"did not start: {last_words(log) or 'it said nothing'}")
-    port, _, description = line.partition(" ")
-    return port, description
+    address, _, description = line.partition(" ")
+    return address, description
 
 
 def _sample(before: Reading, after: Reading, memory: int, description: str) -> Sample:

@@ -17,6 +17,7 @@ from harness.peers import (
     GIAMBIO,
     GIAMBIO_PURE,
     RLOOP,
+    RLOOP_PROTOCOL,
     UVLOOP_PROTOCOL,
     UVLOOP_STREAMS,
     C,
@@ -36,6 +37,7 @@ TCP = {
     "anyio": "tcp_anyio.py",
     "gevent": "tcp_gevent.py",
 }
+ECHO = TCP | {RLOOP_PROTOCOL: "tcp_rloop_protocol.py"}
 TLS = {peer: server for peer, server in TCP.items() if peer not in (C, ASYNCIO_SOCKETS)}
 GROWING = {
     peer: TCP[peer]
@@ -141,9 +143,9 @@ def connections_of(row: Row) -> int | None:
 GROWTH = (
     _echo(1, GROWING, {}),
     _echo(10, GROWING, {}),
-    _echo(50, TCP, ECHO_GOALS),
+    _echo(50, ECHO, ECHO_GOALS),
     _echo(100, GROWING, {}),
-    _echo(1_000, TCP, ECHO_GOALS),
+    _echo(1_000, ECHO, ECHO_GOALS),
     _echo(10_000, GROWING, {}, patience=3.0, most_rounds=3),
 )
 
@@ -152,6 +154,22 @@ ALL = (
     Row(
         "echo-64k", "TCP echo of 64 KiB, 50 connections", "messages/s",
         Echo(Load("tcp", 50, 65536), TCP), {UVLOOP_PROTOCOL: 1.2},
+    ),
+    Row(
+        "echo-1000-10", "TCP echo of 1 KiB, 1000 connections, 10 of them active", "messages/s",
+        Echo(Load("tcp", 1_000, 1024, resting=990), GROWING), {UVLOOP_PROTOCOL: 1.05},
+    ),
+    Row(
+        "echo-9000-10", "TCP echo of 1 KiB, 9000 connections, 10 of them active", "messages/s",
+        Echo(Load("tcp", 9_000, 1024, resting=8_990), GROWING), most_rounds=3,
+    ),
+    Row(
+        "accept", "TCP connect, echo of 1 KiB and close, 50 at a time", "connections/s",
+        Echo(Load("tcp", 50, 1024, renewed=True), TCP), {UVLOOP_PROTOCOL: 1.15, C: 0.75},
+    ),
+    Row(
+        "unix-echo", "Unix socket echo of 1 KiB, 50 connections", "messages/s",
+        Echo(Load("unix", 50, 1024), TCP), {UVLOOP_PROTOCOL: 1.05},
     ),
     Row(
         "tls", "TLS echo of 16 KiB, 50 connections", "MiB/s",

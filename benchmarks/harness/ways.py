@@ -160,10 +160,11 @@ class ConnectionMemory:
 
 
 def _server(peer: str, name: str, load: Load, bench: Bench) -> Command:
+    unix = ["unix"] if load.protocol == "unix" else []
     if not name.endswith(".py"):
-        return Command([bench.program(name)])
+        return Command([bench.program(name), *unix])
     certificate = [bench.certificate()] if load.protocol == "tls" else []
-    return python(peer, "-u", BENCHMARKS / "servers" / name, *certificate)
+    return python(peer, "-u", BENCHMARKS / "servers" / name, *certificate, *unix)
 
 
 def inside(peer: str, *arguments: str) -> Command:

@@ -22,9 +22,13 @@
  *
  * Nobody sends a second message before everybody has had the echo of the first.
  *
- * usage: loadgen tcp|udp PORT CONNECTIONS SIZE MESSAGES COUNTER_FD
- * Each connection rests after MESSAGES messages, or never if that is 0. It runs
- * until it is killed; it exits by itself only to report an error.
+ * usage: loadgen tcp|udp|unix ADDRESS CONNECTIONS SIZE MESSAGES COUNTER_FD ACTIVE keep|renew
+ * ADDRESS is a port of the loopback, or the name of a Unix socket in Linux' own
+ * namespace. Each connection rests after MESSAGES messages, or never if that is 0; all
+ * but ACTIVE of them rest after the first. With `renew` each message but the first goes
+ * over a new connection, for which the old one is closed; its time then begins before
+ * the connection is made. It runs until it is killed; it exits by itself only to report
+ * an error.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,6 +36,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +44,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef TLS
@@ -73,8 +79,23 @@ struct connection {
 #endif
 };
 
+/* Closed connections keep their port for a minute, so that there are not enough of them
+ * for one address; the loopback has many. */
+enum { SOURCES = 250 };
+
+static union {
+    struct sockaddr any;
+    struct sockaddr_in ip;
+    struct sockaddr_un local;
+} server;
+static socklen_t server_length;
+static int type; /* of socket */
+static int epoll;
+
 static struct connection *connections;
-static size_t count; /* of connections */
+static size_t count;  /* of connections */
+static size_t active; /* how many of them go on after their first message */
+static int renew;     /* make a connection for each message */
 static size_t size;
 static uint32_t limit;       /* messages per connection, or 0 */
 static unsigned char *bytes; /* size + WINDOWS pseudo-random bytes */
@@ -240,6 +261,58 @@ static int resting(const struct connection *c)
     return limit && c->received == size && c->number + 1 == limit;
 }
 
+static void make_prompt(int fd)
+{
+    int on = 1;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, CONGESTION_CONTROL,
+                   strlen(CONGESTION_CONTROL)) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+        fail("setsockopt");
+}
+
+static void come_from_another_address(int fd)
+{
+    static uint32_t turn;
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    int on = 1;
+
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES);
+    /* The port is chosen when it is known where to, so that it may be in use elsewhere. */
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) < 0 ||
+        bind(fd, (struct sockaddr *)&source, sizeof source) < 0)
+        fail("bind");
+}
+
+static void open_connection(struct connection *c)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+    int family = server.any.sa_family;
+
+    c->fd = socket(family, type | SOCK_CLOEXEC, 0);
+    if (c->fd < 0)
+        fail("socket");
+    if (family == AF_INET && type == SOCK_STREAM)
+        make_prompt(c->fd);
+    if (family == AF_INET && renew)
+        come_from_another_address(c->fd);
+    if (connect(c->fd, &server.any, server_length) < 0)
+        fail("connect");
+    shake_hands(c);
+    /* Edge-triggered and registered once: EPOLLOUT only reports when a send had
+     * found the socket full, so it costs nothing until then. */
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
+        fail("epoll_ctl");
+}
+
+static void go_on(struct connection *c, uint64_t when)
+{
+    if (renew) {
+        close(c->fd); /* which also takes it out of the epoll set */
+        open_connection(c);
+    }
+    next_message(c, when);
+}
+
 /* The first echo of a connection is in: the others begin when it is the last one. Else those
  * that were accepted early would keep the server from accepting the rest. */
 static void on_answer(void)
@@ -247,9 +320,9 @@ static void on_answer(void)
     counters->answered++;
     if (counters->answered < count)
         return;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < active; i++)
         if (!resting(&connections[i]))
-            next_message(&connections[i], now());
+            go_on(&connections[i], now());
 }
 
 static void on_event(struct connection *c)
@@ -267,49 +340,42 @@ static void on_event(struct connection *c)
     count_time(when - c->began);
     counters->messages++;
     if (!resting(c))
-        next_message(c, when);
+        go_on(c, when);
 }
 
-static void make_prompt(int fd)
+static void find_server(const char *transport, const char *address)
 {
-    int on = 1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, CONGESTION_CONTROL,
-                   strlen(CONGESTION_CONTROL)) < 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-        fail("setsockopt");
-}
-
-static void open_connection(struct connection *c, int type, int port, int epoll)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    c->fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        fail("socket");
-    if (type == SOCK_STREAM)
-        make_prompt(c->fd);
-    if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0)
-        fail("connect");
-    shake_hands(c);
-    /* Edge-triggered and registered once: EPOLLOUT only reports when a send had
-     * found the socket full, so it costs nothing until then. */
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
-        fail("epoll_ctl");
+    type = strcmp(transport, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
+    if (strcmp(transport, "unix") == 0) {
+        size_t length = strlen(address);
+        if (length >= sizeof server.local.sun_path)
+            reject("has too long a name");
+        server.local.sun_family = AF_UNIX;
+        memcpy(server.local.sun_path + 1, address, length); /* after a zero */
+        server_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    } else {
+        server.ip.sin_family = AF_INET;
+        server.ip.sin_port = htons((uint16_t)atoi(address));
+        server.ip.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        server_length = sizeof server.ip;
+    }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 7) {
-        fprintf(stderr, "usage: %s tcp|udp PORT CONNECTIONS SIZE MESSAGES COUNTER_FD\n", argv[0]);
+    if (argc != 9) {
+        fprintf(stderr,
+                "usage: %s tcp|udp|unix ADDRESS CONNECTIONS SIZE MESSAGES COUNTER_FD ACTIVE "
+                "keep|renew\n",
+                argv[0]);
         return 2;
     }
-    int type = strcmp(argv[1], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM;
-    int port = atoi(argv[2]);
+    find_server(argv[1], argv[2]);
     count = strtoul(argv[3], NULL, 10);
     size = strtoul(argv[4], NULL, 10);
     limit = (uint32_t)strtoul(argv[5], NULL, 10);
+    active = strtoul(argv[7], NULL, 10);
+    renew = strcmp(argv[8], "renew") == 0;
 
     counters = mmap(NULL, sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[6]), 0);
     if (counters == MAP_FAILED)
@@ -317,11 +383,11 @@ int main(int argc, char **argv)
     fill_bytes();
 
     connections = calloc(count, sizeof *connections);
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!connections || epoll < 0)
         fail("start");
     for (size_t i = 0; i < count; i++) {
-        open_connection(&connections[i], type, port, epoll);
+        open_connection(&connections[i]);
         connections[i].window = (uint32_t)(i * 37 % WINDOWS); /* neighbours differ */
     }
     for (size_t i = 0; i < count; i++) {

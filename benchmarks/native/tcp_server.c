@@ -1,5 +1,5 @@
 /*
- * The yardstick: a TCP echo server that does nothing but the system calls.
+ * The yardstick: an echo server that does nothing but the system calls.
  *
  * One thread, epoll, edge-triggered, each socket registered once. A message
  * costs one recv() and one send(); a read that did not fill the buffer has
@@ -8,19 +8,22 @@
  * EPOLLOUT, and nothing more is read from that connection meanwhile), clients
  * that leave, and clients that never stop sending (they get a bounded turn).
  *
- * usage: tcp_server
- * It prints "PORT DESCRIPTION" and serves until it is killed.
+ * usage: tcp_server [unix]
+ * It prints "ADDRESS DESCRIPTION" and serves until it is killed. The address is a port,
+ * or the name of a Unix socket in Linux' own namespace, where no file is left over.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -146,8 +149,31 @@ static void accept_all(int listener)
     }
 }
 
+static void announce(const char *address, int length)
+{
+    printf("%.*s C, epoll, edge-triggered\n", length, address);
+    fflush(stdout);
+}
+
+static int open_unix_listener(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    /* Without a name the system chooses one, which begins with a zero. */
+    if (listener < 0 ||
+        bind(listener, (struct sockaddr *)&address, sizeof address.sun_family) < 0 ||
+        listen(listener, BACKLOG) < 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &length) < 0)
+        fail("listen");
+    announce(address.sun_path + 1, (int)(length - offsetof(struct sockaddr_un, sun_path)) - 1);
+    return listener;
+}
+
 static int open_listener(void)
 {
+    char port[8];
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t length = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -160,17 +186,17 @@ static int open_listener(void)
         listen(listener, BACKLOG) < 0 ||
         getsockname(listener, (struct sockaddr *)&address, &length) < 0)
         fail("listen");
-    printf("%d C, epoll, edge-triggered\n", ntohs(address.sin_port));
-    fflush(stdout);
+    announce(port, snprintf(port, sizeof port, "%d", ntohs(address.sin_port)));
     return listener;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0)
         fail("epoll_create1");
-    int listener = open_listener();
+    int unix_socket = argc > 1 && strcmp(argv[1], "unix") == 0;
+    int listener = unix_socket ? open_unix_listener() : open_listener();
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0)
         fail("epoll_ctl");

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from _listener import BACKLOG, RECEIVE_SIZE, announce, open_listener, tls_context
+from _listener import BACKLOG, RECEIVE_SIZE, UNIX, announce, open_listener, tls_context
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,6 +24,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 async def main(description: str) -> None:
     listener = open_listener()
-    server = await asyncio.start_server(echo, sock=listener, backlog=BACKLOG, ssl=tls_context())
+    start = asyncio.start_unix_server if UNIX else asyncio.start_server
+    server = await start(echo, sock=listener, backlog=BACKLOG, ssl=tls_context())
     announce(listener, description)
     await server.serve_forever()
