@@ -176,6 +176,10 @@ ALL = (
         Echo(Load("tls", 50, 16384), TLS), {"gevent": 1.1}, scale=1 / 64,
     ),
     Row(
+        "handshake", "TLS connect, echo of 1 KiB and close, 50 at a time", "handshakes/s",
+        Echo(Load("tls", 50, 1024, renewed=True), TLS),
+    ),
+    Row(
         "udp", "UDP echo of 512 bytes, 50 senders", "packets/s",
         Echo(Load("udp", 50, 512), UDP), {UVLOOP_PROTOCOL: 1.1, "gevent": 1.1},
     ),

@@ -18,7 +18,8 @@
  * messages is needed. The other messages are dropped inside the kernel
  * (MSG_TRUNC): copying them out would be most of the work once they are long.
  *
- * Compiled with -DTLS the connections speak TLS, and every message is copied out.
+ * Compiled with -DTLS the connections speak TLS, and every message is copied out. The
+ * handshake is a part of sending the first one.
  *
  * Nobody sends a second message before everybody has had the echo of the first.
  *
@@ -178,7 +179,7 @@ static ssize_t take(struct connection *c, size_t due, int compare)
     return moved(c, SSL_read(c->ssl, inbox, (int)due));
 }
 
-static void shake_hands(struct connection *c)
+static void begin_tls(struct connection *c)
 {
     static SSL_CTX *context;
     if (!context) {
@@ -186,10 +187,17 @@ static void shake_hands(struct connection *c)
         SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE);
     }
     c->ssl = SSL_new(context);
-    if (!c->ssl || !SSL_set_fd(c->ssl, c->fd) || SSL_connect(c->ssl) != 1)
-        reject("did not complete the TLS handshake");
+    if (!c->ssl || !SSL_set_fd(c->ssl, c->fd))
+        fail("SSL_new");
+    SSL_set_connect_state(c->ssl);
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0)
         fail("fcntl");
+}
+
+static void end_tls(struct connection *c)
+{
+    SSL_shutdown(c->ssl); /* says that this is the end, and does not wait for the answer */
+    SSL_free(c->ssl);
 }
 #else
 static const int SHORT_READ_DRAINS = 1;
@@ -204,7 +212,12 @@ static ssize_t take(struct connection *c, size_t due, int compare)
     return recv(c->fd, inbox, due, MSG_DONTWAIT | (compare ? 0 : MSG_TRUNC));
 }
 
-static void shake_hands(struct connection *c)
+static void begin_tls(struct connection *c)
+{
+    (void)c;
+}
+
+static void end_tls(struct connection *c)
 {
     (void)c;
 }
@@ -297,7 +310,7 @@ static void open_connection(struct connection *c)
         come_from_another_address(c->fd);
     if (connect(c->fd, &server.any, server_length) < 0)
         fail("connect");
-    shake_hands(c);
+    begin_tls(c);
     /* Edge-triggered and registered once: EPOLLOUT only reports when a send had
      * found the socket full, so it costs nothing until then. */
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
@@ -307,6 +320,7 @@ static void open_connection(struct connection *c)
 static void go_on(struct connection *c, uint64_t when)
 {
     if (renew) {
+        end_tls(c);
         close(c->fd); /* which also takes it out of the epoll set */
         open_connection(c);
     }
