@@ -74,7 +74,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add(
         "--quick", action="store_true",
-        help="a rough picture in two or three minutes: one round, short windows",
+        help="a rough picture in some six minutes: one round, short windows",
     )
     add(
         "--rounds", type=more_than_zero(int), metavar="N",
