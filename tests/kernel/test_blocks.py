@@ -25,6 +25,7 @@ ASYNC = {
     "a NamedTemporaryFile": giambio.NamedTemporaryFile,
     "a SpooledTemporaryFile": giambio.SpooledTemporaryFile,
     "a TemporaryDirectory": giambio.TemporaryDirectory,
+    "a RateLimiter": lambda: giambio.RateLimiter(1),
 }
 SYNC = {
     "a CancelScope": lambda: giambio.move_on_after(1),
