@@ -467,6 +467,11 @@ def test_a_scope_of_a_fixture_surrounds_the_test(project: Project) -> None:
                 yield scope
 
         @pytest.fixture
+        async def patient():
+            with giambio.move_on_after(3600) as scope:
+                yield scope
+
+        @pytest.fixture
         async def shared():
             async with giambio.TaskManager() as manager:
                 event = giambio.Event()
@@ -485,8 +490,8 @@ def test_a_scope_of_a_fixture_surrounds_the_test(project: Project) -> None:
             shared.set()
             await giambio.sleep_forever()
 
-        async def test_inherits_the_deadline(limited):
-            assert giambio.current_effective_deadline() == limited.deadline
+        async def test_inherits_the_deadline(patient):
+            assert giambio.current_effective_deadline() == patient.deadline
         """,
     )
     result.assert_outcomes(failed=2, passed=1, errors=1)
