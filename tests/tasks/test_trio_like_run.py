@@ -484,7 +484,7 @@ def test_a_deadline_in_a_generator_that_was_left_is_named(run: Run) -> None:
             break
         await giambio.sleep_forever()
 
-    with pytest.raises(RuntimeError, match=r"was cancelled inside of <giambio.CancelScope.*aclosi"):
+    with pytest.raises(RuntimeError, match=r"was cancelled inside of <giambio.CancelScope"):
         run(main)
 
 

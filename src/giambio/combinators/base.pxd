@@ -19,6 +19,7 @@ cdef class Collector(TaskGroup):
     cdef object _begin(self, list coros)
     cdef object _give_up(self)
     cdef Task _add(self, object coro, object name=*)
+    cpdef object _take_over(self, Task child)
     cdef object _began(self, Task task)
     cdef object _take(self, Task task, object result)
     cdef object _outcome(self)

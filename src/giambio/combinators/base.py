@@ -78,6 +78,11 @@ class Collector(TaskGroup):
         """Start a task, in a copy of the context in which the combinator was called."""
         return self._launch(coro, name, self._context.copy())
 
+    def _take_over(self, child: Task) -> None:
+        """See `Supervisor._take_over`: it has no result here, so the host's supervisor holds it."""
+        if self._host is not None and self._host._supervisor is not None:
+            self._host._supervisor._take_over(child)
+
     # -- results -----------------------------------------------------------------------
 
     def _began(self, task: Task) -> None:

@@ -1,7 +1,9 @@
-"""Tasks that are closed from outside, because their run was cut short.
+"""Coroutines and async generators that are closed from outside: not by the task they belong to.
 
-Their clean-ups run when no loop runs any more, so what they call finds no task in this
-thread. The usual errors would say that one has to be started; here they say what has happened.
+An async generator that was collected is closed in another task than the one that has entered its
+blocks. When a run was cut short, clean-ups run when no loop runs any more, so what they call finds
+no task in this thread; the usual errors would say that one has to be started, and here they say
+what has happened.
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from giambio.kernel import current, current_library
 
-__all__ = ["closing_tasks", "no_task_runs"]
+__all__ = ["closes_from_outside", "closing_from_outside", "no_task_runs"]
 
 CUT_SHORT = (
     "the run was cut short and its tasks are being closed, so nothing can wait any more; "
@@ -22,21 +25,29 @@ CUT_SHORT = (
 
 class _Local(threading.local):
     closes = False
+    # The loop that ran then, if any: a clean-up may run another one.
+    kernel: Any = None
 
 
 _local = _Local()
 
 
 @contextmanager
-def closing_tasks() -> Iterator[None]:
-    """While tasks are closed in this thread, have `no_task_runs` say so."""
-    previous = _local.closes, current_library.swap(current_library.NAME)  # to be asked at all
-    _local.closes = True
+def closing_from_outside() -> Iterator[None]:
+    """While something is closed from outside in this thread, have the functions below say so."""
+    previous = _local.closes, _local.kernel
+    _local.closes, _local.kernel = True, current.get()
+    library = current_library.swap(current_library.NAME)  # to be asked at all
     try:
         yield
     finally:
-        _local.closes, library = previous
+        _local.closes, _local.kernel = previous
         current_library.swap(library)
+
+
+def closes_from_outside() -> bool:
+    """Return whether the code that runs is a clean-up that is closed from outside."""
+    return _local.closes and current.get() is _local.kernel
 
 
 def no_task_runs(problem: str) -> RuntimeError:
@@ -45,5 +56,5 @@ def no_task_runs(problem: str) -> RuntimeError:
     Parameters:
         problem: the message, unless the caller is a clean-up of a task that is being closed.
     """
-    # A clean-up may run another loop, in which this is a mistake like any other.
+    # In a loop, also in one that a clean-up runs, this is a mistake like any other.
     return RuntimeError(CUT_SHORT if _local.closes and current.get() is None else problem)

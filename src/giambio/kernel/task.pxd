@@ -47,6 +47,7 @@ cdef class Task(BaseTask):
     cdef long long _number
     cdef Held _held
     cdef int _state
+    cdef bint _cut_short
     cdef object _raised
     cdef list _joiners
     cdef readonly Kernel _kernel
@@ -84,6 +85,7 @@ cdef class Task(BaseTask):
     cdef object _drop_operation(self)
     @cython.locals(outermost=Scope)
     cdef object _settle_cancellation(self)
+    cdef str _describe_cut(self, str blocks)
     cpdef object _hold(self, Held held)
     @cython.locals(above=Held)
     cpdef object _let_go_of(self, Held held)
@@ -95,6 +97,7 @@ cdef class Task(BaseTask):
     cpdef list _leave_scopes(self, Scope outermost)
     @cython.locals(child=Task)
     cdef object _pass_children_on(self, Supervisor holder)
+    cpdef object _drop_block(self, Supervisor holder)
     cdef object _blame(self, str problem)
     @cython.locals(holder=Supervisor)
     cdef Supervisor _supervisor_in(self, Scope scope)

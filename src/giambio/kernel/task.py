@@ -156,6 +156,7 @@ class Task(BaseTask):
 
     __slots__ = (
         "__weakref__",
+        "_cut_short",
         "_held",
         "_name",
         "_number",
@@ -211,11 +212,14 @@ class Task(BaseTask):
         # The managers that this task has open, the oldest first.
         self._supervisors: list[Supervisor] | None = None
         self._joiners: list[Waiter] | None = None
-        # The cancelled scope that it was last told of, while that is open.
+        # The cancelled scope that it was last told of, until that is left.
         self._told: Scope | None = None
         self._name = name
         self._number = kernel._next_number()
         self._state = constants.RUNNING
+        # Whether that scope has been left where the cancellation could not get caught: in an
+        # async generator, by closing that one.
+        self._cut_short = False
         self._raised: Raised | None = None
         # The locks that it holds, the latest first.
         self._held: Held | None = None
@@ -566,18 +570,35 @@ class Task(BaseTask):
     def _settle_cancellation(self) -> None:
         # A shield may have gone up between us and the scope that we were told of.
         outermost = self._outermost()
-        if self._told is not None or (outermost is not None and outermost._effective):
+        told = self._told is not None and not self._cut_short
+        if told or (outermost is not None and outermost._effective):
             self._state = constants.CANCELLED
             self._outcome = reason_of(self._outcome)
             return
         stray: BaseException = self._outcome
-        error = RuntimeError(
-            f"task {self.name!r} raised CancelledError although none of its scopes was "
-            "cancelled; a caught CancelledError must not be raised again later, "
-            "and cannot be made by hand"
-        )
+        if self._cut_short:
+            error = RuntimeError(self._describe_cut(repr(self._told)))
+        else:
+            error = RuntimeError(
+                f"task {self.name!r} raised CancelledError although none of its scopes was "
+                "cancelled; a caught CancelledError must not be raised again later, "
+                "and cannot be made by hand"
+            )
         error.__cause__ = stray
         self._fail(error)
+
+    def _describe_cut(self, blocks: str) -> str:
+        """Return the message for a cancellation that has passed by the block that would catch it.
+
+        Parameters:
+            blocks: a description of that one, and of others that were open.
+        """
+        return (
+            f"task {self.name!r} was cancelled inside of {blocks}, but outside of its `with` "
+            "statement, which would have caught that: while an async generator is suspended in "
+            "a scope with a deadline, or in a manager, this one cuts short the body of the "
+            "`async for`, too; have no `yield` inside of it"
+        )
 
     def _hold(self, held: Held) -> None:
         """Note an object that the task must release."""
@@ -618,13 +639,14 @@ class Task(BaseTask):
         # A cancellation may leave async generators behind that are inside of blocks; but one
         # that has come from such a block would have been caught by it.
         cancelled = self._state == constants.CANCELLED
-        if blocks and (not cancelled or (told is not None and self._told is None)):
+        if blocks and not cancelled:
             self._blame(
-                f"task {self.name!r} {'was cancelled' if cancelled else 'ended'} inside of "
-                f"{', '.join(blocks)}, which it had entered and not left; use `with` or "
-                "`async with`, and no `yield` inside of it (in an async generator that has one, "
-                "iterate in `async with contextlib.aclosing(...)`)"
+                f"task {self.name!r} ended inside of {', '.join(blocks)}, which it had entered "
+                "and not left; use `with` or `async with`, and no `yield` inside of it (in an "
+                "async generator that has one, iterate in `async with contextlib.aclosing(...)`)"
             )
+        elif blocks and told is not None and self._told is None:
+            self._blame(self._describe_cut(", ".join(blocks)))
 
     def _leave_scopes(self, outermost: Scope | None) -> list[str]:
         """Leave the blocks inside of a scope, and take the tasks from them.
@@ -637,10 +659,10 @@ class Task(BaseTask):
             scope = self._scope
             holder = self._supervisor_in(scope)
             described = repr(scope if holder is None else holder)
-            if holder is not None:
-                holder._abandon()
             if scope is self._told:
                 self._told = None
+            if holder is not None:
+                holder._abandon()
             if scope._left_open():
                 blocks.append(described)
             if holder is not None:
@@ -657,6 +679,12 @@ class Task(BaseTask):
         for exc in holder._take_failures():
             if self._supervisor is not None:
                 self._supervisor._add_failure(exc)
+
+    def _drop_block(self, holder: Supervisor) -> None:
+        """Go on without a block that was closed from outside."""
+        self._pass_children_on(holder)
+        if self._supervisors is not None and holder in self._supervisors:
+            self._supervisors.remove(holder)
 
     def _supervisor_in(self, scope: Scope) -> Supervisor | None:
         """Return the owner of a scope, if that is a manager that this task has open."""

@@ -9,17 +9,18 @@ collected unfinished (in any thread).
 from __future__ import annotations
 
 import contextvars
-import sys
 import types
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
-from functools import cache, partial
+from functools import partial
 from itertools import count
 from typing import Any
 
 from giambio.errors import CancelledError
+from giambio.kernel.closing import closing_from_outside
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.unraisable import report_unraisable
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.system_tasks import SystemTasks
 
@@ -30,6 +31,8 @@ AnyGenerator = AsyncGenerator[Any, Any]
 
 class AsyncGenerators(SystemTasks):
     """The unfinished async generators of one loop, and the tasks that close them."""
+
+    work = "closing an async generator"
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel)
@@ -103,7 +106,8 @@ def close(generator: AnyGenerator) -> Generator[Any, Any, bool]:
     resume: Callable[[], Any] = partial(next, closing)
     try:
         while True:
-            yielded = resume()
+            with closing_from_outside():  # its blocks are those of the task that has left it
+                yielded = resume()
             waited = True
             try:
                 yield yielded
@@ -117,22 +121,6 @@ def close(generator: AnyGenerator) -> Generator[Any, Any, bool]:
     except BaseException as exc:
         report_unraisable(exc, "closing an async generator", generator)
     return waited
-
-
-def report_unraisable(exc: BaseException, doing: str, culprit: object) -> None:
-    """Report an exception that nobody is left to catch, as Python does for destructors."""
-    message = f"giambio: an error while {doing}"
-    report = (type(exc), exc, exc.__traceback__, message, culprit)
-    sys.unraisablehook(unraisable_hook_args()(report))
-
-
-@cache
-def unraisable_hook_args() -> Any:
-    """Return the class of what a `sys.unraisablehook` gets: Python's own takes no other object.
-
-    It has no name in any module.
-    """
-    return next(cls for cls in tuple.__subclasses__() if cls.__name__ == "UnraisableHookArgs")
 
 
 def line_of(generator: AnyGenerator) -> int:

@@ -22,14 +22,15 @@ from giambio.errors import TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
 from giambio.kernel import current
-from giambio.kernel.closing import closing_tasks
+from giambio.kernel.closing import closing_from_outside
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel, check_no_loop_runs
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
-from giambio.runtime.asyncgens import AsyncGenerators, report_unraisable
+from giambio.kernel.unraisable import report_unraisable
+from giambio.runtime.asyncgens import AsyncGenerators
 from giambio.runtime.recovery import with_descendants
 from giambio.runtime.sigint import Interrupts, checked_signals
 from giambio.tasks.cancel import new_task
@@ -52,17 +53,21 @@ class Root(Supervisor):
 
     def __init__(self) -> None:
         super().__init__()
-        # The failures of the tasks that were left behind.
+        # The failures of the tasks that were left behind, and came too late for the main task.
         self.failures: list[BaseException] = []
 
     def _child_exited(self, task: Task) -> None:
         """See `Supervisor._child_exited`."""
         del self._children[task]
         if task._failed() and task._kernel is not None and task is not task._kernel._main:
-            self.failures.append(task._failure())
+            self._add_failure(task._failure())
 
     def _add_failure(self, exc: BaseException) -> None:
-        """See `Supervisor._add_failure`."""
+        """See `Supervisor._add_failure`: the main task fails, as by an error of a callback."""
+        for task in self._children:
+            if not task.done() and task._kernel is not None and task is task._kernel._main:
+                task._kernel._crash(exc)
+                return
         self.failures.append(exc)
 
 
@@ -383,7 +388,9 @@ class EventLoop(Kernel):
             problems += self._root.failures
             self._root.failures = []
             if len(problems) > 1:
-                return BaseExceptionGroup("the main task and callbacks failed", problems)
+                return BaseExceptionGroup(
+                    "the main task failed, and so did callbacks or tasks left behind", problems
+                )
             return problems[0] if problems else None
         finally:
             failure = problems = None  # type: ignore[assignment]
@@ -420,7 +427,7 @@ class EventLoop(Kernel):
 
     def _abandon(self, main: Task) -> None:
         """Close all remaining tasks, children first, because the loop was interrupted."""
-        with closing_tasks():
+        with closing_from_outside():
             while left := self._unfinished(main):  # again, because a clean-up may spawn tasks
                 for task in reversed(left):
                     try:

@@ -31,7 +31,7 @@ cdef class CancelScope(Scope):
     @cython.locals(parent=CancelScope)
     cpdef object _enter(self, Task task)
     @cython.locals(task=Task, inner=CancelScope)
-    cpdef object _check_leaving(self, object exc)
+    cpdef bint _check_leaving(self, object exc) except -1
     @cython.locals(scope=CancelScope)
     cdef bint _outlives_interruption(self, Task task) except -1
     @cython.locals(task=Task, parent=CancelScope)

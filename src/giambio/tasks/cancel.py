@@ -19,6 +19,7 @@ from giambio._build.sealed import final
 from giambio.arguments import check_number
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
 from giambio.kernel.blocks import refuse_async_with
+from giambio.kernel.closing import closes_from_outside
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves
@@ -104,11 +105,9 @@ class CancelScope(Scope):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if isinstance(exc, GeneratorExit) and (self._task is None or not self._task._runs()):
-            self._abandon()  # the coroutine is being closed by the garbage collector
-            return False
         self._check_owner()
-        self._check_leaving(exc)
+        if not self._check_leaving(exc):
+            return False
         if self._cancel_called:
             self._report_swallowed(exc)
         caught = self._leave(exc is not None and is_cancellation(exc))
@@ -289,6 +288,8 @@ class CancelScope(Scope):
         self._stop_timer()
         task = self._task
         if task is not None:
+            if task._told is self and not task.done():
+                task._cut_short = True
             if task._scope is self:
                 task._scope = self._parent
                 refresh_task(task, None)  # it may go on: see below
@@ -311,23 +312,26 @@ class CancelScope(Scope):
         self._start_timer()
         task._refresh_pending()
 
-    def _check_leaving(self, exc: BaseException | None) -> None:
+    def _check_leaving(self, exc: BaseException | None) -> bool:
         """Raise unless the scope may be left here and now.
 
         Parameters:
             exc: what the block has raised.
+
+        Returns:
+            False if that is done: it was closed from outside, by another task or none.
 
         Raises:
             RuntimeError: it was not entered, or in another task; or a scope that was
                 entered later has not been left.
         """
         task = self._task
-        if not self._entered or task is None:
-            raise RuntimeError("this CancelScope is left, but was not entered")
-        if not task._runs():
-            if task.done() or (exc is not None and is_cancellation(exc)):
-                self._abandon()  # it is closed from outside, and its clean-up wanted to wait
-                return
+        if task is None or not task._runs():
+            if isinstance(exc, GeneratorExit) or (self._entered and closes_from_outside()):
+                self._abandon()
+                return False
+            if task is None:
+                raise RuntimeError("this CancelScope is left, but was not entered")
             raise RuntimeError(
                 f"this CancelScope was entered in task {task.name!r} and is left in another; "
                 "a scope must be left where it was entered"
@@ -343,6 +347,7 @@ class CancelScope(Scope):
                 "leave scopes in the opposite order (a scope must not stay open across the "
                 "yield of a generator)"
             )
+        return True
 
     def _outlives_interruption(self, task: Task) -> bool:
         """Leave the blocks inside, if they may be open because a signal handler raised there."""
@@ -378,6 +383,9 @@ class CancelScope(Scope):
             self._cut_out(task)
         if cancelled and self._cancel_called and not self._visible_from_outside():
             self._cancelled_caught = True
+            if task._cut_short:  # what went on outside of the block ends here
+                task._cut_short = False
+                task._told = None
             return True
         return False
 
@@ -385,6 +393,9 @@ class CancelScope(Scope):
         """Report a cancellation that was raised in the block and has not reached its end."""
         task = self._task
         if task is not None and task._told is self:
+            if isinstance(exc, GeneratorExit):  # the cancellation may be on its way out there
+                task._cut_short = True
+                return
             task._told = None
             if exc is None and task._kernel is not None:
                 task._kernel._notify("swallowed", task, self)
@@ -409,6 +420,7 @@ class CancelScope(Scope):
         while scope is not None:
             if scope._cancel_called:
                 task._told = scope
+                task._cut_short = False
                 return CancelledError(scope._reason)
             scope = scope._parent
         return CancelledError()

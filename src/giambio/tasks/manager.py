@@ -373,6 +373,8 @@ class Spawn(Operation):
             self.result = manager._launch(coro, self._name, self._context)
         except BaseException as exc:
             discard(target)
+            if self.promised:
+                self.return_place()
             manager._pass_place_on()
             return self.fail(user_part(exc))
         return True

@@ -12,13 +12,17 @@ from typing import Any
 
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Supervisor, Task
+from giambio.kernel.unraisable import report_unraisable
 from giambio.tasks.cancel import new_task
 
 __all__ = ["SystemTasks"]
 
 
 class SystemTasks(Supervisor):
-    """A set of system tasks of one loop. They report their failures themselves."""
+    """A set of system tasks of one loop. Their failures are reported: nobody can catch them."""
+
+    #: What they do, for messages.
+    work = "running a system task"
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__()
@@ -40,6 +44,14 @@ class SystemTasks(Supervisor):
     def _child_exited(self, task: Task) -> None:
         """See `Supervisor._child_exited`."""
         del self._children[task]
+        if not task._failed():
+            return
         kernel = self.kernel()
-        if task._failed() and kernel is not None and kernel._is_torn():
+        if kernel is not None and kernel._is_torn():
             kernel._crash(task._failure())  # a signal handler raised it: not the task's own
+        else:
+            report_unraisable(task._failure(), self.work, task)
+
+    def _add_failure(self, exc: BaseException) -> None:
+        """See `Supervisor._add_failure`."""
+        report_unraisable(exc, self.work, None)

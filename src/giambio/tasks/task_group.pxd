@@ -23,7 +23,9 @@ cdef class TaskGroup(Supervisor):
     @cython.locals(scope=CancelScope)
     cdef object _prepare(self, Kernel kernel, object strict)
     @cython.locals(host=Task)
-    cdef bint _is_closed_from_outside(self, object exc) except -1
+    cpdef bint _is_closed_from_outside(self, object exc) except -1
+    @cython.locals(host=Task)
+    cdef bint _drop(self) except -1
     @cython.locals(kernel=Kernel)
     cdef object _close(self)
     cpdef object _check_open(self)
@@ -42,12 +44,12 @@ cdef class TaskGroup(Supervisor):
     cdef object _begin_leaving(self, Leaving leaving, object body)
     @cython.locals(child=Task, scope=CancelScope)
     cpdef object _abandon(self)
+    @cython.locals(errors=list)
     cpdef list _take_failures(self)
     cpdef object _add_failure(self, object exc)
     @cython.locals(host=Task, scope=CancelScope)
     cdef object _finish(self, object body)
     cdef object _conclude(self, Task host, object body, bint cancelled, bint caught)
-    cdef list _restored_errors(self)
     cdef object _failure(self, list errors, object body)
 
 

@@ -17,6 +17,7 @@ from giambio.errors import RunFinishedError, is_cancellation, without_cancellati
 from giambio.kernel import constants, current
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import cancel_shielded_checkpoint
+from giambio.kernel.closing import closes_from_outside
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
@@ -95,18 +96,31 @@ class TaskGroup(Supervisor):
         """Return whether the block's coroutine, or its async generator, is closed elsewhere.
 
         Parameters:
-            exc: what the body has raised: not `GeneratorExit` if its clean-up wanted to wait.
+            exc: what the body has raised: not `GeneratorExit` if its clean-up has failed.
         """
-        closed = isinstance(exc, GeneratorExit)
         host = self._host
-        if host is None or host._runs():
-            return closed and host is None
-        return closed or is_cancellation(exc) or (host.done() and current.get() is None)
+        if host is not None and host._runs():
+            return False
+        return isinstance(exc, GeneratorExit) or (host is not None and closes_from_outside())
 
-    def _close(self) -> Operation:
-        """Leave a block that is closed from outside: its host cannot wait."""
+    def _drop(self) -> bool:
+        """End a block that is closed from outside: its host cannot wait, and may go on.
+
+        Returns:
+            Whether there was something to wait for.
+        """
         busy = self._is_busy()
         self._abandon()
+        host = self._host
+        if host is not None and not host.done():
+            self._host = None
+            host._drop_block(self)
+            self._pass_place_on()  # nobody will get one any more
+        return busy
+
+    def _close(self) -> Operation:
+        """Leave a block that is closed from outside."""
+        busy = self._drop()
         kernel = current.get()
         if busy and kernel is not None and kernel._running is not None:
             # An async generator, closed in a task that waits no more than it has to. It has to
@@ -206,13 +220,18 @@ class TaskGroup(Supervisor):
     def _begin_leaving(self, leaving: Leaving, body: BaseException | None) -> None:
         """Note how the body has ended: it counts as one of the tasks."""
         if self._host is None or self._state != constants.OPEN:
+            if self._host is not None and closes_from_outside():
+                leaving._yielded = True
+                return  # its host has ended
             problem = (
                 "but was not entered" if self._state == constants.NEW else "but was left already"
             )
             raise RuntimeError(f"this {self._label} is left, {problem}")
         scope: CancelScope = self._scope  # type: ignore[assignment]
         try:
-            scope._check_leaving(None)
+            if not scope._check_leaving(None):
+                leaving._yielded = not self._drop()
+                return
         except RuntimeError as exc:
             if not self._host._runs():
                 raise
@@ -237,15 +256,18 @@ class TaskGroup(Supervisor):
         """See `Supervisor._abandon`: the host waits no more."""
         self._state = constants.LEFT
         for child in list(self._children):  # not by the scope: the host may go on
-            child.cancel(f"the task that opened {self._a_label} was closed")
+            child.cancel(f"the block of {self._a_label} was closed from outside")
         scope: CancelScope = self._scope  # type: ignore[assignment]
         scope._abandon()
 
     def _take_failures(self) -> list[BaseException]:
-        """See `Supervisor._take_failures`."""
-        errors = self._restored_errors()
+        """See `Supervisor._take_failures`: each once, as they were raised the first time."""
+        if self._errors is None:
+            return []
+        errors = self._errors
         self._errors = None
-        return errors
+        # From the last one back, because the same error may have been raised again.
+        return unique([raised.restored() for raised in errors[::-1]][::-1])
 
     def _add_failure(self, exc: BaseException) -> None:
         """See `Supervisor._add_failure`."""
@@ -261,8 +283,7 @@ class TaskGroup(Supervisor):
         self._leaving = None
         host = self._host
         self._host = None
-        errors = self._restored_errors()
-        self._errors = None
+        errors = self._take_failures()
         cancelled = self._cancelled or (body is not None and is_cancellation(body))
         scope: CancelScope = self._scope  # type: ignore[assignment]
         scope._report_swallowed(body)
@@ -293,13 +314,6 @@ class TaskGroup(Supervisor):
         if body is not None or not host._pending:
             return False  # it goes on as it came, or is no longer in force
         return Failure(host._interruption())
-
-    def _restored_errors(self) -> list[BaseException]:
-        """Return the failures, each once, as they were raised the first time."""
-        if self._errors is None:
-            return []
-        # From the last one back, because the same error may have been raised again.
-        return unique([raised.restored() for raised in self._errors[::-1]][::-1])
 
     def _failure(self, errors: list[BaseException], body: BaseException | None) -> Any:
         """Return the `Failure` to raise, or False if the body has raised it already."""
