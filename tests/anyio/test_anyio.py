@@ -6,6 +6,7 @@ back end is complete, it imports only what it needs, and the two work together i
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import socket
@@ -13,13 +14,14 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import giambio
+from support.kernel import turns
 from support.programs import printed
 
 anyio = pytest.importorskip("anyio")
@@ -275,6 +277,41 @@ def test_each_block_raises_as_its_library_promises(run: Run) -> None:
                 manager.start_soon(fail)
 
     run(main)
+
+
+@pytest.mark.filterwarnings("ignore:async generator:ResourceWarning")
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_task_group_in_an_async_generator_that_is_collected_is_closed(
+    run: Run, waits: bool
+) -> None:
+    """Rule 7.27: as a manager is."""
+    cancelled: list[bool] = []
+
+    async def child() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.append(True)
+
+    async def numbers() -> AsyncIterator[int]:
+        async with anyio.create_task_group() as group:
+            group.start_soon(child)
+            await anyio.lowlevel.checkpoint()
+            try:
+                yield 1
+            finally:
+                if waits:
+                    await anyio.lowlevel.checkpoint()
+
+    async def main() -> str:
+        async for _ in numbers():
+            break
+        gc.collect()
+        await turns(5)
+        assert cancelled == [True]
+        return "unharmed"
+
+    assert run(main) == "unharmed"
 
 
 def test_tasks_of_both_are_in_one_tree(run: Run) -> None:

@@ -133,7 +133,7 @@ class TaskGroup(BaseTaskGroup):
             del exc, traceback  # or a failure would keep this frame, and that the failure
 
     def _end(self, exc: BaseException | None) -> Awaitable[bool]:
-        if isinstance(exc, GeneratorExit):
+        if exc is not None and self._manager._is_closed_from_outside(exc):
             return self._manager.__aexit__(type(exc), exc, None)
         # The kernel would throw a failure in, and hold it for as long as this step lasts.
         ending: Any = Unchained(new_leaving(self._manager, exc, False))
