@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import giambio
+from support.kernel import without_collector
 from support.sync import settled
 
 Run = Callable[..., Any]
@@ -915,6 +916,35 @@ def test_a_main_task_that_ends_in_a_group_of_cancellations_tells_the_reason(run:
 
     with pytest.raises(giambio.TaskCancelled, match=r"\(reason: enough\)$"):
         run(main)
+
+
+def test_a_reason_that_says_nothing_is_not_told(run: Run) -> None:
+    async def main() -> None:
+        giambio.current_task().cancel("")
+        await giambio.checkpoint()
+
+    with pytest.raises(giambio.TaskCancelled, match=r"the main task was cancelled$"):
+        run(main)
+
+
+def test_an_exception_as_the_reason_is_not_kept(run: Run) -> None:
+    """Rule 8.19: its frames hold the task."""
+
+    class Local:
+        pass
+
+    async def main() -> weakref.ref[Local]:
+        local = Local()
+        async with giambio.TaskManager() as manager:
+            task = manager.start_soon(giambio.sleep_forever)
+            try:
+                raise ValueError("boom")
+            except ValueError as exc:
+                task.cancel(exc)
+        return weakref.ref(local)
+
+    with without_collector():
+        assert run(main)() is None
 
 
 def test_cancelling_in_the_turn_in_which_a_timer_fires(run: Run) -> None:

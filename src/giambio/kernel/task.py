@@ -477,7 +477,8 @@ class Task(BaseTask):
 
     def _describe_reason(self) -> str:
         """Return the reason for which the task was cancelled, for the end of a message."""
-        return "" if self._outcome is None else f" (reason: {self._outcome})"
+        # Of a task that was closed from outside it has none.
+        return f" (reason: {self._outcome})" if self._outcome else ""
 
     # -- being cancelled -----------------------------------------------------------
 
@@ -838,11 +839,15 @@ def operation_name(operation: Operation) -> str:
     return f"giambio.{operation.what.removesuffix('()')}"
 
 
-def reason_of(cancellation: BaseException) -> object:
-    """Return the reason of a cancellation; of a group of them, that of the first."""
+def reason_of(cancellation: BaseException) -> str:
+    """Return the reason of a cancellation, as a text; of a group of them, that of the first.
+
+    The object itself may be an exception whose traceback holds the task.
+    """
     while isinstance(cancellation, BaseExceptionGroup):
         cancellation = cancellation.exceptions[0]
-    return getattr(cancellation, "reason", None)
+    reason = getattr(cancellation, "reason", None)
+    return "" if reason is None else str(reason)
 
 
 def name_of(coro: Any) -> str:

@@ -12,6 +12,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from giambio._build.sealed import final
 from giambio.arguments import check_int, is_int
 from giambio.errors import RunFinishedError, is_cancellation, without_cancellations
 from giambio.kernel import constants, current
@@ -425,6 +426,8 @@ class Leaving(Operation):
             task._injected = None
             task._refresh_pending()
 
+
+final(Entering)
 
 ENTERINGS = FreeList(Entering)
 LEAVINGS = FreeList(Leaving)
