@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any
 
-__all__ = ["Clock", "checked"]
+__all__ = ["Clock", "checked_clock"]
 
 
 class Clock:
@@ -52,7 +52,7 @@ class Clock:
         return max(0.0, deadline - self.now())
 
 
-def checked(clock: Any) -> Any:
+def checked_clock(clock: Any) -> Any:
     """Return a clock for a loop.
 
     Raises:

@@ -30,7 +30,7 @@ from giambio.kernel import (
     step,
 )
 from giambio.kernel.callbacks import Handle
-from giambio.kernel.clock import Clock, checked
+from giambio.kernel.clock import Clock, checked_clock
 from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
@@ -94,7 +94,7 @@ class Kernel:
         self._driver_name = driver
         self._driver: Driver | None = None
         self._wakeup = Wakeup()
-        self._clock: Any = Clock() if clock is None else checked(clock)
+        self._clock: Any = Clock() if clock is None else checked_clock(clock)
         # The system's clock is asked without a frame of ours in between.
         self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
         self._timers = Timers()

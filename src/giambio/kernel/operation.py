@@ -18,7 +18,7 @@ import warnings
 from typing import Any
 
 from giambio.kernel import constants, current, trap
-from giambio.kernel.closing import no_task_runs
+from giambio.kernel.closed_from_outside import no_task_runs
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.trap import Trap

@@ -17,7 +17,7 @@ from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import constants, current
-from giambio.kernel.closing import no_task_runs
+from giambio.kernel.closed_from_outside import no_task_runs
 from giambio.kernel.coroutines import discard
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel

@@ -7,7 +7,7 @@ from typing import Any
 
 from giambio._build.sealed import final
 from giambio.kernel import current
-from giambio.kernel.closing import no_task_runs
+from giambio.kernel.closed_from_outside import no_task_runs
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.net import socket_operations, syscalls

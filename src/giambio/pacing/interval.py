@@ -36,8 +36,8 @@ class interval:
         TypeError, ValueError: an argument makes no sense.
         RuntimeError: no giambio loop runs in this thread.
 
-    Each tick is a checkpoint that always yields control. One that is cancelled stays due: whoever
-    iterates on gets it. Nothing has to be closed when the loop is left.
+    Each tick is a checkpoint that always yields control. A tick whose wait is cancelled stays due:
+    the next iteration gets it. Nothing has to be closed when the loop is left.
 
     Example:
         >>> import giambio

@@ -84,7 +84,7 @@ class RateLimiter:
             TypeError, ValueError: `amount` makes no sense.
             CancelledError: the caller is in a cancelled scope.
 
-        A checkpoint. Whoever is cancelled here has taken nothing, and holds up nobody.
+        A checkpoint. A task that is cancelled here has taken nothing, and holds up nobody.
 
         Example:
             >>> import giambio

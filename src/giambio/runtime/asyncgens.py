@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from giambio.errors import CancelledError
-from giambio.kernel.closing import closing_from_outside
+from giambio.kernel.closed_from_outside import closing_from_outside
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.unraisable import report_unraisable
 from giambio.tasks.cancel import CancelScope

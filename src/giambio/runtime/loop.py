@@ -22,7 +22,7 @@ from giambio.errors import TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
 from giambio.kernel import current
-from giambio.kernel.closing import closing_from_outside
+from giambio.kernel.closed_from_outside import closing_from_outside
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.kernel import Kernel, check_no_loop_runs

@@ -19,7 +19,7 @@ from giambio._build.sealed import final
 from giambio.arguments import check_number
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
 from giambio.kernel.blocks import refuse_async_with
-from giambio.kernel.closing import closes_from_outside
+from giambio.kernel.closed_from_outside import closes_from_outside
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves

@@ -18,7 +18,7 @@ from giambio.errors import RunFinishedError, is_cancellation, without_cancellati
 from giambio.kernel import constants, current
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import cancel_shielded_checkpoint
-from giambio.kernel.closing import closes_from_outside
+from giambio.kernel.closed_from_outside import closes_from_outside
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Immediate, Operation
