@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import giambio
+from support.signals import handler_refused
 
 Run = Callable[..., Any]
 
@@ -540,21 +541,11 @@ def test_stop_signals_are_an_iterable_of_signals(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_stop_signal_that_the_system_refuses_leaves_nothing(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install = signal.signal
-
-    def refuse(number: int, handler: Any) -> Any:
-        if number == signal.SIGUSR2:
-            raise OSError("the system refuses")
-        return install(number, handler)
-
+def test_a_stop_signal_that_the_system_refuses_leaves_nothing(run: Run) -> None:
     async def main() -> None:
         pytest.fail("not reached")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="the system refuses"):
-        patch.setattr(signal, "signal", refuse)
+    with handler_refused(signal.SIGUSR2):
         run(main, stop_signals=(signal.SIGTERM, signal.SIGUSR2))
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

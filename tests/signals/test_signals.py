@@ -14,6 +14,7 @@ import pytest
 
 import giambio
 from giambio import signals as room
+from support.signals import handler_refused
 from support.threads import LONG
 
 Run = Callable[..., Any]
@@ -317,20 +318,10 @@ def test_what_nobody_can_receive_is_refused(number: int) -> None:
         giambio.open_signal_receiver(number)
 
 
-def test_a_handler_that_cannot_be_installed_is_an_error_and_leaves_nothing(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install = signal.signal
-
-    def refuse(number: int, handler: Any) -> Any:
-        if number == signal.SIGUSR2:
-            raise OSError("the system refuses")
-        return install(number, handler)
-
+def test_a_handler_that_cannot_be_installed_is_an_error_and_leaves_nothing(run: Run) -> None:
     async def main() -> None:
         receiver = giambio.open_signal_receiver(signal.SIGUSR1, signal.SIGUSR2)
-        with monkeypatch.context() as patch, pytest.raises(OSError, match="the system refuses"):
-            patch.setattr(signal, "signal", refuse)
+        with handler_refused(signal.SIGUSR2):
             receiver.__enter__()
         assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 

@@ -84,14 +84,14 @@ def as_safe_channel(
 class SafeChannel(Generic[T]):
     """The items of one generator, for as long as its block is open."""
 
-    __slots__ = ("_generator", "_manager", "_name", "_receive", "_send", "_task", "_wanted")
+    __slots__ = ("_generator", "_manager", "_name", "_receive", "_task", "_wanted")
 
     def __init__(self, generator: AsyncGenerator[T, None], name: str) -> None:
         self._generator = generator
         self._name = name
         self._manager = TaskManager()
-        # Its two ends of a channel, from entering the block on.
-        self._send: SendChannel[T]
+        # The end of a channel at which its items come, and the task at the other one, from
+        # entering the block on.
         self._receive: ReceiveChannel[T]
         self._task: Task[None] | None = None
         # Set when a task begins to wait for an item.
@@ -99,8 +99,8 @@ class SafeChannel(Generic[T]):
 
     async def __aenter__(self) -> Self:
         await self._manager.__aenter__()
-        self._send, self._receive = open_channel[T](0)
-        self._task = self._manager.start_soon(self._feed)
+        send, self._receive = open_channel[T](0)
+        self._task = self._manager.start_soon(self._feed, send)
         return self
 
     async def __aexit__(self, *exc_info: Any) -> bool:
@@ -141,9 +141,9 @@ class SafeChannel(Generic[T]):
         if self._task is None:
             raise TypeError(f"{self._name}() is a block; {USE.format(self._name)}")
 
-    async def _feed(self) -> None:
+    async def _feed(self, send: SendChannel[T]) -> None:
         """Have the generator go on as long as a task waits for an item."""
-        with self._send:
+        with send:
             async with aclosing(self._generator) as items:
                 while True:
                     await self._wanted.wait()
@@ -154,7 +154,7 @@ class SafeChannel(Generic[T]):
                         item = await anext(items)
                     except StopAsyncIteration:
                         return
-                    await self._send.send(item)
+                    await send.send(item)
 
 
 final(SafeChannel)
