@@ -23,6 +23,7 @@ __all__ = [
     "ReadableBuffer",
     "check_int",
     "check_number",
+    "check_positive",
     "check_seconds",
     "check_signal",
     "is_int",
@@ -88,6 +89,24 @@ def check_number(what: str, name: str, value: float) -> None:
         ) from None
     if wrong:
         raise ValueError(f"{what} needs a number for {name}, not NaN")
+
+
+def check_positive(what: str, name: str, value: float) -> None:
+    """Raise unless a value is a number above 0, and not infinity.
+
+    Parameters:
+        what: the call, for messages: ``"RateLimiter()"``.
+        name: the parameter.
+        value: the number.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is 0, negative, infinity or NaN, or too large for a float.
+    """
+    check_number(what, name, value)
+    if not 0 < value < inf:
+        needed = "number of seconds above 0" if name == "seconds" else f"number above 0 for {name}"
+        raise ValueError(f"{what} needs a {needed}, not {value!r}")
 
 
 def check_seconds(what: str, name: str, seconds: float) -> None:

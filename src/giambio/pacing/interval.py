@@ -7,11 +7,11 @@ becomes of those that nobody waited for in time.
 
 from __future__ import annotations
 
-from math import floor, inf
+from math import floor
 from typing import Literal, Self
 
 from giambio._build.sealed import final
-from giambio.arguments import check_number
+from giambio.arguments import check_positive
 from giambio.kernel.checkpoints import checkpoint, current_time, sleep_until
 
 __all__ = ["interval"]
@@ -58,9 +58,7 @@ class interval:
     def __init__(
         self, seconds: float, *, missed: Literal["skip", "delay", "burst"] = "skip"
     ) -> None:
-        check_number("interval()", "seconds", seconds)
-        if not 0 < seconds < inf:
-            raise ValueError(f"interval() needs a number of seconds above 0, not {seconds!r}")
+        check_positive("interval()", "seconds", seconds)
         if missed not in MISSED:
             raise ValueError(f"interval(missed=) is one of {', '.join(MISSED)}, not {missed!r}")
         self._seconds = float(seconds)

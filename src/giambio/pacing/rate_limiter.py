@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 
 from giambio._build.sealed import final
-from giambio.arguments import check_number
+from giambio.arguments import check_number, check_positive
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import current_time, sleep
 from giambio.sync.lock import Lock
@@ -53,10 +53,8 @@ class RateLimiter:
     __slots__ = ("_leaked", "_level", "_max_rate", "_time_period", "_turn")
 
     def __init__(self, max_rate: float, time_period: float = 60) -> None:
-        for name, value in (("max_rate", max_rate), ("time_period", time_period)):
-            check_number("RateLimiter()", name, value)
-            if not 0 < value < inf:
-                raise ValueError(f"RateLimiter() needs a number above 0 for {name}, not {value!r}")
+        check_positive("RateLimiter()", "max_rate", max_rate)
+        check_positive("RateLimiter()", "time_period", time_period)
         self._max_rate = float(max_rate)
         self._time_period = float(time_period)
         self._level = 0.0
