@@ -12,6 +12,7 @@ import pytest
 
 import giambio
 from giambio import BusyResourceError
+from giambio.kernel.operation import Wait
 
 
 async def use_again(left: giambio.AsyncSocket, right: giambio.AsyncSocket) -> None:
@@ -204,6 +205,34 @@ def test_a_coroutine_that_is_driven_by_hand_gets_no_answer_to_what_it_sends(run:
             with pytest.raises(StopIteration) as stopped:
                 next(steps)
             assert stopped.value.value == b"x"
+
+    run(main)
+
+
+@pytest.mark.usefixtures("in_turn")
+def test_a_result_is_kept_by_nobody_but_its_receiver(run: Any) -> None:
+    """What carries results is used again; what somebody has caught is not."""
+
+    class Large:
+        """A result."""
+
+    def woken() -> Wait:
+        wait = Wait()
+        wait.wake(Large())
+        return wait
+
+    def await_by_hand() -> StopIteration:
+        with pytest.raises(StopIteration) as stopped:
+            next(woken().__await__())
+        return stopped.value
+
+    async def main() -> None:
+        for _ in range(3):
+            received = weakref.ref(await woken())
+            assert received() is None
+        caught = [await_by_hand() for _ in range(3)]
+        assert len({id(stop) for stop in caught} | {id(stop.value) for stop in caught}) == 6
+        assert all(type(stop.value) is Large for stop in caught)
 
     run(main)
 
