@@ -323,6 +323,38 @@ def test_tasks_that_share_a_file_write_one_after_another(run: Run, place: Path) 
 # -- the position -------------------------------------------------------------------------
 
 
+def test_a_cancelled_seek_has_not_moved(run: Run, place: Path) -> None:
+    """Rule 4.2: a cancellation that is pending comes before what could be done at once."""
+    (place / "file").write_bytes(b"0123456789")
+
+    async def main() -> None:
+        async with await giambio.open_file(place / "file", "rb") as file:
+            await file.seek(4)
+            with giambio.CancelScope() as scope:
+                scope.cancel()
+                await file.seek(8)
+            assert scope.cancelled_caught
+            assert await file.read(1) == b"4"
+
+    run(main)
+
+
+def test_seek_finds_what_was_read_ahead_and_what_was_written(run: Run, place: Path) -> None:
+    """Rule 17.2: the position counts what is in the buffers."""
+    (place / "file").write_bytes(b"0123456789")
+
+    async def main() -> None:
+        async with await giambio.open_file(place / "file", "rb+") as file:
+            assert await file.read(2) == b"01"
+            assert await file.seek(1) == 1
+            assert await file.read(1) == b"1"
+            assert await file.write(b"x") == 1
+            assert await file.seek(0) == 0
+            assert await file.read() == b"01x3456789"
+
+    run(main)
+
+
 def test_seek_and_tell(run: Run, place: Path) -> None:
     path = place / "file"
     path.write_bytes(b"0123456789")

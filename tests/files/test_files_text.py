@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,56 @@ def test_tell_gives_what_seek_takes_at_every_place(
                 assert await file.read() == text[number:]
 
     run(main)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("newline", [None, "", "\n"])
+@pytest.mark.parametrize("buffering", [2, 7, 64])
+def test_tell_gives_what_seek_takes_after_every_line(
+    run: Run, place: Path, encoding: str, newline: str | None, buffering: int
+) -> None:
+    """Rule 17.2: also where a line came in several pieces, and the first ones are forgotten."""
+    path = place / "file"
+    text = fits(encoding).replace("zwei", "zwei\r\n")
+    with open(path, "w", encoding=encoding, newline="") as theirs:
+        theirs.write(text)
+    with open(path, encoding=encoding, newline=newline) as theirs:
+        lines = theirs.readlines()
+
+    async def main() -> None:
+        kinds: Any = {"buffering": buffering, "encoding": encoding, "newline": newline}
+        async with await giambio.open_file(path, **kinds) as file:
+            cookies = []
+            for line in lines:
+                cookies.append(await file.tell())
+                assert await file.readline() == line
+            for number in reversed(range(len(lines))):
+                await file.seek(cookies[number])
+                assert await file.readline(1) == lines[number][:1]
+                assert await file.readline() == lines[number][1:]
+                assert await file.readlines() == lines[number + 1 :]
+                await file.seek(cookies[number])
+                assert await file.readlines(1) == lines[number : number + 1]
+                assert await file.tell() == [*cookies, await file.tell()][number + 1]
+
+    run(main)
+
+
+def test_lines_take_no_more_memory_than_what_is_read_ahead(run: Run, place: Path) -> None:
+    """Rule 17.2: lines do not end where the pieces do that a file is read in."""
+    path = place / "file"
+    path.write_text(("x" * 100 + "\n") * 30_000)
+
+    async def main() -> int:
+        async with await giambio.open_file(path) as file:
+            tracemalloc.start()
+            try:
+                assert len([None async for _ in file]) == 30_000
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert run(main) < 1_000_000
 
 
 def test_python_understands_our_cookies_and_we_its_own(run: Run, place: Path) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "NEVER",
     "NONBLOCKING",
     "NOWAIT",
+    "mode_of",
     "open_now",
     "read_now",
     "unread",
@@ -63,6 +64,15 @@ def read_now(fd: int, size: int, how: int) -> bytes | None:
         return os.read(fd, size)
     except BlockingIOError:
         return None
+
+
+def mode_of(fd: int) -> int:
+    """Return what a descriptor is of, for the functions of `stat`.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    return os.fstat(fd).st_mode
 
 
 def unread(fd: int) -> int:

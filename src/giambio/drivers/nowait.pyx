@@ -70,6 +70,11 @@ cdef extern from *:
             fcntl(fd, F_SETFL, flags);
         return fd;
     }
+    /* See `mode_of` in nowait.py. */
+    static int giambio_mode_of(int fd) {
+        struct stat found;
+        return fstat(fd, &found) < 0 ? -1 : (int)found.st_mode;
+    }
     /* See `unread` in nowait.py. */
     static off_t giambio_unread(int fd) {
         struct stat found;
@@ -99,6 +104,7 @@ cdef extern from *:
     ssize_t giambio_preadv2(int fd, void *start, size_t size) nogil
     ssize_t giambio_pwritev2(int fd, void *start, size_t size) nogil
     int giambio_open_cached(const char *path, int flags)
+    int giambio_mode_of(int fd)
     long long giambio_unread(int fd)
     int giambio_is_ready(int fd, short events) nogil
     object giambio_shortened(PyObject *data, Py_ssize_t size)
@@ -162,6 +168,14 @@ cpdef object read_now(int fd, Py_ssize_t size, int how):
         if count < 0:
             Py_DECREF(data)
     return None if count < 0 else giambio_shortened(data, count)
+
+
+cpdef int mode_of(int fd) except -1:
+    """See `nowait.py`."""
+    cdef int mode = giambio_mode_of(fd)
+    if mode < 0:
+        PyErr_SetFromErrno(OSError)
+    return mode
 
 
 cpdef long long unread(int fd) noexcept:

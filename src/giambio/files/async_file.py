@@ -16,7 +16,7 @@ from typing import Any, AnyStr, Generic, TypeVar
 
 from giambio._build.sealed import final
 from giambio.files.binary_file import BinaryFile
-from giambio.files.file_state import FileState, Read, closed_error
+from giambio.files.file_state import FileState, Read, Seek, closed_error
 from giambio.files.lines import Lines
 from giambio.files.turn import Turn
 from giambio.files.wrapped_file import WrappedFile
@@ -432,7 +432,12 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             4
         """
-        return await self._locked(self._file.seek, offset, whence)
+        file = self._file
+        if type(file) is BinaryFile and type(offset) is int and whence == os.SEEK_SET:
+            place: Any = await Seek(file, offset)
+            if place is not None:
+                return place  # type: ignore[no-any-return]
+        return await self._locked(file.seek, offset, whence)
 
     async def tell(self) -> int:
         """Where we are in the file: in bytes; for text it is only good for `seek`.
@@ -511,6 +516,10 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
                 file.closed = True
         finally:
             turn.end()
+
+    def __aexit__(self, exc_type: Any, exc: Any, traceback: Any) -> Awaitable[None]:
+        # A block that ends well needs no `Closing`, which warns of being forgotten.
+        return self._close() if exc is None else super().__aexit__(exc_type, exc, traceback)
 
     __enter__ = __exit__ = refuse_with
 

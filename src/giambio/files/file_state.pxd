@@ -1,4 +1,5 @@
 from giambio.drivers cimport nowait
+from giambio.files.line_ends cimport line_end
 from giambio.files.turn cimport Turns
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
@@ -41,14 +42,15 @@ cdef class FileState:
     @cython.locals(start=Py_ssize_t, data=bytes)
     cpdef bytes take(self, Py_ssize_t size)
     cpdef object put(self, bytes data)
-    @cython.locals(end=Py_ssize_t)
     cdef Py_ssize_t line_end(self) except -1
-    @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
-    cdef object take_line(self)
+    cdef bint is_at(self, object data, Py_ssize_t start) noexcept
+    @cython.locals(start=Py_ssize_t)
+    cdef object take_line(self, Py_ssize_t end)
     @cython.locals(left=Py_ssize_t, data=bytes)
     cpdef object read_at_once(self, Py_ssize_t size)
     @cython.locals(left=Py_ssize_t, data=bytes)
     cpdef object read_rest_at_once(self)
+    cpdef object seek_at_once(self, object offset)
     @cython.locals(data=bytes)
     cpdef object read_now(self, Py_ssize_t size)
     @cython.locals(count=Py_ssize_t)
@@ -66,5 +68,12 @@ cdef class FileState:
 cdef class Read(Operation):
     cdef FileState _file
     cdef Py_ssize_t _size
+
+    cdef bint attempt(self) except -1
+
+
+cdef class Seek(Operation):
+    cdef FileState _file
+    cdef object _offset
 
     cdef bint attempt(self) except -1

@@ -21,12 +21,13 @@ from typing import Any, TypeVar
 from giambio.drivers import nowait
 from giambio.errors import ClosedResourceError
 from giambio.files.file_routes import counts, switch
+from giambio.files.line_ends import line_end
 from giambio.files.turn import Turns
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
 from giambio.kernel.tracebacks import user_place
 
-__all__ = ["FileState", "Read", "closed_error"]
+__all__ = ["FileState", "Read", "Seek", "closed_error"]
 
 T = TypeVar("T")
 
@@ -109,7 +110,7 @@ class FileState:
         self.by_newline = True
         # Written data that the system does not have yet.
         self.pending = bytearray()
-        kind = os.fstat(fd).st_mode
+        kind = nowait.mode_of(fd)
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
         # Outside of POSIX only sockets can be waited for.
@@ -157,14 +158,18 @@ class FileState:
         """Where the next line ends that has been read ahead; 0 if there is none."""
         if not self.by_newline:
             return 0
-        end = self.text.find("\n", self.used) if self.is_text else self.ahead.find(b"\n", self.at)
-        return end + 1
+        return line_end(self.text, self.used) if self.is_text else line_end(self.ahead, self.at)
 
-    def take_line(self) -> Any:
-        """Take that line."""
-        end = self.line_end()
+    def is_at(self, data: Any, start: int) -> bool:
+        """Whether that is still what comes next of the data which was read ahead."""
+        if self.is_text:
+            return self.text is data and self.used == start
+        return self.ahead is data and self.at == start
+
+    def take_line(self, end: int) -> Any:
+        """Take the line that ends there."""
         if not self.is_text:
-            return self.take(end - self.at)
+            return FileState.take(self, end - self.at)
         start = self.used
         self.used = end
         return self.text[start:end]
@@ -204,15 +209,24 @@ class FileState:
             return None
         left = nowait.unread(self.fd)
         while FileState.unread(self) + left <= nowait.MOST:
-            # One byte more, because only a read that finds nothing has found the end.
+            # One byte more, because only a read that gets less than it asks for may be at the end.
             data = FileState.read_now(self, max(left + 1, PAGE))
             if data is None:
                 return None
-            if not data:
+            if data:
+                FileState.put(self, FileState.take(self, -1) + data)
+            if len(data) == left:  # to where the file ended, or nothing: that is the end
                 return FileState.take(self, -1)
-            FileState.put(self, FileState.take(self, -1) + data)
             left = 0
         return None
+
+    def seek_at_once(self, offset: int) -> int | None:
+        """Seek from the beginning, and return the position; None if there is more to do."""
+        if self.closed or self.fd < 0:
+            raise closed_error()
+        if self.turns.current is not None or self.pending or self.ahead:
+            return None
+        return os.lseek(self.fd, offset, os.SEEK_SET)
 
     def read_now(self, size: int) -> bytes | None:
         """Read without waiting; None if that is impossible."""
@@ -343,6 +357,27 @@ class Read(Operation):
         """Try, once."""
         try:
             self.result = FileState.read_at_once(self._file, self._size)
+        except (OSError, ClosedResourceError) as exc:
+            return self.fail(exc)
+        return True
+
+
+class Seek(Operation):
+    """Seeks at once; see `FileState.seek_at_once`."""
+
+    __slots__ = ("_file", "_offset")
+
+    what = "AsyncFile.seek()"
+
+    def __init__(self, file: FileState, offset: int) -> None:
+        self.prepare(file.kernel)
+        self._file = file
+        self._offset = offset
+
+    def attempt(self) -> bool:
+        """Try, once."""
+        try:
+            self.result = FileState.seek_at_once(self._file, self._offset)
         except (OSError, ClosedResourceError) as exc:
             return self.fail(exc)
         return True

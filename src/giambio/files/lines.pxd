@@ -14,14 +14,17 @@ cdef class Lines:
 cdef class NextLine(Operation):
     cdef Lines _lines
     cdef object _reading
+    cdef object _ahead
+    cdef Py_ssize_t _start
+    cdef Py_ssize_t _end
 
     cdef bint stands_alone(self) noexcept
     cdef bint iterates(self) noexcept
     @cython.locals(file=FileState)
+    cdef bint _find(self) except -1
+    @cython.locals(file=FileState)
     cdef bint attempt(self) except -1
 
-
-cdef bint is_at_hand(FileState file) except -1
 
 cdef FreeList NEXT_LINES
 

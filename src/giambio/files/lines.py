@@ -42,9 +42,13 @@ class Lines:
 class NextLine(Operation):
     """Takes a line that was read ahead, or has the file read it."""
 
-    __slots__ = ("_lines", "_reading")
+    __slots__ = ("_ahead", "_end", "_lines", "_reading", "_start")
 
     _lines: Lines
+    #: What was read ahead when it was awaited, and from where to where the line is in there.
+    _ahead: str | bytes | None
+    _start: int
+    _end: int
     #: The way through the coroutine that reads it, if there was none.
     _reading: Any
     what = "AsyncFile.__anext__()"
@@ -52,13 +56,25 @@ class NextLine(Operation):
     def __await__(self) -> Any:
         if self._reading is not None:
             return self._reading
-        file = self._lines._file
-        # With some of the budget left, `attempt` follows before anybody else runs.
-        if self.state != constants.FRESH or (file.kernel._budget > 0 and is_at_hand(file)):
+        if self.state != constants.FRESH:
             return Operation.__await__(self)
+        # With some of the budget left, `attempt` follows before anybody else runs.
+        if self._lines._file.kernel._budget > 0 and self._find():
+            self.state = constants.AWAITED
+            return self
         self.state = constants.DONE
         self._reading = self._lines._read().__await__()
         return self._reading
+
+    def _find(self) -> bool:
+        """Find the line in what was read ahead; False if it is not there, or the file is in use."""
+        file = self._lines._file
+        if file.closed or file.turns.current is not None:
+            return False
+        self._ahead = file.text if file.is_text else file.ahead
+        self._start = file.used if file.is_text else file.at
+        self._end = file.line_end()
+        return self._end > 0
 
     def stands_alone(self) -> bool:
         """See `Trap.stands_alone`: how it is awaited depends on what was read ahead."""
@@ -71,23 +87,18 @@ class NextLine(Operation):
     def attempt(self) -> bool:
         """Take the line, which was there when the await began."""
         file = self._lines._file
-        if not is_at_hand(file):
+        if not file.is_at(self._ahead, self._start) and not self._find():
             return self.fail(
                 RuntimeError(
                     "the file was read or closed after the await of this line had begun; "
                     "await anext(file) at once, or use `async for`"
                 )
             )
-        self.result = file.take_line()
+        self.result = file.take_line(self._end)
         return True
 
 
 install_am_send(NextLine)  # because it has an `__await__` of its own
-
-
-def is_at_hand(file: FileState) -> bool:
-    """Return whether a line was read ahead, and nobody uses the file."""
-    return not file.closed and file.turns.current is None and file.line_end() > 0
 
 
 NEXT_LINES = FreeList(NextLine)
@@ -98,5 +109,6 @@ def new_next_line(lines: Lines) -> NextLine:
     operation: Any = NEXT_LINES.take()
     operation.prepare(lines._file.kernel)
     operation._lines = lines
+    operation._ahead = None
     operation._reading = None
     return operation  # type: ignore[no-any-return]

@@ -37,8 +37,10 @@ class TextFile(BinaryFile):
         "_encoder",
         "_fed",
         "_flags",
+        "_latest",
         "_line_end",
         "_newline",
+        "_skipped",
         "_write_newline",
         "encoding",
         "errors",
@@ -96,45 +98,62 @@ class TextFile(BinaryFile):
 
     async def readline(self, size: int) -> str:  # type: ignore[override]
         """Read a line; at most `size` characters, unless negative."""
-        seen = 0
+        return self._take_text(await self._line_length(0, size))
+
+    async def _line_length(self, start: int, size: int = -1) -> int:
+        """Length of the line that begins `start` characters further on; at most `size`."""
+        seen = start
         while True:
             end = self._line_end.search(self.text, self.used + seen)
-            length = end.end() - self.used if end else 0
-            if length or 0 <= size <= self._left():
+            length = end.end() - self.used - start if end else 0
+            if length or 0 <= size <= self._left() - start:
                 break
-            seen = max(0, self._left() - 1)  # a line end may have come in part
+            seen = max(start, self._left() - 1)  # a line end may have come in part
             if not await self._decode_more(1):
-                length = self._left()
+                length = self._left() - start
                 break
         if size >= 0:
             length = min(length, size) if length else size
-        return self._take_text(length)
+        return length
 
     async def readlines(self, hint: int) -> list[str]:  # type: ignore[override]
         """Read lines until they exceed `hint` characters; all if it is not positive."""
         while (hint <= 0 or self._left() <= hint) and await self._decode_more(hint):
             pass
-        start = self.used
-        lines: list[str] = []
-        try:
-            while self._left() and (hint <= 0 or self.used - start <= hint):
-                lines.append(await self.readline(-1))
-        except BaseException:
-            self.used = start
-            raise
-        return lines
+        total = 0
+        lengths: list[int] = []
+        while total < self._left() and (hint <= 0 or total <= hint):
+            lengths.append(await self._line_length(total))
+            total += lengths[-1]
+        return [self._take_text(length) for length in lengths]
 
     async def _decode_more(self, size: int) -> bool:
         """Read and decode some more; False at the end of the file."""
-        if not self._left():
-            buffered, flags = self._decoder.getstate()
-            self._hold(flags=flags, fed=buffered)
+        self._forget_used()
         # Pieces grow with the line, or a long one would take quadratic time.
         data = await super().receive(max(self.buffer, size, self._left()))
-        self.text += self._decode(data, not data)
+        buffered, flags = self._decoder.getstate()
+        decoded = self._decode(data, not data)
         if data:
+            self._latest = (len(self.text), flags, buffered + data)
             self._fed.append(data)
+        self.text += decoded
         return bool(data)
+
+    def _forget_used(self) -> None:
+        """Forget the text that has been used, and the bytes that `cookie` no longer needs."""
+        left = self.text[self.used :]
+        start, flags, fed = self._latest
+        if not left:
+            buffered, flags = self._decoder.getstate()
+            self._hold(flags=flags, fed=buffered)
+        elif self.used >= start:  # all that is left is of the piece that was decoded last
+            self._hold(left, flags=flags, fed=fed, skipped=self.used - start)
+        else:
+            self._skipped += self.used
+            self._latest = (start - self.used, flags, fed)
+            self.text = left
+            self.used = 0
 
     def _decode(self, data: bytes, final: bool) -> str:
         try:
@@ -153,15 +172,19 @@ class TextFile(BinaryFile):
         self.used += len(text)
         return text
 
-    def _hold(self, text: str = "", used: int = 0, flags: int = 0, fed: bytes = b"") -> None:
-        """Set the decoded text, and how much of it is used.
+    def _hold(self, text: str = "", flags: int = 0, fed: bytes = b"", skipped: int = 0) -> None:
+        """Set the decoded text.
 
-        It was decoded from the bytes that the decoder was `fed`, in the state `flags`.
+        It was decoded from the bytes that the decoder was `fed`, in the state `flags`, after
+        characters that are `skipped` here.
         """
         self.text = text
-        self.used = used
+        self.used = 0
+        self._skipped = skipped
         self._flags = flags
         self._fed = [fed] if fed else []
+        # Where the piece begins that was decoded last; the state before it, and its bytes.
+        self._latest = (-skipped, flags, fed)
 
     # -- writing ----------------------------------------------------------------------
 
@@ -222,7 +245,7 @@ class TextFile(BinaryFile):
         fed = b"".join(self._fed)
         model = io.TextIOWrapper(io.BytesIO(b"\0" + fed), self.encoding, self.errors, self._newline)
         model.seek(1 | self._flags << 64)
-        model.read(self.used)
+        model.read(self._skipped + self.used)
         return model.tell() - 1 + position - len(fed)
 
     async def seek(self, cookie: int, whence: int) -> int:
@@ -254,7 +277,7 @@ class TextFile(BinaryFile):
             with CancelScope(shield=True):  # half-way, the position would be lost
                 fed = await super().read(feed)
             text = self._decode(fed, bool(end))
-            self._hold(text, min(skip, len(text)), flags, fed)
+            self._hold(text[skip:], flags, fed, min(skip, len(text)))
             if len(text) < skip:
                 raise OSError("can't restore logical file position")
         return cookie
