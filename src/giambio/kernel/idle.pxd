@@ -3,6 +3,9 @@ from giambio.kernel.timers cimport Timers
 cimport cython
 
 
+cdef double FIRST_PATIENCE
+
+
 @cython.final
 cdef class Idle:
     cdef object _clock

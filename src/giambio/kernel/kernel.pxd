@@ -4,9 +4,14 @@ from giambio.kernel cimport constants, current, step
 from giambio.kernel.callbacks cimport Handle
 from giambio.kernel.idle cimport Idle
 from giambio.kernel.run_queue cimport BaseTask, Park, Runnable, RunQueue
+from giambio.kernel.system_clock cimport system_time
 from giambio.kernel.timers cimport Timers
 
 cimport cython
+
+
+cdef double SECONDS_UNASKED
+cdef double NEVER
 
 
 cdef class Kernel:

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from threading import get_ident
-from time import monotonic
 from typing import Any, TypeVarTuple, Unpack
 
 from giambio import drivers
@@ -35,6 +34,7 @@ from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
 from giambio.kernel.run_queue import BaseTask, Park, RunQueue
+from giambio.kernel.system_clock import system_time
 from giambio.kernel.timers import Timers
 from giambio.kernel.tracebacks import is_ours, modules_of, user_part
 from giambio.kernel.wakeup import Wakeup
@@ -45,6 +45,8 @@ Ts = TypeVarTuple("Ts")
 
 #: For how many seconds tasks and callbacks may run, at the most, while the driver is not asked.
 SECONDS_UNASKED = 0.0005
+#: Of a time that is not yet known; a number of C's when compiled.
+NEVER = inf
 
 
 class Kernel:
@@ -95,8 +97,8 @@ class Kernel:
         self._driver: Driver | None = None
         self._wakeup = Wakeup()
         self._clock: Any = Clock() if clock is None else checked_clock(clock)
-        # The system's clock is asked without a frame of ours in between.
-        self._clock_now = monotonic if type(self._clock) is Clock else self._clock.now
+        # How to ask a clock of the program's own; the system's is asked without a method.
+        self._clock_now: Any = None if type(self._clock) is Clock else self._clock.now
         self._timers = Timers()
         self._idle = Idle(self._clock, self._timers)
         self._running: BaseTask | None = None
@@ -125,7 +127,7 @@ class Kernel:
         self._external = 0
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
-        self._unasked_until = inf
+        self._unasked_until = NEVER
 
     # -- time and callbacks ---------------------------------------------------
 
@@ -137,7 +139,7 @@ class Kernel:
             >>> giambio.EventLoop().current_time() > 0
             True
         """
-        return self._clock_now()
+        return system_time() if self._clock_now is None else self._clock_now()
 
     def _add_timer(self, deadline: float, waiter: Any) -> None:
         """Notify a waiter at a time of the clock; see `Timers.add`."""
@@ -259,7 +261,7 @@ class Kernel:
             later
         """
         check_number("call_later()", "delay", delay)
-        when = self._clock_now() + float(delay)
+        when = self.current_time() + float(delay)
         return self.call_at(when, callback, *args, context=context)
 
     def call_soon_threadsafe(
@@ -558,7 +560,7 @@ class Kernel:
                 elif self._may_go_on():
                     continue
                 self._unasked = 0
-                self._unasked_until = inf
+                self._unasked_until = NEVER
                 driver = self._driver
                 if driver is None:
                     raise self._not_begun()
@@ -579,8 +581,8 @@ class Kernel:
         """
         if self._unasked >= constants.MOST_UNASKED:
             return False
-        now: float = self._clock_now()
-        if self._unasked_until == inf:
+        now: float = self.current_time()
+        if self._unasked_until == NEVER:
             self._unasked_until = now + SECONDS_UNASKED
         elif now >= self._unasked_until:
             return False
@@ -650,7 +652,7 @@ class Kernel:
         if self._failure is not None:
             self._raise_failure()
         if not self._timers.is_empty():
-            self._timers.fire(self._clock_now())
+            self._timers.fire(self.current_time())
 
     def _callback_failed(self, handle: Handle, exc: BaseException) -> None:
         """Raise the exception of a callback in the main task.

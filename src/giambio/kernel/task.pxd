@@ -80,7 +80,7 @@ cdef class Task(BaseTask):
     cdef Scope _outermost(self)
     @cython.locals(supervisor=Supervisor)
     cpdef object _exited(self, bint failed)
-    @cython.locals(joiner=Waiter)
+    @cython.locals(joiner=Waiter, joiners=list)
     cdef object _wake_joiners(self)
     cdef object _drop_operation(self)
     @cython.locals(outermost=Scope)

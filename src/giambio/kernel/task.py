@@ -559,8 +559,9 @@ class Task(BaseTask):
     def _wake_joiners(self) -> None:
         joiners = self._joiners
         self._joiners = None
-        for joiner in joiners or ():
-            joiner._ready()
+        if joiners is not None:
+            for joiner in joiners:
+                joiner._ready()
 
     def _drop_operation(self) -> None:
         """Let go of the operation: unlike a finished coroutine, it keeps its objects."""

@@ -1,0 +1,1 @@
+cpdef double system_time() except? -1
