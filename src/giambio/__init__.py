@@ -9,16 +9,6 @@ from giambio._build import selection as _selection
 
 _selection.select()
 
-from giambio._build.info import build_info
-from giambio.channels.broadcast import Broadcast, Subscription
-from giambio.channels.broadcast_state import BroadcastStatistics
-from giambio.channels.channel import ReceiveChannel, SendChannel, open_channel
-from giambio.channels.channel_state import ChannelStatistics
-from giambio.channels.watch import Watch, Watcher, WatchStatistics
-from giambio.combinators.as_completed import as_completed
-from giambio.combinators.gather import gather
-from giambio.combinators.map_concurrent import map_concurrent
-from giambio.combinators.race import race
 from giambio.errors import (
     BrokenResourceError,
     BrokenWorkerInterpreter,
@@ -36,7 +26,6 @@ from giambio.errors import (
     TaskNotFinished,
     WouldBlock,
 )
-from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
 from giambio.integrations import finder as _finder
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.checkpoints import (
@@ -49,20 +38,9 @@ from giambio.kernel.checkpoints import (
     sleep_until,
 )
 from giambio.kernel.clock import Clock
-from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.hooks import Hook
 from giambio.kernel.task import Task, current_task
-from giambio.net.resolver import Resolver, getaddrinfo, getnameinfo, set_resolver
-from giambio.net.socket import AsyncSocket, wrap_socket
-from giambio.net.wait_fd import notify_closing, wait_readable, wait_writable
 from giambio.runtime.loop import EventLoop, current_loop, run
-from giambio.sync.barrier import Barrier, BarrierStatistics
-from giambio.sync.condition import Condition, ConditionStatistics
-from giambio.sync.event import Event, EventStatistics
-from giambio.sync.limiter import CapacityLimiter, CapacityLimiterStatistics
-from giambio.sync.lock import Lock, LockStatistics
-from giambio.sync.queue import LifoQueue, PriorityQueue, Queue, QueueStatistics
-from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
 from giambio.tasks.task_status import TaskStatus
@@ -75,6 +53,16 @@ from giambio.tasks.timeouts import (
 )
 
 if _TYPE_CHECKING:
+    from giambio._build.info import build_info
+    from giambio.channels.broadcast import Broadcast, Subscription
+    from giambio.channels.broadcast_state import BroadcastStatistics
+    from giambio.channels.channel import ReceiveChannel, SendChannel, open_channel
+    from giambio.channels.channel_state import ChannelStatistics
+    from giambio.channels.watch import Watch, Watcher, WatchStatistics
+    from giambio.combinators.as_completed import as_completed
+    from giambio.combinators.gather import gather
+    from giambio.combinators.map_concurrent import map_concurrent
+    from giambio.combinators.race import race
     from giambio.combinators.safe_channel import as_safe_channel
     from giambio.files.async_file import AsyncFile
     from giambio.files.file_routes import FileRoute
@@ -87,19 +75,24 @@ if _TYPE_CHECKING:
         TemporaryDirectory,
         TemporaryFile,
     )
+    from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
     from giambio.interpreters.to_interpreter import (
         current_default_interpreter_limiter,
         to_interpreter,
     )
+    from giambio.kernel.external_wakeups import external_wakeups
     from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
     from giambio.net.fd_passing import receive_fds, send_fds
     from giambio.net.listeners import SocketListener, open_tcp_listeners
+    from giambio.net.resolver import Resolver, getaddrinfo, getnameinfo, set_resolver
     from giambio.net.serving import serve_listeners, serve_tcp
+    from giambio.net.socket import AsyncSocket, wrap_socket
     from giambio.net.tcp import connect_tcp
     from giambio.net.tls.start_tls import start_tls
     from giambio.net.tls.stream import TLSStream
     from giambio.net.udp import connect_udp, open_udp
     from giambio.net.unix import connect_unix, open_unix_listener, serve_unix, socketpair
+    from giambio.net.wait_fd import notify_closing, wait_readable, wait_writable
     from giambio.pacing.interval import interval
     from giambio.pacing.rate_limiter import RateLimiter
     from giambio.pacing.retry import retry
@@ -114,11 +107,28 @@ if _TYPE_CHECKING:
     from giambio.streams.memory import memory_stream_one_way_pair, memory_stream_pair
     from giambio.streams.stapled import StapledStream
     from giambio.streams.text import TextStream
+    from giambio.sync.barrier import Barrier, BarrierStatistics
+    from giambio.sync.condition import Condition, ConditionStatistics
+    from giambio.sync.event import Event, EventStatistics
+    from giambio.sync.limiter import CapacityLimiter, CapacityLimiterStatistics
+    from giambio.sync.lock import Lock, LockStatistics
+    from giambio.sync.queue import LifoQueue, PriorityQueue, Queue, QueueStatistics
+    from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
     from giambio.threads.from_thread import from_thread
     from giambio.threads.to_thread import current_default_thread_limiter, to_thread
 
-#: Loaded when it is first used, because few programs need it: module, and its names.
+#: Loaded when it is first used, so that a program pays for what it needs: module, and its names.
 _LAZY = {
+    "giambio._build.info": "build_info",
+    "giambio.channels.broadcast": "Broadcast Subscription",
+    "giambio.channels.broadcast_state": "BroadcastStatistics",
+    "giambio.channels.channel": "ReceiveChannel SendChannel open_channel",
+    "giambio.channels.channel_state": "ChannelStatistics",
+    "giambio.channels.watch": "Watch Watcher WatchStatistics",
+    "giambio.combinators.as_completed": "as_completed",
+    "giambio.combinators.gather": "gather",
+    "giambio.combinators.map_concurrent": "map_concurrent",
+    "giambio.combinators.race": "race",
     "giambio.combinators.safe_channel": "as_safe_channel",
     "giambio.files.async_file": "AsyncFile",
     "giambio.files.file_routes": "FileRoute",
@@ -128,16 +138,21 @@ _LAZY = {
     "giambio.files.temporary": (
         "NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile"
     ),
+    "giambio.inspect.task_tree": "FrameInfo TaskInfo format_task_tree task_tree",
     "giambio.interpreters.to_interpreter": "current_default_interpreter_limiter to_interpreter",
+    "giambio.kernel.external_wakeups": "external_wakeups",
     "giambio.net.datagrams": "AsyncDatagramSocket wrap_datagram_socket",
     "giambio.net.fd_passing": "receive_fds send_fds",
     "giambio.net.listeners": "SocketListener open_tcp_listeners",
+    "giambio.net.resolver": "Resolver getaddrinfo getnameinfo set_resolver",
     "giambio.net.serving": "serve_listeners serve_tcp",
+    "giambio.net.socket": "AsyncSocket wrap_socket",
     "giambio.net.tcp": "connect_tcp",
     "giambio.net.tls.start_tls": "start_tls",
     "giambio.net.tls.stream": "TLSStream",
     "giambio.net.udp": "connect_udp open_udp",
     "giambio.net.unix": "connect_unix open_unix_listener serve_unix socketpair",
+    "giambio.net.wait_fd": "notify_closing wait_readable wait_writable",
     "giambio.pacing.interval": "interval",
     "giambio.pacing.rate_limiter": "RateLimiter",
     "giambio.pacing.retry": "retry",
@@ -152,6 +167,13 @@ _LAZY = {
     "giambio.streams.memory": "memory_stream_one_way_pair memory_stream_pair",
     "giambio.streams.stapled": "StapledStream",
     "giambio.streams.text": "TextStream",
+    "giambio.sync.barrier": "Barrier BarrierStatistics",
+    "giambio.sync.condition": "Condition ConditionStatistics",
+    "giambio.sync.event": "Event EventStatistics",
+    "giambio.sync.limiter": "CapacityLimiter CapacityLimiterStatistics",
+    "giambio.sync.lock": "Lock LockStatistics",
+    "giambio.sync.queue": "LifoQueue PriorityQueue Queue QueueStatistics",
+    "giambio.sync.semaphore": "Semaphore SemaphoreStatistics",
     "giambio.threads.from_thread": "from_thread",
     "giambio.threads.to_thread": "current_default_thread_limiter to_thread",
 }
