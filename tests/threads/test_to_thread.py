@@ -175,20 +175,31 @@ def test_a_stop_iteration_cannot_be_raised_at_an_await(run: Run) -> None:
     run(main)
 
 
-def test_keywords_point_to_partial(run: Run) -> None:
-    """Rule 13.13: other keywords point to `functools.partial`."""
+def test_keywords_are_passed_on(run: Run) -> None:
+    """Rule 13.13: all but its own, so a misspelt one is the function's to refuse."""
+
+    def blocking(function: int, *, name: str) -> tuple[int, str]:
+        return function, name
 
     async def main() -> None:
-        message = r"write to_thread\(functools.partial\(sorted, reverse=...\), ...\)"
-        with pytest.raises(TypeError, match=message):
-            giambio.to_thread(sorted, [1, 2], reverse=True)  # type: ignore[arg-type]
-        assert await giambio.to_thread(partial(sorted, reverse=True), [1, 2]) == [2, 1]
+        assert await giambio.to_thread(sorted, [1, 2], reverse=True) == [2, 1]
+        assert await giambio.to_thread(blocking, function=1, name="n") == (1, "n")
+        with pytest.raises(TypeError, match="unexpected keyword argument 'limit'"):
+            await giambio.to_thread(blocking, 1, name="n", limit=2)  # type: ignore[call-arg]
 
     run(main)
 
 
-async def coroutine_function() -> int:
-    return 1
+def test_a_function_with_keywords_is_named_in_messages(run: Run) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match=r"functions, and coroutine_function\(\) is async"):
+            await giambio.to_thread(coroutine_function, number=1)
+
+    run(main)
+
+
+async def coroutine_function(number: int = 1) -> int:
+    return number
 
 
 def test_an_async_function_is_told_so(run: Run) -> None:

@@ -97,25 +97,32 @@ async def spawning(manager: giambio.TaskManager) -> None:
     assert_type(await manager.spawn(functools.partial(fetch, "host", 80)), giambio.Task[bytes])
     assert_type(await manager.spawn(lambda: fetch("host", 80)), giambio.Task[bytes])
     assert_type(await manager.spawn(task), giambio.Task[bytes])
+    assert_type(await manager.spawn(fetch, "host", port=80), giambio.Task[bytes])
+    assert_type(await manager.spawn(giambio.sleep, seconds=1), giambio.Task[None])
 
     soon = manager.start_soon(fetch, "host", 80, context=contextvars.copy_context())
     assert_type(soon, giambio.Task[bytes])
     assert_type(manager.start_soon(fetch("host", 80)), giambio.Task[bytes])
     assert_type(manager.spawn_threadsafe(fetch, "host", 80), Future[bytes])
     assert_type(manager.spawn_threadsafe(fetch("host", 80)), Future[bytes])
+    assert_type(manager.start_soon(fetch, "host", port=80), giambio.Task[bytes])
+    assert_type(manager.spawn_threadsafe(fetch, "host", port=80), Future[bytes])
     assert_type(await manager.start(server, 80), Any)
+    await manager.start(giambio.serve_tcp, handle, 0, host="127.0.0.1", name="server")
 
 
 async def spawning_badly(manager: giambio.TaskManager) -> None:
-    await manager.spawn(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType]
-    await manager.spawn(fetch, "host")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await manager.spawn(fetch)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    await manager.spawn(fetch("host", 80), 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
-    await manager.spawn(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await manager.spawn(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await manager.spawn(fetch, "host")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
+    await manager.spawn(fetch)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+    await manager.spawn(fetch("host", 80), 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await manager.spawn(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await manager.spawn(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    manager.start_soon(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    manager.start_soon(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType]
-    manager.spawn_threadsafe(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    manager.start_soon(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    manager.start_soon(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await manager.spawn(fetch, "host", port="80")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await manager.spawn(fetch, "host", prt=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    manager.spawn_threadsafe(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     manager.spawn(fetch, "host", 80).result()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     giambio.TaskManager(limit="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with manager:  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]

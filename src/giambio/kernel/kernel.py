@@ -45,6 +45,8 @@ Ts = TypeVarTuple("Ts")
 
 #: For how many seconds tasks and callbacks may run, at the most, while the driver is not asked.
 SECONDS_UNASKED = 0.0005
+#: As a time: natively a plain number, which `math.inf` is not.
+NEVER = inf
 
 
 class Kernel:
@@ -125,7 +127,7 @@ class Kernel:
         self._external = 0
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
-        self._unasked_until = inf
+        self._unasked_until = NEVER
 
     # -- time and callbacks ---------------------------------------------------
 
@@ -495,7 +497,7 @@ class Kernel:
             timeout = self._timeout()
         finally:
             self._leave(previous)
-        return inf if timeout < 0 else timeout
+        return NEVER if timeout < 0 else timeout
 
     def driver_wait(self, timeout: float) -> None:
         """Do the second part of a turn: wait for events. May run in another thread.
@@ -520,7 +522,7 @@ class Kernel:
         driver = self._driver
         if driver is None:
             raise self._not_begun()
-        driver.wait(-1.0 if timeout == inf else timeout)
+        driver.wait(-1.0 if timeout == NEVER else timeout)
 
     def deliver(self) -> None:
         """Do the third part of a turn: report the events that `driver_wait` collected.
@@ -558,7 +560,7 @@ class Kernel:
                 elif self._may_go_on():
                     continue
                 self._unasked = 0
-                self._unasked_until = inf
+                self._unasked_until = NEVER
                 driver = self._driver
                 if driver is None:
                     raise self._not_begun()
@@ -580,7 +582,7 @@ class Kernel:
         if self._unasked >= constants.MOST_UNASKED:
             return False
         now: float = self._clock_now()
-        if self._unasked_until == inf:
+        if self._unasked_until == NEVER:
             self._unasked_until = now + SECONDS_UNASKED
         elif now >= self._unasked_until:
             return False

@@ -251,7 +251,7 @@ class EventLoop(Kernel):
         except BaseException:
             discard(main)
             raise
-        coro = to_coroutine(f"{self._what}()", main, args)
+        coro = to_coroutine(f"{self._what}()", main, args, None)
         try:
             self._open()
             open_loops.add(self)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Never, TypeVar, TypeVarTuple, Unpack
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from giambio.kernel.operation import Operation
 from giambio.sync.limiter import CapacityLimiter
-from giambio.threads.call import ThreadCall, check_call, check_limiter, loop_limiter
+from giambio.threads.call import ThreadCall, check_limiter, loop_limiter, with_keywords
 from giambio.threads.workers import submit
 
 __all__ = ["current_default_thread_limiter", "to_thread"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -21,32 +22,41 @@ Ts = TypeVarTuple("Ts")
 DEFAULT_THREADS = 40
 
 
+@overload
 def to_thread(
     function: Callable[[*Ts], T],
+    /,
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
-    **keywords: Never,
-) -> Operation[T]:
+) -> Operation[T]: ...
+@overload
+def to_thread(function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs) -> Operation[T]: ...
+def to_thread(  # type: ignore[misc]  # for P could have these keywords too
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    limiter: CapacityLimiter | None = None,
+    abandon_on_cancel: bool = False,
+    **keywords: Any,
+) -> Operation[Any]:
     """Call a blocking function in a thread, and wait for its result.
 
     Parameters:
         function: an ordinary function. It runs in a copy of the caller's context.
-        args: its arguments.
+        args, keywords: its arguments.
         limiter: the call takes one of its tokens, and waits if there is none;
             by default `current_default_thread_limiter`.
         abandon_on_cancel: the effect of a cancellation, because nobody can stop a
             thread. False waits for the function, whose result is kept; it may
             look with `from_thread.check_cancelled`. True leaves the thread to itself
             and drops the outcome, an error too.
-        keywords: refused, because it is not clear whose they would be. Use
-            ``functools.partial`` for those of the function.
 
     Returns:
         Awaited: the result of the function.
 
     Raises:
-        TypeError: `function` cannot be called or is async, or there were keywords.
+        TypeError: `function` cannot be called or is async.
         BaseException: awaited, the function raised it.
         RuntimeError: awaited, the system refuses to start a thread.
         CancelledError: the task is in a cancelled scope.
@@ -62,7 +72,7 @@ def to_thread(
         >>> giambio.run(main)
         6
     """
-    check_call("to_thread", function, keywords)
+    function = with_keywords("to_thread", function, keywords)
     check_limiter("to_thread", limiter)
     return ThreadCall(
         "to_thread()",
