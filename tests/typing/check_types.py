@@ -469,3 +469,86 @@ async def paced() -> None:
 class Counter(giambio.Hook):
     def spawned(self, task: giambio.Task) -> None:
         print(task.name)
+
+
+# -- a forgotten await -----------------------------------------------------------------------
+
+
+async def fetch_name(name: str) -> bytes:
+    return name.encode()
+
+
+async def forgetting(
+    manager: giambio.TaskManager,
+    task: giambio.Task[int],
+    send: giambio.SendChannel[int],
+    receive: giambio.ReceiveChannel[int],
+    sock: giambio.AsyncSocket,
+    stream: giambio.ByteStream,
+    udp: giambio.AsyncDatagramSocket,
+    file: giambio.AsyncFile[str],
+) -> None:
+    """Rule 3.20: what has to be awaited."""
+    giambio.sleep(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.sleep_until(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.sleep_forever()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.checkpoint()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.checkpoint_if_cancelled()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.cancel_shielded_checkpoint()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.wait_readable(0)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.wait_writable(0)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.gather(nothing, nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.race(nothing, nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.map_concurrent(fetch_name, ["a"])  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.to_thread(not_async, 1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.to_thread(not_async, number=1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.to_process(not_async, 1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.connect_tcp("example.com", 80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.run_process(["ls"])  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.spawn(nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.spawn(nothing())  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.spawn(fetch, "host", port=80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.start(server, 80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    task.join()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Lock().acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Semaphore(1).acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.CapacityLimiter(1).acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Condition().wait()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Event().wait()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Barrier(1).wait()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Queue[int]().put(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Queue[int]().get()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Queue[int]().join()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    send.send(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    receive.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Broadcast[int](1).send(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Watch(1).subscribe().changed()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.RateLimiter(1).acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.connect("host")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.receive_into(bytearray(1))  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.accept()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.send(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.send_all(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.send_eof()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.send_all(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.send(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.send_eof()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.BufferedStream(stream).send_all(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.TextStream(stream).send_all("")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    udp.send(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    udp.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    file.read()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+
+
+async def nothing_to_wait_for(
+    manager: giambio.TaskManager, sock: giambio.AsyncSocket, stream: giambio.ByteStream
+) -> None:
+    """Rule 3.20: what has acted already."""
+    manager.start_soon(nothing)
+    manager.spawn_threadsafe(nothing)
+    manager.cancel()
+    sock.close()
+    stream.close()
+    giambio.open_channel(1)[0].close()

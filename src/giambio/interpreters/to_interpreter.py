@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from giambio.interpreters.worker_interpreter import call, check_python, submit
-from giambio.kernel.operation import Operation
 from giambio.processes.to_process import processors
 from giambio.processes.worker_protocol import check_not_loading_main, dump_request
 from giambio.sync.limiter import CapacityLimiter
@@ -27,11 +26,11 @@ def to_interpreter(
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
-) -> Operation[T]: ...
+) -> Coroutine[Any, Any, T]: ...
 @overload
 def to_interpreter(
     function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs
-) -> Operation[T]: ...
+) -> Coroutine[Any, Any, T]: ...
 def to_interpreter(  # type: ignore[misc]  # for P could have these keywords too
     function: Callable[..., Any],
     /,
@@ -39,7 +38,7 @@ def to_interpreter(  # type: ignore[misc]  # for P could have these keywords too
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
     **keywords: Any,
-) -> Operation[Any]:
+) -> Coroutine[Any, Any, Any]:
     """Call a function in another interpreter of this process, and wait for its result.
 
     For computations, as `to_process`: an interpreter has a GIL of its own, and so a

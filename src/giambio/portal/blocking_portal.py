@@ -8,7 +8,7 @@ is raised in its caller, and does not disturb the other calls.
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -19,7 +19,7 @@ from giambio.kernel.blocks import refuse_async_with, refuse_with
 from giambio.kernel.coroutines import discard
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.introspect import is_awaitable
-from giambio.kernel.operation import Operation, Wait
+from giambio.kernel.operation import Wait
 from giambio.kernel.task import current_task
 from giambio.kernel.tracebacks import user_part
 from giambio.portal.latch import Latch
@@ -98,7 +98,7 @@ class BlockingPortal:
 
     # -- in the loop -------------------------------------------------------------------
 
-    def sleep_until_stopped(self) -> Operation[None]:
+    def sleep_until_stopped(self) -> Coroutine[Any, Any, None]:
         """Wait until `stop` was called. For a task that has nothing else to do.
 
         Raises:

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextvars import Context
 from types import TracebackType
@@ -37,15 +37,15 @@ class TaskManager(TaskGroup):
         *args: *_Ts,
         name: str | None = None,
         context: Context | None = None,
-    ) -> Operation[Task[_T]]: ...
+    ) -> Coroutine[Any, Any, Task[_T]]: ...
     @overload
     def spawn(
         self, target: Callable[_P, Awaitable[_T]], /, *args: _P.args, **keywords: _P.kwargs
-    ) -> Operation[Task[_T]]: ...
+    ) -> Coroutine[Any, Any, Task[_T]]: ...
     @overload
     def spawn(
         self, target: Awaitable[_T], /, *, name: str | None = None, context: Context | None = None
-    ) -> Operation[Task[_T]]: ...
+    ) -> Coroutine[Any, Any, Task[_T]]: ...
     @overload
     def start_soon(
         self,
@@ -72,7 +72,7 @@ class TaskManager(TaskGroup):
         name: str | None = None,
         context: Context | None = None,
         **keywords: Any,
-    ) -> Operation[Any]: ...
+    ) -> Coroutine[Any, Any, Any]: ...
     @overload
     def spawn_threadsafe(
         self,

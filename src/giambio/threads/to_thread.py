@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
-from giambio.kernel.operation import Operation
 from giambio.sync.limiter import CapacityLimiter
 from giambio.threads.call import ThreadCall, check_limiter, loop_limiter, with_keywords
 from giambio.threads.workers import submit
@@ -29,9 +28,11 @@ def to_thread(
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
-) -> Operation[T]: ...
+) -> Coroutine[Any, Any, T]: ...
 @overload
-def to_thread(function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs) -> Operation[T]: ...
+def to_thread(
+    function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs
+) -> Coroutine[Any, Any, T]: ...
 def to_thread(  # type: ignore[misc]  # for P could have these keywords too
     function: Callable[..., Any],
     /,
@@ -39,7 +40,7 @@ def to_thread(  # type: ignore[misc]  # for P could have these keywords too
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
     **keywords: Any,
-) -> Operation[Any]:
+) -> Coroutine[Any, Any, Any]:
     """Call a blocking function in a thread, and wait for its result.
 
     Parameters:
