@@ -163,6 +163,7 @@ FINAL = (
     "Queue",
     "RateLimiter",
     "ReceiveChannel",
+    "Runner",
     "Semaphore",
     "SendChannel",
     "SignalReceiver",

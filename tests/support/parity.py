@@ -240,6 +240,7 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.SpooledTemporaryFile(),
                 giambio.TemporaryDirectory(),
                 giambio.BlockingPortal(),
+                giambio.Runner(),
                 giambio.from_thread(),
             ]
             for value in made:

@@ -60,6 +60,15 @@ def running() -> None:
     giambio.run(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+def several_runs() -> None:
+    with giambio.Runner(driver="selectors", stop_signals=[15]) as runner:
+        assert_type(runner, giambio.Runner)
+        assert_type(runner.run(fetch, "host", 80), bytes)
+        assert_type(runner.get_loop(), giambio.EventLoop)
+        runner.run(fetch, "host")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    giambio.Runner("selectors")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
 def loops() -> None:
     loop = giambio.EventLoop(driver="selectors", threads=False)
     assert_type(loop.start(fetch, "host", 80), bytes)
