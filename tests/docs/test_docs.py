@@ -58,17 +58,17 @@ MEMBERS = {
     ),
     "Handle": "cancel cancelled",
     "LifoQueue": (
-        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
-        "task_done"
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize shutdown "
+        "statistics task_done"
     ),
     "Lock": "acquire acquire_nowait locked release statistics",
     "PriorityQueue": (
-        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
-        "task_done"
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize shutdown "
+        "statistics task_done"
     ),
     "Queue": (
-        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
-        "task_done"
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize shutdown "
+        "statistics task_done"
     ),
     "RateLimiter": "acquire has_capacity",
     "ReceiveChannel": "aclose clone close receive receive_nowait statistics",
