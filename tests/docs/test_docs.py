@@ -84,7 +84,8 @@ MEMBERS = {
     ),
     "Subscription": "aclose close receive receive_nowait",
     "Task": (
-        "cancel cancelled done exception has_pending_cancellation id join name parent result root"
+        "add_done_callback cancel cancelled done exception has_pending_cancellation id join name "
+        "parent remove_done_callback result root"
     ),
     "TaskManager": "cancel cancel_scope loop spawn spawn_threadsafe start start_soon",
     "TaskStatus": "started",

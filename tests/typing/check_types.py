@@ -157,11 +157,19 @@ async def using_a_task(task: giambio.Task[bytes]) -> None:
     assert_type(task.done(), bool)
     assert_type(task.cancelled(), bool)
     assert_type(task.cancel("enough"), bool)
+    task.add_done_callback(ended, context=contextvars.copy_context())
+    task.add_done_callback(print)
+    assert_type(task.remove_done_callback(ended), int)
     await using_a_wider_task(task)
 
     narrower: giambio.Task[str] = task  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     task.name = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    task.add_done_callback(not_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     del narrower
+
+
+def ended(task: giambio.Task[bytes]) -> None:
+    print(task.result())
 
 
 async def using_a_wider_task(task: giambio.Task[bytes | None]) -> None:
