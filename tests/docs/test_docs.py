@@ -72,6 +72,7 @@ MEMBERS = {
     ),
     "RateLimiter": "acquire has_capacity",
     "ReceiveChannel": "aclose clone close receive receive_nowait statistics",
+    "RunVar": "get name reset set",
     "Runner": "close get_loop run",
     "SendChannel": "aclose clone close send send_nowait statistics",
     "Process": "aclose kill returncode send_signal terminate wait",

@@ -163,6 +163,7 @@ FINAL = (
     "Queue",
     "RateLimiter",
     "ReceiveChannel",
+    "RunVar",
     "Runner",
     "Semaphore",
     "SendChannel",

@@ -241,6 +241,7 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.TemporaryDirectory(),
                 giambio.BlockingPortal(),
                 giambio.Runner(),
+                giambio.RunVar("v"),
                 giambio.from_thread(),
             ]
             for value in made:

@@ -69,6 +69,16 @@ def several_runs() -> None:
     giambio.Runner("selectors")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+def run_variables() -> None:
+    variable = giambio.RunVar("variable", default=0)
+    assert_type(variable, giambio.RunVar[int])
+    assert_type(variable.get(), int)
+    assert_type(variable.get(None), int | None)
+    variable.reset(variable.set(1))
+    assert_type(giambio.RunVar[str]("variable").get(), str)
+    variable.set("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def loops() -> None:
     loop = giambio.EventLoop(driver="selectors", threads=False)
     assert_type(loop.start(fetch, "host", 80), bytes)
