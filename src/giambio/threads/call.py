@@ -272,6 +272,12 @@ class ThreadCall(Operation):
             self._args = ()
             del self, function  # from 3.12 on a failed frame holds this one
 
+    def refuse(self, error: BaseException) -> None:
+        """Keep an error instead of an outcome, because nobody will run the function."""
+        self._error = error
+        self._function = None
+        self._args = ()
+
     def deliver(self) -> None:
         """Tell the loop; if that has ended, nobody waits."""
         if self.kernel is not None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from giambio.sync.limiter import CapacityLimiter
 from giambio.threads.call import ThreadCall, check_limiter, loop_limiter, with_keywords
+from giambio.threads.executor import submit_to
 from giambio.threads.workers import submit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["current_default_thread_limiter", "to_thread"]
 
@@ -28,6 +32,7 @@ def to_thread(
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
+    executor: Executor | None = None,
 ) -> Coroutine[Any, Any, T]: ...
 @overload
 def to_thread(
@@ -39,6 +44,7 @@ def to_thread(  # type: ignore[misc]  # for P could have these keywords too
     *args: Any,
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
+    executor: Executor | None = None,
     **keywords: Any,
 ) -> Coroutine[Any, Any, Any]:
     """Call a blocking function in a thread, and wait for its result.
@@ -52,6 +58,9 @@ def to_thread(  # type: ignore[misc]  # for P could have these keywords too
             thread. False waits for the function, whose result is kept; it may
             look with `from_thread.check_cancelled`. True leaves the thread to itself
             and drops the outcome, an error too.
+        executor: a pool of threads of your own, such as a
+            `concurrent.futures.ThreadPoolExecutor`; by default giambio has its threads.
+            It bounds itself, so a call takes a token of `limiter` only if one is given.
 
     Returns:
         Awaited: the result of the function.
@@ -59,7 +68,8 @@ def to_thread(  # type: ignore[misc]  # for P could have these keywords too
     Raises:
         TypeError: `function` cannot be called or is async.
         BaseException: awaited, the function raised it.
-        RuntimeError: awaited, the system refuses to start a thread.
+        RuntimeError: awaited, the system refuses to start a thread, or the executor was
+            shut down.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled before the function began, it is not called. Cancelled
@@ -75,14 +85,13 @@ def to_thread(  # type: ignore[misc]  # for P could have these keywords too
     """
     function = with_keywords("to_thread", function, keywords)
     check_limiter("to_thread", limiter)
+    bound: Any = limiter or current_default_thread_limiter
+    hand_in: Callable[[ThreadCall], object] = submit
+    if executor is not None:
+        bound = limiter
+        hand_in = submit_to("to_thread", executor)
     return ThreadCall(
-        "to_thread()",
-        submit,
-        function,
-        args,
-        copy_context(),
-        limiter or current_default_thread_limiter,
-        abandon_on_cancel,
+        "to_thread()", hand_in, function, args, copy_context(), bound, abandon_on_cancel
     )
 
 
