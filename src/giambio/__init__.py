@@ -101,6 +101,8 @@ if _TYPE_CHECKING:
     from giambio.processes.process import Process, open_process
     from giambio.processes.run import run_process
     from giambio.processes.to_process import current_default_process_limiter, to_process
+    from giambio.runtime.run_var import RunVar
+    from giambio.runtime.runner import Runner
     from giambio.signals import open_signal_receiver
     from giambio.streams.abc import ByteStream, Listener, ReceiveStream, SendStream
     from giambio.streams.buffered import BufferedStream
@@ -161,6 +163,8 @@ _LAZY = {
     "giambio.processes.process": "Process open_process",
     "giambio.processes.run": "run_process",
     "giambio.processes.to_process": "current_default_process_limiter to_process",
+    "giambio.runtime.run_var": "RunVar",
+    "giambio.runtime.runner": "Runner",
     "giambio.signals": "open_signal_receiver",
     "giambio.streams.abc": "ByteStream Listener ReceiveStream SendStream",
     "giambio.streams.buffered": "BufferedStream",
@@ -247,6 +251,8 @@ __all__ = [
     "ReceiveStream",
     "Resolver",
     "RunFinishedError",
+    "RunVar",
+    "Runner",
     "Semaphore",
     "SemaphoreStatistics",
     "SendChannel",

@@ -26,6 +26,7 @@ __all__ = [
     "check_positive",
     "check_seconds",
     "check_signal",
+    "could_take",
     "is_int",
 ]
 
@@ -150,3 +151,19 @@ def check_signal(what: str, number: int) -> int:
     if number in UNCATCHABLE:
         raise ValueError(f"{what}: no program can catch {signal.Signals(number).name}")
     return int(number)
+
+
+def could_take(function: object, keyword: str) -> bool:
+    """Return whether a function may be called with a keyword, as far as its signature tells."""
+    from inspect import signature  # it costs, and few calls ask
+
+    if not callable(function):
+        return False
+    try:
+        parameters = signature(function).parameters
+    except (TypeError, ValueError):  # not every function written in C has one
+        return False
+    parameter = parameters.get(keyword)
+    if parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY:
+        return parameter.kind is not parameter.VAR_POSITIONAL
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())

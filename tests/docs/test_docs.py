@@ -58,20 +58,22 @@ MEMBERS = {
     ),
     "Handle": "cancel cancelled",
     "LifoQueue": (
-        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
-        "task_done"
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize shutdown "
+        "statistics task_done"
     ),
     "Lock": "acquire acquire_nowait locked release statistics",
     "PriorityQueue": (
-        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
-        "task_done"
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize shutdown "
+        "statistics task_done"
     ),
     "Queue": (
-        "aclose close empty full get get_nowait join maxsize put put_nowait qsize statistics "
-        "task_done"
+        "aclose close empty full get get_nowait join maxsize put put_nowait qsize shutdown "
+        "statistics task_done"
     ),
     "RateLimiter": "acquire has_capacity",
     "ReceiveChannel": "aclose clone close receive receive_nowait statistics",
+    "RunVar": "get name reset set",
+    "Runner": "close get_loop run",
     "SendChannel": "aclose clone close send send_nowait statistics",
     "Process": "aclose kill returncode send_signal terminate wait",
     "Semaphore": "acquire acquire_nowait max_value release statistics value",
@@ -83,7 +85,8 @@ MEMBERS = {
     ),
     "Subscription": "aclose close receive receive_nowait",
     "Task": (
-        "cancel cancelled done exception has_pending_cancellation id join name parent result root"
+        "add_done_callback cancel cancelled done exception has_pending_cancellation id join name "
+        "parent remove_done_callback result root"
     ),
     "TaskManager": "cancel cancel_scope loop spawn spawn_threadsafe start start_soon",
     "TaskStatus": "started",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import giambio
-from giambio.testing import wait_all_tasks_blocked
+from giambio.testing import VirtualClock, wait_all_tasks_blocked
 from giambio.threads import workers
 from support.net import listening, outcome, turns
 
@@ -144,6 +144,65 @@ def test_a_cancelled_look_up_is_abandoned(run: Run, resolver: Resolver) -> None:
                 sock.getpeername()
 
     run(main)
+
+
+def test_a_look_up_that_takes_too_long_is_a_timeout(run: Run, resolver: Resolver) -> None:
+    """Rule 13.18: below `connect_tcp` as well; its thread is left, and its answer dropped."""
+    resolver.answers["slow.example"] = ["127.0.0.1"]
+    resolver.let_go.clear()
+
+    async def main() -> None:
+        giambio.set_resolver(giambio.Resolver(timeout=0.01))
+        message = r"resolving 'slow.example' took longer than the 0.01 seconds of Resolver"
+        for look_up in (giambio.connect_tcp, giambio.getaddrinfo):
+            with pytest.raises(TimeoutError, match=message):
+                await look_up("slow.example", 1)
+        while len(resolver.threads) < 2:
+            await giambio.sleep(0.001)
+        assert all(thread.is_alive() for thread in resolver.threads)
+        resolver.let_go.set()
+        giambio.set_resolver(giambio.Resolver(timeout=30))
+        assert (await giambio.getaddrinfo("slow.example", 1))[0][4] == ("127.0.0.1", 1)
+
+    run(main)
+
+
+def test_the_timeout_holds_for_subclasses(run: Run) -> None:
+    """Rule 13.18: of both ways, also for one that has no `__init__` called."""
+
+    class Silent(giambio.Resolver):
+        async def getaddrinfo(self, *args: Any, **keywords: Any) -> Any:
+            await giambio.sleep_forever()
+
+        async def getnameinfo(self, *args: Any, **keywords: Any) -> Any:
+            await giambio.sleep_forever()
+
+    class Careless(Silent):
+        def __init__(self) -> None:
+            pass
+
+    async def main() -> None:
+        giambio.set_resolver(Silent(timeout=5))
+        with pytest.raises(TimeoutError, match=r"resolving 'a.example' took longer than the 5 sec"):
+            await giambio.getaddrinfo("a.example", 1)
+        with pytest.raises(TimeoutError, match=r"finding the name of \('127.0.0.1', 1\) took"):
+            await giambio.getnameinfo(("127.0.0.1", 1))
+        assert giambio.current_time() == pytest.approx(start + 10)
+        giambio.set_resolver(Careless())
+        with giambio.move_on_after(100) as scope:
+            await giambio.getaddrinfo("a.example", 1)
+        assert scope.cancelled_caught
+
+    clock = VirtualClock()
+    start = clock.now()
+    run(main, clock=clock)
+
+
+@pytest.mark.parametrize("wrong", ["5", -1, float("nan")])
+def test_a_timeout_that_is_none_is_refused(wrong: Any) -> None:
+    """Rule 19.6: at the call."""
+    with pytest.raises((TypeError, ValueError), match=r"Resolver\(\) needs a number"):
+        giambio.Resolver(timeout=wrong)
 
 
 def test_a_look_up_may_outlive_its_loop(run: Run, resolver: Resolver) -> None:

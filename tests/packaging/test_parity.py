@@ -163,6 +163,8 @@ FINAL = (
     "Queue",
     "RateLimiter",
     "ReceiveChannel",
+    "RunVar",
+    "Runner",
     "Semaphore",
     "SendChannel",
     "SignalReceiver",

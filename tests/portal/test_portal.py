@@ -87,6 +87,19 @@ def test_an_ordinary_function_is_called_in_the_loop(portal: giambio.BlockingPort
     assert thread.daemon
 
 
+def test_keywords_are_passed_on(portal: giambio.BlockingPortal) -> None:
+    """Rule 13.13: in all calls; and `task_status` is the portal's."""
+
+    async def server(port: int, *, task_status: giambio.TaskStatus[int]) -> None:
+        task_status.started(port)
+
+    assert portal.call(add, 1, b=2) == 3
+    assert portal.start_task_soon(add, 1, b=2).result() == 3
+    assert portal.start_task(server, port=80)[1] == 80
+    with pytest.raises(TypeError, match=r"start_task\(\) passes a task_status of its own"):
+        portal.start_task(server, 80, task_status=None)
+
+
 def test_any_awaitable_is_awaited(portal: giambio.BlockingPortal) -> None:
     assert portal.call(lambda: add(1, 2)) == 3
     assert portal.call(giambio.sleep, 0) is None

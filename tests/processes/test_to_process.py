@@ -269,10 +269,13 @@ def test_a_function_that_is_not_found_there_says_so(run: Run) -> None:
         del sys.modules["only_here"]
 
 
-def test_keywords_point_to_partial() -> None:
-    """Rule 13.13: of the function called in the process."""
-    with pytest.raises(TypeError, match=r"to_process\(functools.partial\(int, base=...\), ...\)"):
-        giambio.to_process(int, "1", base=2)  # type: ignore[arg-type]
+def test_keywords_are_passed_on(run: Run) -> None:
+    """Rule 13.13: to the function called in the process."""
+
+    async def main() -> None:
+        assert await giambio.to_process(int, "11", base=2) == 3
+
+    run(main)
 
 
 def test_an_async_function_is_told_so(run: Run) -> None:

@@ -240,6 +240,8 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.SpooledTemporaryFile(),
                 giambio.TemporaryDirectory(),
                 giambio.BlockingPortal(),
+                giambio.Runner(),
+                giambio.RunVar("v"),
                 giambio.from_thread(),
             ]
             for value in made:

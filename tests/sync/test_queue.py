@@ -416,8 +416,96 @@ def test_closing_ends_those_who_wait(run: Run, make: Any) -> None:
     run(main)
 
 
-@pytest.mark.parametrize("how", ["close", "await close", "await aclose", "with", "async with"])
-def test_a_queue_can_be_closed_in_five_ways(run: Run, how: str) -> None:
+@every_queue
+def test_an_immediate_shutdown_drops_the_items(run: Run, make: Any) -> None:
+    """Rule 10.11: they count as done, so `join` ends once those that were got are done."""
+
+    async def main() -> None:
+        queue = make(3)
+        for number in range(3):
+            queue.put_nowait(number)
+        await queue.get()
+        async with giambio.TaskManager() as manager:
+            queue.put_nowait(3)
+            putter = await manager.spawn(outcome_of, queue.put(4))
+            joiner = await manager.spawn(queue.join)
+            await settled()
+            queue.shutdown(immediate=True)
+            assert queue.empty()
+            assert queue.statistics().unfinished_tasks == 1
+            with pytest.raises(giambio.EndOfStream):
+                await queue.get()
+            await settled()
+            assert not joiner.done()
+            queue.task_done()
+        assert isinstance(putter.result(), giambio.ClosedResourceError)
+        with pytest.raises(ValueError, match="more often than items were put"):
+            queue.task_done()
+
+    run(main)
+
+
+def test_a_shutdown_may_become_immediate(run: Run) -> None:
+    """Rule 10.11: and is harmless where the queue is empty."""
+
+    async def main() -> None:
+        queue: giambio.Queue[int] = giambio.Queue()
+        queue.put_nowait(1)
+        queue.put_nowait(2)
+        queue.shutdown()
+        assert await queue.get() == 1
+        for _ in range(2):
+            queue.shutdown(immediate=True)
+            with pytest.raises(giambio.EndOfStream):
+                await queue.get()
+        queue.task_done()
+        await queue.join()
+
+    run(main)
+
+
+def test_an_immediate_shutdown_compares_no_items(run: Run) -> None:
+    """Rule 10.11: it works whatever the items are."""
+
+    class Bad(int):
+        def __lt__(self, other: object) -> bool:
+            if queue.statistics().qsize == 3:
+                raise ZeroDivisionError
+            return False
+
+    queue: giambio.PriorityQueue[Bad] = giambio.PriorityQueue()
+    for number in range(3):
+        queue.put_nowait(Bad(number))
+    queue.shutdown(immediate=True)
+    assert queue.empty()
+
+
+@every_queue
+def test_an_item_that_a_get_gives_back_is_dropped_too(run: Run, make: Any) -> None:
+    """Rule 10.11: nobody would get it, and `join` would wait for ever."""
+    queue = make()
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(queue.get)
+            await settled()
+            queue.put_nowait(1)
+            queue.shutdown(immediate=True)
+            assert queue.statistics().unfinished_tasks == 1
+            await stop_the_loop()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    assert queue.statistics().unfinished_tasks == 0
+    with pytest.raises(giambio.EndOfStream):
+        queue.get_nowait()
+
+
+HOW_TO_CLOSE = ["close", "await close", "await aclose", "with", "async with", "shutdown"]
+
+
+@pytest.mark.parametrize("how", HOW_TO_CLOSE)
+def test_a_queue_can_be_closed_in_six_ways(run: Run, how: str) -> None:
     """Rules 5.11, 5.14: closing is idempotent; leaving a `with` block closes at once."""
 
     async def close(queue: Any) -> None:
@@ -427,6 +515,8 @@ def test_a_queue_can_be_closed_in_five_ways(run: Run, how: str) -> None:
             await queue.close()
         elif how == "await aclose":
             await queue.aclose()
+        elif how == "shutdown":
+            queue.shutdown()
         elif how == "with":
             with queue as same:
                 assert same is queue

@@ -61,6 +61,10 @@ def is_closed(coro: Any) -> bool:
     return coro.cr_frame is None
 
 
+async def greet(name: str) -> str:
+    return f"hello, {name}"
+
+
 @pytest.fixture(params=["spawn", "start_soon"])
 def spawn(request: pytest.FixtureRequest) -> Callable[..., Awaitable[giambio.Task[Any]]]:
     """Spawns in a manager, in both ways."""
@@ -107,6 +111,100 @@ def test_what_is_accepted(
         return task.result()
 
     assert run(main) == result
+
+
+def test_keywords_are_passed_on(run: Run, spawn: Spawn) -> None:
+    """Rule 7.29: to the function, whatever their names; also where a coroutine is made of it."""
+
+    async def child(target: int, *, self: int) -> int:
+        return target + self
+
+    async def main() -> list[object]:
+        async with giambio.TaskManager() as manager:
+            tasks = [
+                await spawn(manager, child, 1, self=2),
+                await spawn(manager, child, target=3, self=4),
+                await spawn(manager, giambio.sleep, seconds=0),
+                await spawn(manager, functools.partial(add, 1), b=10),
+            ]
+        assert tasks[2].name.endswith(".sleep")
+        return [task.result() for task in tasks]
+
+    assert run(main) == [3, 7, None, 11]
+
+
+def test_an_unknown_keyword_is_the_functions_to_refuse(run: Run, spawn: Spawn) -> None:
+    """Rule 7.29: also beside an awaitable, which has its arguments already."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            with pytest.raises(TypeError, match="unexpected keyword argument 'nmae'"):
+                await spawn(manager, add, 1, nmae="adder")
+            coro = add(1)
+            with pytest.raises(TypeError, match="got arguments beside an awaitable"):
+                await spawn(manager, coro, nmae="adder")
+            assert is_closed(coro)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("name", "n"), ("context", contextvars.copy_context())]
+)
+def test_a_keyword_that_could_be_both_is_an_error(
+    run: Run, spawn: Spawn, keyword: str, value: object
+) -> None:
+    """Rule 7.30: the message says how to write what was meant, and that works."""
+
+    async def child(name: object = 0, context: object = 0) -> tuple[object, object]:
+        return name, context
+
+    async def anything(**keywords: object) -> object:
+        return keywords
+
+    async def main() -> None:
+        ours: dict[str, Any] = {keyword: value}
+        async with giambio.TaskManager() as manager:
+            for function in (child, anything):
+                with pytest.raises(TypeError, match=rf"{keyword}= is the task's, but .* could"):
+                    await spawn(manager, function, **ours)
+            for function in (child, anything):
+                task = await spawn(manager, functools.partial(function, **ours))
+                assert value in (await task if function is child else (await task).values())
+                task = await spawn(manager, function(), **ours)
+                assert value not in ((await task) if function is child else (await task).values())
+
+    run(main)
+
+
+def test_the_message_about_a_keyword_that_could_be_both(run: Run) -> None:
+    """Rule 7.30."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            with pytest.raises(TypeError) as caught:
+                manager.spawn(greet, name="n")
+        assert str(caught.value) == (
+            "spawn(): name= is the task's, but greet() could take it too; "
+            "write spawn(greet(name=...)) or functools.partial(greet, name=...) if it is for "
+            "the function, and spawn(greet(), name=...) if it is for the task"
+        )
+
+    run(main)
+
+
+@pytest.mark.parametrize("function", [print, int, "".join, functools.partial(int, base=2)])
+def test_a_function_whose_signature_is_unknown_leaves_the_name_to_the_task(
+    run: Run, spawn: Spawn, function: Any
+) -> None:
+    """Rule 7.30: signatures that cannot be read, or have no such keyword, are no problem."""
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            with pytest.raises(TypeError, match="cannot be awaited"):
+                await spawn(manager, function, *(["1"] if function is not print else []), name="n")
+
+    run(main)
 
 
 def test_a_method_of_a_socket_is_accepted(run: Run, spawn: Spawn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -556,9 +557,33 @@ def test_partials_and_keyword_arguments(run: Run) -> None:
 
     async def main() -> object:
         async with giambio.TaskManager() as manager:
+            assert await manager.start(child, 1, b=2) == (1, 2)
             return await manager.start(functools.partial(child, b=2), 1)
 
     assert run(main) == (1, 2)
+
+
+def test_the_options_of_start(run: Run) -> None:
+    """Rules 7.12, 7.29, 7.30: as those of `spawn`; and `task_status` is always ours."""
+    variable = contextvars.ContextVar("variable", default=0)
+    context = contextvars.copy_context()
+    context.run(variable.set, 1)
+
+    async def child(*, task_status: Status) -> None:
+        task_status.started((giambio.current_task().name, variable.get()))
+
+    async def named(name: str, *, task_status: Status) -> None:
+        task_status.started(name)
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            assert await manager.start(child, name="n", context=context) == ("n", 1)
+            with pytest.raises(TypeError, match=r"name= is the task's, but .* could take it too"):
+                manager.start(named, name="n")
+            with pytest.raises(TypeError, match=r"start\(\) passes a task_status of its own"):
+                manager.start(child, task_status=None)
+
+    run(main)
 
 
 def test_start_on_a_manager_not_entered_or_left(run: Run) -> None:

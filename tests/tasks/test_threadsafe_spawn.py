@@ -68,6 +68,33 @@ def test_the_future_gets_the_result(run: Run) -> None:
     assert run(main) == 42
 
 
+def test_keywords_name_and_context(run: Run) -> None:
+    """Rules 7.22, 7.29, 7.30: as for `spawn`; what is wrong with them is the future's."""
+    variable = contextvars.ContextVar("variable", default=0)
+    context = contextvars.copy_context()
+    context.run(variable.set, 1)
+
+    async def child(a: int, *, b: int) -> tuple[object, ...]:
+        return a, b, giambio.current_task().name, variable.get()
+
+    async def named(name: str) -> str:
+        return name
+
+    def thread(manager: giambio.TaskManager) -> None:
+        options: dict[str, Any] = {"b": 2, "name": "n", "context": context}
+        future: Future[Any] = manager.spawn_threadsafe(child, 1, **options)
+        assert future.result(LONG) == (1, 2, "n", 1)
+        future = manager.spawn_threadsafe(named, name="n")
+        with pytest.raises(TypeError, match=r"name= is the task's, but .* could take it too"):
+            future.result(LONG)
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            assert await in_thread_meanwhile(lambda: thread(manager)) is None
+
+    run(main)
+
+
 def test_it_wakes_a_loop_that_waits_for_nothing(run: Run) -> None:
     """Rule 7.22: it wakes a loop that waits."""
 

@@ -184,6 +184,15 @@ def test_an_ordinary_function_is_called_in_the_loop(run: Run) -> None:
     assert run(giambio.to_thread, blocking) == (threading.main_thread(), 3)
 
 
+def test_keywords_are_passed_on(run: Run) -> None:
+    """Rule 13.13: back into the loop as well."""
+
+    def blocking() -> tuple[int, int]:
+        return from_thread.run(add, 1, b=2), from_thread.run_sync(int, "11", base=2)
+
+    assert run(giambio.to_thread, blocking) == (3, 3)
+
+
 def test_what_it_raises_is_raised_in_the_thread_too(run: Run) -> None:
     def blocking() -> None:
         with pytest.raises(KeyError):

@@ -13,13 +13,14 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
 
 import giambio
-from giambio.testing import assert_checkpoints
+from giambio.testing import assert_checkpoints, wait_all_tasks_blocked
 from giambio.threads import workers
 from support.threads import LONG, Gate, until, wait_until, worker_threads
 
@@ -175,20 +176,31 @@ def test_a_stop_iteration_cannot_be_raised_at_an_await(run: Run) -> None:
     run(main)
 
 
-def test_keywords_point_to_partial(run: Run) -> None:
-    """Rule 13.13: other keywords point to `functools.partial`."""
+def test_keywords_are_passed_on(run: Run) -> None:
+    """Rule 13.13: all but its own, so a misspelt one is the function's to refuse."""
+
+    def blocking(function: int, *, name: str) -> tuple[int, str]:
+        return function, name
 
     async def main() -> None:
-        message = r"write to_thread\(functools.partial\(sorted, reverse=...\), ...\)"
-        with pytest.raises(TypeError, match=message):
-            giambio.to_thread(sorted, [1, 2], reverse=True)  # type: ignore[arg-type]
-        assert await giambio.to_thread(partial(sorted, reverse=True), [1, 2]) == [2, 1]
+        assert await giambio.to_thread(sorted, [1, 2], reverse=True) == [2, 1]
+        assert await giambio.to_thread(blocking, function=1, name="n") == (1, "n")
+        with pytest.raises(TypeError, match="unexpected keyword argument 'limit'"):
+            await giambio.to_thread(blocking, 1, name="n", limit=2)  # type: ignore[call-arg]
 
     run(main)
 
 
-async def coroutine_function() -> int:
-    return 1
+def test_a_function_with_keywords_is_named_in_messages(run: Run) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match=r"functions, and coroutine_function\(\) is async"):
+            await giambio.to_thread(coroutine_function, number=1)
+
+    run(main)
+
+
+async def coroutine_function(number: int = 1) -> int:
+    return number
 
 
 def test_an_async_function_is_told_so(run: Run) -> None:
@@ -824,5 +836,91 @@ def test_it_is_a_checkpoint(run: Run) -> None:
     async def main() -> None:
         with assert_checkpoints():
             await giambio.to_thread(int)
+
+    run(main)
+
+
+# -- an executor of the program's own --------------------------------------------------------
+
+
+def test_an_executor_of_ones_own(run: Run) -> None:
+    """Rule 13.19: its threads run the function, in the caller's context, and can call back."""
+    variable = contextvars.ContextVar("variable", default=0)
+
+    def blocking(a: int, *, b: int) -> tuple[str, int, int]:
+        got = giambio.from_thread.run_sync(variable.get)
+        return threading.current_thread().name.rpartition("_")[0], a + b, got
+
+    async def main() -> None:
+        variable.set(5)
+        to_pool = partial(giambio.to_thread, executor=pool)
+        assert await to_pool(partial(blocking, 1, b=2)) == ("mine", 3, 5)
+        with pytest.raises(ZeroDivisionError):
+            await to_pool(divmod, 1, 0)
+        assert giambio.current_default_thread_limiter().borrowed_tokens == 0
+
+    with ThreadPoolExecutor(1, thread_name_prefix="mine") as pool:
+        run(main)
+
+
+def test_a_call_that_is_cancelled_in_an_executors_queue(run: Run) -> None:
+    """Rule 13.19: with `abandon_on_cancel` it is not called any more, if it was not yet."""
+    called: list[int] = []
+    let_go = threading.Event()
+
+    async def main() -> None:
+        to_pool = partial(giambio.to_thread, executor=pool)
+        async with giambio.TaskManager() as manager:
+            first = await manager.spawn(to_pool, let_go.wait, LONG)
+            await wait_all_tasks_blocked()
+            with giambio.move_on_after(0.01) as scope:
+                await to_pool(called.append, 1, abandon_on_cancel=True)
+            assert scope.cancelled_caught
+            assert not first.done()
+            let_go.set()
+        await to_pool(called.append, 2)
+        assert called == [2]
+
+    with ThreadPoolExecutor(1) as pool:
+        run(main)
+
+
+def test_an_executor_that_is_shut_down(run: Run) -> None:
+    """Rule 13.19: before the call, and while it waits for a thread: nobody waits for ever."""
+    let_go = threading.Event()
+
+    async def main() -> None:
+        pool = ThreadPoolExecutor(1)
+        to_pool = partial(giambio.to_thread, executor=pool)
+        async with giambio.TaskManager() as manager:
+            first = await manager.spawn(to_pool, let_go.wait, LONG)
+            waiting = partial(to_pool, int)
+            second = await manager.spawn(giambio.gather, waiting, return_exceptions=True)
+            await wait_all_tasks_blocked()
+            pool.shutdown(wait=False, cancel_futures=True)
+            (problem,) = await second
+            assert "the executor of to_thread() was shut down before" in str(problem)
+            let_go.set()
+        assert first.result() is True
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            await to_pool(int)
+
+    run(main)
+
+
+def test_what_is_no_executor_of_threads(run: Run) -> None:
+    """Rules 13.19, 19.1: one that cannot run the call, as one of processes, gives its error."""
+
+    class Processes(Executor):
+        def submit(self, function: Any, /, *args: Any, **keywords: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(TypeError("cannot pickle"))
+            return future
+
+    async def main() -> None:
+        with pytest.raises(TypeError, match=r"to_thread\(executor=\) needs a concurrent.futures"):
+            giambio.to_thread(int, executor=5)  # type: ignore[call-overload]
+        with pytest.raises(TypeError, match="cannot pickle"):
+            await giambio.to_thread(int, executor=Processes())
 
     run(main)

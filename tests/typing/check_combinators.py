@@ -82,9 +82,9 @@ async def found() -> int:
 
 
 async def badly() -> None:
-    await giambio.gather(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    await giambio.gather([text()])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    await giambio.race(length)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await giambio.gather(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await giambio.gather([text()])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await giambio.race(length)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await giambio.map_concurrent(not_async, ["word"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     giambio.as_completed([text()])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     giambio.as_completed(length)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -60,6 +60,25 @@ def running() -> None:
     giambio.run(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+def several_runs() -> None:
+    with giambio.Runner(driver="selectors", stop_signals=[15]) as runner:
+        assert_type(runner, giambio.Runner)
+        assert_type(runner.run(fetch, "host", 80), bytes)
+        assert_type(runner.get_loop(), giambio.EventLoop)
+        runner.run(fetch, "host")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    giambio.Runner("selectors")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def run_variables() -> None:
+    variable = giambio.RunVar("variable", default=0)
+    assert_type(variable, giambio.RunVar[int])
+    assert_type(variable.get(), int)
+    assert_type(variable.get(None), int | None)
+    variable.reset(variable.set(1))
+    assert_type(giambio.RunVar[str]("variable").get(), str)
+    variable.set("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def loops() -> None:
     loop = giambio.EventLoop(driver="selectors", threads=False)
     assert_type(loop.start(fetch, "host", 80), bytes)
@@ -97,25 +116,32 @@ async def spawning(manager: giambio.TaskManager) -> None:
     assert_type(await manager.spawn(functools.partial(fetch, "host", 80)), giambio.Task[bytes])
     assert_type(await manager.spawn(lambda: fetch("host", 80)), giambio.Task[bytes])
     assert_type(await manager.spawn(task), giambio.Task[bytes])
+    assert_type(await manager.spawn(fetch, "host", port=80), giambio.Task[bytes])
+    assert_type(await manager.spawn(giambio.sleep, seconds=1), giambio.Task[None])
 
     soon = manager.start_soon(fetch, "host", 80, context=contextvars.copy_context())
     assert_type(soon, giambio.Task[bytes])
     assert_type(manager.start_soon(fetch("host", 80)), giambio.Task[bytes])
     assert_type(manager.spawn_threadsafe(fetch, "host", 80), Future[bytes])
     assert_type(manager.spawn_threadsafe(fetch("host", 80)), Future[bytes])
+    assert_type(manager.start_soon(fetch, "host", port=80), giambio.Task[bytes])
+    assert_type(manager.spawn_threadsafe(fetch, "host", port=80), Future[bytes])
     assert_type(await manager.start(server, 80), Any)
+    await manager.start(giambio.serve_tcp, handle, 0, host="127.0.0.1", name="server")
 
 
 async def spawning_badly(manager: giambio.TaskManager) -> None:
-    await manager.spawn(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType]
-    await manager.spawn(fetch, "host")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await manager.spawn(fetch)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    await manager.spawn(fetch("host", 80), 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
-    await manager.spawn(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await manager.spawn(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await manager.spawn(fetch, "host")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
+    await manager.spawn(fetch)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+    await manager.spawn(fetch("host", 80), 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await manager.spawn(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await manager.spawn(5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
-    manager.start_soon(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    manager.start_soon(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType]
-    manager.spawn_threadsafe(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    manager.start_soon(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    manager.start_soon(fetch, 80, "host")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await manager.spawn(fetch, "host", port="80")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await manager.spawn(fetch, "host", prt=80)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    manager.spawn_threadsafe(not_async, 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     manager.spawn(fetch, "host", 80).result()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     giambio.TaskManager(limit="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with manager:  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
@@ -141,11 +167,19 @@ async def using_a_task(task: giambio.Task[bytes]) -> None:
     assert_type(task.done(), bool)
     assert_type(task.cancelled(), bool)
     assert_type(task.cancel("enough"), bool)
+    task.add_done_callback(ended, context=contextvars.copy_context())
+    task.add_done_callback(print)
+    assert_type(task.remove_done_callback(ended), int)
     await using_a_wider_task(task)
 
     narrower: giambio.Task[str] = task  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     task.name = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    task.add_done_callback(not_async)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     del narrower
+
+
+def ended(task: giambio.Task[bytes]) -> None:
+    print(task.result())
 
 
 async def using_a_wider_task(task: giambio.Task[bytes | None]) -> None:
@@ -462,3 +496,86 @@ async def paced() -> None:
 class Counter(giambio.Hook):
     def spawned(self, task: giambio.Task) -> None:
         print(task.name)
+
+
+# -- a forgotten await -----------------------------------------------------------------------
+
+
+async def fetch_name(name: str) -> bytes:
+    return name.encode()
+
+
+async def forgetting(
+    manager: giambio.TaskManager,
+    task: giambio.Task[int],
+    send: giambio.SendChannel[int],
+    receive: giambio.ReceiveChannel[int],
+    sock: giambio.AsyncSocket,
+    stream: giambio.ByteStream,
+    udp: giambio.AsyncDatagramSocket,
+    file: giambio.AsyncFile[str],
+) -> None:
+    """Rule 3.20: what has to be awaited."""
+    giambio.sleep(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.sleep_until(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.sleep_forever()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.checkpoint()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.checkpoint_if_cancelled()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.cancel_shielded_checkpoint()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.wait_readable(0)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.wait_writable(0)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.gather(nothing, nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.race(nothing, nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.map_concurrent(fetch_name, ["a"])  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.to_thread(not_async, 1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.to_thread(not_async, number=1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.to_process(not_async, 1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.connect_tcp("example.com", 80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.run_process(["ls"])  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.spawn(nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.spawn(nothing())  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.spawn(fetch, "host", port=80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    manager.start(server, 80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    task.join()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Lock().acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Semaphore(1).acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.CapacityLimiter(1).acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Condition().wait()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Event().wait()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Barrier(1).wait()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Queue[int]().put(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Queue[int]().get()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Queue[int]().join()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    send.send(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    receive.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Broadcast[int](1).send(1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.Watch(1).subscribe().changed()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.RateLimiter(1).acquire()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.connect("host")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.receive_into(bytearray(1))  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.accept()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.send(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.send_all(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    sock.send_eof()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.send_all(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.send(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    stream.send_eof()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.BufferedStream(stream).send_all(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    giambio.TextStream(stream).send_all("")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    udp.send(b"")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    udp.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    file.read()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+
+
+async def nothing_to_wait_for(
+    manager: giambio.TaskManager, sock: giambio.AsyncSocket, stream: giambio.ByteStream
+) -> None:
+    """Rule 3.20: what has acted already."""
+    manager.start_soon(nothing)
+    manager.spawn_threadsafe(nothing)
+    manager.cancel()
+    sock.close()
+    stream.close()
+    giambio.open_channel(1)[0].close()

@@ -128,7 +128,7 @@ def run_async(func: Callable[..., Any], args: tuple[Any, ...], token: Any) -> An
 
     async def attend(future: Future[Any]) -> None:
         try:
-            future.set_result(await to_coroutine("from_thread.run()", func, args))
+            future.set_result(await to_coroutine("from_thread.run()", func, args, None))
         except GeneratorExit:  # the loop has broken down
             drop(future)
             raise

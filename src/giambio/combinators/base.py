@@ -221,7 +221,7 @@ def coroutines_of(what: str, targets: tuple[Any, ...]) -> list[Coro]:
                 raise RuntimeError(
                     f"{what} was given the task that awaits it, which would never end"
                 )
-            coro = to_coroutine(what, target, ())
+            coro = to_coroutine(what, target, (), None)
             if isinstance(target, Task):
                 coro.__qualname__ = f"join of {target.name}"  # type: ignore[attr-defined]
             coros.append(coro)

@@ -50,7 +50,7 @@ class BoundedCollector(Collector):
 
     def _start(self, item: Any) -> None:
         """Start the task for an item."""
-        coro = to_coroutine(self._label, self._function, (item,))
+        coro = to_coroutine(self._label, self._function, (item,), None)
         self._taken += 1
         self._began(self._add(coro))
 

@@ -1,7 +1,5 @@
-from collections.abc import Awaitable, Callable
-from typing import Literal, TypeAlias, TypeVar, overload
-
-from giambio.kernel.operation import Operation
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 __all__ = ["gather"]
 
@@ -17,29 +15,28 @@ _Or: TypeAlias = _T | Exception
 _No: TypeAlias = Literal[False]
 
 # Up to six are typed one by one, as a tuple, as typeshed does for asyncio: no type says "a
-# list of these". It is always a list. With a plain `bool` the overloads overlap.
+# list of these". It is always a list. Two overloads that fit, one of which has `*targets` alone,
+# would be `Any` for mypy, where a type has one, such as `Coroutine[Any, Any, None]`.
 @overload
-def gather(  # type: ignore[overload-overlap]
-    a: _To[_A], /, *, return_exceptions: _No = False
-) -> Operation[tuple[_A]]: ...
+def gather(a: _To[_A], /, *, return_exceptions: _No = False) -> Coroutine[Any, Any, tuple[_A]]: ...
 @overload
-def gather(  # type: ignore[overload-overlap]
+def gather(
     a: _To[_A], b: _To[_B], /, *, return_exceptions: _No = False
-) -> Operation[tuple[_A, _B]]: ...
+) -> Coroutine[Any, Any, tuple[_A, _B]]: ...
 @overload
-def gather(  # type: ignore[overload-overlap]
+def gather(
     a: _To[_A], b: _To[_B], c: _To[_C], /, *, return_exceptions: _No = False
-) -> Operation[tuple[_A, _B, _C]]: ...
+) -> Coroutine[Any, Any, tuple[_A, _B, _C]]: ...
 @overload
-def gather(  # type: ignore[overload-overlap]
+def gather(
     a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], /, *, return_exceptions: _No = False
-) -> Operation[tuple[_A, _B, _C, _D]]: ...
+) -> Coroutine[Any, Any, tuple[_A, _B, _C, _D]]: ...
 @overload
-def gather(  # type: ignore[overload-overlap]
+def gather(
     a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], e: _To[_E], /, *, return_exceptions: _No = False
-) -> Operation[tuple[_A, _B, _C, _D, _E]]: ...
+) -> Coroutine[Any, Any, tuple[_A, _B, _C, _D, _E]]: ...
 @overload
-def gather(  # type: ignore[overload-overlap]
+def gather(
     a: _To[_A],
     b: _To[_B],
     c: _To[_C],
@@ -49,29 +46,38 @@ def gather(  # type: ignore[overload-overlap]
     /,
     *,
     return_exceptions: _No = False,
-) -> Operation[tuple[_A, _B, _C, _D, _E, _F]]: ...
+) -> Coroutine[Any, Any, tuple[_A, _B, _C, _D, _E, _F]]: ...
 @overload
-def gather(  # type: ignore[overload-overlap]
-    *targets: _To[_T], return_exceptions: _No = False
-) -> Operation[list[_T]]: ...
+def gather(
+    a: _To[_T],
+    b: _To[_T],
+    c: _To[_T],
+    d: _To[_T],
+    e: _To[_T],
+    f: _To[_T],
+    g: _To[_T],
+    /,
+    *targets: _To[_T],
+    return_exceptions: _No = False,
+) -> Coroutine[Any, Any, list[_T]]: ...
 @overload
-def gather(a: _To[_A], /, *, return_exceptions: bool) -> Operation[tuple[_Or[_A]]]: ...
+def gather(a: _To[_A], /, *, return_exceptions: bool) -> Coroutine[Any, Any, tuple[_Or[_A]]]: ...
 @overload
 def gather(
     a: _To[_A], b: _To[_B], /, *, return_exceptions: bool
-) -> Operation[tuple[_Or[_A], _Or[_B]]]: ...
+) -> Coroutine[Any, Any, tuple[_Or[_A], _Or[_B]]]: ...
 @overload
 def gather(
     a: _To[_A], b: _To[_B], c: _To[_C], /, *, return_exceptions: bool
-) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C]]]: ...
+) -> Coroutine[Any, Any, tuple[_Or[_A], _Or[_B], _Or[_C]]]: ...
 @overload
 def gather(
     a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], /, *, return_exceptions: bool
-) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D]]]: ...
+) -> Coroutine[Any, Any, tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D]]]: ...
 @overload
 def gather(
     a: _To[_A], b: _To[_B], c: _To[_C], d: _To[_D], e: _To[_E], /, *, return_exceptions: bool
-) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D], _Or[_E]]]: ...
+) -> Coroutine[Any, Any, tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D], _Or[_E]]]: ...
 @overload
 def gather(
     a: _To[_A],
@@ -83,6 +89,17 @@ def gather(
     /,
     *,
     return_exceptions: bool,
-) -> Operation[tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D], _Or[_E], _Or[_F]]]: ...
+) -> Coroutine[Any, Any, tuple[_Or[_A], _Or[_B], _Or[_C], _Or[_D], _Or[_E], _Or[_F]]]: ...
 @overload
-def gather(*targets: _To[_T], return_exceptions: bool) -> Operation[list[_Or[_T]]]: ...
+def gather(
+    a: _To[_T],
+    b: _To[_T],
+    c: _To[_T],
+    d: _To[_T],
+    e: _To[_T],
+    f: _To[_T],
+    g: _To[_T],
+    /,
+    *targets: _To[_T],
+    return_exceptions: bool,
+) -> Coroutine[Any, Any, list[_Or[_T]]]: ...

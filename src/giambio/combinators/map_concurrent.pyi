@@ -1,7 +1,5 @@
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Literal, TypeAlias, TypeVar, overload
-
-from giambio.kernel.operation import Operation
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 __all__ = ["map_concurrent"]
 
@@ -17,7 +15,7 @@ def map_concurrent(
     *,
     limit: int | None = None,
     return_exceptions: Literal[False] = False,
-) -> Operation[list[_T]]: ...
+) -> Coroutine[Any, Any, list[_T]]: ...
 @overload
 def map_concurrent(
     fn: _Function[_Item, _T],
@@ -25,4 +23,4 @@ def map_concurrent(
     *,
     limit: int | None = None,
     return_exceptions: bool,
-) -> Operation[list[_T | Exception]]: ...
+) -> Coroutine[Any, Any, list[_T | Exception]]: ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -326,7 +326,7 @@ class BinaryFile(FileState):
             os.lseek(self.fd, 0 if self.appending else written, whence)
         return written
 
-    async def _ready(self, wait: Callable[[int], Operation[None]], closing: bool = False) -> None:
+    async def _ready(self, wait: Callable[[int], Awaitable[None]], closing: bool = False) -> None:
         """Wait until a pipe, a terminal or a socket is ready."""
         # Closing ends the waits, but the task may have yielded control before it came here.
         if self.closed and not closing:

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Never, TypeVar, TypeVarTuple, Unpack
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from giambio.interpreters.worker_interpreter import call, check_python, submit
-from giambio.kernel.operation import Operation
 from giambio.processes.to_process import processors
 from giambio.processes.worker_protocol import check_not_loading_main, dump_request
 from giambio.sync.limiter import CapacityLimiter
-from giambio.threads.call import ThreadCall, check_call, check_limiter, loop_limiter
+from giambio.threads.call import ThreadCall, check_limiter, loop_limiter, with_keywords
 
 __all__ = ["current_default_interpreter_limiter", "to_interpreter"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+@overload
 def to_interpreter(
     function: Callable[[*Ts], T],
+    /,
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
-    **keywords: Never,
-) -> Operation[T]:
+) -> Coroutine[Any, Any, T]: ...
+@overload
+def to_interpreter(
+    function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs
+) -> Coroutine[Any, Any, T]: ...
+def to_interpreter(  # type: ignore[misc]  # for P could have these keywords too
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    limiter: CapacityLimiter | None = None,
+    abandon_on_cancel: bool = False,
+    **keywords: Any,
+) -> Coroutine[Any, Any, Any]:
     """Call a function in another interpreter of this process, and wait for its result.
 
     For computations, as `to_process`: an interpreter has a GIL of its own, and so a
@@ -35,14 +48,12 @@ def to_interpreter(
 
     Parameters:
         function: an ordinary function.
-        args: its arguments.
+        args, keywords: its arguments.
         limiter: the call takes one of its tokens, and waits if there is none; by default
             `current_default_interpreter_limiter`.
         abandon_on_cancel: the effect of a cancellation, because nobody can stop the
             function. False waits for it, and its result is kept. True leaves it to itself
             and drops the outcome, an error too.
-        keywords: refused, because it is not clear whose they would be. Use
-            ``functools.partial`` for those of the function.
 
     Returns:
         Awaited: the function's result.
@@ -50,7 +61,7 @@ def to_interpreter(
     Raises:
         NotImplementedError: this Python is older than 3.13.
         TypeError: at the call, `function` cannot be called, or it and its arguments cannot
-            be pickled, or there were keywords; awaited, the result cannot be pickled, or
+            be pickled; awaited, the result cannot be pickled, or
             the function is async.
         BaseException: awaited, the function's exception; its cause shows the traceback in
             the other interpreter.
@@ -76,7 +87,7 @@ def to_interpreter(
         >>> giambio.run(giambio.to_interpreter, math.factorial, 20)  # doctest: +SKIP
         2432902008176640000
     """
-    check_call("to_interpreter", function, keywords)
+    function = with_keywords("to_interpreter", function, keywords)
     check_limiter("to_interpreter", limiter)
     check_python()
     check_not_loading_main("to_interpreter()")

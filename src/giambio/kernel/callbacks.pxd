@@ -20,3 +20,12 @@ cdef class Callback(Waiter):
     cdef object _function
 
     cdef void _ready(self) except *
+
+
+cdef class DoneCallback(Waiter):
+    cdef readonly object function
+    cdef object _task
+    cdef object _kernel
+    cdef object _context
+
+    cdef void _ready(self) except *

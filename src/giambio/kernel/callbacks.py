@@ -17,7 +17,7 @@ from giambio.drivers.source import Waiter
 from giambio.kernel import introspect
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.run_queue import Runnable
-from giambio.kernel.tracebacks import is_ours
+from giambio.kernel.tracebacks import is_ours, user_part
 
 __all__ = ["Callback", "Handle"]
 
@@ -166,3 +166,28 @@ class Callback(Waiter):
     def _ready(self) -> None:
         """See `Waiter._ready`."""
         self._function()
+
+
+class DoneCallback(Waiter):
+    """A function of the user's that is called with a task when it has ended.
+
+    It is called on the spot, and not put on the run queue: what is there when the main task ends
+    is dropped.
+    """
+
+    __slots__ = ("_context", "_kernel", "_task", "function")
+
+    def __init__(
+        self, function: Callable[[Any], object], task: Any, kernel: Any, context: Context
+    ) -> None:
+        self.function = function
+        self._task = task
+        self._kernel = kernel
+        self._context = context
+
+    def _ready(self) -> None:
+        """See `Waiter._ready`."""
+        try:
+            self._context.run(self.function, self._task)
+        except BaseException as exc:
+            self._kernel._crash(user_part(exc))

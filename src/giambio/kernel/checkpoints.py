@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from math import inf
+from typing import Any
 
 from giambio._build.sealed import final
 from giambio.arguments import check_number, check_seconds
@@ -93,7 +95,7 @@ final(Sleep)
 SLEEPS = FreeList(Sleep)
 
 
-def checkpoint() -> Operation[None]:
+def checkpoint() -> Coroutine[Any, Any, None]:
     """Yield control once, and notice a cancellation.
 
     For a computation that never waits for anything. Every other operation of
@@ -116,7 +118,7 @@ def checkpoint() -> Operation[None]:
     return Checkpoint("checkpoint()", False)
 
 
-def checkpoint_if_cancelled() -> Operation[None]:
+def checkpoint_if_cancelled() -> Coroutine[Any, Any, None]:
     """Raise a pending cancellation; if there is none, go on without yielding control.
 
     Raises:
@@ -133,7 +135,7 @@ def checkpoint_if_cancelled() -> Operation[None]:
     return operation
 
 
-def cancel_shielded_checkpoint() -> Operation[None]:
+def cancel_shielded_checkpoint() -> Coroutine[Any, Any, None]:
     """Yield control once, and do not notice a cancellation.
 
     The other half of a checkpoint: it always yields control and never raises.
@@ -145,7 +147,7 @@ def cancel_shielded_checkpoint() -> Operation[None]:
     return Checkpoint("cancel_shielded_checkpoint()", True)
 
 
-def sleep(seconds: float) -> Operation[None]:
+def sleep(seconds: float) -> Coroutine[Any, Any, None]:
     """Wait for some time, while other tasks run.
 
     Parameters:
@@ -183,7 +185,7 @@ def new_sleep(delay: float, deadline: float) -> Sleep:
     return operation
 
 
-def sleep_until(deadline: float) -> Operation[None]:
+def sleep_until(deadline: float) -> Coroutine[Any, Any, None]:
     """Wait until a time of the loop's clock; if it has passed, yield control once.
 
     Parameters:
@@ -208,7 +210,7 @@ def sleep_until(deadline: float) -> Operation[None]:
     return new_sleep(-1.0, float(deadline))
 
 
-def sleep_forever() -> Operation[None]:
+def sleep_forever() -> Coroutine[Any, Any, None]:
     """Wait until cancelled.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from giambio.kernel import constants, introspect
@@ -20,7 +21,7 @@ __all__ = ["discard", "to_coroutine"]
 
 
 def to_coroutine(
-    what: str, target: Any, args: tuple[Any, ...], keywords: dict[str, Any] | None = None
+    what: str, target: Any, args: tuple[Any, ...], keywords: dict[str, Any] | None
 ) -> Coroutine[Any, Any, Any]:
     """Make a coroutine of an awaitable, or of a function and its arguments.
 
@@ -51,7 +52,7 @@ def to_coroutine(
         problem = ""
         if not introspect.is_awaitable(awaitable):
             problem = f"needs an async function or an awaitable, not {awaitable!r}"
-        elif args:
+        elif args or keywords:
             problem = "got arguments beside an awaitable, which has its arguments already"
         if problem:
             raise TypeError(
@@ -115,4 +116,6 @@ def discard(target: object) -> None:
 
 def name_of(value: Any) -> str:
     """Return the name of a function or a coroutine, for messages."""
+    while isinstance(value, partial):
+        value = value.func
     return getattr(value, "__qualname__", None) or repr(value)

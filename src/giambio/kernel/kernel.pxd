@@ -83,3 +83,7 @@ cdef class Kernel:
     cdef object _raise_failure(self)
     cpdef bint _is_torn(self) except -1
     cdef object _report_step(self, BaseTask task)
+
+
+cdef double SECONDS_UNASKED
+cdef double NEVER

@@ -497,7 +497,7 @@ class Kernel:
             timeout = self._timeout()
         finally:
             self._leave(previous)
-        return inf if timeout < 0 else timeout
+        return NEVER if timeout < 0 else timeout
 
     def driver_wait(self, timeout: float) -> None:
         """Do the second part of a turn: wait for events. May run in another thread.
@@ -522,7 +522,7 @@ class Kernel:
         driver = self._driver
         if driver is None:
             raise self._not_begun()
-        driver.wait(-1.0 if timeout == inf else timeout)
+        driver.wait(-1.0 if timeout == NEVER else timeout)
 
     def deliver(self) -> None:
         """Do the third part of a turn: report the events that `driver_wait` collected.

@@ -1,6 +1,6 @@
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import GenericAlias
-from typing import Any, Generic, Self
+from typing import Any, Self
 
 from typing_extensions import TypeVar
 
@@ -13,7 +13,10 @@ _T_co = TypeVar("_T_co", covariant=True, default=Any)
 
 # Generic, which a compiled class cannot be. `result` is left out on purpose: where an `await` was
 # forgotten, `.result()` is to be an error of types.
-class Operation(Park, Generic[_T_co]):
+#
+# For type checkers it is a coroutine, because what makes one is declared to return
+# `Coroutine[Any, Any, T]`: of all awaitables checkers report only those that nobody awaits.
+class Operation(Park, Coroutine[Any, Any, _T_co]):
     what: str
     state: int
     shielded: bool
@@ -38,6 +41,8 @@ class Operation(Park, Generic[_T_co]):
     def __iter__(self) -> Self: ...
     def __next__(self) -> Any: ...
     def __del__(self) -> None: ...
+    def send(self, value: Any, /) -> Any: ...
+    def throw(self, exc: Any, value: Any = None, traceback: Any = None, /) -> Any: ...
     def close(self) -> None: ...
     def check_thread(self, what: str) -> None: ...
     def refuse_await(self) -> None: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -17,10 +17,11 @@ from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
 from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import constants, current
+from giambio.kernel.callbacks import DoneCallback, check_callback
 from giambio.kernel.closed_from_outside import no_task_runs
 from giambio.kernel.coroutines import discard
 from giambio.kernel.free_list import FreeList
-from giambio.kernel.kernel import Kernel
+from giambio.kernel.kernel import Kernel, copy_or
 from giambio.kernel.operation import Operation
 from giambio.kernel.reraise import Raised
 from giambio.kernel.run_queue import BaseTask
@@ -438,6 +439,73 @@ class Task(BaseTask):
             42
         """
         return new_join(self)
+
+    def add_done_callback(
+        self, callback: Callable[[Task], object], *, context: Context | None = None
+    ) -> None:
+        """Have a function called when the task has ended, however it has.
+
+        Parameters:
+            callback: an ordinary function, which is called with the task. Its result is
+                dropped; its exception is raised in the main task.
+            context: the context to run it in; a copy of the caller's by default.
+
+        Raises:
+            TypeError: `callback` is not callable, or an async function; or `context` is
+                not a context.
+            RunFinishedError: the task has ended, and its loop is closed.
+
+        Not a checkpoint; only from the loop's own thread. It is called in the loop, where no
+        task runs, as soon as the task has ended: those that wait for the task, such as its
+        manager, go on later. If it has ended already, the function is called in the loop's
+        next turn.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(giambio.sleep, 0.01)
+            ...         task.add_done_callback(lambda task: print(task.cancelled()))
+            >>> giambio.run(main)
+            False
+        """
+        check_callback(callback)
+        kernel: Kernel = self._kernel  # type: ignore[assignment]  # for it was spawned
+        if self.done():
+            kernel.call_soon(callback, self, context=context)
+        else:
+            self._add_joiner(DoneCallback(callback, self, kernel, copy_or(context)))
+
+    def remove_done_callback(self, callback: Callable[[Task], object]) -> int:
+        """Undo `add_done_callback`, as often as it was called with this function.
+
+        Parameters:
+            callback: a function that is equal to it.
+
+        Returns:
+            How many there were.
+
+        Not a checkpoint; only from the loop's own thread.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     task = giambio.current_task()
+            ...     task.add_done_callback(print)
+            ...     return task.remove_done_callback(print)
+            >>> giambio.run(main)
+            1
+        """
+        joiners = self._joiners or []
+        kept = [
+            joiner
+            for joiner in joiners
+            if not (isinstance(joiner, DoneCallback) and joiner.function == callback)
+        ]
+        removed = len(joiners) - len(kept)
+        if removed:
+            self._joiners = kept
+        return removed
 
     def __await__(self) -> Operation:
         operation = new_join(self)

@@ -1,4 +1,4 @@
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from types import GenericAlias
 from typing import Any, Generic, final
@@ -7,7 +7,6 @@ from typing_extensions import TypeVar
 
 from giambio.drivers.source import Waiter
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Operation
 from giambio.kernel.run_queue import BaseTask
 
 __all__ = ["Held", "Scope", "Supervisor", "Task", "current_task"]
@@ -66,7 +65,11 @@ class Task(BaseTask, Generic[_T_co]):
     def result(self) -> _T_co: ...
     def exception(self) -> BaseException | None: ...
     def cancel(self, reason: object = None) -> bool: ...
-    def join(self) -> Operation[_T_co]: ...
+    def join(self) -> Coroutine[Any, Any, _T_co]: ...
+    def add_done_callback(
+        self, callback: Callable[[Task[_T_co]], object], *, context: Context | None = None
+    ) -> None: ...
+    def remove_done_callback(self, callback: Callable[[Task[_T_co]], object]) -> int: ...
     def __await__(self) -> Generator[Any, Any, _T_co]: ...
 
     # What the runtime asks.

@@ -21,7 +21,7 @@ from giambio.arguments import ReadableBuffer
 from giambio.drivers import interest
 from giambio.drivers.source import Source
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.operation import Operation, current_kernel
+from giambio.kernel.operation import current_kernel
 from giambio.net import socket_operations, syscalls
 from giambio.net.address import UNIX, Address, parse
 from giambio.net.basesocket import BaseSocket, closed_error, take_over
@@ -76,7 +76,7 @@ class AsyncDatagramSocket(BaseSocket):
 
     # -- receiving ---------------------------------------------------------------------
 
-    def receive(self, max_size: int = 262144) -> Operation[bytes]:
+    def receive(self, max_size: int = 262144) -> Coroutine[Any, Any, bytes]:
         """Receive one datagram, and wait if there is none.
 
         Parameters:
@@ -111,7 +111,7 @@ class AsyncDatagramSocket(BaseSocket):
         """
         return ReceiveDatagram(self, check_size("receive()", max_size), False)
 
-    def receive_from(self, max_size: int = 262144) -> Operation[tuple[bytes, Any]]:
+    def receive_from(self, max_size: int = 262144) -> Coroutine[Any, Any, tuple[bytes, Any]]:
         """Receive one datagram and the address of its sender.
 
         Parameters:
@@ -141,7 +141,7 @@ class AsyncDatagramSocket(BaseSocket):
 
     # -- sending -------------------------------------------------------------------------
 
-    def send(self, data: ReadableBuffer) -> Operation[None]:
+    def send(self, data: ReadableBuffer) -> Coroutine[Any, Any, None]:
         """Send one datagram to the address that the socket is connected to.
 
         Parameters:
@@ -168,7 +168,7 @@ class AsyncDatagramSocket(BaseSocket):
         """
         return SendDatagram(self, socket_operations.bytes_like("send()", data), None)
 
-    def send_to(self, data: ReadableBuffer, address: Address) -> Operation[None]:
+    def send_to(self, data: ReadableBuffer, address: Address) -> Coroutine[Any, Any, None]:
         """Send one datagram to an address.
 
         Parameters:

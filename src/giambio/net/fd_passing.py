@@ -10,13 +10,12 @@ import array
 import errno
 import os
 import socket as stdlib_socket
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from giambio.arguments import FileDescriptorLike, ReadableBuffer, check_int
 from giambio.drivers import interest
 from giambio.drivers.source import Source
-from giambio.kernel.operation import Operation
 from giambio.net import socket_operations, syscalls
 from giambio.net.address import UNIX
 from giambio.net.socket import AsyncSocket
@@ -33,7 +32,7 @@ CLOSE_ON_EXEC = getattr(stdlib_socket, "MSG_CMSG_CLOEXEC", 0)
 
 def send_fds(
     sock: AsyncSocket, data: ReadableBuffer, fds: Iterable[FileDescriptorLike]
-) -> Operation[None]:
+) -> Coroutine[Any, Any, None]:
     """Send bytes, and descriptors for the other side together with the first of them.
 
     Parameters:
@@ -79,7 +78,7 @@ def send_fds(
 
 def receive_fds(
     sock: AsyncSocket, max_size: int = 65536, max_fds: int = MOST
-) -> Operation[tuple[bytes, list[int]]]:
+) -> Coroutine[Any, Any, tuple[bytes, list[int]]]:
     """Receive bytes, and the descriptors that come with them.
 
     Parameters:

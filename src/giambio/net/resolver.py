@@ -8,14 +8,19 @@ answers, or gives those that a test needs.
 from __future__ import annotations
 
 import socket
-from typing import Any, TypeAlias
+from collections.abc import Awaitable
+from typing import Any, TypeAlias, TypeVar
 
+from giambio.arguments import check_seconds
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.kernel.operation import current_kernel
 from giambio.net.address import IP, is_numeric
+from giambio.tasks.timeouts import move_on_after
 from giambio.threads.workers import run_in_worker
 
 __all__ = ["Resolver", "getaddrinfo", "getnameinfo", "numeric_address", "resolve", "set_resolver"]
+
+T = TypeVar("T")
 
 #: An answer of `socket.getaddrinfo`: family, type, protocol, official name, address.
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
@@ -28,6 +33,18 @@ class Resolver:
 
     Subclass it to look names up in another way, and give an instance to
     `set_resolver`. It is called only for hosts that are not numeric.
+
+    Parameters:
+        timeout: how many seconds a look-up may take, before it is a `TimeoutError`; None,
+            the default, leaves that to the system, which may take half a minute. It holds
+            for a subclass as well.
+
+    Raises:
+        TypeError, ValueError: `timeout` is no number of seconds.
+
+    A look-up that is cancelled, or takes too long, is over for the task at once. The thread
+    that asks the system cannot be stopped: it goes on until the system gives up, and its
+    answer is dropped. Until then it is one of at most 32; others wait for a free one.
 
     Example:
         >>> import giambio
@@ -45,7 +62,13 @@ class Resolver:
         [('127.0.0.1', 80)]
     """
 
-    __slots__ = ()
+    #: For a subclass that does not call `__init__`.
+    timeout: float | None = None
+
+    def __init__(self, *, timeout: float | None = None) -> None:
+        if timeout is not None:
+            check_seconds("Resolver()", "timeout", timeout)
+        self.timeout = timeout
 
     async def getaddrinfo(
         self,
@@ -141,11 +164,12 @@ async def getaddrinfo(
 
     Raises:
         socket.gaierror: there is no such name, or it cannot be looked up now.
+        TimeoutError: it took longer than the `Resolver` allows.
         ValueError: the host cannot be a name.
         RuntimeError: a thread is needed, and the loop was made with ``threads=False``.
         CancelledError: the task is in a cancelled scope.
 
-    A checkpoint. Cancelled, the thread that looks the name up is abandoned.
+    A checkpoint. Cancelled, the thread that looks the name up is abandoned; see `Resolver`.
     No thread and no resolver is needed when host and port are numeric.
 
     Example:
@@ -163,8 +187,10 @@ async def getaddrinfo(
         flags |= socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         found: list[Any] = socket.getaddrinfo(host, port, family, type, proto, flags)
         return found
+    resolver = current_resolver()
     try:
-        return await current_resolver().getaddrinfo(host, port, family, type, proto, flags)
+        look_up = resolver.getaddrinfo(host, port, family, type, proto, flags)
+        return await in_time(look_up, resolver.timeout, f"resolving {host!r}")
     except UnicodeError as exc:
         raise ValueError(f"{host!r} cannot be a host name") from exc
 
@@ -181,10 +207,11 @@ async def getnameinfo(address: Any, flags: int = 0) -> tuple[str, str]:
 
     Raises:
         socket.gaierror: it cannot be looked up now, or the address is no address.
+        TimeoutError: it took longer than the `Resolver` allows.
         RuntimeError: a thread is needed, and the loop was made with ``threads=False``.
         CancelledError: the task is in a cancelled scope.
 
-    A checkpoint. Cancelled, the thread that looks the name up is abandoned.
+    A checkpoint. Cancelled, the thread that looks the name up is abandoned; see `Resolver`.
     No thread is needed when only numbers are wanted.
 
     Example:
@@ -196,7 +223,22 @@ async def getnameinfo(address: Any, flags: int = 0) -> tuple[str, str]:
     await checkpoint_if_cancelled()
     if flags & NUMERIC_NAME == NUMERIC_NAME and is_numeric_host(address[0]):
         return socket.getnameinfo(address, flags)
-    return await current_resolver().getnameinfo(address, flags)
+    resolver = current_resolver()
+    look_up = resolver.getnameinfo(address, flags)
+    return await in_time(look_up, resolver.timeout, f"finding the name of {address!r}")
+
+
+async def in_time(look_up: Awaitable[T], timeout: float | None, what: str) -> T:
+    """Await a look-up, as long as the resolver allows.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    if timeout is None:
+        return await look_up
+    with move_on_after(timeout):
+        return await look_up
+    raise TimeoutError(f"{what} took longer than the {timeout:g} seconds of Resolver(timeout=)")
 
 
 def looked_up(host: str | bytes | None) -> str:

@@ -82,6 +82,7 @@ async def connect_tcp(
     Raises:
         TypeError, ValueError: a parameter is of the wrong type or out of range.
         socket.gaierror: the name cannot be resolved.
+        TimeoutError: resolving it took longer than the loop's `Resolver` allows.
         OSError: the one address of the host failed, such as with
             `ConnectionRefusedError`. Or all of several did: then ``__cause__``
             is an `ExceptionGroup` of them, and the error is of the same kind

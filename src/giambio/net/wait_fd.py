@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any
 
 from giambio.arguments import FileDescriptorLike, is_int
@@ -104,7 +105,7 @@ class Readiness(Operation):
         return True
 
 
-def wait_readable(fd: FileDescriptorLike) -> Operation[None]:
+def wait_readable(fd: FileDescriptorLike) -> Coroutine[Any, Any, None]:
     """Wait until a descriptor can be read from.
 
     Parameters:
@@ -134,7 +135,7 @@ def wait_readable(fd: FileDescriptorLike) -> Operation[None]:
     return Readiness(descriptor("wait_readable()", fd), interest.READING)
 
 
-def wait_writable(fd: FileDescriptorLike) -> Operation[None]:
+def wait_writable(fd: FileDescriptorLike) -> Coroutine[Any, Any, None]:
     """Wait until a descriptor can be written to; see `wait_readable`.
 
     Parameters:

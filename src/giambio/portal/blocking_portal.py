@@ -8,10 +8,9 @@ is raised in its caller, and does not disturb the other calls.
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from giambio._build.sealed import final
 from giambio.errors import RunFinishedError, is_cancellation
@@ -20,21 +19,22 @@ from giambio.kernel.blocks import refuse_async_with, refuse_with
 from giambio.kernel.coroutines import discard
 from giambio.kernel.external_wakeups import external_wakeups
 from giambio.kernel.introspect import is_awaitable
-from giambio.kernel.operation import Operation, Wait
+from giambio.kernel.operation import Wait
 from giambio.kernel.task import current_task
 from giambio.kernel.tracebacks import user_part
 from giambio.portal.latch import Latch
 from giambio.runtime.loop import EventLoop
 from giambio.sync.event import Event
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.task_status import refuse_task_status
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 __all__ = ["BlockingPortal"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 @typing.final  # for type checkers
@@ -98,7 +98,7 @@ class BlockingPortal:
 
     # -- in the loop -------------------------------------------------------------------
 
-    def sleep_until_stopped(self) -> Operation[None]:
+    def sleep_until_stopped(self) -> Coroutine[Any, Any, None]:
         """Wait until `stop` was called. For a task that has nothing else to do.
 
         Raises:
@@ -141,13 +141,13 @@ class BlockingPortal:
 
     # -- from other threads ----------------------------------------------------------------
 
-    def call(self, function: Callable[[*Ts], Any], *args: Unpack[Ts]) -> Any:
+    def call(self, function: Callable[P, Any], /, *args: P.args, **keywords: P.kwargs) -> Any:
         """Run an async function in the loop, and wait for its result.
 
         Parameters:
             function: an async function, or an ordinary one that does not block. It
                 runs as a task of the portal, in a copy of the caller's context.
-            args: its arguments.
+            args, keywords: its arguments.
 
         Returns:
             Its result.
@@ -172,7 +172,7 @@ class BlockingPortal:
         self._check_thread("call")
         future, settled = new_future()
         try:
-            self._start(future, function, args)
+            self._start(future, function, args, keywords)
             settled.wait()
             return future.result()
         except BaseException:
@@ -181,12 +181,14 @@ class BlockingPortal:
         finally:
             del future
 
-    def start_task_soon(self, function: Callable[[*Ts], Any], *args: Unpack[Ts]) -> Future[Any]:
+    def start_task_soon(
+        self, function: Callable[P, Any], /, *args: P.args, **keywords: P.kwargs
+    ) -> Future[Any]:
         """Run an async function in the loop, without waiting for it.
 
         Parameters:
             function: see `call`.
-            args: its arguments.
+            args, keywords: its arguments.
 
         Returns:
             A `concurrent.futures.Future` of the outcome, an error too.
@@ -210,17 +212,19 @@ class BlockingPortal:
         """
         check_function("start_task_soon", function)
         future, _ = new_future()
-        self._start(future, function, args)
+        self._start(future, function, args, keywords)
         return future
 
-    def start_task(self, function: Callable[..., Any], *args: Any) -> tuple[Future[Any], Any]:
+    def start_task(
+        self, function: Callable[..., Any], /, *args: Any, **keywords: Any
+    ) -> tuple[Future[Any], Any]:
         """Run an async function in the loop, and wait until it says that it is ready.
 
         Parameters:
-            function: an async function. It is called with `args` and the keyword
-                ``task_status``, and reports with ``task_status.started(value)``, as
-                for `TaskManager.start`.
-            args: its other arguments.
+            function: an async function. It is called with the keyword ``task_status``
+                too, and reports with ``task_status.started(value)``, as for
+                `TaskManager.start`.
+            args, keywords: its other arguments.
 
         Returns:
             A `concurrent.futures.Future` of the outcome, and the argument of
@@ -242,12 +246,13 @@ class BlockingPortal:
             (True, 'port 8080')
         """
         check_function("start_task", function)
+        refuse_task_status("BlockingPortal.start_task()", function, keywords)
         self._check_thread("start_task")
         status = Status()
         future, _ = new_future()
         future.add_done_callback(status.ended)
         try:
-            self._start(future, partial(function, *args, task_status=status), ())
+            self._start(future, function, args, {**keywords, "task_status": status})
             status.settled.wait()
             return future, status.ready.result()
         except BaseException:
@@ -308,7 +313,11 @@ class BlockingPortal:
             )
 
     def _start(
-        self, future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]
+        self,
+        future: Future[Any],
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
     ) -> None:
         """Run a call as a task; a new future gets the outcome."""
         from giambio.tasks.threadsafe import spawn_for_thread
@@ -341,7 +350,7 @@ class BlockingPortal:
         future.add_done_callback(settled)
         running[0].add_done_callback(ended)
         try:
-            spawn_for_thread(self._manager, call, (function, args), running[0])
+            spawn_for_thread(self._manager, call, (function, args, keywords), {}, running[0])
         except BaseException:
             running.clear()
             raise
@@ -372,11 +381,11 @@ def new_future() -> tuple[Future[Any], Latch]:
 
 
 async def call(
-    function: Callable[..., Any], args: tuple[Any, ...]
+    function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[Any, BaseException | None]:
     """Run a call; an exception is a result, for it is its caller's and not the portal's."""
     try:
-        returned = function(*args)
+        returned = function(*args, **keywords)
         return await returned if is_awaitable(returned) else returned, None
     except GeneratorExit:
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine
-from typing import Any, Never, TypeVar, TypeVarTuple, Unpack
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from giambio.kernel.operation import current_kernel
 from giambio.processes.worker_pool import pool_of
@@ -15,21 +15,35 @@ from giambio.processes.worker_protocol import (
 )
 from giambio.sync.limiter import CapacityLimiter
 from giambio.tasks.cancel import CancelScope
-from giambio.threads.call import check_call, check_limiter, loop_limiter
+from giambio.threads.call import check_limiter, loop_limiter, with_keywords
 
 __all__ = ["current_default_process_limiter", "processors", "to_process"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+@overload
 def to_process(
     function: Callable[[*Ts], T],
+    /,
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     cancellable: bool = True,
-    **keywords: Never,
-) -> Coroutine[Any, Any, T]:
+) -> Coroutine[Any, Any, T]: ...
+@overload
+def to_process(
+    function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs
+) -> Coroutine[Any, Any, T]: ...
+def to_process(  # type: ignore[misc]  # for P could have these keywords too
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    limiter: CapacityLimiter | None = None,
+    cancellable: bool = True,
+    **keywords: Any,
+) -> Coroutine[Any, Any, Any]:
     """Call a function in another process, and wait for its result.
 
     For computations, which disturb neither this loop nor other calls there. Function,
@@ -38,20 +52,18 @@ def to_process(
 
     Parameters:
         function: an ordinary function.
-        args: its arguments.
+        args, keywords: its arguments.
         limiter: a call takes one of its tokens while it runs, and waits if there is
             none; by default `current_default_process_limiter`.
         cancellable: True kills the process if the call is cancelled, wherever it is.
             False waits for the function, whose result is kept.
-        keywords: refused, because it is not clear whose they would be. Use
-            ``functools.partial`` for those of the function.
 
     Returns:
         Awaited: the function's result.
 
     Raises:
         TypeError: at the call, `function` cannot be called, or it and its arguments cannot
-            be pickled, or there were keywords; awaited, the result cannot be pickled, or
+            be pickled; awaited, the result cannot be pickled, or
             the function is async.
         BaseException: awaited, the function's exception; its cause shows the traceback in
             the other process.
@@ -71,7 +83,7 @@ def to_process(
         >>> giambio.run(giambio.to_process, math.factorial, 20)
         2432902008176640000
     """
-    check_call("to_process", function, keywords)
+    function = with_keywords("to_process", function, keywords)
     check_limiter("to_process", limiter)
     check_not_loading_main("to_process()")
     return call(dump_request("to_process()", function, args), limiter, cancellable)

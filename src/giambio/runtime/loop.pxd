@@ -14,6 +14,7 @@ cdef class EventLoop(Kernel):
     cdef readonly object _asyncgens
     cdef object _detect_deadlocks
     cdef readonly object _interrupts
+    cdef public object _main_context
     cdef readonly Root _root
     cdef object _slow_step
     cdef readonly object _system_tasks

@@ -110,6 +110,7 @@ class EventLoop(Kernel):
         "_asyncgens",
         "_detect_deadlocks",
         "_interrupts",
+        "_main_context",
         "_root",
         "_slow_step",
         "_system_tasks",
@@ -139,6 +140,8 @@ class EventLoop(Kernel):
         self._interrupts: Interrupts | None = None
         # How its user starts it, for messages.
         self._what = "start"
+        # The context of the main task, not copied; by default a copy of the caller's.
+        self._main_context: contextvars.Context | None = None
 
     # -- the whole run -----------------------------------------------------------
 
@@ -251,11 +254,14 @@ class EventLoop(Kernel):
         except BaseException:
             discard(main)
             raise
-        coro = to_coroutine(f"{self._what}()", main, args)
+        coro = to_coroutine(f"{self._what}()", main, args, None)
         try:
             self._open()
             open_loops.add(self)
-            task = new_task(self, coro, contextvars.copy_context(), self._root, None)
+            context = self._main_context
+            if context is None:
+                context = contextvars.copy_context()
+            task = new_task(self, coro, context, self._root, None)
             self._main = task
             self._add_task(task)
         except BaseException:

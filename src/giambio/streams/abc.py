@@ -20,7 +20,7 @@ Beside the methods there are four rules, which hold for all:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Self
 
 from giambio.errors import is_cancellation
@@ -114,7 +114,7 @@ class ReceiveStream(Closeable):
     __slots__ = ()
 
     @abstractmethod
-    def receive(self, max_size: int = 65536) -> Awaitable[bytes]:
+    def receive(self, max_size: int = 65536) -> Coroutine[Any, Any, bytes]:
         """Receive some data, and wait if there is none.
 
         Parameters:
@@ -155,7 +155,7 @@ class SendStream(Closeable):
     __slots__ = ()
 
     @abstractmethod
-    def send_all(self, data: Any) -> Awaitable[None]:
+    def send_all(self, data: Any) -> Coroutine[Any, Any, None]:
         """Send all of the data, waiting for room as often as needed.
 
         Parameters:
@@ -174,7 +174,7 @@ class SendStream(Closeable):
         raise `BrokenResourceError`.
         """
 
-    def send(self, data: Any) -> Awaitable[int]:
+    def send(self, data: Any) -> Coroutine[Any, Any, int]:
         """Send some of the data: as much as there is room for.
 
         A stream that need not implement this sends all of it. One that can tell
@@ -194,7 +194,7 @@ class SendStream(Closeable):
         """
         return send_whole(self, data)
 
-    def send_eof(self) -> Awaitable[None]:
+    async def send_eof(self) -> None:
         """End the stream to the other side, which receives ``b""``.
 
         A stream that goes one way only need not implement this: then it is closed.
@@ -205,7 +205,7 @@ class SendStream(Closeable):
 
         A checkpoint. Harmless a second time.
         """
-        return self.close()
+        await self.close()
 
 
 async def send_whole(stream: SendStream, data: Any) -> int:
@@ -231,7 +231,7 @@ class ByteStream(ReceiveStream, SendStream):
     __slots__ = ()
 
     @abstractmethod
-    def send_eof(self) -> Awaitable[None]:
+    def send_eof(self) -> Coroutine[Any, Any, None]:
         """End the stream to the other side, which receives ``b""``; receiving goes on.
 
         Raises:
@@ -263,7 +263,7 @@ class Listener(Closeable):
     __slots__ = ()
 
     @abstractmethod
-    def accept(self) -> Awaitable[tuple[ByteStream, Any]]:
+    def accept(self) -> Coroutine[Any, Any, tuple[ByteStream, Any]]:
         """Wait for a connection.
 
         Returns:

@@ -8,7 +8,9 @@ used up its budget.
 
 from __future__ import annotations
 
-from giambio.kernel.operation import Operation
+from collections.abc import Coroutine
+from typing import Any
+
 from giambio.sync.event import Event
 
 __all__ = ["spend_budget"]
@@ -17,6 +19,6 @@ ALREADY = Event()
 ALREADY.set()
 
 
-def spend_budget() -> Operation[None]:
+def spend_budget() -> Coroutine[Any, Any, None]:
     """A checkpoint that yields control only when the task has used up its budget."""
     return ALREADY.wait()

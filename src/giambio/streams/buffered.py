@@ -7,7 +7,7 @@ it, also when the task that waits for the rest is cancelled or gives up.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from giambio._build.sealed import final
@@ -292,7 +292,7 @@ class BufferedStream(ByteStream):
 
     # -- sending and closing ---------------------------------------------------------------
 
-    def send_all(self, data: Any) -> Awaitable[None]:
+    def send_all(self, data: Any) -> Coroutine[Any, Any, None]:
         """Send through the stream below; see `SendStream.send_all`.
 
         Parameters:
@@ -316,11 +316,11 @@ class BufferedStream(ByteStream):
         """
         return to_send_on(self._stream).send_all(data)
 
-    def send(self, data: Any) -> Awaitable[int]:
+    def send(self, data: Any) -> Coroutine[Any, Any, int]:
         """Send some, through the stream below; see `SendStream.send`."""
         return to_send_on(self._stream).send(data)
 
-    def send_eof(self) -> Awaitable[None]:
+    def send_eof(self) -> Coroutine[Any, Any, None]:
         """End the sending half of the stream below; see `ByteStream.send_eof`.
 
         Raises:

@@ -6,7 +6,7 @@ direction, and a protocol that speaks in both wants one for both.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
 from giambio._build.sealed import final
@@ -72,19 +72,19 @@ class StapledStream(ByteStream):
         """
         return self._receive_stream
 
-    def receive(self, max_size: int = 65536) -> Awaitable[bytes]:
+    def receive(self, max_size: int = 65536) -> Coroutine[Any, Any, bytes]:
         """Receive from the one; see `ReceiveStream.receive`."""
         return self._receive_stream.receive(max_size)
 
-    def send_all(self, data: Any) -> Awaitable[None]:
+    def send_all(self, data: Any) -> Coroutine[Any, Any, None]:
         """Send on the other; see `SendStream.send_all`."""
         return self._send_stream.send_all(data)
 
-    def send(self, data: Any) -> Awaitable[int]:
+    def send(self, data: Any) -> Coroutine[Any, Any, int]:
         """Send some on the other; see `SendStream.send`."""
         return self._send_stream.send(data)
 
-    def send_eof(self) -> Awaitable[None]:
+    def send_eof(self) -> Coroutine[Any, Any, None]:
         """End the stream to send on; see `SendStream.send_eof`.
 
         Raises:

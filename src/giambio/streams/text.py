@@ -7,7 +7,8 @@ decoded one by one: the part of a character has to wait for its rest.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from typing import Any
 
 from giambio._build.sealed import final
 from giambio.streams.abc import Closeable, ReceiveStream, SendStream
@@ -125,7 +126,7 @@ class TextStream(Closeable):
                 self._encoder.setstate(state)
                 raise
 
-    def send_eof(self) -> Awaitable[None]:
+    def send_eof(self) -> Coroutine[Any, Any, None]:
         """End the sending half of the stream below; see `ByteStream.send_eof`.
 
         Raises:

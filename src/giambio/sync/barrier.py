@@ -7,7 +7,8 @@ again.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
 from giambio.arguments import check_int
@@ -102,7 +103,7 @@ class Barrier:
         """
         return self._broken
 
-    def wait(self) -> Operation[int]:
+    def wait(self) -> Coroutine[Any, Any, int]:
         """Wait until `parties` tasks have come.
 
         Returns:

@@ -9,7 +9,7 @@ it will release it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any, NamedTuple, TypeVar
 
@@ -82,7 +82,7 @@ class Condition:
 
     # -- the lock -------------------------------------------------------------------------
 
-    def acquire(self) -> Operation[None]:
+    def acquire(self) -> Coroutine[Any, Any, None]:
         """Take the lock; see `Lock.acquire`.
 
         Raises:
@@ -157,7 +157,7 @@ class Condition:
 
     # -- waiting and notifying ------------------------------------------------------------
 
-    def wait(self) -> Operation[None]:
+    def wait(self) -> Coroutine[Any, Any, None]:
         """Release the lock, wait to be notified, and take the lock again.
 
         The state may have changed back by the time the task has the lock again, so call this

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, NoReturn
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, NoReturn
 
 from giambio._build.sealed import final
-from giambio.kernel.operation import Operation
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
 __all__ = ["Event", "EventStatistics"]
@@ -79,7 +79,7 @@ class Event:
         """
         return self._set
 
-    def wait(self) -> Operation[None]:
+    def wait(self) -> Coroutine[Any, Any, None]:
         """Wait until the event is set; continue at once if it is.
 
         Raises:

@@ -8,9 +8,9 @@ borrowers. The number of tokens can be changed at any time.
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
 from giambio.arguments import check_int
@@ -134,7 +134,7 @@ class CapacityLimiter:
 
     # -- borrowing and returning ------------------------------------------------------------
 
-    def acquire(self) -> Operation[None]:
+    def acquire(self) -> Coroutine[Any, Any, None]:
         """Borrow a token for the calling task; wait while none is free.
 
         Raises:
@@ -176,7 +176,7 @@ class CapacityLimiter:
         """
         self.acquire_on_behalf_of_nowait(current_task())
 
-    def acquire_on_behalf_of(self, borrower: Hashable) -> Operation[None]:
+    def acquire_on_behalf_of(self, borrower: Hashable) -> Coroutine[Any, Any, None]:
         """Borrow a token for another borrower; wait while none is free.
 
         Parameters:

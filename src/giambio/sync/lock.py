@@ -7,7 +7,8 @@ it holds a lock fails.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
 from giambio.errors import BrokenResourceError, WouldBlock
@@ -63,7 +64,7 @@ class Lock(Held):
         # The queues of the Conditions on this lock in which tasks wait to be notified.
         self._sleeping: dict[WaitQueue, None] | None = None
 
-    def acquire(self) -> Operation[None]:
+    def acquire(self) -> Coroutine[Any, Any, None]:
         """Take the lock; wait while another task holds it.
 
         Raises:

@@ -230,10 +230,7 @@ class BaseQueue(QueueState):
                 "task_done() was called more often than items were put into this "
                 f"{type(self).__name__}; call it once for each item that you get"
             )
-        self._unfinished -= 1
-        if self._unfinished == 0:
-            self._times_finished += 1
-            self._joiners.wake_all()
+        self._finish(1)
 
     def join(self) -> Operation:
         """Wait until the work on every item that was put in is done.
@@ -263,6 +260,40 @@ class BaseQueue(QueueState):
             hello
         """
         return queue_state.QueueJoin(self)
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """Close the queue, as asyncio calls it, and say what becomes of the items in it.
+
+        Parameters:
+            immediate: False leaves the items to be got; it is the same as `close`. True
+                drops them, and counts them as done for `join`.
+
+        Raises:
+            RuntimeError: tasks wait, and this is not their loop's thread.
+
+        Not a checkpoint. Harmless a second time, which may be immediate where the first
+        was not. asyncio's ``QueueShutDown`` is a `ClosedResourceError` in `put`, and
+        `EndOfStream` in `get`.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     queue = giambio.Queue()
+            ...     await queue.put("unwanted")
+            ...     queue.shutdown(immediate=True)
+            ...     await queue.join()
+            ...     return queue
+            >>> giambio.run(main)
+            <giambio.Queue 0 items, 0 waiting to put, 0 waiting to get, closed>
+        """
+        if immediate:
+            self._check_thread(self._joiners, "shutdown()")
+        self._close_now()
+        if immediate:
+            self._drops_items = True
+            dropped = self._items.length
+            self._items = self._store()  # not one by one, for a heap would compare them
+            self._finish(dropped)
 
     def statistics(self) -> QueueStatistics:
         """Return how many items there are, and how many tasks wait. Not a checkpoint.

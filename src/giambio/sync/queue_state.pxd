@@ -15,12 +15,14 @@ cdef class QueueState(Closeable):
     cdef WaitQueue _joiners
     cdef Py_ssize_t _unfinished
     cdef long long _times_finished
+    cdef bint _drops_items
 
     cdef object _prepare(self, Py_ssize_t limit, Store items)
     cdef bint _put_in(self, object item) except -1
     cdef object _take_out(self)
     @cython.locals(putter=QueuePut, place=Py_ssize_t)
     cdef object _let_in(self)
+    cdef object _finish(self, Py_ssize_t count)
     cdef str _ended(self)
 
 

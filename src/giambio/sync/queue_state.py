@@ -22,6 +22,7 @@ class QueueState(Closeable):
 
     __slots__ = (
         "__weakref__",
+        "_drops_items",
         "_getters",
         "_items",
         "_joiners",
@@ -44,6 +45,8 @@ class QueueState(Closeable):
         # How often the number of unfinished items has come down to 0.
         self._times_finished = 0
         self._open = True
+        # Whether it was shut down immediately.
+        self._drops_items = False
 
     def _put_in(self, item: Any) -> bool:
         """Hand an item to a task that waits for it, or else put it into the store.
@@ -96,6 +99,14 @@ class QueueState(Closeable):
                 self._items.insert(putter.item, place)
                 self._unfinished += 1
                 return
+
+    def _finish(self, count: int) -> None:
+        """Count items as done, and wake the tasks that wait in `join` after the last one."""
+        if count:
+            self._unfinished -= count
+            if self._unfinished == 0:
+                self._times_finished += 1
+                self._joiners.wake_all()
 
     def _ended(self) -> str:
         """Return the message for a task that wants to get an item, and there will be none."""
@@ -158,9 +169,11 @@ class QueueGet(ReceivingOperation):
         return self.wait_in(queue._getters)
 
     def give_back(self) -> None:
-        """See `QueuedOperation.give_back`: the item is still the next one."""
+        """See `QueuedOperation.give_back`: the item is still the next one, or dropped."""
         queue: QueueState = self._subject
-        if queue._getters.grant_first(self.result) is None:
+        if queue._drops_items:
+            queue._finish(1)
+        elif queue._getters.grant_first(self.result) is None:
             queue._items.put_back(self.result)
 
 

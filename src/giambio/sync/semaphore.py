@@ -8,7 +8,8 @@ mistakes.
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 from giambio._build.sealed import final
 from giambio.arguments import check_int
@@ -90,7 +91,7 @@ class Semaphore:
         """
         return self._max_value
 
-    def acquire(self) -> Operation[None]:
+    def acquire(self) -> Coroutine[Any, Any, None]:
         """Take a permit; wait while there is none.
 
         Raises:

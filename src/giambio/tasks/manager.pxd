@@ -26,6 +26,7 @@ cdef class Spawn(Operation):
     cdef TaskManager _manager
     cdef object _target
     cdef tuple _args
+    cdef dict _keywords
     cdef object _name
     cdef object _context
     cdef bint promised
@@ -46,8 +47,8 @@ cdef FreeList SPAWNS
 
 @cython.locals(operation=Spawn)
 cdef Spawn new_spawn(
-    TaskManager manager, object target, tuple args, object name, object context
+    TaskManager manager, object target, tuple args, dict keywords, object name, object context
 )
 
-cdef object context_for(object target, object name, object context)
-cdef object check_name(object target, object name)
+cdef object context_for(str what, object target, object name, object context)
+cdef object check_options(str what, object target, object name, object context)

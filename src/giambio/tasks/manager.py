@@ -12,6 +12,7 @@ from collections import deque
 from typing import Any
 
 from giambio._build.sealed import final
+from giambio.arguments import could_take
 from giambio.errors import WouldBlock
 from giambio.kernel import coroutines, introspect
 from giambio.kernel.coroutines import discard
@@ -22,7 +23,7 @@ from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import user_part
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.task_group import TaskGroup, check_limit
-from giambio.tasks.task_status import Start
+from giambio.tasks.task_status import Start, refuse_task_status
 
 __all__ = ["TaskManager"]
 
@@ -91,16 +92,18 @@ class TaskManager(TaskGroup):
     def spawn(
         self,
         target: Any,
+        /,
         *args: Any,
         name: str | None = None,
         context: contextvars.Context | None = None,
+        **keywords: Any,
     ) -> Operation:
         """Start a task, which runs concurrently with the caller.
 
         Parameters:
             target: an async function (any callable that returns an awaitable), to be
-                called with `args`; or a coroutine, or any other awaitable.
-            args: the arguments for the function.
+                called with `args` and `keywords`; or a coroutine, or any other awaitable.
+            args, keywords: the arguments for the function.
             name: the task's name; the function's full name by default.
             context: the context to run in, not copied; by default a copy of the
                 caller's.
@@ -110,7 +113,8 @@ class TaskManager(TaskGroup):
 
         Raises:
             TypeError: `target` cannot be awaited, `name` is not a string, or
-                `context` not a context.
+                `context` not a context; or one of these two is given, and the
+                function takes a keyword of that name too.
             RuntimeError: the block was not entered yet, or `target` is a coroutine
                 that runs already.
             RunFinishedError: the block was left already.
@@ -129,20 +133,23 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             True
         """
-        return new_spawn(self, target, args, name, context_for(target, name, context))
+        context = context_for("spawn()", target, name, context)
+        return new_spawn(self, target, args, keywords, name, context)
 
     def start_soon(
         self,
         target: Any,
+        /,
         *args: Any,
         name: str | None = None,
         context: contextvars.Context | None = None,
+        **keywords: Any,
     ) -> Task:
         """Synchronous `spawn`: schedule a task without awaiting.
 
         Parameters:
             target: see `spawn`.
-            args: the arguments for the function.
+            args, keywords: the arguments for the function.
             name: the task's name.
             context: the context to run in.
 
@@ -162,7 +169,7 @@ class TaskManager(TaskGroup):
             ...         manager.start_soon(giambio.sleep, 0.01)
             >>> giambio.run(main)
         """
-        context = context_for(target, name, context)
+        context = context_for("start_soon()", target, name, context)
         try:
             self._check_open()
             if self._is_full():
@@ -170,28 +177,36 @@ class TaskManager(TaskGroup):
                     f"this TaskManager has {self._limit} tasks running, which is its limit; "
                     "`await manager.spawn(...)` waits for a place"
                 )
-            return self._launch(
-                coroutines.to_coroutine("start_soon()", target, args), name, context
-            )
+            coro = coroutines.to_coroutine("start_soon()", target, args, keywords)
+            return self._launch(coro, name, context)
         except BaseException:
             discard(target)
             raise
 
-    def start(self, target: Any, *args: Any, name: str | None = None) -> Operation:
+    def start(
+        self,
+        target: Any,
+        /,
+        *args: Any,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **keywords: Any,
+    ) -> Operation:
         """Start a task, and wait until it reports that it is ready.
 
         Parameters:
-            target: an async function. It is called with `args` and the keyword
-                ``task_status``, and reports with ``task_status.started(value)``.
-            args: its other arguments.
+            target: an async function. It is called with the keyword ``task_status`` too,
+                and reports with ``task_status.started(value)``.
+            args, keywords: its other arguments.
             name: the task's name; the function's full name by default.
+            context: the context to run in; see `spawn`.
 
         Returns:
             Awaited: the argument of ``started``.
 
         Raises:
-            TypeError: `target` is not a function, or its result cannot be awaited; or
-                `name` is not a string.
+            TypeError: `target` is not a function, or its result cannot be awaited; for
+                `name` and `context`, see `spawn`; or `keywords` have ``task_status``.
             RuntimeError: the task ended without calling ``started``; or the block was
                 not entered yet.
             RunFinishedError: the block was left already.
@@ -213,15 +228,26 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             port 8080
         """
-        check_name(target, name)
-        return Start(self, target, args, name)
+        context = context_for("start()", target, name, context)
+        refuse_task_status("start()", target, keywords)
+        return Start(self, target, args, keywords, name, context)
 
-    def spawn_threadsafe(self, target: Any, *args: Any) -> Any:
+    def spawn_threadsafe(
+        self,
+        target: Any,
+        /,
+        *args: Any,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **keywords: Any,
+    ) -> Any:
         """Spawn a task from another thread.
 
         Parameters:
             target: see `spawn`.
-            args: the arguments for the function.
+            args, keywords: the arguments for the function.
+            name: the task's name.
+            context: the context to run in; by default a copy of the caller's.
 
         Returns:
             A `concurrent.futures.Future` of the task's outcome. Cancelling it
@@ -251,7 +277,8 @@ class TaskManager(TaskGroup):
 
         from giambio.tasks.threadsafe import spawn_for_thread
 
-        return spawn_for_thread(self, target, args, Future())
+        keywords.update(name=name, context=context)
+        return spawn_for_thread(self, target, args, keywords, Future())
 
     # -- cancelling --------------------------------------------------------------------
 
@@ -344,13 +371,14 @@ class TaskManager(TaskGroup):
 class Spawn(Operation):
     """`TaskManager.spawn`: with a limit it waits for a place."""
 
-    __slots__ = ("_args", "_context", "_manager", "_name", "_target", "promised")
+    __slots__ = ("_args", "_context", "_keywords", "_manager", "_name", "_target", "promised")
 
     what = "TaskManager.spawn()"
     internal = True
 
     _args: tuple[Any, ...]
     _context: contextvars.Context
+    _keywords: dict[str, Any]
     _manager: TaskManager
     _name: str | None
     _target: Any
@@ -369,7 +397,7 @@ class Spawn(Operation):
             if self.promised:
                 self.return_place()
             self._target = None
-            coro = coroutines.to_coroutine("spawn()", target, self._args)
+            coro = coroutines.to_coroutine("spawn()", target, self._args, self._keywords)
             self.result = manager._launch(coro, self._name, self._context)
         except BaseException as exc:
             discard(target)
@@ -428,6 +456,7 @@ def new_spawn(
     manager: TaskManager,
     target: Any,
     args: tuple[Any, ...],
+    keywords: dict[str, Any],
     name: str | None,
     context: contextvars.Context,
 ) -> Spawn:
@@ -437,6 +466,7 @@ def new_spawn(
     operation._manager = manager
     operation._target = target
     operation._args = args
+    operation._keywords = keywords
     operation._name = name
     operation._context = context
     operation.promised = False
@@ -444,29 +474,37 @@ def new_spawn(
 
 
 def context_for(
-    target: Any, name: str | None, context: contextvars.Context | None
+    what: str, target: Any, name: str | None, context: contextvars.Context | None
 ) -> contextvars.Context:
-    """Return the context of a new task, after checking its options.
+    """Return the context of a new task, after checking its options; see `check_options`."""
+    if name is not None or context is not None:
+        check_options(what, target, name, context)
+    return introspect.copy_context() if context is None else context
+
+
+def check_options(
+    what: str, target: Any, name: str | None, context: contextvars.Context | None
+) -> None:
+    """Close the target and raise, unless a task can have these options.
 
     Raises:
-        TypeError: the name is not a string, or the context not a context; then the target is
-            closed.
+        TypeError: the name is not a string, or the context not a context, or the target could
+            take such a keyword too.
     """
-    check_name(target, name)
-    if context is None:
-        return introspect.copy_context()
-    if isinstance(context, contextvars.Context):
-        return context
-    discard(target)
-    raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
-
-
-def check_name(target: Any, name: str | None) -> None:
-    """Close the target and raise, unless a name is a string or None.
-
-    Raises:
-        TypeError: it is neither.
-    """
-    if name is not None and not isinstance(name, str):
+    try:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name= needs a string, not {name!r}")
+        if context is not None and not isinstance(context, contextvars.Context):
+            raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
+        for keyword, value in (("name", name), ("context", context)):
+            if value is not None and could_take(target, keyword):
+                called = coroutines.name_of(target)
+                raise TypeError(
+                    f"{what}: {keyword}= is the task's, but {called}() could take it too; "
+                    f"write {what[:-1]}{called}({keyword}=...)) or functools.partial({called}, "
+                    f"{keyword}=...) if it is for the function, and "
+                    f"{what[:-1]}{called}(), {keyword}=...) if it is for the task"
+                )
+    except BaseException:
         discard(target)
-        raise TypeError(f"name= needs a string, not {name!r}")
+        raise

@@ -1,8 +1,8 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextvars import Context
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple, final, overload
+from typing import Any, ParamSpec, Self, TypeVar, TypeVarTuple, final, overload
 
 from giambio.kernel.operation import Operation
 from giambio.kernel.task import Task
@@ -12,6 +12,7 @@ from giambio.tasks.task_group import TaskGroup
 
 __all__ = ["TaskManager"]
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
@@ -32,36 +33,63 @@ class TaskManager(TaskGroup):
     def spawn(
         self,
         target: Callable[[*_Ts], Awaitable[_T]],
+        /,
         *args: *_Ts,
         name: str | None = None,
         context: Context | None = None,
-    ) -> Operation[Task[_T]]: ...
+    ) -> Coroutine[Any, Any, Task[_T]]: ...
     @overload
     def spawn(
-        self, target: Awaitable[_T], *, name: str | None = None, context: Context | None = None
-    ) -> Operation[Task[_T]]: ...
+        self, target: Callable[_P, Awaitable[_T]], /, *args: _P.args, **keywords: _P.kwargs
+    ) -> Coroutine[Any, Any, Task[_T]]: ...
+    @overload
+    def spawn(
+        self, target: Awaitable[_T], /, *, name: str | None = None, context: Context | None = None
+    ) -> Coroutine[Any, Any, Task[_T]]: ...
     @overload
     def start_soon(
         self,
         target: Callable[[*_Ts], Awaitable[_T]],
+        /,
         *args: *_Ts,
         name: str | None = None,
         context: Context | None = None,
     ) -> Task[_T]: ...
     @overload
     def start_soon(
-        self, target: Awaitable[_T], *, name: str | None = None, context: Context | None = None
+        self, target: Callable[_P, Awaitable[_T]], /, *args: _P.args, **keywords: _P.kwargs
+    ) -> Task[_T]: ...
+    @overload
+    def start_soon(
+        self, target: Awaitable[_T], /, *, name: str | None = None, context: Context | None = None
     ) -> Task[_T]: ...
     # No type can say "these arguments, and task_status": as in Trio and AnyIO.
     def start(
-        self, target: Callable[..., Awaitable[object]], *args: Any, name: str | None = None
-    ) -> Operation[Any]: ...
+        self,
+        target: Callable[..., Awaitable[object]],
+        /,
+        *args: Any,
+        name: str | None = None,
+        context: Context | None = None,
+        **keywords: Any,
+    ) -> Coroutine[Any, Any, Any]: ...
     @overload
     def spawn_threadsafe(
-        self, target: Callable[[*_Ts], Awaitable[_T]], *args: *_Ts
+        self,
+        target: Callable[[*_Ts], Awaitable[_T]],
+        /,
+        *args: *_Ts,
+        name: str | None = None,
+        context: Context | None = None,
     ) -> Future[_T]: ...
     @overload
-    def spawn_threadsafe(self, target: Awaitable[_T]) -> Future[_T]: ...
+    def spawn_threadsafe(
+        self, target: Callable[_P, Awaitable[_T]], /, *args: _P.args, **keywords: _P.kwargs
+    ) -> Future[_T]: ...
+    @overload
+    def spawn_threadsafe(
+        self, target: Awaitable[_T], /, *, name: str | None = None, context: Context | None = None
+    ) -> Future[_T]: ...
     def cancel(self, reason: object = None) -> bool: ...
     @property
     def cancel_scope(self) -> CancelScope: ...

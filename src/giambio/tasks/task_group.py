@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any
 
@@ -119,7 +120,7 @@ class TaskGroup(Supervisor):
             self._pass_place_on()  # nobody will get one any more
         return busy
 
-    def _close(self) -> Operation:
+    def _close(self) -> Awaitable[object]:
         """Leave a block that is closed from outside."""
         busy = self._drop()
         kernel = current.get()

@@ -1,6 +1,5 @@
 from giambio.tasks.task_group cimport TaskGroup
 from giambio.tasks cimport cancel
-from giambio.kernel cimport introspect
 from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
@@ -13,7 +12,9 @@ cdef class Start(Operation):
     cdef TaskGroup _manager
     cdef object _target
     cdef tuple _args
+    cdef dict _keywords
     cdef object _name
+    cdef object _context
     cdef Starting _starting
 
     @cython.locals(starting=Starting)
@@ -31,7 +32,7 @@ cdef class Starting(Supervisor):
     cdef object value
 
     @cython.locals(kernel=Kernel)
-    cdef object begin(self, Task host, object coro, object name)
+    cdef object begin(self, Task host, object coro, object name, object context)
     @cython.locals(task=Task)
     cdef object started(self, object value)
     cpdef object _mend(self)

@@ -6,12 +6,12 @@ raised there. When the task reports, it moves to the manager.
 
 from __future__ import annotations
 
+import contextvars
 import types
 from typing import Any
 
 from giambio._build.sealed import final
 from giambio.errors import TaskCancelled
-from giambio.kernel import introspect
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Operation
@@ -20,25 +20,33 @@ from giambio.kernel.tracebacks import user_part
 from giambio.tasks import cancel
 from giambio.tasks.task_group import TaskGroup
 
-__all__ = ["Start", "TaskStatus"]
+__all__ = ["Start", "TaskStatus", "refuse_task_status"]
 
 
 class Start(Operation):
     """`TaskManager.start`: waits until the task has reported, or ended."""
 
-    __slots__ = ("_args", "_manager", "_name", "_starting", "_target")
+    __slots__ = ("_args", "_context", "_keywords", "_manager", "_name", "_starting", "_target")
 
     what = "TaskManager.start()"
     internal = True
 
     def __init__(
-        self, manager: TaskGroup, target: Any, args: tuple[Any, ...], name: str | None
+        self,
+        manager: TaskGroup,
+        target: Any,
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        name: str | None,
+        context: contextvars.Context,
     ) -> None:
         self._manager = manager
         self.prepare(self._manager._kernel)
         self._target = target
         self._args = args
+        self._keywords = keywords
         self._name = name
+        self._context = context
         self._starting: Starting | None = None
 
     def attempt(self) -> bool:
@@ -83,8 +91,9 @@ class Start(Operation):
                 "write start(function, argument, ...)"
             )
 
-        coro = to_coroutine("start()", target, self._args, {"task_status": status})
-        starting.begin(host, coro, self._name)
+        keywords = {**self._keywords, "task_status": status}
+        coro = to_coroutine("start()", target, self._args, keywords)
+        starting.begin(host, coro, self._name, self._context)
         self._starting = starting
         # From here on the task's end decides, also when the caller is cancelled.
         self.shielded = True
@@ -103,11 +112,10 @@ class Starting(Supervisor):
         self.reported = False
         self.value: Any = None
 
-    def begin(self, host: Task, coro: Any, name: str | None) -> None:
+    def begin(self, host: Task, coro: Any, name: str | None, context: contextvars.Context) -> None:
         """Run the task inside the scopes of the task that waits."""
         self._work_for(host)
         kernel: Kernel = host._kernel  # type: ignore[assignment]  # for the task runs
-        context = introspect.copy_context()
         kernel._add_task(cancel.new_task(kernel, coro, context, self, name))
 
     def started(self, value: Any) -> None:
@@ -174,6 +182,17 @@ class Starting(Supervisor):
         self._host = None
         if host is not None and host._supervisors is not None:
             host._supervisors.remove(self)
+
+
+def refuse_task_status(what: str, target: Any, keywords: dict[str, Any]) -> None:
+    """Close the target and raise if there is a `task_status` among its keywords.
+
+    Raises:
+        TypeError: there is one.
+    """
+    if "task_status" in keywords:
+        discard(target)
+        raise TypeError(f"{what} passes a task_status of its own; leave that keyword out")
 
 
 class TaskStatus:

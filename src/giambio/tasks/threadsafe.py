@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from giambio.errors import RunFinishedError
@@ -15,9 +17,12 @@ __all__ = ["spawn_for_thread"]
 
 
 def spawn_for_thread(
-    manager: Any, target: Any, args: tuple[Any, ...], future: Future[Any]
+    manager: Any, target: Any, args: tuple[Any, ...], keywords: dict[str, Any], future: Future[Any]
 ) -> Future[Any]:
     """See `TaskManager.spawn_threadsafe`; the outcome is a new future's.
+
+    Parameters:
+        keywords: those of the function, and of `TaskManager.start_soon`.
 
     The task may run before this returns.
     """
@@ -32,7 +37,9 @@ def spawn_for_thread(
             if future.cancelled():
                 discard(target)
             else:
-                spawn_for_future(manager, target, args, future)
+                spawn_for_future(
+                    manager, partial(manager.start_soon, target, *args, **keywords), future
+                )
             manager._pass_place_on()  # if nothing was spawned, the block may end
 
         def dropped() -> None:
@@ -50,10 +57,10 @@ def spawn_for_thread(
     return future
 
 
-def spawn_for_future(manager: Any, target: Any, args: tuple[Any, ...], future: Future[Any]) -> None:
+def spawn_for_future(manager: Any, spawn: Callable[[], Any], future: Future[Any]) -> None:
     """Spawn a task that gives its outcome to a future, and is cancelled with it."""
     try:
-        task = manager.start_soon(target, *args)
+        task = spawn()
     except BaseException as exc:
         if future.set_running_or_notify_cancel():
             future.set_exception(exc)

@@ -51,7 +51,7 @@ class Job:
             self.result = await self.function()
             return
         async with TaskManager(strict=False) as manager:
-            self.task = task = manager.start_soon(self.function, name=self.what)
+            self.task = task = manager.start_soon(self.function(), name=self.what)
             current_loop()._main = task
         self.result = task.result()
 

@@ -46,6 +46,7 @@ cdef class ThreadCall(Operation):
     @cython.locals(kernel=Kernel)
     cpdef object deliver(self)
     cpdef object run(self)
+    cpdef object refuse(self, object error)
     cpdef object _arrive(self)
     cpdef object give_back(self)
     @cython.locals(kernel=Kernel)

@@ -16,6 +16,7 @@ import types
 import weakref
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from giambio.errors import CancelledError
@@ -31,10 +32,10 @@ from giambio.sync.limiter import CapacityLimiter
 __all__ = [
     "ThreadCall",
     "calling",
-    "check_call",
     "check_limiter",
     "loop_limiter",
     "refuse_async",
+    "with_keywords",
 ]
 
 
@@ -271,6 +272,12 @@ class ThreadCall(Operation):
             self._args = ()
             del self, function  # from 3.12 on a failed frame holds this one
 
+    def refuse(self, error: BaseException) -> None:
+        """Keep an error instead of an outcome, because nobody will run the function."""
+        self._error = error
+        self._function = None
+        self._args = ()
+
     def deliver(self) -> None:
         """Tell the loop; if that has ended, nobody waits."""
         if self.kernel is not None:
@@ -316,11 +323,11 @@ class ThreadCall(Operation):
         return self.abandoned or task is None or task._pending
 
 
-def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
-    """Raise unless `function` can be called elsewhere, and without keywords.
+def with_keywords(name: str, function: Any, keywords: dict[str, Any]) -> Callable[..., Any]:
+    """Return a function to be called elsewhere, with its keywords bound.
 
     Raises:
-        TypeError: it is not an ordinary function, or there are keywords.
+        TypeError: it is not an ordinary function.
     """
     if not callable(function):
         discard(function)
@@ -328,13 +335,7 @@ def check_call(name: str, function: Any, keywords: dict[str, Any]) -> None:
             f"{name}() needs an ordinary function, not {function!r}; "
             f"write {name}(function, argument, ...), without the parentheses"
         )
-    if keywords:
-        names = ", ".join(f"{keyword}=..." for keyword in keywords)
-        called = getattr(function, "__name__", "function")
-        raise TypeError(
-            f"{name}() passes no keywords on; "
-            f"write {name}(functools.partial({called}, {names}), ...)"
-        )
+    return partial(function, **keywords) if keywords else function
 
 
 def check_limiter(name: str, limiter: object) -> None:

@@ -11,6 +11,7 @@ cdef class CallbackTask(Supervisor):
     cdef ThreadCall _call
     cdef object _function
     cdef tuple _args
+    cdef dict _keywords
     cdef object _context
     cdef object _ended
     cdef object _settled

@@ -33,6 +33,7 @@ class CallbackTask(Supervisor):
         "_context",
         "_ended",
         "_function",
+        "_keywords",
         "_settled",
         "_what",
         "error",
@@ -45,6 +46,7 @@ class CallbackTask(Supervisor):
         call: ThreadCall,
         function: Callable[..., Any],
         args: tuple[Any, ...],
+        keywords: dict[str, Any],
         context: Context,
     ) -> None:
         self._children = {}
@@ -54,6 +56,7 @@ class CallbackTask(Supervisor):
         self._call = call
         self._function = function
         self._args = args
+        self._keywords = keywords
         self._context = context
         self._ended = threading.Lock()
         self._ended.acquire()
@@ -88,7 +91,7 @@ class CallbackTask(Supervisor):
             self._end(None, CancelledError(call.reason))
             return
         try:
-            coro = to_coroutine(self._what, self._function, self._args)
+            coro = to_coroutine(self._what, self._function, self._args, self._keywords)
         except BaseException as exc:
             self._end(None, user_part(exc))
             return

@@ -10,18 +10,18 @@ from __future__ import annotations
 import typing
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, ParamSpec, TypeVar
 
 from giambio._build.sealed import final
 from giambio.kernel import current
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
-from giambio.threads.call import ThreadCall, calling, check_call, refuse_async
+from giambio.threads.call import ThreadCall, calling, refuse_async, with_keywords
 from giambio.threads.callback_task import CallbackTask
 
 __all__ = ["from_thread"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 @typing.final  # for type checkers
@@ -43,14 +43,14 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
     __slots__ = ()
 
     @staticmethod
-    def run(function: Callable[[*Ts], Awaitable[T]], *args: Unpack[Ts]) -> T:
+    def run(function: Callable[P, Awaitable[T]], /, *args: P.args, **keywords: P.kwargs) -> T:
         """Run an async function in the loop that the thread works for, and wait for it.
 
         Parameters:
             function: an async function. It runs as a task below the one that waits
                 for the thread, in that one's scopes, and in a copy of the
                 thread's context.
-            args: its arguments.
+            args, keywords: its arguments.
 
         Returns:
             Its result.
@@ -73,7 +73,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             >>> giambio.run(giambio.to_thread, blocking)
             42
         """
-        task = call_back("run", function, args)
+        task = call_back("run", function, args, keywords)
         try:
             if task.error is not None:
                 raise task.error
@@ -83,7 +83,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             del task
 
     @staticmethod
-    def run_sync(function: Callable[[*Ts], T], *args: Unpack[Ts]) -> T:
+    def run_sync(function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs) -> T:
         """Call an ordinary function in the loop that the thread works for, and wait for it.
 
         For objects that may only be touched there: most of giambio's are not
@@ -92,7 +92,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
         Parameters:
             function: an ordinary function. It is called in a task below the one
                 that waits for the thread, and in a copy of the thread's context.
-            args: its arguments.
+            args, keywords: its arguments.
 
         Returns:
             Its result.
@@ -118,8 +118,8 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             >>> giambio.run(main)
             True
         """
-        check_call("from_thread.run_sync", function, {})
-        task = call_back("run_sync", call_in_loop, (function, args))
+        function = with_keywords("from_thread.run_sync", function, keywords)
+        task = call_back("run_sync", call_in_loop, (function, args), {})
         try:
             if task.error is not None:
                 raise task.error
@@ -155,7 +155,7 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
         call = caller("check_cancelled")
         if call.loop() is not None and not call.may_be_cancelled():
             return
-        task = call_back("check_cancelled", checkpoint_if_cancelled, ())
+        task = call_back("check_cancelled", checkpoint_if_cancelled, (), {})
         try:
             if task.error is not None:
                 raise task.error
@@ -163,9 +163,12 @@ class from_thread:  # a namespace, named like the module it would be elsewhere
             del task
 
 
-def call_back(name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> CallbackTask:
+def call_back(
+    name: str, function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
+) -> CallbackTask:
     """Run an async function in the loop, for the method `name`, and wait until it has ended."""
-    task = CallbackTask(f"from_thread.{name}()", caller(name), function, args, copy_context())
+    what = f"from_thread.{name}()"
+    task = CallbackTask(what, caller(name), function, args, keywords, copy_context())
     task.wait()
     return task
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Never, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
-from giambio.kernel.operation import Operation
 from giambio.sync.limiter import CapacityLimiter
-from giambio.threads.call import ThreadCall, check_call, check_limiter, loop_limiter
+from giambio.threads.call import ThreadCall, check_limiter, loop_limiter, with_keywords
+from giambio.threads.executor import submit_to
 from giambio.threads.workers import submit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["current_default_thread_limiter", "to_thread"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -21,34 +25,51 @@ Ts = TypeVarTuple("Ts")
 DEFAULT_THREADS = 40
 
 
+@overload
 def to_thread(
     function: Callable[[*Ts], T],
+    /,
     *args: Unpack[Ts],
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
-    **keywords: Never,
-) -> Operation[T]:
+    executor: Executor | None = None,
+) -> Coroutine[Any, Any, T]: ...
+@overload
+def to_thread(
+    function: Callable[P, T], /, *args: P.args, **keywords: P.kwargs
+) -> Coroutine[Any, Any, T]: ...
+def to_thread(  # type: ignore[misc]  # for P could have these keywords too
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    limiter: CapacityLimiter | None = None,
+    abandon_on_cancel: bool = False,
+    executor: Executor | None = None,
+    **keywords: Any,
+) -> Coroutine[Any, Any, Any]:
     """Call a blocking function in a thread, and wait for its result.
 
     Parameters:
         function: an ordinary function. It runs in a copy of the caller's context.
-        args: its arguments.
+        args, keywords: its arguments.
         limiter: the call takes one of its tokens, and waits if there is none;
             by default `current_default_thread_limiter`.
         abandon_on_cancel: the effect of a cancellation, because nobody can stop a
             thread. False waits for the function, whose result is kept; it may
             look with `from_thread.check_cancelled`. True leaves the thread to itself
             and drops the outcome, an error too.
-        keywords: refused, because it is not clear whose they would be. Use
-            ``functools.partial`` for those of the function.
+        executor: a pool of threads of your own, such as a
+            `concurrent.futures.ThreadPoolExecutor`; by default giambio has its threads.
+            It bounds itself, so a call takes a token of `limiter` only if one is given.
 
     Returns:
         Awaited: the result of the function.
 
     Raises:
-        TypeError: `function` cannot be called or is async, or there were keywords.
+        TypeError: `function` cannot be called or is async.
         BaseException: awaited, the function raised it.
-        RuntimeError: awaited, the system refuses to start a thread.
+        RuntimeError: awaited, the system refuses to start a thread, or the executor was
+            shut down.
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint. Cancelled before the function began, it is not called. Cancelled
@@ -62,16 +83,15 @@ def to_thread(
         >>> giambio.run(main)
         6
     """
-    check_call("to_thread", function, keywords)
+    function = with_keywords("to_thread", function, keywords)
     check_limiter("to_thread", limiter)
+    bound: Any = limiter or current_default_thread_limiter
+    hand_in: Callable[[ThreadCall], object] = submit
+    if executor is not None:
+        bound = limiter
+        hand_in = submit_to("to_thread", executor)
     return ThreadCall(
-        "to_thread()",
-        submit,
-        function,
-        args,
-        copy_context(),
-        limiter or current_default_thread_limiter,
-        abandon_on_cancel,
+        "to_thread()", hand_in, function, args, copy_context(), bound, abandon_on_cancel
     )
 
 

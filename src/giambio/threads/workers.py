@@ -19,13 +19,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context, copy_context
 from itertools import count
 from typing import Any, ClassVar, TypeVar
 
 from giambio._build.selection import in_main_interpreter
-from giambio.kernel.operation import Operation, current_kernel
+from giambio.kernel.operation import current_kernel
 from giambio.kernel.tracebacks import modules_of
 from giambio.threads.call import ThreadCall
 
@@ -273,7 +273,7 @@ if not in_main_interpreter():
     threading._register_atexit(prepare_exit)  # type: ignore[attr-defined]
 
 
-def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Operation[T]:
+def run_in_worker(what: str, function: Callable[..., T], *args: Any) -> Coroutine[Any, Any, T]:
     """Call a function that looks up a name in a worker thread that nobody has asked for.
 
     Parameters:
