@@ -65,6 +65,7 @@ from giambio.sync.queue import LifoQueue, PriorityQueue, Queue, QueueStatistics
 from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.stopping import cancel_on_stop, stopping, wait_stopping
 from giambio.tasks.task_status import TaskStatus
 from giambio.tasks.timeouts import (
     current_effective_deadline,
@@ -250,6 +251,7 @@ __all__ = [
     "as_completed",
     "as_safe_channel",
     "build_info",
+    "cancel_on_stop",
     "cancel_shielded_checkpoint",
     "checkpoint",
     "checkpoint_if_cancelled",
@@ -304,11 +306,13 @@ __all__ = [
     "stderr",
     "stdin",
     "stdout",
+    "stopping",
     "task_tree",
     "to_interpreter",
     "to_process",
     "to_thread",
     "wait_readable",
+    "wait_stopping",
     "wait_writable",
     "wrap_datagram_socket",
     "wrap_file",
