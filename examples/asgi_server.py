@@ -212,8 +212,7 @@ class Server:
         async with giambio.TaskManager() as living:
             await living.start(self.lifespan)
             async with giambio.TaskManager() as manager:
-                for listener in await manager.start(serve, self.serve_client, port):
-                    print("serving http://{}:{}".format(*listener.address), flush=True)
+                manager.start_soon(serve, self.serve_client, port)
                 await giambio.wait_stopping()
                 manager.stop(grace=GRACE)  # the rest is the application's, to come to its end
             self.ended.set()

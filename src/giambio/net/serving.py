@@ -20,7 +20,7 @@ from giambio.errors import BrokenResourceError, ClosedResourceError, GiambioErro
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.tracebacks import user_part
-from giambio.net.listeners import BACKLOG, SocketListener, open_tcp_listeners
+from giambio.net.listeners import BACKLOG, LOOPBACK, SocketListener, open_tcp_listeners
 from giambio.net.socket import AsyncSocket
 from giambio.streams.abc import Listener
 from giambio.sync.event import Event
@@ -46,7 +46,7 @@ async def serve_tcp(
     handler: Handler,
     port: int,
     *,
-    host: str | None = None,
+    host: str | None = LOOPBACK,
     tls: Any = None,
     handshake_timeout: float = HANDSHAKE_TIMEOUT,
     on_error: OnError = None,
@@ -63,8 +63,9 @@ async def serve_tcp(
             connection: an `AsyncSocket`, or a `TLSStream`. The stream is closed
             after it.
         port: a number; 0 for any free one, see below.
-        host: a name or an address of this machine; None, the default, for all
-            of its addresses, IPv4 and IPv6.
+        host: a name or an address of this machine. ``"localhost"``, the default, is 127.0.0.1
+            and, where it exists, ::1, which only programs on this machine reach. None is all
+            addresses of the machine, and ``"0.0.0.0"`` all of IPv4.
         tls: an `ssl.SSLContext` with a certificate, to speak TLS.
         handshake_timeout: how many seconds a client has to agree on TLS, before
             its connection is closed; 60 by default, and `math.inf` for no limit.
