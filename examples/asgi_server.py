@@ -147,7 +147,7 @@ class Server:
         try:
             while type(request := await self.next_request(connection)) is h11.Request:
                 await self.serve_request(Exchange(connection, request))
-                with giambio.move_on_after(1):  # a rest of the body would make closing a reset
+                with giambio.move_on_after(1):  # a rest of the body, before the next request
                     while http.their_state is h11.SEND_BODY:
                         await connection.next_event()
                 if not http.our_state is http.their_state is h11.DONE:

@@ -94,6 +94,7 @@ if _TYPE_CHECKING:
     )
     from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
     from giambio.net.fd_passing import receive_fds, send_fds
+    from giambio.net.lingering import lingering_close
     from giambio.net.listeners import SocketListener, open_tcp_listeners
     from giambio.net.serving import serve_listeners, serve_tcp
     from giambio.net.tcp import connect_tcp
@@ -132,6 +133,7 @@ _LAZY = {
     "giambio.interpreters.to_interpreter": "current_default_interpreter_limiter to_interpreter",
     "giambio.net.datagrams": "AsyncDatagramSocket wrap_datagram_socket",
     "giambio.net.fd_passing": "receive_fds send_fds",
+    "giambio.net.lingering": "lingering_close",
     "giambio.net.listeners": "SocketListener open_tcp_listeners",
     "giambio.net.serving": "serve_listeners serve_tcp",
     "giambio.net.tcp": "connect_tcp",
@@ -274,6 +276,7 @@ __all__ = [
     "getaddrinfo",
     "getnameinfo",
     "interval",
+    "lingering_close",
     "map_concurrent",
     "memory_stream_one_way_pair",
     "memory_stream_pair",

@@ -20,6 +20,7 @@ from giambio.errors import BrokenResourceError, ClosedResourceError, GiambioErro
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.tracebacks import user_part
+from giambio.net.lingering import has_unread_input, lingering_close
 from giambio.net.listeners import BACKLOG, LOOPBACK, SocketListener, open_tcp_listeners
 from giambio.net.socket import AsyncSocket
 from giambio.streams.abc import Listener
@@ -61,7 +62,7 @@ async def serve_tcp(
     Parameters:
         handler: an async function that is called with the stream of each
             connection: an `AsyncSocket`, or a `TLSStream`. The stream is closed
-            after it.
+            after it, and if there is unread input by `lingering_close`.
         port: a number; 0 for any free one, see below.
         host: a name or an address of this machine. ``"localhost"``, the default, is 127.0.0.1
             and, where it exists, ::1, which only programs on this machine reach. None is all
@@ -285,6 +286,7 @@ class Server:
 
         The log names the address, also when the connection cannot be asked for it any more.
         """
+        connection = stream
         try:
             if self._tls is not None:
                 encrypted = await self._encrypted(stream, address)
@@ -295,7 +297,10 @@ class Server:
                 result = self._handler(stream)
                 if is_awaitable(result):
                     await result
-                    await stream.close()  # TLS says goodbye
+                    if has_unread_input(connection):
+                        await lingering_close(stream)
+                    else:
+                        await stream.close()  # TLS says goodbye
                     return
             except Exception as exc:
                 self._failed(exc, stream, address)
