@@ -81,6 +81,7 @@ if _TYPE_CHECKING:
     from giambio.files.file_routes import FileRoute
     from giambio.files.open import open_file, wrap_file
     from giambio.files.path import Path
+    from giambio.files.send_file import send_file
     from giambio.files.standard_streams import stderr, stdin, stdout
     from giambio.files.temporary import (
         NamedTemporaryFile,
@@ -126,6 +127,7 @@ _LAZY = {
     "giambio.files.file_routes": "FileRoute",
     "giambio.files.open": "open_file wrap_file",
     "giambio.files.path": "Path",
+    "giambio.files.send_file": "send_file",
     "giambio.files.standard_streams": "stderr stdin stdout",
     "giambio.files.temporary": (
         "NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile"
@@ -296,6 +298,7 @@ __all__ = [
     "run",
     "run_process",
     "send_fds",
+    "send_file",
     "serve_listeners",
     "serve_tcp",
     "serve_unix",

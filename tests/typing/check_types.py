@@ -340,6 +340,9 @@ async def networking(context: ssl.SSLContext) -> None:
     with giambio.wrap_datagram_socket(socket.socket()) as same:
         assert_type(same, giambio.AsyncDatagramSocket)
 
+    with open("file", "rb") as file:
+        assert_type(await giambio.send_file(connection, file, 10, count=20), int)
+    assert_type(await giambio.lingering_close(connection), None)
     assert_type(await giambio.send_fds(connection, b"x", [0, socket.socket()]), None)
     assert_type(await giambio.receive_fds(connection), tuple[bytes, list[int]])
     found = await giambio.getaddrinfo("example.com", "http", type=socket.SOCK_STREAM)
