@@ -78,7 +78,7 @@ async def serve_tcp(
             none by default, and `math.inf` to wait for them.
         max_connections: how many connections are handled at once; no limit by default. When
             there are as many, no more are accepted, and nobody is turned away: the next ones
-            wait in the backlog, at most one for each listener in the server.
+            wait in the backlog. (With several listeners, some may wait behind it.)
         backlog: how many connections may wait to be accepted; by default as
             many as the system allows.
         reuse_port: see `open_tcp_listeners`.

@@ -83,7 +83,7 @@ cpdef object spread(CancelScope scope)
 cdef object announce_stop(CancelScope scope)
 
 @cython.locals(around=Scope, scope=CancelScope)
-cdef object follow_stop(Task task, CancelScope outermost)
+cpdef object follow_stop(Task task, CancelScope outermost)
 
 @cython.locals(task=Task, todo=list, supervisor=Supervisor)
 cdef list tasks_inside(Task host, CancelScope scope)
