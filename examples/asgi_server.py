@@ -21,6 +21,7 @@ import giambio
 
 IDLE = 30  # seconds for a client to send its next request, or to go on with one
 GRACE = 10  # seconds for requests that have begun when the server is stopped
+LAST = 5  # seconds for the application after that
 CHUNK = 65536
 
 ASGI = {"version": "3.0", "spec_version": "2.4"}
@@ -138,7 +139,7 @@ class Server:
     def __init__(self, app):
         self.app = app
         self.state = {}
-        self.stopping = giambio.Event()
+        self.ended = giambio.Event()
 
     async def serve_client(self, stream):
         connection = Connection(stream)
@@ -146,7 +147,7 @@ class Server:
         try:
             while type(request := await self.next_request(connection)) is h11.Request:
                 await self.serve_request(Exchange(connection, request))
-                with giambio.move_on_after(1):  # a rest of the body would make closing a reset
+                with giambio.move_on_after(1):  # a rest of the body, before the next request
                     while http.their_state is h11.SEND_BODY:
                         await connection.next_event()
                 if not http.our_state is http.their_state is h11.DONE:
@@ -161,9 +162,8 @@ class Server:
 
     async def next_request(self, connection):
         """The next request, None if there is to be none."""
-        if self.stopping.is_set():
-            return None
-        return await giambio.race(connection.next_event(), self.stopping.wait())
+        with giambio.cancel_on_stop():
+            return await connection.next_event()
 
     async def serve_request(self, exchange):
         try:
@@ -187,7 +187,7 @@ class Server:
         async def receive():
             if messages:
                 return {"type": messages.pop()}
-            await self.stopping.wait()
+            await self.ended.wait()
             return {"type": "lifespan.shutdown"}
 
         async def send(message):
@@ -208,16 +208,14 @@ class Server:
             task_status.started()
 
     async def run(self, host, port):
-        serve = functools.partial(giambio.serve_tcp, host=host, grace=GRACE)
-        with giambio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
-            async with giambio.TaskManager() as living:
-                await living.start(self.lifespan)
-                async with giambio.TaskManager() as manager:
-                    for listener in await manager.start(serve, self.serve_client, port):
-                        print("serving http://{}:{}".format(*listener.address), flush=True)
-                    await anext(received)
-                    self.stopping.set()
-                    manager.cancel()
+        serve = functools.partial(giambio.serve_tcp, host=host)
+        async with giambio.TaskManager() as living:
+            await living.start(self.lifespan)
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(serve, self.serve_client, port)
+                await giambio.wait_stopping()
+                manager.stop(grace=GRACE)  # the rest is the application's, to come to its end
+            self.ended.set()
 
 
 def demo():
@@ -270,4 +268,10 @@ if __name__ == "__main__":
         sys.path.insert(0, "")
         module, _, name = options.app.partition(":")
         app = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    giambio.run(Server(app).run, options.host, options.port)
+    giambio.run(
+        Server(app).run,
+        options.host,
+        options.port,
+        stop_signals=[signal.SIGTERM, signal.SIGINT],
+        grace=GRACE + LAST,
+    )

@@ -1,7 +1,8 @@
 """Serves a folder by HTTP/1.1: python http_server.py 8080 [FOLDER]
 
 HTTP by h11, with keep-alive and a limit to how long a client may take. Told to stop by SIGTERM
-or Ctrl-C, it ends the answers that it has begun. It needs: python -m pip install h11
+or Ctrl-C, it ends the answers that it has begun, and does not wait for idle connections. It needs:
+python -m pip install h11
 """
 
 import argparse
@@ -34,6 +35,11 @@ class Connection:
             while (event := self.http.next_event()) is h11.NEED_DATA:
                 self.http.receive_data(await self.stream.receive(CHUNK))
         return event
+
+    async def next_request(self):
+        """The next request; None if there is to be none, because the server is stopped."""
+        with giambio.cancel_on_stop():
+            return await self.receive()
 
     async def send(self, event):
         data = self.http.send(event)
@@ -94,7 +100,7 @@ async def send_file(connection, name, file):
 async def handle(folder, stream):
     connection = Connection(stream)
     try:
-        while isinstance(request := await connection.receive(), h11.Request):
+        while isinstance(request := await connection.next_request(), h11.Request):
             print(request.method.decode(), request.target.decode(), flush=True)
             await answer(connection, folder, request)
             if connection.http.they_are_waiting_for_100_continue:
@@ -115,14 +121,13 @@ async def main(port, folder):
     folder = await giambio.Path(folder).resolve(strict=True)
     print(f"serving {folder} on http://127.0.0.1:{port}/", flush=True)
     handler = functools.partial(handle, folder)
-    try:
-        await giambio.serve_tcp(handler, port, host="127.0.0.1", grace=GRACE)
-    except giambio.CancelledError as cancelled:
-        print("stopped:", cancelled.reason)
+    await giambio.serve_tcp(handler, port, host="127.0.0.1")
+    print("stopped")
 
 
 parser = argparse.ArgumentParser(description="Serve a folder by HTTP.")
 parser.add_argument("port", metavar="PORT", type=int)
 parser.add_argument("folder", metavar="FOLDER", nargs="?", default=".")
 options = parser.parse_args()
-giambio.run(main, options.port, options.folder, stop_signals=[signal.SIGINT, signal.SIGTERM])
+signals = [signal.SIGINT, signal.SIGTERM]
+giambio.run(main, options.port, options.folder, stop_signals=signals, grace=GRACE)

@@ -43,6 +43,7 @@ from giambio.kernel.task import Task, current_task
 from giambio.runtime.loop import EventLoop, current_loop, run
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.stopping import cancel_on_stop, stopping, wait_stopping
 from giambio.tasks.task_status import TaskStatus
 from giambio.tasks.timeouts import (
     current_effective_deadline,
@@ -68,6 +69,7 @@ if _TYPE_CHECKING:
     from giambio.files.file_routes import FileRoute
     from giambio.files.open import open_file, wrap_file
     from giambio.files.path import Path
+    from giambio.files.send_file import send_file
     from giambio.files.standard_streams import stderr, stdin, stdout
     from giambio.files.temporary import (
         NamedTemporaryFile,
@@ -83,6 +85,7 @@ if _TYPE_CHECKING:
     from giambio.kernel.external_wakeups import external_wakeups
     from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
     from giambio.net.fd_passing import receive_fds, send_fds
+    from giambio.net.lingering import lingering_close
     from giambio.net.listeners import SocketListener, open_tcp_listeners
     from giambio.net.resolver import Resolver, getaddrinfo, getnameinfo, set_resolver
     from giambio.net.serving import serve_listeners, serve_tcp
@@ -136,6 +139,7 @@ _LAZY = {
     "giambio.files.file_routes": "FileRoute",
     "giambio.files.open": "open_file wrap_file",
     "giambio.files.path": "Path",
+    "giambio.files.send_file": "send_file",
     "giambio.files.standard_streams": "stderr stdin stdout",
     "giambio.files.temporary": (
         "NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile"
@@ -145,6 +149,7 @@ _LAZY = {
     "giambio.kernel.external_wakeups": "external_wakeups",
     "giambio.net.datagrams": "AsyncDatagramSocket wrap_datagram_socket",
     "giambio.net.fd_passing": "receive_fds send_fds",
+    "giambio.net.lingering": "lingering_close",
     "giambio.net.listeners": "SocketListener open_tcp_listeners",
     "giambio.net.resolver": "Resolver getaddrinfo getnameinfo set_resolver",
     "giambio.net.serving": "serve_listeners serve_tcp",
@@ -278,6 +283,7 @@ __all__ = [
     "as_completed",
     "as_safe_channel",
     "build_info",
+    "cancel_on_stop",
     "cancel_shielded_checkpoint",
     "checkpoint",
     "checkpoint_if_cancelled",
@@ -300,6 +306,7 @@ __all__ = [
     "getaddrinfo",
     "getnameinfo",
     "interval",
+    "lingering_close",
     "map_concurrent",
     "memory_stream_one_way_pair",
     "memory_stream_pair",
@@ -319,6 +326,7 @@ __all__ = [
     "run",
     "run_process",
     "send_fds",
+    "send_file",
     "serve_listeners",
     "serve_tcp",
     "serve_unix",
@@ -332,11 +340,13 @@ __all__ = [
     "stderr",
     "stdin",
     "stdout",
+    "stopping",
     "task_tree",
     "to_interpreter",
     "to_process",
     "to_thread",
     "wait_readable",
+    "wait_stopping",
     "wait_writable",
     "wrap_datagram_socket",
     "wrap_file",

@@ -42,7 +42,7 @@ MEMBERS = {
         "buffer close read_line receive receive_exactly receive_until send_all send_eof "
         "transport_stream"
     ),
-    "CancelScope": "cancel cancel_called cancelled_caught deadline reason shield",
+    "CancelScope": "cancel cancel_called cancelled_caught deadline reason shield stop",
     "CapacityLimiter": (
         "acquire acquire_nowait acquire_on_behalf_of acquire_on_behalf_of_nowait "
         "available_tokens borrowed_tokens release release_on_behalf_of statistics total_tokens"
@@ -88,7 +88,7 @@ MEMBERS = {
         "add_done_callback cancel cancelled done exception has_pending_cancellation id join name "
         "parent remove_done_callback result root"
     ),
-    "TaskManager": "cancel cancel_scope loop spawn spawn_threadsafe start start_soon",
+    "TaskManager": "cancel cancel_scope loop spawn spawn_threadsafe start start_soon stop",
     "TaskStatus": "started",
     "TextStream": "receive send_all send_eof",
     "Watch": "aclose close set statistics subscribe value",

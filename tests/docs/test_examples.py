@@ -82,19 +82,20 @@ def test_the_chat_refuses_a_line_that_fills_its_memory() -> None:
 
 
 def test_the_service_finishes_what_it_has_begun_and_exits_with_0() -> None:
-    """Rules 12.8, 16.8: `service.py`: a real SIGTERM, a graceful shutdown, exit code 0."""
+    """Rules 12.8, 16.16: `service.py`: a real SIGTERM, a graceful shutdown, exit code 0."""
     with serving("service.py") as (process, port):
-        with connect(port) as client:
+        with connect(port) as client, connect(port) as idle:
             client.sendall(b"this\n")
             until(client, b"working on this\n")
             process.send_signal(signal.SIGTERM)
+            assert idle.recv(1) == b""
             assert until(client, b"\n") == b"done\n"
             assert client.recv(1) == b""
         assert process.wait(SECONDS) == 0
         with pytest.raises(ConnectionRefusedError):
             connect(port)
         assert process.stdout is not None
-        assert process.stdout.read() == "stopped: SIGTERM\n"
+        assert process.stdout.read() == "stopped\n"
 
 
 def test_an_idle_service_exits_at_once() -> None:
@@ -183,7 +184,19 @@ def test_the_http_server_goes_on_when_clients_do_not(site: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
         assert process.stdout is not None
-        assert process.stdout.read().endswith("GET /page.txt\nstopped: SIGTERM\n")
+        assert process.stdout.read().endswith("GET /page.txt\nstopped\n")
+
+
+def test_the_http_server_does_not_wait_for_an_idle_connection(site: Path) -> None:
+    """Rule 16.16: it is told of the stop, by `cancel_on_stop`."""
+    with serving("http_server.py", site) as (process, port), connect(port) as client:
+        client.sendall(b"GET /page.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+        until(client, PAGE)
+        process.send_signal(signal.SIGTERM)
+        assert client.recv(1) == b""
+        assert process.wait(SECONDS) == 0
+        assert process.stdout is not None
+        assert process.stdout.read().endswith("GET /page.txt\nstopped\n")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

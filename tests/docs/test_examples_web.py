@@ -113,7 +113,7 @@ class Served:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
-        address = self.line().rpartition("http://")[2]
+        address = self.line().removeprefix("listening on ")
         self.url = f"http://{address}"
         self.port = int(address.rpartition(":")[2])
 

@@ -121,10 +121,13 @@ def test_a_handler_may_close_its_stream_itself(run: Run) -> None:
     run(main)
 
 
-def test_it_serves_on_all_addresses_by_default(run: Run) -> None:
+def test_it_serves_this_machine_by_default(run: Run) -> None:
+    """Rule 16.4: by IPv4 and IPv6."""
+
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             listeners = await manager.start(giambio.serve_tcp, echo, 0)
+            assert {listener.address[0] for listener in listeners} == {"127.0.0.1", "::1"}
             for host in ("127.0.0.1", "::1"):
                 port = listeners[0].address[1]
                 async with await giambio.connect_tcp(host, port) as stream:

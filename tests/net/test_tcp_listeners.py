@@ -54,11 +54,100 @@ def close_all(listeners: list[giambio.SocketListener]) -> None:
 # -- where it listens -------------------------------------------------------------------------
 
 
-def test_without_a_host_it_listens_on_all_addresses_with_one_port(run: Run) -> None:
+def test_without_a_host_it_listens_on_the_loopback_alone(run: Run) -> None:
+    """Rule 16.4: 127.0.0.1 and ::1, the same port also when it is 0; no name is looked up."""
+
+    async def main() -> None:
+        giambio.set_resolver(Host("192.0.2.99"))
+        for options in ({}, {"host": "localhost"}):
+            listeners = await open_listeners(0, **options)
+            port = listeners[0].address[1]
+            assert [listener.address[:2] for listener in listeners] == [
+                ("127.0.0.1", port),
+                ("::1", port),
+            ]
+            close_all(listeners)
+
+    run(main, threads=False)
+
+
+@pytest.mark.parametrize("call", ["socket", "bind"])
+def test_a_machine_without_ipv6_has_a_loopback_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Rule 16.4: ::1 where it exists."""
+    make, listen_at = socket.socket.__init__, socket.socket.bind
+
+    def no_family(sock: socket.socket, family: int = -1, *args: Any, **options: Any) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        make(sock, family, *args, **options)
+
+    def no_address(sock: socket.socket, address: Any) -> None:
+        if sock.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        listen_at(sock, address)
+
+    if call == "socket":
+        monkeypatch.setattr(socket.socket, "__init__", no_family)
+    else:
+        monkeypatch.setattr(socket.socket, "bind", no_address, raising=False)
+
+    async def main() -> None:
+        (listener,) = await open_listeners(0)
+        assert listener.address[0] == "127.0.0.1"
+        listener.close()
+
+    run(main)
+
+
+def test_where_it_listens_is_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """Rule 16.18: and how to open it."""
+    caplog.set_level(logging.INFO, "giambio")
+
+    async def line(**options: Any) -> str:
+        caplog.clear()
+        listeners = await open_listeners(0, **options)
+        port = str(listeners[0].address[1])
+        close_all(listeners)
+        (record,) = caplog.records
+        assert record.name == "giambio"
+        assert record.levelno == logging.INFO
+        return record.getMessage().replace(port, "PORT")
+
+    async def main() -> None:
+        loopback = "listening on 127.0.0.1:PORT and [::1]:PORT"
+        assert await line() == f"{loopback}; host=None opens it to other machines"
+        assert await line(host="127.0.0.1") == "listening on 127.0.0.1:PORT"
+        assert "0.0.0.0:PORT" in await line(host=None)
+
+    run(main)
+
+
+def test_a_cancelled_call_opens_nothing(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    """Rule 4.2: it has done nothing then."""
+    caplog.set_level(logging.INFO, "giambio")
+
+    async def main() -> None:
+        before = open_descriptors()
+        with giambio.CancelScope() as scope:
+            scope.cancel()
+            await open_listeners(0)
+        assert scope.cancelled_caught
+        assert open_descriptors() == before
+
+    run(main)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("host", [None, ""])
+def test_without_any_host_it_listens_on_all_addresses_with_one_port(
+    run: Run, host: str | None
+) -> None:
     """Rule 16.4: dual-stack, the same port also when it is 0."""
 
     async def main() -> None:
-        listeners = await open_listeners(0)
+        listeners = await open_listeners(0, host=host)
         assert sorted(listener.address[0] for listener in listeners) == ["0.0.0.0", "::"]
         (port,) = {listener.address[1] for listener in listeners}
         assert port > 0
@@ -116,8 +205,9 @@ def test_addresses_that_this_machine_has_not_are_left_out(run: Run) -> None:
     run(main)
 
 
+@pytest.mark.parametrize("options", [{"host": "server"}, {}])
 def test_another_port_is_tried_if_the_first_is_taken_for_the_other_family(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: Any
 ) -> None:
     """Rule 16.4: the same port also when it is 0."""
     taken: list[socket.socket] = []
@@ -135,7 +225,7 @@ def test_another_port_is_tried_if_the_first_is_taken_for_the_other_family(
 
     async def main() -> None:
         giambio.set_resolver(Host("127.0.0.1", "::1"))
-        listeners = await open_listeners(0, host="server")
+        listeners = await open_listeners(0, **options)
         assert len(taken) == 3
         assert len({listener.address[1] for listener in listeners}) == 1
         assert len(listeners) == 2

@@ -52,7 +52,15 @@ class Program:
                 with giambio.move_on_after(0.0001):
                     await giambio.sleep_forever()
                 await giambio.to_thread(int)
+                await self.watched(self.stops)
                 await self.watched(self.blocks)
+
+    async def stops(self) -> None:
+        async with giambio.TaskManager() as manager:
+            for _ in range(3):
+                await manager.spawn(self.watched, giambio.wait_stopping)
+            await giambio.checkpoint()
+            manager.stop(grace=float("inf"))
 
     async def blocks(self) -> None:
         lock = giambio.Lock()

@@ -335,15 +335,15 @@ outcome(main)
     assert errors == ""
 
 
-def test_a_stop_signal_cancels_the_main_task_with_a_reason(driver: str) -> None:
-    """Rule 12.8: the signal's name is the reason; `start` returns normally if `main` does."""
+def test_a_stop_signal_stops_the_main_task_softly(driver: str) -> None:
+    """Rule 12.8: the first one stops; what the main task returns is returned."""
     program = """
 async def main():
-    try:
+    with giambio.cancel_on_stop() as scope:
         say("waiting")
         await giambio.sleep_forever()
-    except giambio.CancelledError as exc:
-        return exc.reason
+    await giambio.checkpoint()
+    return scope.reason, giambio.stopping()
 outcome(main, stop_signals=(signal.SIGTERM,))
 say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
 """
@@ -351,25 +351,128 @@ say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
         process.expect("waiting")
         process.send(signal.SIGTERM)
         lines, errors = process.end()
-    assert lines == ["returned SIGTERM", *RESTORED, "True"]
+    assert lines == ["returned ('SIGTERM', True)", *RESTORED, "True"]
     assert errors == ""
     assert process.process.returncode == 0
 
 
-def test_a_main_task_that_lets_the_stop_signal_pass_was_cancelled(driver: str) -> None:
-    """Rule 12.9: `TaskCancelled`, and not silence."""
+def test_a_second_stop_signal_cancels_the_main_task_with_a_reason(driver: str) -> None:
+    """Rule 12.8: the second one cancels, with the signal's name as the reason."""
     program = """
 async def main():
     say("waiting")
-    await giambio.sleep_forever()
-outcome(main, stop_signals=[signal.SIGTERM])
+    await giambio.wait_stopping()
+    say("stopping")
+    try:
+        await giambio.sleep_forever()
+    except giambio.CancelledError as exc:
+        return exc.reason
+outcome(main, stop_signals=(signal.SIGTERM, signal.SIGUSR1), grace=float("inf"))
 """
     with child(program, driver) as process:
         process.expect("waiting")
         process.send(signal.SIGTERM)
+        process.expect("stopping")
+        process.send(signal.SIGUSR1)
+        lines, errors = process.end()
+    assert lines == ["returned SIGUSR1", *RESTORED]
+    assert errors == ""
+
+
+@pytest.mark.parametrize("grace", [0, 0.05])
+def test_a_main_task_that_lets_the_stop_signal_pass(driver: str, grace: float) -> None:
+    """Rule 12.9: the run returns None when the grace is over; no traceback, exit code 0."""
+    program = f"""
+async def main():
+    say("waiting")
+    try:
+        await giambio.sleep_forever()
+    finally:
+        say("cleaned up")
+say(giambio.run(main, driver=driver, stop_signals=[signal.SIGTERM], grace={grace}))
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGTERM)
+        lines, errors = process.end()
+    assert lines == ["cleaned up", "None"]
+    assert errors == ""
+    assert process.process.returncode == 0
+
+
+def test_an_error_after_a_stop_signal_is_raised(driver: str) -> None:
+    """Rule 12.9: None is returned only if nothing but that cancellation has left `main`."""
+    program = """
+async def main():
+    say("waiting")
+    try:
+        await giambio.sleep_forever()
+    finally:
+        raise ZeroDivisionError
+outcome(main, stop_signals=[signal.SIGTERM], grace=0)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
         process.send(signal.SIGTERM)
         lines, _ = process.end()
-    assert lines[0].startswith("raised TaskCancelled")
+    assert lines[0].startswith("raised ZeroDivisionError")
+
+
+def test_another_cancellation_of_the_main_task_is_no_stop(run: Run) -> None:
+    """Rule 12.9: then there is no value to return, and that is an error."""
+
+    async def main() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        await giambio.wait_stopping()
+        giambio.current_task().cancel("something else")
+        await giambio.checkpoint()
+
+    with pytest.raises(giambio.TaskCancelled, match="something else"):
+        run(main, stop_signals=[signal.SIGTERM])
+
+
+def test_a_stop_signal_after_a_cancellation_changes_nothing(run: Run) -> None:
+    """Rule 12.9: the main task was cancelled for another reason."""
+
+    async def main() -> None:
+        giambio.current_task().cancel("something else")
+        signal.raise_signal(signal.SIGTERM)
+        with giambio.CancelScope(shield=True):
+            await giambio.sleep(0.01)
+        await giambio.checkpoint()
+
+    with pytest.raises(giambio.TaskCancelled, match="something else"):
+        run(main, stop_signals=[signal.SIGTERM], grace=0)
+
+
+def test_ctrl_c_does_not_wait_for_the_grace_of_a_stop_signal(driver: str) -> None:
+    """Rule 12.4: the first Ctrl-C cancels the main task."""
+    program = """
+async def main():
+    say("waiting")
+    await giambio.wait_stopping()
+    say("stopping")
+    await giambio.sleep_forever()
+outcome(main, stop_signals=[signal.SIGTERM], grace=float("inf"))
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGTERM)
+        process.expect("stopping")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines[0].startswith("raised KeyboardInterrupt")
+    assert lines[1:] == RESTORED
+    assert errors == ""
+
+
+@pytest.mark.parametrize(("grace", "error"), [(-1, ValueError), ("5", TypeError)])
+def test_the_grace_of_a_run_is_a_number_of_seconds(
+    run: Run, grace: Any, error: type[Exception]
+) -> None:
+    """Rule 19.6: a number that is none is a mistake, also where no signal will come."""
+    with pytest.raises(error, match=r"^run\(\) needs .* grace"):
+        run(giambio.checkpoint, grace=grace)
 
 
 def test_a_stop_signal_whose_handler_is_not_pythons(driver: str) -> None:
@@ -398,7 +501,7 @@ async def main():
         await giambio.sleep_forever()
     except giambio.CancelledError as exc:
         return exc.reason
-outcome(main, stop_signals=(signal.SIGINT,))
+outcome(main, stop_signals=(signal.SIGINT,), grace=0)
 """
     with child(program, driver) as process:
         process.expect("waiting")

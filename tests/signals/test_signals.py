@@ -445,7 +445,7 @@ def test_it_takes_a_stop_signal_over_and_gives_it_back(run: Run) -> None:
             return str(exc.reason)
         return "not stopped"
 
-    assert run(main, stop_signals=[signal.SIGTERM]) == "SIGTERM"
+    assert run(main, stop_signals=[signal.SIGTERM], grace=0) == "SIGTERM"
 
 
 def test_many_signals_while_the_loop_is_busy(run: Run) -> None:

@@ -49,7 +49,7 @@ class Service:
 def running() -> None:
     assert_type(giambio.run(fetch, "host", 80), bytes)
     assert_type(giambio.run(fetch, "host", 80, driver="selectors", strict=True), bytes)
-    giambio.run(nothing, stop_signals=[15])
+    giambio.run(nothing, stop_signals=[15], grace=5)
     giambio.run(giambio.sleep, 0.1)
     assert_type(giambio.run(functools.partial(fetch, "host", 80)), bytes)
     assert_type(giambio.run(Service().serve, 80), str)
@@ -224,6 +224,10 @@ async def scopes() -> float:
         assert_type(scope.cancelled_caught, bool)
     with giambio.move_on_after(5) as scope:
         assert_type(scope, giambio.CancelScope)
+    with giambio.cancel_on_stop() as scope:
+        assert_type(scope.stop(grace=5, reason="enough"), bool)
+    assert_type(giambio.stopping(), bool)
+    assert_type(await giambio.wait_stopping(), None)
     with giambio.move_on_at(5.0, shield=True):
         pass
     scope.cancelled_caught = True  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
@@ -354,7 +358,7 @@ async def networking(context: ssl.SSLContext) -> None:
     assert_type(await giambio.open_unix_listener("x", mode=0o600), giambio.SocketListener)
     await giambio.serve_tcp(handle, 80)
     await giambio.serve_tcp(handle_tls, 443, tls=context, on_error=report, grace=5)
-    await giambio.serve_tcp(handle, 80, on_error="raise")
+    await giambio.serve_tcp(handle, 80, on_error="raise", max_connections=100)
     await giambio.serve_listeners(handle, listeners)
     await giambio.serve_unix(handle, "/run/socket")
     async with giambio.TaskManager() as manager:
@@ -370,6 +374,9 @@ async def networking(context: ssl.SSLContext) -> None:
     with giambio.wrap_datagram_socket(socket.socket()) as same:
         assert_type(same, giambio.AsyncDatagramSocket)
 
+    with open("file", "rb") as file:
+        assert_type(await giambio.send_file(connection, file, 10, count=20), int)
+    assert_type(await giambio.lingering_close(connection), None)
     assert_type(await giambio.send_fds(connection, b"x", [0, socket.socket()]), None)
     assert_type(await giambio.receive_fds(connection), tuple[bytes, list[int]])
     found = await giambio.getaddrinfo("example.com", "http", type=socket.SOCK_STREAM)

@@ -29,14 +29,19 @@ def show(connections: int, driver: str | None = None) -> int:
         BrokenPipeError: nobody reads the output.
     """
     try:
-        return giambio.run(
-            demo, connections, driver, sys.stdout, driver=driver, stop_signals=(signal.SIGTERM,)
+        code: int | None = giambio.run(
+            demo,
+            connections,
+            driver,
+            sys.stdout,
+            driver=driver,
+            stop_signals=(signal.SIGTERM,),
+            grace=0,
         )
+        return 128 + signal.SIGTERM if code is None else code
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return 128 + signal.SIGINT
-    except giambio.TaskCancelled:
-        return 128 + signal.SIGTERM
     except BrokenPipeError:
         raise  # not a limit: the reader has gone
     except OSError as exc:

@@ -21,3 +21,8 @@ cpdef enum:
     NEW = 0
     OPEN = 1
     LEFT = 2
+
+    PLAIN = 0
+    OWNED = 1
+    FAILS = 2
+    FOLLOWS_STOPS = 3

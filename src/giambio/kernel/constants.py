@@ -35,3 +35,9 @@ CANCELLED: Final = 3
 NEW: Final = 0
 OPEN: Final = 1
 LEFT: Final = 2
+
+# What a cancel scope is for.
+PLAIN: Final = 0
+OWNED: Final = 1  # a manager's, which enters and leaves it itself
+FAILS: Final = 2  # its deadline raises `TimeoutError`
+FOLLOWS_STOPS: Final = 3  # a soft stop around it cancels it

@@ -1,4 +1,8 @@
-"""Listeners: sockets that accept connections, and survive the failure of any of them."""
+"""Listeners: sockets that accept connections, and survive the failure of any of them.
+
+Unless they are told otherwise they listen on this machine's loopback alone: a server that is
+tried out should not be open to the network by accident.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,18 @@ from typing import Any
 
 from giambio._build.sealed import final
 from giambio.arguments import check_int
-from giambio.kernel.checkpoints import current_time, sleep
-from giambio.net.address import parse
+from giambio.kernel.checkpoints import checkpoint_if_cancelled, current_time, sleep
+from giambio.net.address import IP, parse
 from giambio.net.hosts import addresses_of, bound_socket, check_reuse_port, no_attempt_left
+from giambio.net.resolver import numeric_address
 from giambio.net.socket import AsyncSocket, wrap_socket
 from giambio.net.socket_operations import error_numbers
 from giambio.streams.abc import Listener
 
-__all__ = ["BACKLOG", "SocketListener", "open_tcp_listeners"]
+__all__ = ["BACKLOG", "LOOPBACK", "SocketListener", "open_tcp_listeners"]
+
+#: The host of servers that are told none.
+LOOPBACK = "localhost"
 
 #: As many as the system allows: it takes 16 bits, and cuts the number down to its own limit.
 BACKLOG = 65535
@@ -154,14 +162,15 @@ NOT_HERE = error_numbers("EAFNOSUPPORT", "EADDRNOTAVAIL")
 
 
 async def open_tcp_listeners(
-    port: int, *, host: str | None = None, backlog: int = BACKLOG, reuse_port: bool = False
+    port: int, *, host: str | None = LOOPBACK, backlog: int = BACKLOG, reuse_port: bool = False
 ) -> list[SocketListener]:
     """Listen for TCP connections, by IPv4 and IPv6.
 
     Parameters:
         port: a number; 0 for any free one, which is the same for all.
-        host: a name or an address of this machine; None, the default, for all
-            of its addresses.
+        host: a name or an address of this machine. ``"localhost"``, the default, is 127.0.0.1
+            and, where it exists, ::1, which only programs on this machine reach. None is all
+            addresses of the machine, and ``"0.0.0.0"`` all of IPv4.
         backlog: how many connections may wait to be accepted; by default as
             many as the system allows.
         reuse_port: True lets other sockets that say so share the port
@@ -178,6 +187,7 @@ async def open_tcp_listeners(
         CancelledError: the task is in a cancelled scope.
 
     A checkpoint, which waits only for a name. Cancelled, nothing is left open.
+    Where it listens is logged (INFO, logger ``giambio``).
     Data on the connections is sent without delay (``TCP_NODELAY``).
 
     Example:
@@ -194,7 +204,11 @@ async def open_tcp_listeners(
     parse(socket.AF_INET, (host or "::", port))
     check_int("open_tcp_listeners()", "backlog", backlog, 0, "number of connections")
     check_reuse_port("open_tcp_listeners()", reuse_port)
-    addresses = await addresses_of(host, port, socket.SOCK_STREAM, socket.AI_PASSIVE)
+    if host == LOOPBACK:
+        await checkpoint_if_cancelled()
+        addresses = loopback(port)
+    else:
+        addresses = await addresses_of(host, port, socket.SOCK_STREAM, socket.AI_PASSIVE)
     tries_left = 0 if port else PORTS_TO_TRY
     while True:
         try:
@@ -204,7 +218,28 @@ async def open_tcp_listeners(
                 raise
             tries_left -= 1
         else:
-            return [SocketListener(wrap_socket(sock)) for sock in sockets]
+            listeners = [SocketListener(wrap_socket(sock)) for sock in sockets]
+            announce(listeners, host)
+            return listeners
+
+
+def loopback(port: int) -> list[tuple[int, Any]]:
+    """Return the addresses of ``"localhost"``.
+
+    It is no name that a file or a name server could send elsewhere (RFC 6761).
+    """
+    what = "open_tcp_listeners()"
+    return [(family, numeric_address(what, family, (LOOPBACK, port))) for family in IP]
+
+
+def announce(listeners: list[SocketListener], host: str | None) -> None:
+    """Log what is listened on and, if that is the default, how to open it to others."""
+    places = [
+        f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        for address, port, *_ in (listener.address for listener in listeners)
+    ]
+    hint = "; host=None opens it to other machines" if host == LOOPBACK else ""
+    logging.getLogger("giambio").info("listening on %s%s", " and ".join(places), hint)
 
 
 def listening_sockets(

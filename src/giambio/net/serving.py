@@ -3,30 +3,32 @@
 A connection that breaks ends only itself. Any other error of a handler goes to
 `on_error`, and the server goes on.
 
-To stop a server, cancel it. It must notice that at once, to accept no more, but
-its handlers may be given some time. So the handlers run behind a shield, with a
-deadline that is set when the server is told to stop, and the tasks that accept
-run in front of it.
+A server is stopped softly, or cancelled. It must notice that at once, to accept no more, but
+its handlers may be given some time. So the tasks that accept run in front of a shield, and the
+handlers behind it: a cancellation becomes a soft stop there. For a soft stop the shield goes down.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias
 
-from giambio.arguments import check_seconds
+from giambio.arguments import check_int, check_seconds
 from giambio.errors import BrokenResourceError, ClosedResourceError, GiambioError, RunFinishedError
-from giambio.kernel.checkpoints import current_time
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.introspect import is_awaitable
 from giambio.kernel.tracebacks import user_part
-from giambio.net.listeners import BACKLOG, SocketListener, open_tcp_listeners
+from giambio.net.lingering import has_unread_input, lingering_close
+from giambio.net.listeners import BACKLOG, LOOPBACK, SocketListener, open_tcp_listeners
 from giambio.net.socket import AsyncSocket
 from giambio.streams.abc import Listener
 from giambio.sync.event import Event
+from giambio.sync.semaphore import Semaphore
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.stopping import cancel_on_stop
 from giambio.tasks.task_status import TaskStatus
 from giambio.tasks.timeouts import fail_after
 
@@ -45,24 +47,26 @@ async def serve_tcp(
     handler: Handler,
     port: int,
     *,
-    host: str | None = None,
+    host: str | None = LOOPBACK,
     tls: Any = None,
     handshake_timeout: float = HANDSHAKE_TIMEOUT,
     on_error: OnError = None,
     grace: float = 0.0,
+    max_connections: int | None = None,
     backlog: int = BACKLOG,
     reuse_port: bool = False,
     task_status: TaskStatus[list[SocketListener]] | None = None,
 ) -> None:
-    """Serve TCP connections until cancelled: a task for each.
+    """Serve TCP connections until stopped: a task for each.
 
     Parameters:
         handler: an async function that is called with the stream of each
             connection: an `AsyncSocket`, or a `TLSStream`. The stream is closed
-            after it.
+            after it, and if there is unread input by `lingering_close`.
         port: a number; 0 for any free one, see below.
-        host: a name or an address of this machine; None, the default, for all
-            of its addresses, IPv4 and IPv6.
+        host: a name or an address of this machine. ``"localhost"``, the default, is 127.0.0.1
+            and, where it exists, ::1, which only programs on this machine reach. None is all
+            addresses of the machine, and ``"0.0.0.0"`` all of IPv4.
         tls: an `ssl.SSLContext` with a certificate, to speak TLS.
         handshake_timeout: how many seconds a client has to agree on TLS, before
             its connection is closed; 60 by default, and `math.inf` for no limit.
@@ -70,8 +74,11 @@ async def serve_tcp(
             and its stream, which is still open. By default the error is logged
             with its traceback, on the logger ``giambio.serve``. An exception
             from it stops the server, so ``on_error="raise"`` raises the error itself.
-        grace: how many seconds handlers may go on when the server is stopped;
+        grace: how many seconds handlers may go on when the server is cancelled;
             none by default, and `math.inf` to wait for them.
+        max_connections: how many connections are handled at once; no limit by default. When
+            there are as many, no more are accepted, and nobody is turned away: the next ones
+            wait in the backlog. (With several listeners, some may wait behind it.)
         backlog: how many connections may wait to be accepted; by default as
             many as the system allows.
         reuse_port: see `open_tcp_listeners`.
@@ -84,8 +91,10 @@ async def serve_tcp(
     information only. The server also survives when the
     process is out of descriptors: see `SocketListener`.
 
-    To stop it, cancel it: it accepts no more connections at once, waits up to
-    `grace` seconds for the handlers, and then cancels them.
+    Stopped softly (see `CancelScope.stop`), it accepts no more connections at once, waits for the
+    handlers, and returns. Cancelled, it accepts no more either, and cancels the handlers after
+    `grace` seconds, in which they are stopped softly. So a handler that waits for its client in
+    ``with giambio.cancel_on_stop():`` does not delay the end.
 
     Raises:
         TypeError, ValueError: a parameter is of the wrong type or out of range, or `handler`
@@ -113,7 +122,9 @@ async def serve_tcp(
         >>> giambio.run(main)
         b'hello'
     """
-    server = Server("serve_tcp()", handler, tls, on_error, grace, handshake_timeout)
+    server = Server(
+        "serve_tcp()", handler, tls, on_error, grace, max_connections, handshake_timeout
+    )
     listeners = await open_tcp_listeners(port, host=host, backlog=backlog, reuse_port=reuse_port)
     await server.serve(listeners, task_status)
 
@@ -126,15 +137,16 @@ async def serve_listeners(
     handshake_timeout: float = HANDSHAKE_TIMEOUT,
     on_error: OnError = None,
     grace: float = 0.0,
+    max_connections: int | None = None,
     task_status: TaskStatus[list[Any]] | None = None,
 ) -> None:
-    """Serve the connections that listeners hand out, until cancelled.
+    """Serve the connections that listeners hand out, until stopped.
 
     Parameters:
         handler: see `serve_tcp`, as the rest.
         listeners: any `Listener`, such as a `SocketListener` or an `AsyncSocket` that
             listens; in the end they are closed in any case.
-        tls, handshake_timeout, on_error, grace: see `serve_tcp`.
+        tls, handshake_timeout, on_error, grace, max_connections: see `serve_tcp`.
         task_status: set by `TaskManager.start`, which returns the list of listeners.
 
     Raises:
@@ -165,7 +177,7 @@ async def serve_listeners(
         )
     mine = [as_listener(what, listener) for listener in listeners]
     try:
-        server = Server(what, handler, tls, on_error, grace, handshake_timeout)
+        server = Server(what, handler, tls, on_error, grace, max_connections, handshake_timeout)
     except BaseException:
         close_all(mine)
         raise
@@ -182,6 +194,7 @@ class Server:
         tls: Any,
         on_error: OnError,
         grace: float,
+        max_connections: int | None,
         handshake_timeout: float = HANDSHAKE_TIMEOUT,
     ) -> None:
         if is_awaitable(handler) or not callable(handler):
@@ -200,10 +213,15 @@ class Server:
         self._on_error = on_error
         self._grace = grace
         self._handshake_timeout = handshake_timeout
+        self._room: Semaphore | None = None
+        if max_connections is not None:
+            number = "number of connections"
+            self._room = Semaphore(check_int(what, "max_connections", max_connections, 1, number))
         self._stopped = Event()
+        self._softly = False
 
     async def serve(self, listeners: list[Any], task_status: TaskStatus[Any] | None) -> None:
-        """Accept until cancelled, then wait for the handlers."""
+        """Accept until stopped, then wait for the handlers."""
         if not listeners:
             raise ValueError(f"{self._what} needs a listener, and got none")
         try:
@@ -216,30 +234,59 @@ class Server:
                         if task_status is not None:
                             task_status.started(listeners)
                         await self._stopped.wait()
-                        if self._grace:
-                            handlers.deadline = current_time() + self._grace
+                        if self._softly:
+                            close_all(listeners)  # one may have a connection without room
+                            handlers.shield = False
+                        elif self._grace:
+                            handlers.stop(grace=self._grace, reason="the server is cancelled")
         finally:
             close_all(listeners)
 
     async def _accept(self, listener: Listener, connections: TaskManager) -> None:
         """Hand each connection of a listener to a task of its own."""
         try:
-            while True:
-                stream, address = await listener.accept()
-                try:
-                    connections.start_soon(self._handle, stream, address)
-                except RunFinishedError:
-                    stream.close_now()  # the server has stopped, and it came too late
+            while (accepted := await self._next(listener)) is not None:
+                if not await self._begin(*accepted, connections):
                     return
+            self._softly = True
         finally:
             listener.close_now()
             self._stopped.set()
+
+    async def _next(self, listener: Listener) -> tuple[Any, Any] | None:
+        """Return the next connection and its address; None if the server is stopped softly."""
+        accepted = None
+        with cancel_on_stop():
+            if self._room is not None:
+                async with self._room:
+                    pass  # the connection will take it
+            accepted = await listener.accept()
+        return accepted
+
+    async def _begin(self, stream: Any, address: Any, connections: TaskManager) -> bool:
+        """Have a connection handled in a task of its own, as soon as there is room for it.
+
+        Returns:
+            False if the server has stopped, and it came too late.
+        """
+        begun = False
+        try:
+            if self._room is not None:
+                await self._room.acquire()
+            with suppress(RunFinishedError):
+                connections.start_soon(self._handle, stream, address)
+                begun = True
+        finally:
+            if not begun:
+                stream.close_now()
+        return begun
 
     async def _handle(self, stream: Any, address: Any) -> None:
         """Run the handler of a connection.
 
         The log names the address, also when the connection cannot be asked for it any more.
         """
+        connection = stream
         try:
             if self._tls is not None:
                 encrypted = await self._encrypted(stream, address)
@@ -250,7 +297,10 @@ class Server:
                 result = self._handler(stream)
                 if is_awaitable(result):
                     await result
-                    await stream.close()  # TLS says goodbye
+                    if has_unread_input(connection):
+                        await lingering_close(stream)
+                    else:
+                        await stream.close()  # TLS says goodbye
                     return
             except Exception as exc:
                 self._failed(exc, stream, address)
@@ -261,6 +311,8 @@ class Server:
             )
         finally:
             stream.close_now()
+            if self._room is not None:
+                self._room.release()
 
     async def _encrypted(self, stream: Any, address: Any) -> Any:
         """Return the connection with TLS on it, or None if the handshake failed."""

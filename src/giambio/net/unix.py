@@ -211,16 +211,17 @@ async def serve_unix(
     mode: int | None = None,
     on_error: OnError = None,
     grace: float = 0.0,
+    max_connections: int | None = None,
     backlog: int = BACKLOG,
     task_status: TaskStatus[list[SocketListener]] | None = None,
 ) -> None:
-    """Serve the connections to a Unix socket until cancelled: a task for each.
+    """Serve the connections to a Unix socket until stopped: a task for each.
 
     Parameters:
         handler: an async function that is called with the `AsyncSocket` of each
             connection, which is closed after it.
         path, mode, backlog: see `open_unix_listener`.
-        on_error, grace: see `serve_tcp`.
+        on_error, grace, max_connections: see `serve_tcp`.
         task_status: set by `TaskManager.start`, which returns a list of the one
             `SocketListener`.
 
@@ -243,6 +244,6 @@ async def serve_unix(
         >>> giambio.run(main)
         b'hello'
     """
-    server = Server("serve_unix()", handler, None, on_error, grace)
+    server = Server("serve_unix()", handler, None, on_error, grace, max_connections)
     listener = await open_unix_listener(path, mode=mode, backlog=backlog)
     await server.serve([listener], task_status)

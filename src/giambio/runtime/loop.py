@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
 from giambio._build.selection import is_set
-from giambio.arguments import check_number
+from giambio.arguments import check_number, check_seconds
 from giambio.errors import TaskCancelled
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.watchdog import Watchdog
@@ -43,6 +43,9 @@ __all__ = ["EventLoop", "current_loop", "run"]
 
 #: What GIAMBIO_DEBUG=1, and `python -X dev`, take for `slow_step`, in seconds.
 DEBUG_SLOW_STEP = 0.1
+
+#: How many seconds a program may go on after a stop signal, by default.
+GRACE = 10.0
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -150,6 +153,7 @@ class EventLoop(Kernel):
         main: Callable[[Unpack[Ts]], Awaitable[T]],
         *args: Unpack[Ts],
         stop_signals: Iterable[int] = (),
+        grace: float = GRACE,
     ) -> T:
         """Run an async function until it is done.
 
@@ -157,18 +161,22 @@ class EventLoop(Kernel):
             main: an async function, not its coroutine: note the absence of
                 parentheses.
             args: its arguments.
-            stop_signals: signals, such as `signal.SIGTERM`, that cancel the
-                main task, with the signal's name as the reason.
+            stop_signals: signals, such as `signal.SIGTERM`, that end the run. The first one
+                stops `main` softly, see `CancelScope.stop`; a second one cancels it. The
+                signal's name is the reason.
+            grace: how many seconds after the first stop signal `main` is cancelled; 10 by
+                default, and `math.inf` for never.
 
         Returns:
-            The result of `main`.
+            The result of `main`; None if a stop signal has cancelled it, and it let that pass.
 
         Raises:
             BaseException: `main` raised it.
             KeyboardInterrupt: after Ctrl-C, when `main` has cleaned up.
             DeadlockError: every task waits for another one, and `main` let that pass.
-            TaskCancelled: a stop signal cancelled `main`, and it let that pass.
+            TaskCancelled: `main` was cancelled by something else, and let that pass.
             TypeError: `main` is a coroutine or returned nothing awaitable.
+            TypeError, ValueError: `stop_signals` or `grace` is wrong.
             RuntimeError: this loop runs already, or another one in this thread.
             RunFinishedError: the loop is closed.
 
@@ -181,6 +189,7 @@ class EventLoop(Kernel):
         """
         try:
             signals = checked_signals(stop_signals)
+            check_seconds(f"{self._what}()", "grace", grace)
         except BaseException:
             discard(main)
             raise
@@ -189,7 +198,7 @@ class EventLoop(Kernel):
         was_idle = self._main is None
         try:
             task = self.begin(main, *args)
-            interrupts = self._interrupts = Interrupts(self, task, signals)
+            interrupts = self._interrupts = Interrupts(self, task, signals, grace)
             interrupts.install()
             if self._slow_step is not None:
                 watchdog = Watchdog(self, self._slow_step).start()
@@ -212,6 +221,8 @@ class EventLoop(Kernel):
         try:
             if problem is not None:
                 raise problem
+            if interrupts.stopped(task):
+                return None  # type: ignore[return-value]
             result: T = task.result()
             return result
         finally:
@@ -385,7 +396,8 @@ class EventLoop(Kernel):
         try:
             try:
                 self._run_to_the_end(task)
-                failure = failure_of(task)
+                stopped = interrupts is not None and interrupts.stopped(task)
+                failure = None if stopped else failure_of(task)
             except BaseException as exc:
                 failure = exc
             # Exceptions of callbacks that came too late for the main task.
@@ -519,6 +531,7 @@ def run(
     detect_deadlocks: bool = True,
     slow_step: float | None = None,
     stop_signals: Iterable[int] = (),
+    grace: float = GRACE,
 ) -> T:
     """Make a loop, run an async function in it, and close it.
 
@@ -526,10 +539,13 @@ def run(
         main: an async function, not its coroutine.
         args: its arguments.
         driver, clock, strict, threads, seed, detect_deadlocks, slow_step: see `EventLoop`.
-        stop_signals: see `EventLoop.start`.
+        stop_signals: signals, such as `signal.SIGTERM`, that end the run. The first one stops
+            `main` softly, see `CancelScope.stop`; a second one cancels it.
+        grace: how many seconds after the first stop signal `main` is cancelled; 10 by default,
+            and `math.inf` for never.
 
     Returns:
-        The result of `main`.
+        The result of `main`; None if a stop signal has cancelled it, and it let that pass.
 
     Raises:
         BaseException: `main` raised it; and as `EventLoop.start` does.
@@ -558,7 +574,7 @@ def run(
         discard(main)
         raise
     try:
-        return loop.start(main, *args, stop_signals=stop_signals)
+        return loop.start(main, *args, stop_signals=stop_signals, grace=grace)
     except BaseException as exc:
         raise user_part(exc)  # noqa: B904  # it is the same exception
     finally:

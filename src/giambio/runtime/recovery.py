@@ -14,7 +14,7 @@ from __future__ import annotations
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
 from giambio.kernel.wait_queue import QueuedOperation
-from giambio.tasks.cancel import CancelScope, spread
+from giambio.tasks.cancel import CancelScope, follow_stop, spread
 
 __all__ = ["mend", "with_descendants"]
 
@@ -28,6 +28,7 @@ def mend(kernel: Kernel) -> None:
     for task in tasks:
         if isinstance(task._own_scope, CancelScope):
             spread(task._own_scope)
+        follow_stop(task, None)
     for task in tasks:
         for supervisor in list(task._supervisors or ()):
             supervisor._mend()

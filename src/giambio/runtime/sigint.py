@@ -1,9 +1,10 @@
 """Ctrl-C and the signals that stop a service.
 
 A signal handler runs between any two instructions, so it must not touch the
-loop's state. The first signal therefore only asks the loop to cancel the main
-task, and every `finally` runs. A second Ctrl-C does not wait: it is raised in
+loop's state. The first Ctrl-C therefore only asks the loop to cancel the main
+task, and every `finally` runs. A second one does not wait: it is raised in
 the user's code that is running, or, if that is the runtime's, between two steps.
+A stop signal is gentler: the first one stops the main task softly, the second cancels it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import is_ours
 from giambio.runtime.recovery import mend
+from giambio.tasks.cancel import CancelScope
 
 __all__ = ["Interrupts", "checked_signals"]
 
@@ -30,10 +32,16 @@ class Interrupts:
     #: For the deadlock detector: these handlers end the program, and resolve nothing.
     wakes_no_task = True
 
-    def __init__(self, kernel: Kernel, main: Task, stop_signals: tuple[int, ...]) -> None:
+    def __init__(
+        self, kernel: Kernel, main: Task, stop_signals: tuple[int, ...] = (), grace: float = 0.0
+    ) -> None:
         self._kernel = kernel
         self._main = main
+        # The task lets go of it in the end; it knows what it was cancelled for.
+        self._scope: CancelScope = main._own_scope  # type: ignore[assignment]
         self._stop_signals = stop_signals
+        self._grace = grace
+        self._stop_reason: str | None = None
         self._previous: dict[int, Any] = {}
         self._previous_fd: int | None = None
         self.count = 0
@@ -90,8 +98,18 @@ class Interrupts:
             self._kernel._stop_between_steps(KeyboardInterrupt())
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        reason = signal.Signals(number).name
-        self._kernel.call_soon_threadsafe(self._main.cancel, reason)
+        self._kernel.call_soon_threadsafe(self._stop, signal.Signals(number).name)
+
+    def _stop(self, reason: str) -> None:
+        """Stop the main task, softly if it is the first time."""
+        grace = self._grace if self._stop_reason is None else 0
+        if self._scope.stop(grace=grace, reason=reason):
+            self._stop_reason = reason
+
+    def stopped(self, task: Task) -> bool:
+        """Return whether a task was cancelled, and by a stop signal only."""
+        reason = self._stop_reason
+        return task.cancelled() and reason is not None and self._scope.reason is reason
 
     def _on_signals(self, numbers: set[int]) -> None:
         """Signals have come: what the handlers of the program may have interrupted is mended."""

@@ -106,8 +106,9 @@ def busy_error(doing: str, task: str) -> BusyResourceError:
 
 
 def half_sent_error(kind: str = "stream") -> BrokenResourceError:
-    """The error of sending after a cancelled `send_all`."""
+    """The error of sending after a `send_all` or `send_file` that was cut short."""
     return BrokenResourceError(
-        "an earlier send_all() was cancelled when a part was sent, so what follows would make "
-        f"no sense to the other side; close this {kind} (receiving still works)"
+        "an earlier send_all() or send_file() was cancelled or failed when a part was sent, so "
+        f"what follows would make no sense to the other side; close this {kind} (receiving still "
+        "works)"
     )

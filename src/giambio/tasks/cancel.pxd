@@ -1,7 +1,14 @@
+from giambio.kernel cimport constants
 from giambio.kernel.kernel cimport Kernel
+from giambio.kernel.operation cimport current_kernel
 from giambio.kernel.task cimport Scope, Supervisor, Task, current_task
 
 cimport cython
+
+
+cdef class Stop:
+    cdef double deadline
+    cdef object reason
 
 
 cdef class CancelScope(Scope):
@@ -13,9 +20,8 @@ cdef class CancelScope(Scope):
     cdef object _reason
     cdef bint _entered
     cdef bint _expired
-    cdef bint _fails
     cdef bint _misused
-    cdef bint _owned
+    cdef int _role
     cdef CancelScope _parent
     cdef Task _task
 
@@ -46,29 +52,50 @@ cdef class CancelScope(Scope):
     @cython.locals(scope=CancelScope)
     cpdef object _cancel_as_around(self)
     cpdef object _reparent(self, Scope parent)
+    @cython.locals(stop=Stop)
     cdef void _ready(self) except *
+    @cython.locals(stop=Stop)
+    cdef object _set_deadline(self, object deadline)
     @cython.locals(task=Task, kernel=Kernel, deadline=double)
     cdef object _start_timer(self)
     @cython.locals(task=Task)
     cdef object _stop_timer(self)
     @cython.locals(parent=CancelScope)
     cdef object _refresh(self)
-    cdef object _check_owner(self)
+    @cython.locals(task=Task, kernel=Kernel, deadline=double, earlier=Stop)
+    cdef bint _stop(self, object grace, object reason) except -1
+    cpdef object _follow_stops(self)
+    @cython.locals(stop=Stop)
+    cdef object _follow_stop(self)
+    cdef Stop _own_stop(self)
+    @cython.locals(scope=CancelScope, stop=Stop)
+    cdef Stop _stop_in_force(self)
+    cpdef bint _is_stopping(self) except -1
+    cdef object _refuse(self)
     @cython.locals(task=Task)
-    cdef object _check_thread(self)
+    cdef object _check_thread(self, str what, str call)
 
 
-@cython.locals(host=Task, task=Task, todo=list, supervisor=Supervisor)
+@cython.locals(host=Task, task=Task)
 cpdef object spread(CancelScope scope)
+
+@cython.locals(host=Task, task=Task)
+cdef object announce_stop(CancelScope scope)
+
+@cython.locals(around=Scope, scope=CancelScope)
+cpdef object follow_stop(Task task, CancelScope outermost)
+
+@cython.locals(task=Task, todo=list, supervisor=Supervisor)
+cdef list tasks_inside(Task host, CancelScope scope)
 
 @cython.locals(inside=list, scope=CancelScope, supervisor=Supervisor, own=CancelScope)
 cdef list supervisors_inside(Task host, CancelScope outer)
 
-@cython.locals(around=Scope, kernel=Kernel)
+@cython.locals(around=Scope, kernel=Kernel, scope=CancelScope)
 cdef object refresh_task(Task task, CancelScope outermost)
 
 @cython.locals(chain=list, scope=CancelScope)
-cdef object refresh_scopes(Task task, Scope around, CancelScope outermost)
+cdef list scopes_of(Task task, Scope around, CancelScope outermost)
 
 cdef object check_shield(object value)
 

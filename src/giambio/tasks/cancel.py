@@ -5,6 +5,11 @@ and again, until the scope is left. Each scope knows its parent; the outermost o
 a task hangs below the scope of its manager. No scope knows its children, so entering
 one costs next to nothing. Only when a scope is cancelled or shielded, `spread` walks
 through the tasks inside and updates their flags.
+
+A scope can also be stopped softly, which is told to those inside that want to know, and raises
+nothing by itself. It is not kept in flags: those who ask walk up the scopes around, and
+`announce_stop` looks for the scopes inside that follow it. So it costs nothing where it is not
+used.
 """
 
 from __future__ import annotations
@@ -16,15 +21,27 @@ from types import TracebackType
 from typing import Any
 
 from giambio._build.sealed import final
-from giambio.arguments import check_number
+from giambio.arguments import check_number, check_seconds
 from giambio.errors import CancelledError, is_cancellation, without_cancellations
+from giambio.kernel import constants
 from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.closed_from_outside import closes_from_outside
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Scope, Supervisor, Task, current_task
 from giambio.tasks.exception_groups import leaves
 
-__all__ = ["CancelScope", "new_scope", "new_task"]
+__all__ = ["CancelScope", "Stop", "new_scope", "new_task"]
+
+
+class Stop:
+    """A soft stop of a scope, which is cancelled for this reason when the grace is over."""
+
+    __slots__ = ("deadline", "reason")
+
+    def __init__(self, deadline: float, reason: object) -> None:
+        self.deadline = deadline
+        self.reason = reason
 
 
 class CancelScope(Scope):
@@ -61,11 +78,10 @@ class CancelScope(Scope):
         "_deadline",
         "_entered",
         "_expired",
-        "_fails",
         "_misused",
         "_reason",
+        "_role",
         "_shield",
-        "_owned",
         "_parent",
         "_task",
     )
@@ -84,19 +100,21 @@ class CancelScope(Scope):
         self._parent: CancelScope | None = None
         self._cancel_called = False
         self._cancelled_caught = False
+        # Why it was cancelled; until then the `Stop` that it is under, if there is one.
         self._reason: object = None
         self._entered = False
         self._expired = False
-        self._fails = False
         self._misused = False
-        # Whether it belongs to a manager, which enters and leaves it itself.
-        self._owned = False
+        self._role = constants.PLAIN
 
     # -- entering and leaving ------------------------------------------------------
 
     def __enter__(self) -> CancelScope:
-        self._check_owner()
+        if self._role == constants.OWNED:
+            self._refuse()
         self._enter(current_task())
+        if self._role == constants.FOLLOWS_STOPS:
+            self._follow_stop()
         return self
 
     def __exit__(
@@ -105,14 +123,15 @@ class CancelScope(Scope):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        self._check_owner()
+        if self._role == constants.OWNED:
+            self._refuse()
         if not self._check_leaving(exc):
             return False
         if self._cancel_called:
             self._report_swallowed(exc)
         caught = self._leave(exc is not None and is_cancellation(exc))
         if caught:
-            if self._fails and self._expired:
+            if self._role == constants.FAILS and self._expired:
                 raise TimeoutError("the time given to fail_after() or fail_at() is over") from exc
             return True
         if self._cancel_called and isinstance(exc, BaseExceptionGroup):
@@ -160,18 +179,55 @@ class CancelScope(Scope):
         """
         if self._cancel_called:
             return False
-        self._check_thread()
+        self._check_thread("cancel()", "scope.cancel")
         self._cancel_called = True
         self._reason = reason
         self._stop_timer()
         spread(self)
         return True
 
+    def stop(self, *, grace: float, reason: object = None) -> bool:
+        """Stop softly: let what runs inside come to an end, and cancel the rest later.
+
+        Everything inside is *stopping* from now on, also tasks that are spawned later. Nothing
+        is raised by that, except in blocks of `cancel_on_stop`, which are cancelled;
+        `stopping` and `wait_stopping` tell. A scope inside with a shield keeps it out.
+
+        Parameters:
+            grace: how many seconds until the scope is cancelled, from 0 up; `math.inf` never
+                cancels it.
+            reason: the ``reason`` of the `CancelledError`, both then and in those blocks.
+
+        Returns:
+            False if that has no effect: the scope was cancelled or left, or it is stopping and
+            will be cancelled as early. So a second call can only shorten the time.
+
+        Not a checkpoint. Call it in the loop's own thread only.
+
+        Raises:
+            TypeError, ValueError: `grace` is not a number of seconds.
+            RuntimeError: called from another thread than the loop's, or where no loop runs.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     with giambio.CancelScope() as scope:
+            ...         scope.stop(grace=5)
+            ...         await giambio.sleep(0.01)
+            ...         return giambio.stopping()
+            >>> giambio.run(main)
+            True
+        """
+        check_seconds("stop()", "grace", grace)
+        self._check_thread("stop()", "lambda: scope.stop(grace=...)")
+        return self._stop(grace, reason)
+
     @property
     def deadline(self) -> float:
         """The time on the loop's clock, in seconds, at which the scope cancels itself.
 
-        It can be changed while tasks wait inside.
+        It can be changed while tasks wait inside. That of a scope which is stopping is not later
+        than the end of its grace.
 
         Example:
             >>> import giambio
@@ -183,9 +239,7 @@ class CancelScope(Scope):
     @deadline.setter
     def deadline(self, deadline: float) -> None:
         check_number("CancelScope.deadline", "deadline", deadline)
-        self._stop_timer()
-        self._deadline = deadline
-        self._start_timer()
+        self._set_deadline(deadline)
 
     @property
     def shield(self) -> bool:
@@ -205,6 +259,7 @@ class CancelScope(Scope):
         check_shield(shield)
         self._shield = shield
         spread(self)
+        announce_stop(self)
 
     @property
     def cancel_called(self) -> bool:
@@ -244,15 +299,17 @@ class CancelScope(Scope):
             >>> scope.reason
             'enough'
         """
-        return self._reason
+        return self._reason if self._cancel_called else None
 
     def __repr__(self) -> str:
         if self._cancel_called:
             state = "cancelled"
         elif not self._entered:
             state = "unused"
+        elif self._task is None:
+            state = "left"
         else:
-            state = "left" if self._task is None else "active"
+            state = "active" if self._own_stop() is None else "stopping"
         return f"<giambio.CancelScope {state}>"
 
     # -- for the runtime ---------------------------------------------------------------
@@ -268,7 +325,7 @@ class CancelScope(Scope):
         """See `Scope._enclose`: it stands between this scope and the task's own."""
         own = new_scope()
         own._adopt(task, self)
-        own._check_thread()
+        own._check_thread("cancel()", "task.cancel")
         scope: CancelScope = task._scope  # type: ignore[assignment]
         if scope is self:
             task._scope = own
@@ -437,11 +494,23 @@ class CancelScope(Scope):
         """See `Scope._reparent`."""
         self._parent = parent  # type: ignore[assignment]
         spread(self)
+        announce_stop(self)
 
     def _ready(self) -> None:
-        """See `Waiter._ready`: the deadline has passed."""
+        """See `Waiter._ready`: the deadline has passed, or the grace of a stop is over."""
+        stop = self._own_stop()
+        if stop is not None and stop.deadline <= self._deadline:
+            self.cancel(stop.reason)
+            return
         self._expired = True
         self.cancel("the deadline has passed")
+
+    def _set_deadline(self, deadline: float) -> None:
+        """Change the deadline; that of a scope which is stopping can only be earlier."""
+        stop = self._own_stop()
+        self._stop_timer()
+        self._deadline = deadline if stop is None else min(deadline, stop.deadline)
+        self._start_timer()
 
     def _start_timer(self) -> None:
         task = self._task
@@ -468,18 +537,67 @@ class CancelScope(Scope):
             not self._shield and parent is not None and parent._effective
         )
 
-    def _check_owner(self) -> None:
-        if self._owned:
-            raise RuntimeError(
-                "this CancelScope belongs to a TaskManager, which enters and leaves it itself"
-            )
+    # -- stopping ----------------------------------------------------------------------
 
-    def _check_thread(self) -> None:
+    def _stop(self, grace: float, reason: object) -> bool:
+        """See `stop`."""
+        task = self._task
+        if self._cancel_called or (self._entered and task is None):
+            return False
+        kernel = None if task is None else task._kernel
+        if kernel is None:
+            kernel = current_kernel()
+        deadline = kernel.current_time() + grace
+        earlier = self._own_stop()
+        if earlier is not None and earlier.deadline <= deadline:
+            return False
+        self._reason = Stop(deadline, reason)
+        announce_stop(self)
+        self._set_deadline(self._deadline)
+        return True
+
+    def _follow_stops(self) -> None:
+        """Have the scope cancelled by a stop around it, once it is entered."""
+        self._role = constants.FOLLOWS_STOPS
+
+    def _follow_stop(self) -> None:
+        """Cancel the scope if a stop is in force here."""
+        stop = self._stop_in_force()
+        if stop is not None:
+            self.cancel(stop.reason)
+
+    def _own_stop(self) -> Stop | None:
+        """Return the stop of this very scope, until it is cancelled."""
+        return self._reason if not self._cancel_called and type(self._reason) is Stop else None
+
+    def _stop_in_force(self) -> Stop | None:
+        """Return the stop that is in force inside, of this scope or one around it."""
+        scope: CancelScope | None = self
+        while scope is not None:
+            stop = scope._own_stop()
+            if stop is not None or scope._shield:
+                return stop
+            scope = scope._parent
+        return None
+
+    def _is_stopping(self) -> bool:
+        """Return whether what runs inside is to end: a stop is in force, or a cancellation."""
+        return self._effective or self._stop_in_force() is not None
+
+    # -- mistakes ----------------------------------------------------------------------
+
+    def _refuse(self) -> None:
+        """Raise, because the scope is a manager's, and was entered or left by hand."""
+        raise RuntimeError(
+            "this CancelScope belongs to a TaskManager, which enters and leaves it itself"
+        )
+
+    def _check_thread(self, what: str, call: str) -> None:
         task = self._task
         if task is not None and task._kernel is not None and not task._kernel._in_own_thread():
             raise RuntimeError(
-                "cancel() was called from another thread than the loop's; "
-                "use loop.call_soon_threadsafe(scope.cancel)"
+                f"{what} was called from another thread than the loop's; "
+                f"use loop.call_soon_threadsafe({call})"
             )
 
 
@@ -529,13 +647,40 @@ def spread(scope: CancelScope) -> None:
     if host is None:
         return
     refresh_task(host, scope)
+    for task in tasks_inside(host, scope):
+        refresh_task(task, None)
+
+
+def announce_stop(scope: CancelScope) -> None:
+    """Cancel the scopes that follow stops, inside a scope that has changed.
+
+    They are cancelled in the order of `spread`.
+    """
+    host = scope._task
+    if host is None or scope._stop_in_force() is None:
+        return
+    follow_stop(host, scope)
+    for task in tasks_inside(host, scope):
+        follow_stop(task, None)
+
+
+def follow_stop(task: Task, outermost: CancelScope | None) -> None:
+    """Cancel the scopes of one task that follow stops; see `refresh_task`."""
+    around = None if task._supervisor is None else task._supervisor._scope
+    for scope in scopes_of(task, around, outermost):
+        if scope._role == constants.FOLLOWS_STOPS:
+            scope._follow_stop()
+
+
+def tasks_inside(host: Task, scope: CancelScope) -> list[Task]:
+    """Return the tasks inside a scope of the host, without that one: parents first."""
     todo: list[Task] = []
     for supervisor in supervisors_inside(host, scope):
         todo.extend(supervisor._children)
     for task in todo:
-        refresh_task(task, None)
         for supervisor in task._supervisors or ():
             todo.extend(supervisor._children)
+    return todo
 
 
 def supervisors_inside(host: Task, outer: CancelScope) -> list[Supervisor]:
@@ -566,7 +711,8 @@ def refresh_task(task: Task, outermost: CancelScope | None) -> None:
     """
     around = None if task._supervisor is None else task._supervisor._scope
     if task._scope is not around:  # most tasks have no scope of their own
-        refresh_scopes(task, around, outermost)
+        for scope in scopes_of(task, around, outermost):
+            scope._refresh()
     kernel = task._kernel
     if task._scope is None or kernel is None:
         return
@@ -577,8 +723,11 @@ def refresh_task(task: Task, outermost: CancelScope | None) -> None:
         task._aborted = None  # an interruption that was not delivered yet: it waits on
 
 
-def refresh_scopes(task: Task, around: Scope | None, outermost: CancelScope | None) -> None:
-    """Update the scopes of one task, the outer ones first; see `refresh_task`."""
+def scopes_of(task: Task, around: Scope | None, outermost: CancelScope | None) -> list[CancelScope]:
+    """Return the scopes of one task inside of another scope; see `refresh_task`.
+
+    The outer ones come first.
+    """
     chain: list[CancelScope] = []
     scope: CancelScope | None = task._scope  # type: ignore[assignment]
     while scope is not None and scope is not around:
@@ -586,5 +735,5 @@ def refresh_scopes(task: Task, around: Scope | None, outermost: CancelScope | No
         if scope is outermost:
             break
         scope = scope._parent
-    for scope in reversed(chain):
-        scope._refresh()
+    chain.reverse()
+    return chain

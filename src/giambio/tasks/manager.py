@@ -305,6 +305,37 @@ class TaskManager(TaskGroup):
         """
         return self.cancel_scope.cancel(reason)
 
+    def stop(self, *, grace: float, reason: object = None) -> bool:
+        """Stop the body and all tasks softly; the block then ends without an error.
+
+        Parameters:
+            grace: how many seconds until they are cancelled, from 0 up.
+            reason: the ``reason`` of the `CancelledError`.
+
+        Returns:
+            False if that has no effect; see `CancelScope.stop`.
+
+        Raises:
+            TypeError, ValueError: `grace` is not a number of seconds.
+            RuntimeError: called from another thread than the loop's, or where no loop runs.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def worker():
+            ...     await giambio.wait_stopping()
+            ...     return "the end of the work"
+            >>> async def main():
+            ...     async with giambio.TaskManager() as manager:
+            ...         task = await manager.spawn(worker)
+            ...         manager.stop(grace=5)
+            ...     return task.result()
+            >>> giambio.run(main)
+            'the end of the work'
+        """
+        return self.cancel_scope.stop(grace=grace, reason=reason)
+
     @property
     def cancel_scope(self) -> CancelScope:
         """The scope around the body and all tasks.

@@ -62,7 +62,7 @@ class TaskGroup(Supervisor):
         `kernel` is to be checked when the block is entered; None takes the host's.
         """
         scope = cancel.new_scope()
-        scope._owned = True
+        scope._role = constants.OWNED
         self._children = {}
         self._scope = scope
         self._kernel: Kernel | None = kernel

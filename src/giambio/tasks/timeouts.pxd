@@ -1,3 +1,4 @@
+from giambio.kernel cimport constants
 from giambio.kernel.operation cimport current_kernel
 from giambio.kernel.task cimport current_task
 from giambio.tasks cimport cancel

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from math import inf
 
 from giambio.arguments import check_seconds
+from giambio.kernel import constants
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import current_task
 from giambio.tasks import cancel
@@ -123,7 +124,7 @@ def fail_after(seconds: float, *, shield: bool = False) -> AbstractContextManage
 
 def failing(scope: CancelScope) -> CancelScope:
     """Make a scope raise `TimeoutError` when its deadline cuts it short."""
-    scope._fails = True
+    scope._role = constants.FAILS
     return scope
 
 

@@ -105,7 +105,7 @@ class Runner:
         check_no_loop_runs()
         if self.given_up:
             raise self._failure(f"{what} cannot run, because the loop was given up", False)
-        interrupts = Interrupts(self._loop, self._main, ())
+        interrupts = Interrupts(self._loop, self._main)
         self.job = job = Job(what, function, self._main, is_test)
         try:
             interrupts.install()
