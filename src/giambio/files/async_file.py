@@ -53,7 +53,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     Example:
         >>> import giambio, os, tempfile
         >>> async def main(path):
-        ...     async with await giambio.open_file(path, "w+") as file:
+        ...     async with giambio.open_file(path, "w+") as file:
         ...         await file.write("one\\ntwo\\n")
         ...         await file.seek(0)
         ...         return [line async for line in file]
@@ -101,7 +101,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w+") as file:
+            ...     async with giambio.open_file(path, "w+") as file:
             ...         await file.write("hello")
             ...         await file.seek(0)
             ...         return await file.read(4), await file.read()
@@ -135,7 +135,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w+") as file:
+            ...     async with giambio.open_file(path, "w+") as file:
             ...         await file.write("one\\ntwo\\n")
             ...         await file.seek(0)
             ...         return await file.readline()
@@ -163,7 +163,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w+") as file:
+            ...     async with giambio.open_file(path, "w+") as file:
             ...         await file.writelines(["one\\n", "two\\n"])
             ...         await file.seek(0)
             ...         return await file.readlines()
@@ -192,7 +192,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb+") as file:
+            ...     async with giambio.open_file(path, "wb+") as file:
             ...         await file.write(b"hello")
             ...         await file.seek(0)
             ...         buffer = bytearray(4)
@@ -224,7 +224,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb+") as file:
+            ...     async with giambio.open_file(path, "wb+") as file:
             ...         await file.send_all(b"hello")
             ...         await file.seek(0)
             ...         return await file.receive(), await file.receive()
@@ -276,7 +276,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         return await file.write("hello")
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -299,7 +299,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.writelines(["one\\n", "two\\n"])
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -328,7 +328,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb") as file:
+            ...     async with giambio.open_file(path, "wb") as file:
             ...         await file.send_all(b"hello")
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -346,7 +346,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.write("hello")
             ...         await file.flush()
             ...         return os.path.getsize(path)
@@ -367,7 +367,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.write("hello")
             ...         await file.fsync()
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -393,7 +393,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.write("hello")
             ...         return await file.truncate(4)
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -425,7 +425,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb") as file:
+            ...     async with giambio.open_file(path, "wb") as file:
             ...         await file.write(b"hello")
             ...         return await file.seek(-1, os.SEEK_END)
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -447,7 +447,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb") as file:
+            ...     async with giambio.open_file(path, "wb") as file:
             ...         await file.write(b"hello")
             ...         return await file.tell()
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -570,7 +570,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         return os.fstat(file.fileno()).st_size
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
