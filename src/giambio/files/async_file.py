@@ -22,6 +22,7 @@ from giambio.files.turn import Turn
 from giambio.files.wrapped_file import WrappedFile
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.operation import Closed
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.tasks.cancel import CancelScope
@@ -459,7 +460,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     # -- closing ----------------------------------------------------------------------
 
     def close(self) -> Awaitable[None]:
-        """Flush and close the file. Closing twice is harmless.
+        """Flush and close the file. Await it after writing. Closing twice is harmless.
 
         Raises:
             OSError: buffered data could not be written; a note says how much of it.
@@ -467,8 +468,9 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             CancelledError: the task is in a cancelled scope. The file is closed then,
                 and flushed, unless it is a pipe or a terminal that takes nothing.
 
-        Awaited, a checkpoint. Forgotten, it is done there and then, with a
-        `RuntimeWarning`. A task that reads from a pipe meanwhile gets a
+        Awaited, a checkpoint. Without an ``await`` the file is closed there and then; a
+        `RuntimeWarning` says so if data had to be written, because that may block, and
+        nobody gets its errors. A task that reads from a pipe meanwhile gets a
         `ClosedResourceError`.
 
         Example:
@@ -481,6 +483,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             True
         """
+        file = self._file
+        if file.pollable and not file.closed:
+            file.closed = True  # no task need wait for it any longer
+            end_watches(file.kernel._driver, file.fd)
+        if file.turns.current is None and file.closes_at_once():
+            file.close_now()
+            return Closed()
         return Closing(self)
 
     def close_now(self) -> None:
@@ -488,17 +497,6 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         self._file.close_now()
 
     async def _close(self) -> None:
-        file = self._file
-        if file.pollable and not file.closed:
-            file.closed = True  # no task need wait for it any longer
-            end_watches(file.kernel._driver, file.fd)
-        if file.turns.current is None and file.closes_at_once():
-            file.close_now()
-        else:
-            await self._close_in_turn()
-        await checkpoint_if_cancelled()
-
-    async def _close_in_turn(self) -> None:
         file = self._file
         turn = Turn(file.kernel, file.turns)
         try:
@@ -511,6 +509,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
                 file.closed = True
         finally:
             turn.end()
+        await checkpoint_if_cancelled()
 
     __enter__ = __exit__ = refuse_with
 
@@ -636,7 +635,7 @@ final(AsyncFile)
 
 
 class Closing:
-    """The result of `close`; if it is not awaited, it closes all the same, with a warning."""
+    """The result of a `close` that may have to wait; not awaited, it closes all the same."""
 
     __slots__ = ("_file",)
 
@@ -652,13 +651,16 @@ class Closing:
 
     def __del__(self) -> None:
         file = self._file
-        if file is not None and not file.closed:
-            problem = (
-                f"close() of {file!r} was never awaited: it was closed at once, which may block"
-            )
-            try:
-                file.close_now()
-            finally:  # only then, because the warning may be an error
+        if file is None or (file.closed and file._file.fd < 0):
+            return
+        problem = (
+            f"close() of {file!r} was never awaited: its data was written at once, which may block"
+        )
+        writes = file._file.writes_to_close()
+        try:
+            file.close_now()
+        finally:  # only then, because the warning may be an error
+            if writes:
                 warnings.warn(problem, RuntimeWarning, stacklevel=2, source=None)
 
 
