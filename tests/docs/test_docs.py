@@ -81,7 +81,7 @@ MEMBERS = {
         "alpn_protocol cipher close peer_certificate receive send_all send_eof ssl_object "
         "tls_version transport_stream"
     ),
-    "Subscription": "aclose close receive receive_nowait",
+    "Subscription": "aclose close dropped receive receive_nowait",
     "Task": (
         "cancel cancelled done exception has_pending_cancellation id join name parent result root"
     ),
