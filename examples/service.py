@@ -11,7 +11,7 @@ import giambio
 
 
 async def handler(stream):
-    request = await giambio.BufferedStream(stream).read_line()
+    request = await giambio.BufferedStream(stream).receive_line()
     await stream.send_all(b"working on " + request)
     await giambio.sleep(0.5)
     await stream.send_all(b"done\n")

@@ -39,7 +39,7 @@ MEMBERS = {
         "call sleep_until_stopped start_task start_task_soon stop wrap_async_context_manager"
     ),
     "BufferedStream": (
-        "buffer close read_line receive receive_exactly receive_until send_all send_eof "
+        "buffer close receive receive_exactly receive_line receive_until send_all send_eof "
         "transport_stream"
     ),
     "CancelScope": "cancel cancel_called cancelled_caught deadline reason shield",

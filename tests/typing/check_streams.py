@@ -67,7 +67,7 @@ async def opening(context: ssl.SSLContext, path: giambio.Path) -> None:
 
 async def wrapping(sock: giambio.AsyncSocket) -> None:
     lines = giambio.BufferedStream(sock)
-    assert_type(await lines.read_line(), bytes)
+    assert_type(await lines.receive_line(), bytes)
     async for line in lines:
         assert_type(line, bytes)
     left, _ = giambio.memory_stream_pair()
