@@ -67,7 +67,7 @@ async def sockets() -> None:
             await stream.send_all(data)
 
     async def client(port: int) -> None:
-        async with await giambio.connect_tcp("127.0.0.1", port) as stream:
+        async with giambio.connect_tcp("127.0.0.1", port) as stream:
             for size in (1, 1000, 100_000):
                 await stream.send_all(b"x" * size)
                 while size:
@@ -87,9 +87,9 @@ async def threads_and_files() -> None:
     assert await giambio.getaddrinfo("localhost", 80)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "file")
-        async with await giambio.open_file(path, "w") as file:
+        async with giambio.open_file(path, "w") as file:
             await file.write("text\n" * 10_000)
-        async with await giambio.open_file(path) as file:
+        async with giambio.open_file(path) as file:
             assert len(await file.read()) == 50_000
 
 

@@ -30,7 +30,7 @@ async def chat(room, stream):
     await stream.send_all(b"Your name? ")
     lines = giambio.BufferedStream(stream)
     try:
-        if name := (await lines.read_line()).strip():
+        if name := (await lines.receive_line()).strip():
             try:
                 await talk(room, name, lines, stream)
             finally:

@@ -41,9 +41,9 @@ async def copy(folder, progress, source):
     if await target.exists() and await target.samefile(source):
         raise shutil.SameFileError("that is the same file")
     part = folder / f".{source.name}.{os.getpid()}.part"
-    async with await giambio.open_file(source, "rb") as reader:
+    async with giambio.open_file(source, "rb") as reader:
         try:
-            async with await giambio.open_file(part, "xb") as writer:
+            async with giambio.open_file(part, "xb") as writer:
                 while data := await reader.read(CHUNK):
                     await writer.write(data)
                     progress.add(len(data))

@@ -25,7 +25,7 @@ async def fetch(url, output):
     )
     http = h11.Connection(h11.CLIENT)
     port = parts.port or (443 if secure else 80)
-    async with await giambio.connect_tcp(parts.hostname, port, tls=secure) as stream:
+    async with giambio.connect_tcp(parts.hostname, port, tls=secure) as stream:
         await stream.send_all(http.send(request) + http.send(h11.EndOfMessage()))
         while True:
             event = http.next_event()

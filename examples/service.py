@@ -15,7 +15,7 @@ async def handler(stream):
     while True:
         request = b""
         with giambio.cancel_on_stop():  # a client that asks for nothing need not be waited for
-            request = await lines.read_line()
+            request = await lines.receive_line()
         if not request:
             break
         await stream.send_all(b"working on " + request)

@@ -10,7 +10,7 @@ run = giambio.run
 
 
 async def read(n: int) -> None:
-    async with await giambio.open_file(LONG, "rb") as file:
+    async with giambio.open_file(LONG, "rb") as file:
         for _ in range(n):
             if not await file.read(PIECE):
                 await file.seek(0)
@@ -18,12 +18,12 @@ async def read(n: int) -> None:
 
 async def open_and_read(n: int) -> None:
     for _ in range(n):
-        async with await giambio.open_file(SHORT, "rb") as file:
+        async with giambio.open_file(SHORT, "rb") as file:
             await file.read()
 
 
 async def read_whole(n: int) -> None:
-    async with await giambio.open_file(WHOLE, "rb") as file:
+    async with giambio.open_file(WHOLE, "rb") as file:
         for _ in range(n):
             await file.read()
             await file.seek(0)
@@ -31,7 +31,7 @@ async def read_whole(n: int) -> None:
 
 async def read_lines(n: int) -> None:
     for _ in range(n):
-        async with await giambio.open_file(text()) as file:
+        async with giambio.open_file(text()) as file:
             async for _ in file:
                 pass
 

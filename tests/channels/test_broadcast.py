@@ -152,6 +152,240 @@ def test_who_subscribes_while_a_sender_waits_gets_its_item(run: Run) -> None:
     run(main)
 
 
+# -- subscriptions that are not waited for -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overflow", "kept", "counts"),
+    [("drop_oldest", [3, 4], [1] * 5), ("drop_newest", [0, 1], [1, 1, 0, 0, 0])],
+)
+def test_a_full_subscription_drops_items_and_counts_them(
+    run: Run, overflow: Any, kept: list[int], counts: list[int]
+) -> None:
+    """Rule 10.12: the oldest or the newest; who sends is told how many got an item."""
+
+    async def main() -> None:
+        broadcast = giambio.Broadcast[int](2)
+        with broadcast, broadcast.subscribe(overflow=overflow) as news:
+            assert [await broadcast.send(number) for number in range(5)] == counts
+            assert news.dropped == 3
+            assert repr(news).endswith(", 3 dropped>")
+            broadcast.close()
+            assert [item async for item in news] == kept
+            assert news.dropped == 3
+
+    run(main)
+
+
+def test_a_disconnected_subscription_gives_what_it_has_and_says_why(run: Run) -> None:
+    """Rule 10.12: the error names the ways out, comes each time, and nothing is sent there."""
+
+    async def main() -> None:
+        broadcast = giambio.Broadcast(2)
+        news = broadcast.subscribe(overflow="disconnect")
+        assert [await broadcast.send(number) for number in range(4)] == [1, 1, 0, 0]
+        assert broadcast.statistics().open_subscriptions == 0
+        assert [await news.receive(), news.receive_nowait()] == [0, 1]
+        assert news.dropped == 1
+        said = (
+            "this subscription was 2 items behind when another one was sent, so it was "
+            "disconnected: receive faster, make the Broadcast larger, or subscribe with another "
+            "overflow= than 'disconnect'"
+        )
+        for _ in range(2):
+            with pytest.raises(giambio.BrokenResourceError) as caught:
+                await news.receive()
+            assert str(caught.value) == said
+            names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+            assert names == ["main"]
+            with pytest.raises(giambio.BrokenResourceError, match="was disconnected"):
+                news.receive_nowait()
+            with pytest.raises(giambio.BrokenResourceError, match="was disconnected"):
+                async for _ in news:
+                    raise AssertionError("nothing is left")
+        broadcast.close()
+        with pytest.raises(giambio.BrokenResourceError, match="was disconnected"):
+            await news.receive()
+        news.close()
+        with pytest.raises(giambio.ClosedResourceError):
+            await news.receive()
+
+    run(main)
+
+
+def test_each_subscription_has_a_policy_of_its_own(run: Run) -> None:
+    """Rules 10.7, 10.12: senders wait for those that want it, and for no other."""
+
+    async def main() -> None:
+        with giambio.Broadcast(1) as broadcast, broadcast.subscribe() as all_of_it:
+            oldest = broadcast.subscribe(overflow="drop_oldest")
+            newest = broadcast.subscribe(overflow="drop_newest")
+            gone = broadcast.subscribe(overflow="disconnect")
+            with oldest, newest, gone:
+                assert await broadcast.send("a") == 4
+                with pytest.raises(giambio.WouldBlock, match="1 of 4 subscriptions are full"):
+                    broadcast.send_nowait("b")
+                async with giambio.TaskManager() as manager:
+                    sending = await manager.spawn(broadcast.send, "b")
+                    await settled()
+                    assert not sending.done()
+                    assert oldest.dropped == newest.dropped == gone.dropped == 0
+                    assert all_of_it.receive_nowait() == "a"
+                    assert await sending == 2
+                assert [sub.dropped for sub in (all_of_it, oldest, newest, gone)] == [0, 1, 1, 1]
+                assert [sub.receive_nowait() for sub in (all_of_it, oldest, newest)] == [
+                    "b",
+                    "b",
+                    "a",
+                ]
+                assert gone.receive_nowait() == "a"
+                assert await broadcast.send("c") == 3
+                assert [sub.receive_nowait() for sub in (all_of_it, oldest, newest)] == ["c"] * 3
+
+    run(main)
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "disconnect"])
+def test_a_subscription_that_keeps_up_misses_nothing(run: Run, overflow: Any) -> None:
+    """Rules 4.11, 10.12: an item goes to a task that waits, and the buffer is not asked."""
+
+    async def main() -> None:
+        with giambio.Broadcast[int](1) as broadcast:
+            news = broadcast.subscribe(overflow=overflow)
+
+            async def listen() -> list[int]:
+                with news:
+                    return [item async for item in news]
+
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(listen)
+                for number in range(10):
+                    await settled()
+                    assert await broadcast.send(number) == 1
+                broadcast.close()
+            assert task.result() == list(range(10))
+            assert news.dropped == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest", "disconnect"])
+def test_a_cancelled_receive_of_a_full_subscription_loses_nothing(run: Run, overflow: Any) -> None:
+    """Rules 5.3, 10.9: what was handed over is kept, also where others may be dropped."""
+
+    async def main() -> None:
+        with giambio.Broadcast(1) as broadcast, broadcast.subscribe(overflow=overflow) as news:
+            async with giambio.TaskManager() as manager:
+                task = await manager.spawn(news.receive)
+                await settled()
+                broadcast.send_nowait(1)
+                broadcast.send_nowait(2)
+                task.cancel()
+            assert await task == 1
+            assert news.receive_nowait() == 2
+            assert news.dropped == 0
+
+    run(main)
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    """Rule 19.1: the error lists those that there are."""
+    with giambio.Broadcast(1) as broadcast:
+        for value in ("block", None, ["wait"]):
+            with pytest.raises(
+                ValueError, match=r"is one of wait, drop_oldest, .*, not "
+            ) as caught:
+                broadcast.subscribe(overflow=value)  # type: ignore[arg-type]
+            assert str(caught.value).endswith(f"not {value!r}")
+        with pytest.raises(TypeError):
+            broadcast.subscribe("wait")  # type: ignore[misc]
+
+
+def test_a_disconnected_subscription_can_be_dropped_quietly(run: Run) -> None:
+    """Rule 10.6: nobody could miss it."""
+
+    async def main() -> None:
+        with giambio.Broadcast(1) as broadcast:
+            news = broadcast.subscribe(overflow="disconnect")
+            broadcast.send_nowait(1)
+            broadcast.send_nowait(2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                del news
+                gc.collect()
+
+    run(main)
+
+
+def test_a_dropped_item_may_send_when_it_is_deleted() -> None:
+    """Rule 10.9: the subscription is in order when code of the program runs."""
+    with giambio.Broadcast[Any](1) as broadcast:
+
+        class Item:
+            def __del__(self) -> None:
+                sent.append(broadcast.send_nowait("last words"))
+
+        sent: list[int] = []
+        with broadcast.subscribe(overflow="drop_oldest") as news:
+            broadcast.send_nowait(Item())
+            broadcast.send_nowait("next")
+            gc.collect()
+            assert sent == [1]
+            assert news.receive_nowait() == "last words"
+            with pytest.raises(giambio.WouldBlock):
+                news.receive_nowait()
+            assert news.dropped == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_policies_agree_with_a_model(seed: int) -> None:
+    """Rules 10.7, 10.9, 10.12: random senders and receivers, beside one list for each."""
+    chance = random.Random(seed)
+    size = chance.randint(1, 3)
+    policies: list[Any] = ["wait", "drop_oldest", "drop_newest", "disconnect"]
+    with giambio.Broadcast[int](size) as broadcast:
+        subscriptions: list[giambio.Subscription[int]] = []
+        kept: list[list[int]] = []
+        dropped: list[int] = []
+        gone: set[int] = set()
+        for policy in policies:
+            subscriptions.append(broadcast.subscribe(overflow=policy))
+            kept.append([])
+            dropped.append(0)
+        for number in range(200):
+            if chance.random() < 0.5:
+                if len(kept[0]) == size:
+                    with pytest.raises(giambio.WouldBlock):
+                        broadcast.send_nowait(number)
+                    continue
+                takers = 0
+                for index, policy in enumerate(policies):
+                    if index in gone:
+                        continue
+                    if len(kept[index]) < size or policy == "drop_oldest":
+                        takers += 1
+                        kept[index].append(number)
+                    if len(kept[index]) > size:
+                        del kept[index][0]
+                        dropped[index] += 1
+                    elif policy != "drop_oldest" and kept[index][-1] != number:
+                        dropped[index] += 1
+                        if policy == "disconnect":
+                            gone.add(index)
+                assert broadcast.send_nowait(number) == takers
+            else:
+                index = chance.randrange(4)
+                if kept[index]:
+                    assert subscriptions[index].receive_nowait() == kept[index].pop(0)
+                else:
+                    error = giambio.BrokenResourceError if index in gone else giambio.WouldBlock
+                    with pytest.raises(error):
+                        subscriptions[index].receive_nowait()
+            assert [one.dropped for one in subscriptions] == dropped
+        for one in subscriptions:
+            one.close()
+
+
 # -- cancellation --------------------------------------------------------------------------
 
 

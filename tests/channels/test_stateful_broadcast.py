@@ -1,7 +1,7 @@
 """Broadcasts and watches in programs that Hypothesis invents.
 
-Every subscription gets every item once, in one order; a watcher never misses the latest value:
-under random schedules and random cancellation.
+Every subscription gets every item once, in one order, unless it lets items be dropped, which it
+counts; a watcher never misses the latest value: under random schedules and random cancellation.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Listener:
     """A subscription, and what is known of it."""
 
     subscription: Any
+    overflow: str
     #: What had been sent when it was made, of which nothing may arrive, and what was offered.
     #: (Of the rest of that some may just have been sent, before the sender knows of it.)
     too_early: set[int]
@@ -28,6 +29,10 @@ class Listener:
     got: list[int] = field(default_factory=list)
     task: giambio.Task[Any] | None = None
     closed: bool = False
+
+    def cut_off(self) -> bool:
+        """Whether it was disconnected."""
+        return self.overflow == "disconnect" and self.subscription.dropped > 0
 
 
 class Broadcasts(LoopMachine):
@@ -72,6 +77,8 @@ class Broadcasts(LoopMachine):
                 listener.got.append(await listener.subscription.receive())
         except giambio.ClosedResourceError:
             assert listener.closed
+        except giambio.BrokenResourceError:
+            assert listener.cut_off()
 
     @rule(count=st.integers(1, 3))
     def begin_sender(self, count: int) -> None:
@@ -89,9 +96,10 @@ class Broadcasts(LoopMachine):
         self.offered.append(item)
         self.accepted.add(item)
 
-    @rule()
-    def subscribe(self) -> None:
-        listener = Listener(self.broadcast.subscribe(), set(self.accepted), set(self.offered))
+    @rule(overflow=st.sampled_from(["wait", "wait", "drop_oldest", "drop_newest", "disconnect"]))
+    def subscribe(self, overflow: str) -> None:
+        subscription = self.broadcast.subscribe(overflow=overflow)
+        listener = Listener(subscription, overflow, set(self.accepted), set(self.offered))
         self.listeners.append(listener)
 
     @precondition(lambda self: self.open_listeners())
@@ -117,6 +125,9 @@ class Broadcasts(LoopMachine):
             listener.got.append(listener.subscription.receive_nowait())
         except giambio.WouldBlock:
             return False
+        except giambio.BrokenResourceError:
+            assert listener.cut_off()
+            return False
         return True
 
     def check(self) -> None:
@@ -126,10 +137,13 @@ class Broadcasts(LoopMachine):
 
     def check_at_rest(self) -> None:
         statistics = self.broadcast.statistics()
-        assert statistics.open_subscriptions == len(self.open_listeners())
+        connected = [one for one in self.open_listeners() if not one.cut_off()]
+        assert statistics.open_subscriptions == len(connected)
         sending = self.arrivals.count("Broadcast.send()")
         assert sending == statistics.tasks_waiting_send
-        assert not sending or statistics.longest_backlog == self.size, "a sender is forgotten"
+        waited_for = any(one.overflow == "wait" for one in connected)
+        full = waited_for and statistics.longest_backlog >= self.size
+        assert not sending or full, "a sender is forgotten"
         for listener in self.open_listeners():
             if listener.task is not None and not listener.task.done():
                 assert not self.take_one(listener), "items, and a receiver forgotten"
@@ -141,12 +155,26 @@ class Broadcasts(LoopMachine):
                 while self.take_one(listener):
                     pass
             got = listener.got
+            if listener.overflow.startswith("drop_"):
+                self.check_what_was_dropped(listener, order)
+                continue
             start = order.index(got[0]) if got else 0
             assert got == order[start : start + len(got)], "lost, twice, or out of order"
-            if not listener.closed:
+            if not listener.closed and not listener.cut_off():
                 # It is the one that was there last, so it has them all from its first one on.
                 assert not got or got[-1] == order[-1], "the last ones are lost"
                 assert set(got) >= set(order) - listener.offered, "the first ones are lost"
+
+    def check_what_was_dropped(self, listener: Listener, order: list[int]) -> None:
+        got = listener.got
+        assert got == [item for item in order if item in got], "twice, or out of order"
+        if listener.closed:
+            return
+        counted = len(got) + listener.subscription.dropped
+        least = len(set(order) - listener.offered)
+        assert least <= counted <= len(set(order) - listener.too_early), "not counted"
+        if listener.overflow == "drop_oldest" and least:
+            assert got[-1] == order[-1], "the newest one is lost"
 
     def teardown(self) -> None:
         super().teardown()

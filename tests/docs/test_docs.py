@@ -39,7 +39,7 @@ MEMBERS = {
         "call sleep_until_stopped start_task start_task_soon stop wrap_async_context_manager"
     ),
     "BufferedStream": (
-        "buffer close read_line receive receive_exactly receive_until send_all send_eof "
+        "buffer close receive receive_exactly receive_line receive_until send_all send_eof "
         "transport_stream"
     ),
     "CancelScope": "cancel cancel_called cancelled_caught deadline reason shield stop",
@@ -83,7 +83,7 @@ MEMBERS = {
         "alpn_protocol cipher close peer_certificate receive send_all send_eof ssl_object "
         "tls_version transport_stream"
     ),
-    "Subscription": "aclose close receive receive_nowait",
+    "Subscription": "aclose close dropped receive receive_nowait",
     "Task": (
         "add_done_callback cancel cancelled done exception has_pending_cancellation id join name "
         "parent remove_done_callback result root"

@@ -1,4 +1,4 @@
-"""The programs in examples/ that need libraries of others: httpx, h11, Starlette."""
+"""The programs in examples/ that need libraries of others: httpx, h11, Starlette, wsproto."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from support.examples import EXAMPLES, SECONDS, connect, running, until
+from support.examples import EXAMPLES, SECONDS, connect, running, serving, until
+from support.net import reset
 from support.programs import program
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
@@ -261,3 +262,98 @@ def test_an_application_that_cannot_begin_ends_the_server(
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == "no database"
+
+
+# -- the chat by WebSocket ------------------------------------------------------------------------
+
+
+class WebSocketClient:
+    """A client of `websocket_chat.py`, by wsproto over a plain socket."""
+
+    def __init__(self, port: int) -> None:
+        self.wsproto = pytest.importorskip("wsproto")
+        self.events = pytest.importorskip("wsproto.events")
+        self.sock = connect(port)
+        self.protocol = self.wsproto.WSConnection(self.wsproto.ConnectionType.CLIENT)
+        self.send(self.events.Request(host="localhost", target="/"))
+        assert isinstance(self.event(), self.events.AcceptConnection)
+
+    def __enter__(self) -> WebSocketClient:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.sock.close()
+
+    def send(self, event: Any) -> None:
+        """Send an event."""
+        self.sock.sendall(self.protocol.send(event))
+
+    def say(self, text: str, **options: Any) -> None:
+        """Send a message, or a part of one."""
+        self.send(self.events.TextMessage(data=text, **options))
+
+    def event(self) -> Any:
+        """The next event."""
+        while True:
+            for event in self.protocol.events():
+                return event
+            self.protocol.receive_data(self.sock.recv(65536) or None)
+
+    def heard(self) -> str:
+        """The next message."""
+        return str(self.event().data)
+
+
+@pytest.fixture
+def chat() -> Iterator[int]:
+    """`websocket_chat.py`, and its port."""
+    pytest.importorskip("wsproto")
+    with serving("websocket_chat.py") as (process, port):
+        yield port
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+        assert process.stdout is not None
+        assert process.stdout.read().endswith("\nstopped: SIGTERM\n")
+
+
+def test_what_one_says_by_websocket_all_hear(chat: int) -> None:
+    with WebSocketClient(chat) as ann, WebSocketClient(chat) as ben:
+        ann.say("hello")
+        assert ann.heard() == ben.heard() == "hello"
+        ben.say("hello ", message_finished=False)
+        ben.send(ben.events.Ping(payload=b"there?"))
+        assert ben.event().payload == b"there?"
+        ben.say("Ann")
+        assert ann.heard() == ben.heard() == "hello Ann"
+        ann.send(ann.events.CloseConnection(code=1000))
+        assert ann.event().code == 1000
+        assert ann.sock.recv(1) == b""
+        reset(ben.sock)
+
+
+def test_what_is_no_websocket_is_refused(chat: int) -> None:
+    """And a client that hangs up in the middle harms nobody."""
+    for request in (b"", b"GET / HT"):
+        with connect(chat) as client:
+            client.sendall(request)
+    for request in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"hello\r\n\r\n"):
+        with connect(chat) as client:
+            client.sendall(request)
+            assert until(client, b"\r\n").startswith(b"HTTP/1.1 400 ")
+    with WebSocketClient(chat) as ann:
+        ann.send(ann.events.BytesMessage(data=b"bytes"))
+        assert ann.event().code == 1003
+    with WebSocketClient(chat) as ben:
+        ben.say("long " * 2001)
+        assert ben.event().code == 1009
+
+
+def test_a_websocket_that_is_not_read_is_disconnected_and_holds_up_nobody(chat: int) -> None:
+    """Rule 10.12: the others hear everything."""
+    with WebSocketClient(chat) as deaf, WebSocketClient(chat) as ann:
+        ann.sock.settimeout(8)  # the server's patience is longer
+        text = "x" * 10_000
+        for _ in range(2000):
+            ann.say(text)
+            assert ann.heard() == text
+        assert deaf.event().data  # it has a part of it

@@ -3,6 +3,7 @@
 Each Python block has a line before it that says how it is tested:
 
     <!-- run: a program -->         it runs; a ```text block after it is what it prints
+    <!-- run: a program with NAME -->   the same, where that package is installed
     <!-- run: the echo server -->   it serves, also after a client has reset
     <!-- run: the seed -->          it is the seed's program (test_seed.py runs that)
     <!-- run: part of the seed -->  each of its lines stands in the seed's program
@@ -120,8 +121,8 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 
 
 def marked(kind: str) -> list[Block]:
-    """The blocks with this comment."""
-    return [block for block in BLOCKS if block.kind == kind]
+    """The blocks with this comment, whatever packages they need."""
+    return [block for block in BLOCKS if block.kind.partition(" with ")[0] == kind]
 
 
 def command(block: Block, folder: Path) -> list[str]:
@@ -137,12 +138,14 @@ def command(block: Block, folder: Path) -> list[str]:
 def test_every_python_block_says_how_it_is_tested() -> None:
     known = {"a program", "the echo server", "the seed", "part of the seed", *TEST_FILES}
     assert [str(block) for block in BLOCKS if block.language == "python" and block.kind == ""] == []
-    assert {block.kind for block in BLOCKS} - {""} <= known
+    assert {block.kind.partition(" with ")[0] for block in BLOCKS} - {""} <= known
     assert {block.language for block in BLOCKS if block.kind} == {"python"}
 
 
 @pytest.mark.parametrize("block", marked("a program"), ids=str)
 def test_a_program_runs_and_prints_what_the_document_says(block: Block, tmp_path: Path) -> None:
+    if package := block.kind.partition(" with ")[2]:
+        pytest.importorskip(package)
     done = subprocess.run(
         command(block, tmp_path), capture_output=True, text=True, timeout=SECONDS, check=False
     )

@@ -217,7 +217,7 @@ async def main():
         shout, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         await process.stdin.send_all(b"hello\\n")
-        print(await giambio.BufferedStream(process.stdout).read_line(), await process.wait())
+        print(await giambio.BufferedStream(process.stdout).receive_line(), await process.wait())
     with giambio.move_on_after(0.1) as scope:
         await giambio.run_process([sys.executable, "-c", "import time; time.sleep(60)"])
     print(scope.cancelled_caught)

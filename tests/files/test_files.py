@@ -165,7 +165,7 @@ def test_a_buffered_stream_reads_from_a_file(run: Run, place: Path) -> None:
 
     async def main() -> None:
         async with giambio.BufferedStream(await giambio.open_file(path, "rb")) as stream:
-            assert await stream.read_line() == b"head\n"
+            assert await stream.receive_line() == b"head\n"
             assert await stream.receive_exactly(4) == b"body"
 
     run(main)

@@ -844,7 +844,8 @@ def test_a_forgotten_await_on_close_loses_nothing(run: Run, place: Path, mode: s
     async def main() -> None:
         file = await giambio.open_file(path, mode)
         await file.write("text" if mode == "w" else b"text")  # type: ignore[arg-type]
-        with pytest.warns(RuntimeWarning, match=r"close\(\) of <.*AsyncFile .* was never awaited"):
+        message = r"close\(\) of <.*AsyncFile .* was never awaited: its data was written at once"
+        with pytest.warns(RuntimeWarning, match=message):
             file.close()
         assert file.closed
         assert path.read_text() == "text"
@@ -855,6 +856,63 @@ def test_a_forgotten_await_on_close_loses_nothing(run: Run, place: Path, mode: s
             await closing
 
     run(main)
+
+
+@pytest.mark.parametrize("mode", ["r", "rb", "w", "wb"])
+def test_closing_a_file_without_unwritten_data_needs_no_await(
+    run: Run, place: Path, mode: str
+) -> None:
+    """Rule 5.12: as with a socket, also after `flush`."""
+    path = place / "file"
+    path.write_text("text")
+
+    async def main() -> None:
+        file = await giambio.open_file(path, mode)
+        if "w" in mode:
+            await file.write("text" if mode == "w" else b"text")
+            await file.flush()
+        else:
+            assert await file.read(2) in ("te", b"te")
+        number = file.fileno()
+        file.close()
+        assert file.closed
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(number)
+        assert path.read_text() == "text"
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(main)
+
+
+def test_a_forgotten_await_on_close_ends_a_read_at_once(run: Run, tmp_path: Path) -> None:
+    """Rules 5.12, 15.17: the task that waits for a pipe gets an error, and no warning follows."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    async def main() -> None:
+        writer = os.open(path, os.O_RDWR)
+        file = await giambio.open_file(path, "rb", 0)
+        async with giambio.TaskManager() as manager:
+            task = await manager.spawn(error_of, file.read, 1)
+            await giambio.testing.wait_all_tasks_blocked()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                file.close()
+        assert isinstance(task.result(), giambio.ClosedResourceError)
+        assert file.closed
+        os.close(writer)
+
+    run(main)
+
+
+async def error_of(call: Callable[..., Any], *args: Any) -> BaseException | None:
+    """What a call raises."""
+    try:
+        await call(*args)
+    except Exception as exc:
+        return exc
+    return None
 
 
 @pytest.mark.parametrize("mode", ["w", "wb"])

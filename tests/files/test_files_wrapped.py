@@ -23,7 +23,7 @@ def test_a_compressed_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "file.gz"
 
     async def main() -> None:
-        async with giambio.wrap_file(gzip.open(path, "wb")) as file:
+        async with giambio.wrap_file(gzip.GzipFile(path, "wb")) as file:
             assert await file.write(b"one\ntwo\n") == 8
             await file.writelines([b"three\n"])
             await file.flush()
@@ -115,9 +115,23 @@ def test_a_forgotten_close_closes_it(run: Run) -> None:
     async def main() -> None:
         inner = io.BytesIO()
         file = giambio.wrap_file(inner)
-        with pytest.warns(RuntimeWarning, match="never awaited"):
-            file.close()
+        file.close()
         assert inner.closed
+
+    run(main)
+
+
+def test_a_forgotten_close_that_may_write_warns(run: Run, tmp_path: Path) -> None:
+    """Rule 5.12: as with any file; what another library has in its buffers is not known."""
+    path = tmp_path / "file.gz"
+
+    async def main() -> None:
+        file = giambio.wrap_file(gzip.GzipFile(path, "wb"))
+        await file.write(b"data")
+        with pytest.warns(RuntimeWarning, match="never awaited: its data was written at once"):
+            file.close()
+        giambio.wrap_file(gzip.GzipFile(path)).close()
+        assert gzip.decompress(path.read_bytes()) == b"data"
 
     run(main)
 

@@ -161,3 +161,47 @@ def test_the_environment_and_the_development_mode_turn_it_on(
         check=True,
     )
     assert ("has held the loop for" in ended.stderr) == logged
+
+
+BESIDE_ASYNCIO = """
+import giambio, os, sys
+async def nothing():
+    pass
+giambio.run(nothing)
+assert "asyncio" not in sys.modules
+import asyncio
+async def main():
+    print(asyncio.get_running_loop().get_debug())
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "debug", "of_asyncio", "found"),
+    [
+        ([], "1", None, True),
+        ([], "1", "", False),  # asyncio's own variable is the program's to set
+        ([], "0", None, False),
+        ([], "0", "1", True),
+        ([], None, None, False),
+        (["-X", "dev"], None, None, True),
+    ],
+)
+def test_one_switch_is_enough_for_asyncio_too(
+    options: list[str], debug: str | None, of_asyncio: str | None, found: bool
+) -> None:
+    """Rule 18.10: without importing it."""
+    environment = {**os.environ}
+    for name, value in (("GIAMBIO_DEBUG", debug), ("PYTHONASYNCIODEBUG", of_asyncio)):
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value
+    ended = subprocess.run(
+        [sys.executable, *options, "-c", BESIDE_ASYNCIO],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert ended.stdout.strip() == str(found)

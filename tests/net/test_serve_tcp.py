@@ -998,7 +998,7 @@ def test_a_failed_upgrade_ends_only_its_connection(run: Run, certificates: Certi
 
     async def handler(stream: giambio.AsyncSocket) -> None:
         buffered = giambio.BufferedStream(stream)
-        assert await buffered.read_line() == b"STARTTLS\n"
+        assert await buffered.receive_line() == b"STARTTLS\n"
         async with giambio.TaskManager():  # fails in a group, if the loop is strict
             await echo(await giambio.start_tls(buffered, context, server_side=True))
 

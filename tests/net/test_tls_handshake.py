@@ -529,9 +529,9 @@ def test_an_upgrade_keeps_what_was_received_already(run: Run, certificates: Cert
 
     async def serve(sock: giambio.AsyncSocket) -> bytes:
         plain = giambio.BufferedStream(sock)
-        assert await plain.read_line() == b"HELO\r\n"
+        assert await plain.receive_line() == b"HELO\r\n"
         await plain.send_all(b"250 hello\r\n")
-        assert await plain.read_line() == b"STARTTLS\r\n"
+        assert await plain.receive_line() == b"STARTTLS\r\n"
         assert plain.buffer, "the client's hello came with it"
         async with await giambio.start_tls(
             plain, certificates.server(), server_side=True
@@ -585,7 +585,7 @@ def test_plain_text_slipped_in_before_the_upgrade_is_not_taken_for_encrypted(
         with left:
             await left.send_all(b"STARTTLS\r\nRSET\r\n")
             plain = giambio.BufferedStream(right)
-            await plain.read_line()
+            await plain.receive_line()
             error = await error_of(
                 giambio.start_tls, plain, certificates.server(), server_side=True
             )

@@ -242,18 +242,18 @@ def test_s_client_upgrades_in_the_middle(run: Run, certificates: Certificates) -
                 connection, _ = await listener.accept()
                 plain = giambio.BufferedStream(connection)
                 await plain.send_all(b"220 mail.example ESMTP\r\n")
-                assert await plain.read_line() == b"EHLO client.example\r\n"
+                assert await plain.receive_line() == b"EHLO client.example\r\n"
                 await plain.send_all(b"250-mail.example\r\n250 STARTTLS\r\n")
-                assert await plain.read_line() == b"STARTTLS\r\n"
+                assert await plain.receive_line() == b"STARTTLS\r\n"
                 await plain.send_all(b"220 go ahead\r\n")
                 async with await giambio.start_tls(
                     plain, certificates.server(), server_side=True
                 ) as stream:
                     write(process, b"NOOP\n")
                     encrypted = giambio.BufferedStream(stream)
-                    assert await encrypted.read_line() == b"NOOP\n"
+                    assert await encrypted.receive_line() == b"NOOP\n"
                     process.stdin.close()
-                    assert await encrypted.read_line() == b""
+                    assert await encrypted.receive_line() == b""
                     assert process.wait(20) == 0
 
     run(main)
@@ -269,7 +269,7 @@ def test_s_server_answers(run: Run, certificates: Certificates, version: str) ->
             lines = giambio.BufferedStream(stream)
             for line in (b"hello\n", b"a" * 10_000 + b"b\n", b"!\n"):
                 await lines.send_all(line)
-                assert await lines.read_line() == line[-2::-1] + b"\n"
+                assert await lines.receive_line() == line[-2::-1] + b"\n"
 
     run(main)
 
@@ -362,7 +362,7 @@ async def count_both_ways(
             while said.count(mark) == marks:
                 await giambio.sleep(0.001)
             write(process, b"%d theirs\n" % rounds_left)
-            assert await lines.read_line() == b"%d theirs\n" % rounds_left
+            assert await lines.receive_line() == b"%d theirs\n" % rounds_left
             rounds_left -= 1
         await sending
         listening.cancel()

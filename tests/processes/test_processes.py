@@ -848,8 +848,8 @@ def test_its_operations_are_checkpoints(run: Run) -> None:
 
 def test_a_forgotten_await_warns(run: Run) -> None:
     async def main() -> None:
-        with pytest.warns(RuntimeWarning, match="open_process' was never awaited"):
-            giambio.open_process(["true"])  # type: ignore[unused-coroutine]
+        with pytest.warns(RuntimeWarning, match=r"open_process\(\) was never awaited"):
+            giambio.open_process(["true"])
 
     run(main)
 

@@ -75,6 +75,24 @@ def test_without_a_mark_nothing_is_done(project: Project) -> None:
     assert lines_with(result, "giambio:") == []
 
 
+def test_an_async_test_without_a_mark_is_told_of_the_mark_and_the_mode(project: Project) -> None:
+    """Rule 19.1: pytest's own message knows of other plugins only. Other failures have no hint."""
+    result = project(
+        """
+        async def test_async():
+            pass
+
+        def test_failing():
+            raise AssertionError("async def functions are natively supported elsewhere")
+        """
+    )
+    result.assert_outcomes(failed=2)
+    assert lines_with(result, "to run this test on giambio") == [
+        "to run this test on giambio, mark it with @pytest.mark.giambio, "
+        "or set giambio_mode = auto for all of the project's"
+    ]
+
+
 def test_marked_tests_run_on_giambio(project: Project) -> None:
     project(
         """

@@ -174,9 +174,11 @@ def test_looking_for_a_delimiter_takes_time_in_proportion(run: Run) -> None:
 
 
 def test_lines_keep_their_ends_and_the_last_one_need_not_have_one(run: Run) -> None:
+    """Rule 17.12: as the lines of a file."""
+
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"one\ntwo\r\n\nthr", b"ee"))
-        lines = [await stream.read_line() for _ in range(6)]
+        lines = [await stream.receive_line() for _ in range(6)]
         assert lines == [b"one\n", b"two\r\n", b"\n", b"three", b"", b""]
 
     run(main)
@@ -195,10 +197,10 @@ def test_a_line_that_is_too_long(run: Run) -> None:
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"12345\n"))
-        await raises(giambio.DelimiterNotFound, stream.read_line, 4)
-        assert await stream.read_line(5) == b"12345\n"
+        await raises(giambio.DelimiterNotFound, stream.receive_line, 4)
+        assert await stream.receive_line(5) == b"12345\n"
         endless = giambio.BufferedStream(Pieces(*[bytes(10_000)] * 10))
-        await raises(giambio.DelimiterNotFound, endless.read_line)
+        await raises(giambio.DelimiterNotFound, endless.receive_line)
         assert len(endless.buffer) < 100_000
 
     run(main)
@@ -211,7 +213,7 @@ def test_receive_gives_what_is_in_the_buffer_first(run: Run) -> None:
     async def main() -> None:
         below = Pieces(b"line\nrest", b"more")
         stream = giambio.BufferedStream(below)
-        await stream.read_line()
+        await stream.receive_line()
         assert await stream.receive(2) == b"re"
         assert await stream.receive() == b"st"
         assert below.asked == [65536]
@@ -235,7 +237,7 @@ def test_whatever_is_asked_for_in_whatever_order_all_bytes_come(data: bytes, see
                 case 0:
                     received += await stream.receive(dice.randrange(1, 50))
                 case 1:
-                    received += await stream.read_line(400)
+                    received += await stream.receive_line(400)
                 case 2:
                     try:
                         received += await stream.receive_exactly(dice.randrange(1, 50))
@@ -271,7 +273,7 @@ def test_cancelled_it_loses_nothing(run: Run, how: str) -> None:
             calls: dict[str, Callable[[], Any]] = {
                 "exactly": lambda: stream.receive_exactly(50),
                 "until": lambda: stream.receive_until(b"\n", 100),
-                "line": lambda: stream.read_line(),
+                "line": lambda: stream.receive_line(),
                 "receive": lambda: stream.receive(33),
             }
             received = bytearray()
@@ -318,7 +320,7 @@ def test_two_that_receive_are_refused_also_in_different_ways(run: Run) -> None:
                 (stream.receive,),
                 (stream.receive_exactly, 1),
                 (stream.receive_until, b"x", 1),
-                (stream.read_line,),
+                (stream.receive_line,),
             ]:
                 await raises(giambio.BusyResourceError, call, *args)
             await left.send_all(b"abc")
@@ -334,14 +336,14 @@ def test_closed_it_gives_out_nothing_more(run: Run) -> None:
             with left:
                 await left.send_all(b"line\nrest")
                 stream = giambio.BufferedStream(right)
-                await stream.read_line()
+                await stream.receive_line()
                 getattr(stream, close)()
                 assert stream.buffer == b""
                 for call, *args in [
                     (stream.receive,),
                     (stream.receive_exactly, 0),
                     (stream.receive_until, b"x", 1),
-                    (stream.read_line,),
+                    (stream.receive_line,),
                 ]:
                     await raises(giambio.ClosedResourceError, call, *args)
 
@@ -353,12 +355,12 @@ def test_each_call_is_a_checkpoint_also_with_a_full_buffer(run: Run) -> None:
 
     async def main() -> None:
         stream = giambio.BufferedStream(Pieces(b"first\nline\n:rest"))
-        await stream.read_line()
+        await stream.receive_line()
         for call, *args in [
             (stream.receive,),
             (stream.receive_exactly, 1),
             (stream.receive_until, b":", 100),
-            (stream.read_line,),
+            (stream.receive_line,),
         ]:
             with giambio.CancelScope() as scope:
                 scope.cancel()
@@ -415,7 +417,7 @@ def test_sizes_are_whole_numbers(run: Run, bad: Any) -> None:
         for call, *args in [
             (stream.receive_exactly, bad),
             (stream.receive_until, b"x", bad),
-            (stream.read_line, bad),
+            (stream.receive_line, bad),
         ]:
             error = await raises(TypeError, call, *args)
             assert "needs a whole number of bytes" in str(error)
@@ -428,7 +430,7 @@ def test_sizes_are_positive(run: Run) -> None:
         stream = giambio.BufferedStream(Pieces(b"x"))
         await raises(ValueError, stream.receive_exactly, -1)
         await raises(ValueError, stream.receive_until, b"x", 0)
-        await raises(ValueError, stream.read_line, 0)
+        await raises(ValueError, stream.receive_line, 0)
 
     run(main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import AsyncExitStack
 from typing import Any, assert_type
 
 import giambio
@@ -24,9 +25,49 @@ async def encrypting(sock: giambio.AsyncSocket, context: ssl.SSLContext) -> None
     await giambio.start_tls(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+async def opening(context: ssl.SSLContext, path: giambio.Path) -> None:
+    async with giambio.connect_tcp("localhost", 80) as stream:
+        assert_type(stream, giambio.AsyncSocket)
+    async with giambio.connect_tcp("localhost", 443, tls=context) as encrypted:
+        assert_type(encrypted, giambio.TLSStream)
+    async with giambio.connect_unix("socket") as unix, giambio.connect_udp("localhost", 9) as udp:
+        assert_type(unix, giambio.AsyncSocket)
+        assert_type(udp, giambio.AsyncDatagramSocket)
+    async with giambio.open_unix_listener("socket") as listener, giambio.open_udp() as bound:
+        assert_type(listener, giambio.SocketListener)
+        assert_type(bound, giambio.AsyncDatagramSocket)
+    async with giambio.open_file(path) as text, giambio.open_file(path, "rb") as binary:
+        assert_type(text, giambio.AsyncFile[str])
+        assert_type(binary, giambio.AsyncFile[bytes])
+    async with path.open() as either:
+        assert_type(either, giambio.AsyncFile[Any])
+    async with giambio.open_process(["true"]) as process:
+        assert_type(process, giambio.Process)
+
+    assert_type(await giambio.connect_tcp("localhost", 80), giambio.AsyncSocket)
+    assert_type(await giambio.connect_tcp("localhost", 443, tls=True), giambio.TLSStream)
+    assert_type(await giambio.open_file(path), giambio.AsyncFile[str])
+    async with await giambio.open_process(["true"]) as same:
+        assert_type(same, giambio.Process)
+    async with AsyncExitStack() as stack:
+        file = await stack.enter_async_context(giambio.open_file(path))
+        assert_type(file, giambio.AsyncFile[str])
+    async with giambio.TaskManager() as manager:
+        task = manager.start_soon(giambio.connect_unix, "socket")
+        assert_type(task.result(), giambio.AsyncSocket)
+        assert_type((await manager.spawn(giambio.open_udp())).result(), giambio.AsyncDatagramSocket)
+    assert_type(
+        await giambio.gather(giambio.open_udp(), giambio.connect_unix("socket")),
+        tuple[giambio.AsyncDatagramSocket, giambio.AsyncSocket],
+    )
+
+    with giambio.open_udp():  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+
+
 async def wrapping(sock: giambio.AsyncSocket) -> None:
     lines = giambio.BufferedStream(sock)
-    assert_type(await lines.read_line(), bytes)
+    assert_type(await lines.receive_line(), bytes)
     async for line in lines:
         assert_type(line, bytes)
     left, _ = giambio.memory_stream_pair()

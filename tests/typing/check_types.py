@@ -426,6 +426,10 @@ async def channels() -> None:
 
 async def broadcasts_and_watches() -> None:
     broadcast = giambio.Broadcast[int](3)
+    with broadcast.subscribe(overflow="drop_oldest") as lossy:
+        assert_type(lossy, giambio.Subscription[int])
+        assert_type(lossy.dropped, int)
+    broadcast.subscribe(overflow="block")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(await broadcast.send(5), int)
     with broadcast.subscribe() as news:
         assert_type(news, giambio.Subscription[int])

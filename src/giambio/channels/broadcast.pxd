@@ -18,5 +18,5 @@ cdef class Subscription(Droppable):
 
     @cython.locals(inbox=Inbox)
     cdef object _close_now(self)
-    @cython.locals(hub=BroadcastState)
+    @cython.locals(inbox=Inbox, hub=BroadcastState)
     cdef tuple _on_drop(self)

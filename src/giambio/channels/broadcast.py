@@ -1,15 +1,16 @@
 """Broadcasts: each item that is sent is received by every subscription.
 
-Every subscription has a buffer of its own, of one size for all. When one of them is full,
-the sender waits (backpressure): no subscription misses an item, and no backlog grows without
-limit. The other policy, in which slow subscriptions miss items and are told how many, is not
-offered; for the newest value alone there is `Watch`. `broadcast_state` has the mechanism.
+Every subscription has a buffer of its own, of one size for all. When one of them is full, the
+sender waits (backpressure): no subscription misses an item, and no backlog grows without limit.
+Where one slow subscriber must not hold up the others, such as a stranger at the other end of a
+network, a subscription may ask not to be waited for, and then misses items or is disconnected.
+For the newest value alone there is `Watch`. `broadcast_state` has the mechanism.
 """
 
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from giambio._build.sealed import final
 from giambio.channels import broadcast_state, closing, stores
@@ -20,14 +21,17 @@ from giambio.kernel.operation import Operation
 
 __all__ = ["Broadcast", "BroadcastStatistics", "Subscription"]
 
+Overflow: TypeAlias = Literal["wait", "drop_oldest", "drop_newest", "disconnect"]
+OVERFLOW = ("wait", "drop_oldest", "drop_newest", "disconnect")
+
 
 class Broadcast(Droppable):
     """Sends each item to all: ``broadcast.subscribe()``, ``await broadcast.send(item)``.
 
     A subscription gets every item that is sent from then on, in order. Each one may be
-    `size` items behind; a sender waits for the slowest. So close subscriptions that are
-    not read any more: a `Subscription` is a ``with`` block. Without subscriptions an item
-    is lost.
+    `size` items behind; a sender waits for the slowest, but for those that have asked not
+    to be waited for (see `subscribe`). So close subscriptions that are not read any more: a
+    `Subscription` is a ``with`` block. Without subscriptions an item is lost.
 
     Any number of tasks may send. `close`, or leaving its ``with`` block, tells the
     subscribers that nothing more will come. Dropped without being closed it closes
@@ -64,7 +68,7 @@ class Broadcast(Droppable):
         self._opened()
 
     def send(self, item: Any) -> Operation:
-        """Send an item to every subscription; wait while one of them is full.
+        """Send an item to every subscription; wait while one is full that is waited for.
 
         Parameters:
             item: anything.
@@ -101,7 +105,8 @@ class Broadcast(Droppable):
             The number of subscriptions that get it.
 
         Raises:
-            WouldBlock: a subscription is full; then the item is not sent.
+            WouldBlock: a subscription that is waited for is full; then the item is not
+                sent.
             ClosedResourceError: see `send`.
             RuntimeError: tasks wait to receive, and this is not their loop's thread.
 
@@ -121,13 +126,22 @@ class Broadcast(Droppable):
             raise WouldBlock(f"{hub.full} of {len(hub.inboxes)} subscriptions are full")
         return hub.deliver(item)
 
-    def subscribe(self) -> Subscription:
+    def subscribe(self, *, overflow: Overflow = "wait") -> Subscription:
         """Subscribe to all items that are sent from now on.
 
+        Parameters:
+            overflow: what happens when another item comes while `size` items wait here.
+                ``"wait"``, the default: the sender waits. Otherwise it does not, and
+                ``"drop_oldest"`` drops the item that has waited longest,
+                ``"drop_newest"`` the one that comes, and ``"disconnect"`` ends the
+                subscription: it gives what it has, and then raises
+                `BrokenResourceError`.
+
         Returns:
-            A new `Subscription`.
+            A new `Subscription`. It counts what it misses, as `Subscription.dropped`.
 
         Raises:
+            ValueError: `overflow` is none of these.
             ClosedResourceError: the broadcast is closed.
 
         Not a checkpoint.
@@ -138,10 +152,19 @@ class Broadcast(Droppable):
             ...     count = news.send_nowait("hello")
             ...     mine.receive_nowait()
             'hello'
+            >>> with giambio.Broadcast(2) as news:
+            ...     with news.subscribe(overflow="drop_oldest") as mine:
+            ...         counts = [news.send_nowait(number) for number in range(5)]
+            ...         mine.receive_nowait(), mine.dropped
+            (3, 3)
         """
+        if overflow not in OVERFLOW:
+            raise ValueError(
+                f"subscribe(overflow=) is one of {', '.join(OVERFLOW)}, not {overflow!r}"
+            )
         if not self._open:
             raise self._closed_error()
-        return Subscription(Inbox(self._hub))
+        return Subscription(Inbox(self._hub, overflow))
 
     def statistics(self) -> BroadcastStatistics:
         """Return how far the slowest is behind, and how many tasks wait. Not a checkpoint.
@@ -203,6 +226,20 @@ class Subscription(Droppable):
         self._inbox = inbox
         self._opened()
 
+    @property
+    def dropped(self) -> int:
+        """The number of items that were sent, and that it misses because it was full.
+
+        Example:
+            >>> import giambio
+            >>> with giambio.Broadcast(1) as news:
+            ...     with news.subscribe(overflow="drop_newest") as mine:
+            ...         counts = news.send_nowait("one"), news.send_nowait("two")
+            ...         counts, mine.dropped
+            ((1, 0), 1)
+        """
+        return self._inbox.dropped
+
     def receive(self) -> Operation:
         """Receive the next item; wait if there is none.
 
@@ -211,6 +248,7 @@ class Subscription(Droppable):
 
         Raises:
             EndOfStream: the broadcast is closed, and nothing is left.
+            BrokenResourceError: it was too slow and is disconnected, and nothing is left.
             ClosedResourceError: this subscription is closed, or was while waiting.
             RuntimeError: tasks of another loop wait for the broadcast.
             CancelledError: the task is in a cancelled scope.
@@ -236,7 +274,7 @@ class Subscription(Droppable):
 
         Raises:
             WouldBlock: there is none.
-            EndOfStream, ClosedResourceError: see `receive`.
+            EndOfStream, BrokenResourceError, ClosedResourceError: see `receive`.
             RuntimeError: tasks wait to send, and this is not their loop's thread.
 
         Not a checkpoint.
@@ -255,6 +293,8 @@ class Subscription(Droppable):
         item = inbox.take()
         if item is not stores.EMPTY:
             return item
+        if inbox.cut_off:
+            raise inbox.cut_off_error()
         if not inbox.hub.open:
             raise EndOfStream(broadcast_state.ENDED)
         raise WouldBlock("no item waits in this subscription")
@@ -281,12 +321,15 @@ class Subscription(Droppable):
         inbox = self._inbox
         fill = closing.fill(inbox.items.length, inbox.hub.size)
         state = f"{fill}, {inbox.receivers.length} waiting to receive"
+        if inbox.dropped:
+            state += f", {inbox.dropped} dropped"
         return f"<giambio.Subscription {state if self._open else 'closed'}>"
 
     def _on_drop(self) -> OnDrop:
         """See `Droppable._on_drop`."""
-        hub = self._inbox.hub
-        return hub.kernel, self._inbox.leave, hub.open
+        inbox = self._inbox
+        hub = inbox.hub
+        return hub.kernel, inbox.leave, hub.open and not inbox.cut_off
 
 
 final(Broadcast, "(size)")

@@ -16,10 +16,12 @@ cdef class BroadcastState:
     cdef bint open
     cdef Kernel kernel
 
-    @cython.locals(inbox=Inbox)
+    @cython.locals(inbox=Inbox, count=Py_ssize_t)
     cdef Py_ssize_t deliver(self, object item) except -1
     @cython.locals(sender=BroadcastSend)
     cdef object let_in(self)
+    @cython.locals(inbox=Inbox, count=Py_ssize_t)
+    cdef Py_ssize_t takers(self) except -1
     @cython.locals(inbox=Inbox)
     cdef object wake_all(self)
     @cython.locals(inbox=Inbox)
@@ -32,8 +34,14 @@ cdef class Inbox:
     cdef BroadcastState hub
     cdef RingBuffer items
     cdef WaitQueue receivers
+    cdef str overflow
+    cdef bint waits
+    cdef object dropped
+    cdef bint cut_off
 
-    cdef object put(self, object item)
+    cdef bint put(self, object item) except -1
+    cdef bint put_into_full(self, object item) except -1
+    cdef bint takes_more(self) except -1
     cdef object put_back(self, object item)
     @cython.locals(items=RingBuffer, hub=BroadcastState)
     cdef object take(self)

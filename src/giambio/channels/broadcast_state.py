@@ -1,7 +1,7 @@
 """State of a broadcast and of its subscriptions, and the operations on them.
 
-Each subscription has an inbox of its own. The number of full inboxes is counted, so a sender
-need not look at each one, and the last one that makes room lets it continue.
+Each subscription has an inbox of its own. The number of full inboxes that a sender has to wait for
+is counted, so it need not look at each one, and the last one that makes room lets it continue.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from giambio.channels import stores
 from giambio.channels.closing import Droppable, ReceivingOperation
 from giambio.channels.stores import RingBuffer
+from giambio.errors import BrokenResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.wait_queue import QueuedOperation, WaitQueue
 
@@ -46,7 +47,7 @@ class BroadcastState:
         self.size = size
         self.limit = limit
         self.inboxes: dict[Inbox, None] = {}
-        # The number of full inboxes.
+        # The number of full inboxes that senders wait for.
         self.full = 0
         self.senders = WaitQueue()
         self.open = True
@@ -54,21 +55,30 @@ class BroadcastState:
         self.kernel: Kernel | None = None
 
     def deliver(self, item: Any) -> int:
-        """Put an item into every inbox; none may be full.
+        """Put an item into every inbox; none that senders wait for may be full.
 
         Returns:
-            The number of inboxes.
+            The number of inboxes that have taken it.
         """
-        inboxes = list(self.inboxes)
-        for inbox in inboxes:
-            inbox.put(item)
-        return len(inboxes)
+        count = 0
+        for inbox in list(self.inboxes):
+            if inbox.put(item):
+                count += 1
+        return count
+
+    def takers(self) -> int:
+        """Return how many inboxes would take an item."""
+        count = 0
+        for inbox in self.inboxes:
+            if inbox.takes_more():
+                count += 1
+        return count
 
     def let_in(self) -> None:
         """Deliver the items of the senders that have waited longest, while there is room."""
-        while self.full == 0:
+        while self.full == 0 and self.senders.length > 0:
             sender: BroadcastSend | None = self.senders.grant_first(  # type: ignore[assignment]
-                len(self.inboxes)
+                self.takers()
             )
             if sender is None:
                 return
@@ -106,26 +116,59 @@ class BroadcastState:
 class Inbox:
     """The items that wait for one subscription, and the tasks that wait for items."""
 
-    __slots__ = ("hub", "items", "receivers")
+    __slots__ = ("cut_off", "dropped", "hub", "items", "overflow", "receivers", "waits")
 
-    def __init__(self, hub: BroadcastState) -> None:
+    def __init__(self, hub: BroadcastState, overflow: str) -> None:
         self.hub = hub
+        # What happens when it is full, and whether that is that senders wait.
+        self.overflow = overflow
+        self.waits = overflow == "wait"
+        # The number of items that were sent and that it has lost.
+        self.dropped = 0
+        # It was full once too often, and gets no more items.
+        self.cut_off = False
         self.items = RingBuffer()
         self.receivers = WaitQueue()
         self.hub.inboxes[self] = None
 
-    def put(self, item: Any) -> None:
-        """Hand an item to a waiting receiver, or else keep it."""
-        if self.receivers.grant_first(item) is None:
+    def put(self, item: Any) -> bool:
+        """Hand an item to a waiting receiver, or else keep it.
+
+        Returns:
+            False if it was not taken.
+        """
+        if self.receivers.grant_first(item) is not None:
+            return True
+        if not self.waits and self.items.length >= self.hub.limit:
+            return self.put_into_full(item)
+        self.items.put(item)
+        if self.waits and self.items.length == self.hub.limit:
+            self.hub.full += 1
+        return True
+
+    def put_into_full(self, item: Any) -> bool:
+        """Lose an item, this one or another, because no sender waits for this inbox."""
+        self.dropped += 1
+        if self.overflow == "drop_oldest":
+            # It may run code when it is deleted, which is done after this is in order again.
+            oldest = self.items.take()
             self.items.put(item)
-            if self.items.length == self.hub.limit:
-                self.hub.full += 1
+            del oldest
+            return True
+        if self.overflow == "disconnect":
+            self.cut_off = True
+            self.leave()
+        return False
+
+    def takes_more(self) -> bool:
+        """Return whether `put` would take an item."""
+        return self.waits or self.overflow == "drop_oldest" or self.items.length < self.hub.limit
 
     def put_back(self, item: Any) -> None:
         """Return an item whose receiver could not use it any more."""
         if self.receivers.grant_first(item) is None:
             self.items.put_back(item)
-            if self.items.length == self.hub.limit and self in self.hub.inboxes:
+            if self.waits and self.items.length == self.hub.limit and self in self.hub.inboxes:
                 self.hub.full += 1
 
     def take(self) -> Any:
@@ -139,7 +182,7 @@ class Inbox:
             return stores.EMPTY
         item = items.take()
         hub = self.hub
-        if items.length == hub.limit - 1:
+        if self.waits and items.length == hub.limit - 1:
             hub.full -= 1
             hub.let_in()
         return item
@@ -149,9 +192,17 @@ class Inbox:
         hub = self.hub
         if self in hub.inboxes:
             del hub.inboxes[self]
-            if self.items.length >= hub.limit:
+            if self.waits and self.items.length >= hub.limit:
                 hub.full -= 1
                 hub.let_in()
+
+    def cut_off_error(self) -> BrokenResourceError:
+        """Return the error for a subscription that was disconnected, and has given all it had."""
+        return BrokenResourceError(
+            f"this subscription was {self.hub.size} items behind when another one was sent, so it "
+            "was disconnected: receive faster, make the Broadcast larger, or subscribe with "
+            "another overflow= than 'disconnect'"
+        )
 
 
 class BroadcastSend(QueuedOperation):
@@ -203,6 +254,8 @@ class BroadcastReceive(ReceivingOperation):
         if item is not stores.EMPTY:
             self.result = item
             return True
+        if inbox.cut_off:
+            return self.fail(inbox.cut_off_error())
         if not hub.open:
             return self.ended(ENDED)
         return self.wait_in(inbox.receivers)

@@ -123,7 +123,7 @@ def payload(number: int, turn: int) -> bytes:
 
 async def run_clients(control: int, server: int, count: int) -> None:
     """Run the clients, with the ports of the control connection and of the server."""
-    with await giambio.connect_tcp("127.0.0.1", control) as sock:
+    async with giambio.connect_tcp("127.0.0.1", control) as sock:
         await Clients(Control(sock), ("127.0.0.1", server), count).run()
 
 

@@ -36,7 +36,7 @@ class Control:
         Raises:
             BrokenResourceError: the other process is gone.
         """
-        line = await self._stream.read_line()
+        line = await self._stream.receive_line()
         if not line.endswith(b"\n"):
             raise giambio.BrokenResourceError("the other process has ended")
         message: dict[str, Any] = json.loads(line)

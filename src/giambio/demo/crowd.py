@@ -140,7 +140,7 @@ async def meet_clients(
     async with giambio.wrap_socket(socket.create_server(("127.0.0.1", 0))) as listener:
         numbers = map(str, (listener.getsockname()[1], port, outcome.connections))
         command += ["giambio.demo.clients", *numbers, driver or ""]
-        async with await giambio.open_process(
+        async with giambio.open_process(
             command, stdin=subprocess.DEVNULL, terminate_timeout=SECONDS_TO_END, **group
         ) as child:
             with await accept_control(listener, child) as sock:

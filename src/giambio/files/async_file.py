@@ -22,6 +22,7 @@ from giambio.files.turn import Turn
 from giambio.files.wrapped_file import WrappedFile
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.operation import Closed
 from giambio.net.wait_fd import end_watches
 from giambio.streams.abc import ReceiveStream, SendStream
 from giambio.tasks.cancel import CancelScope
@@ -53,7 +54,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     Example:
         >>> import giambio, os, tempfile
         >>> async def main(path):
-        ...     async with await giambio.open_file(path, "w+") as file:
+        ...     async with giambio.open_file(path, "w+") as file:
         ...         await file.write("one\\ntwo\\n")
         ...         await file.seek(0)
         ...         return [line async for line in file]
@@ -101,7 +102,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w+") as file:
+            ...     async with giambio.open_file(path, "w+") as file:
             ...         await file.write("hello")
             ...         await file.seek(0)
             ...         return await file.read(4), await file.read()
@@ -135,7 +136,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w+") as file:
+            ...     async with giambio.open_file(path, "w+") as file:
             ...         await file.write("one\\ntwo\\n")
             ...         await file.seek(0)
             ...         return await file.readline()
@@ -163,7 +164,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w+") as file:
+            ...     async with giambio.open_file(path, "w+") as file:
             ...         await file.writelines(["one\\n", "two\\n"])
             ...         await file.seek(0)
             ...         return await file.readlines()
@@ -192,7 +193,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb+") as file:
+            ...     async with giambio.open_file(path, "wb+") as file:
             ...         await file.write(b"hello")
             ...         await file.seek(0)
             ...         buffer = bytearray(4)
@@ -224,7 +225,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb+") as file:
+            ...     async with giambio.open_file(path, "wb+") as file:
             ...         await file.send_all(b"hello")
             ...         await file.seek(0)
             ...         return await file.receive(), await file.receive()
@@ -276,7 +277,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         return await file.write("hello")
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -299,7 +300,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.writelines(["one\\n", "two\\n"])
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -328,7 +329,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb") as file:
+            ...     async with giambio.open_file(path, "wb") as file:
             ...         await file.send_all(b"hello")
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -346,7 +347,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.write("hello")
             ...         await file.flush()
             ...         return os.path.getsize(path)
@@ -367,7 +368,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.write("hello")
             ...         await file.fsync()
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -393,7 +394,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         await file.write("hello")
             ...         return await file.truncate(4)
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -425,7 +426,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb") as file:
+            ...     async with giambio.open_file(path, "wb") as file:
             ...         await file.write(b"hello")
             ...         return await file.seek(-1, os.SEEK_END)
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -452,7 +453,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "wb") as file:
+            ...     async with giambio.open_file(path, "wb") as file:
             ...         await file.write(b"hello")
             ...         return await file.tell()
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -464,7 +465,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
     # -- closing ----------------------------------------------------------------------
 
     def close(self) -> Awaitable[None]:
-        """Flush and close the file. Closing twice is harmless.
+        """Flush and close the file. Await it after writing. Closing twice is harmless.
 
         Raises:
             OSError: buffered data could not be written; a note says how much of it.
@@ -472,8 +473,9 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             CancelledError: the task is in a cancelled scope. The file is closed then,
                 and flushed, unless it is a pipe or a terminal that takes nothing.
 
-        Awaited, a checkpoint. Forgotten, it is done there and then, with a
-        `RuntimeWarning`. A task that reads from a pipe meanwhile gets a
+        Awaited, a checkpoint. Without an ``await`` the file is closed there and then; a
+        `RuntimeWarning` says so if data had to be written, because that may block, and
+        nobody gets its errors. A task that reads from a pipe meanwhile gets a
         `ClosedResourceError`.
 
         Example:
@@ -486,6 +488,13 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
             ...     giambio.run(main, os.path.join(folder, "notes"))
             True
         """
+        file = self._file
+        if file.pollable and not file.closed:
+            file.closed = True  # no task need wait for it any longer
+            end_watches(file.kernel._driver, file.fd)
+        if file.turns.current is None and file.closes_at_once():
+            file.close_now()
+            return Closed()
         return Closing(self)
 
     def close_now(self) -> None:
@@ -493,17 +502,6 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         self._file.close_now()
 
     async def _close(self) -> None:
-        file = self._file
-        if file.pollable and not file.closed:
-            file.closed = True  # no task need wait for it any longer
-            end_watches(file.kernel._driver, file.fd)
-        if file.turns.current is None and file.closes_at_once():
-            file.close_now()
-        else:
-            await self._close_in_turn()
-        await checkpoint_if_cancelled()
-
-    async def _close_in_turn(self) -> None:
         file = self._file
         turn = Turn(file.kernel, file.turns)
         try:
@@ -516,6 +514,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
                 file.closed = True
         finally:
             turn.end()
+        await checkpoint_if_cancelled()
 
     def __aexit__(self, exc_type: Any, exc: Any, traceback: Any) -> Awaitable[None]:
         # A block that ends well needs no `Closing`, which warns of being forgotten.
@@ -579,7 +578,7 @@ class AsyncFile(ReceiveStream, SendStream, Generic[AnyStr]):
         Example:
             >>> import giambio, os, tempfile
             >>> async def main(path):
-            ...     async with await giambio.open_file(path, "w") as file:
+            ...     async with giambio.open_file(path, "w") as file:
             ...         return os.fstat(file.fileno()).st_size
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     giambio.run(main, os.path.join(folder, "notes"))
@@ -645,7 +644,7 @@ final(AsyncFile)
 
 
 class Closing:
-    """The result of `close`; if it is not awaited, it closes all the same, with a warning."""
+    """The result of a `close` that may have to wait; not awaited, it closes all the same."""
 
     __slots__ = ("_file",)
 
@@ -661,13 +660,16 @@ class Closing:
 
     def __del__(self) -> None:
         file = self._file
-        if file is not None and not file.closed:
-            problem = (
-                f"close() of {file!r} was never awaited: it was closed at once, which may block"
-            )
-            try:
-                file.close_now()
-            finally:  # only then, because the warning may be an error
+        if file is None or (file.closed and file._file.fd < 0):
+            return
+        problem = (
+            f"close() of {file!r} was never awaited: its data was written at once, which may block"
+        )
+        writes = file._file.writes_to_close()
+        try:
+            file.close_now()
+        finally:  # only then, because the warning may be an error
+            if writes:
                 warnings.warn(problem, RuntimeWarning, stacklevel=2, source=None)
 
 

@@ -317,6 +317,10 @@ class FileState:
         """Whether closing takes no time: nothing is buffered, and no disk has to be told."""
         return not self.pending and (self.pollable or (self.in_cache and not self.can_write))
 
+    def writes_to_close(self) -> bool:
+        """Whether closing has to write something first."""
+        return bool(self.pending)
+
     def close_now(self) -> None:
         """Flush, unless that has to wait for a reader, and close; this may block."""
         self.closed = True

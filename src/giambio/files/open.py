@@ -15,6 +15,7 @@ from giambio.files.file_syscalls import open_descriptor
 from giambio.files.text_file import TextFile
 from giambio.files.wrapped_file import WrappedFile
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.opening import Opening
 from giambio.kernel.operation import current_kernel
 
 __all__ = ["make_file", "open_file", "wrap_file"]
@@ -38,46 +39,46 @@ FLAGS = {
 
 
 @overload
-async def open_file(
+def open_file(
     path: Name,
     mode: TextMode = "r",
     buffering: int = -1,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
-) -> AsyncFile[str]: ...
+) -> Opening[AsyncFile[str]]: ...
 
 
 @overload
-async def open_file(
+def open_file(
     path: Name,
     mode: BinaryMode,
     buffering: int = -1,
     encoding: None = None,
     errors: None = None,
     newline: None = None,
-) -> AsyncFile[bytes]: ...
+) -> Opening[AsyncFile[bytes]]: ...
 
 
 @overload
-async def open_file(
+def open_file(
     path: Name,
     mode: str,
     buffering: int = -1,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
-) -> AsyncFile[Any]: ...
+) -> Opening[AsyncFile[Any]]: ...
 
 
-async def open_file(
+def open_file(
     path: Name,
     mode: str = "r",
     buffering: int = -1,
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
-) -> AsyncFile[Any]:
+) -> Opening[AsyncFile[Any]]:
     """Open a file: Python's `open`, made async.
 
     Parameters:
@@ -94,7 +95,7 @@ async def open_file(
         newline: the translation of line ends; see `open`.
 
     Returns:
-        An `AsyncFile`.
+        Awaited, or entered with ``async with``: an `AsyncFile`.
 
     Raises:
         TypeError, ValueError, LookupError: invalid arguments, or a contradiction between them.
@@ -108,7 +109,7 @@ async def open_file(
     Example:
         >>> import giambio, os, tempfile
         >>> async def main(path):
-        ...     async with await giambio.open_file(path, "a") as file:
+        ...     async with giambio.open_file(path, "a") as file:
         ...         await file.write("done\\n")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     giambio.run(main, os.path.join(folder, "log.txt"))
@@ -118,13 +119,20 @@ async def open_file(
     flags = parse(mode)
     buffering = check(mode, buffering, encoding, errors, newline)
     name = path if isinstance(path, int) else os.fspath(path)
+    text = (encoding, errors, newline)
+    return Opening("open_file()", open_checked(name, flags, mode, buffering, *text))
+
+
+async def open_checked(
+    name: str | bytes | int, flags: int, mode: str, buffering: int, *text: str | None
+) -> AsyncFile[Any]:
+    """Do the work of `open_file`, whose arguments were checked."""
     if isinstance(name, int):
         await checkpoint_if_cancelled()
         fd = name
         os.fstat(fd)  # an error here concerns a descriptor that is not ours
     else:
         fd = await open_descriptor(name, flags)
-    text = (encoding, errors, newline)
     return make_file(fd, name, mode, buffering, *text, shared=isinstance(name, int))
 
 

@@ -20,6 +20,7 @@ from giambio.files.async_file import AsyncFile
 from giambio.files.file_syscalls import in_worker, stat_path
 from giambio.files.open import open_file
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.opening import Opening
 
 __all__ = ["Path"]
 
@@ -199,31 +200,31 @@ class Path(Pure):
 
     # -- files ------------------------------------------------------------------------
 
-    async def open(
+    def open(
         self,
         mode: str = "r",
         buffering: int = -1,
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
-    ) -> AsyncFile[Any]:
+    ) -> Opening[AsyncFile[Any]]:
         """Open the file: `open_file`."""
-        return await open_file(self, mode, buffering, encoding, errors, newline)
+        return open_file(self, mode, buffering, encoding, errors, newline)
 
     async def read_bytes(self) -> bytes:
         """Return the content of the file, as bytes."""
-        async with await open_file(self, "rb") as file:
+        async with open_file(self, "rb") as file:
             return await file.read()
 
     async def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         """Return the content of the file, as text."""
-        async with await open_file(self, "r", -1, encoding, errors) as file:
+        async with open_file(self, "r", -1, encoding, errors) as file:
             return await file.read()
 
     async def write_bytes(self, data: Any) -> int:
         """Replace the content of the file by bytes."""
         view = memoryview(data)
-        async with await open_file(self, "wb") as file:
+        async with open_file(self, "wb") as file:
             return await file.write(view)
 
     async def write_text(
@@ -236,7 +237,7 @@ class Path(Pure):
         """Replace the content of the file by text."""
         if not isinstance(data, str):
             raise TypeError(f"write_text() needs a str, not {type(data).__name__}")
-        async with await open_file(self, "w", -1, encoding, errors, newline) as file:
+        async with open_file(self, "w", -1, encoding, errors, newline) as file:
             return await file.write(data)
 
     async def touch(self, mode: int = 0o666, exist_ok: bool = True) -> None:

@@ -88,6 +88,13 @@ class WrappedFile:
         """Whether closing takes no time: who knows."""
         return False
 
+    def writes_to_close(self) -> bool:
+        """Whether closing may write something: who knows, if the file can be written."""
+        if self._is_in_memory("close", ()):
+            return False
+        writable = getattr(self._file, "writable", None)
+        return hasattr(self._file, "write") if writable is None else bool(writable())
+
     async def close(self) -> None:
         """Close the file, also in a cancelled scope."""
         with CancelScope(shield=True):

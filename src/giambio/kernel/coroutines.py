@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from giambio.kernel import constants, introspect
+from giambio.kernel.opening import Opening
 from giambio.kernel.tracebacks import is_ours
 from giambio.kernel.trap import Trap
 from giambio.kernel.wrap_awaitable import wrap_awaitable
@@ -80,6 +81,8 @@ def as_coroutine(what: str, awaitable: Any, origin: Any) -> Coroutine[Any, Any, 
                 "call its function again to get a new one"
             )
         return awaitable
+    if isinstance(awaitable, Opening):
+        return awaitable.as_task()
     coro = wrap_awaitable(awaitable)
     named = origin if hasattr(origin, "__qualname__") else type(origin)
     module = getattr(named, "__module__", None)
@@ -106,6 +109,9 @@ def discard(target: object) -> None:
         if target.cr_code is wrap_awaitable.__code__ and target.cr_frame is not None:
             discard(target.cr_frame.f_locals["awaitable"])
         target.close()
+    elif isinstance(target, Opening):
+        with suppress(RuntimeError):  # it was awaited already
+            target.take().close()
     elif isinstance(target, Trap):
         if target.state == constants.FRESH:
             target.__await__()  # type: ignore[attr-defined]  # an operation, now as if awaited

@@ -52,9 +52,9 @@ class AsyncDatagramSocket(BaseSocket):
     Example:
         >>> import giambio
         >>> async def main():
-        ...     async with await giambio.open_udp(host="127.0.0.1") as server:
+        ...     async with giambio.open_udp(host="127.0.0.1") as server:
         ...         host, port = server.getsockname()
-        ...         async with await giambio.connect_udp(host, port) as client:
+        ...         async with giambio.connect_udp(host, port) as client:
         ...             await client.send(b"hello")
         ...             data, address = await server.receive_from()
         ...             await server.send_to(data.upper(), address)
@@ -130,7 +130,7 @@ class AsyncDatagramSocket(BaseSocket):
         Example:
             >>> import giambio
             >>> async def main():
-            ...     with await giambio.open_udp(host="127.0.0.1") as sock:
+            ...     async with giambio.open_udp(host="127.0.0.1") as sock:
             ...         await sock.send_to(b"to myself", sock.getsockname())
             ...         data, address = await sock.receive_from()
             ...         return data, address == sock.getsockname()
@@ -162,7 +162,7 @@ class AsyncDatagramSocket(BaseSocket):
         Example:
             >>> import giambio
             >>> async def main():
-            ...     with await giambio.connect_udp("127.0.0.1", 9) as sock:
+            ...     async with giambio.connect_udp("127.0.0.1", 9) as sock:
             ...         await sock.send(b"hello")
             >>> giambio.run(main)
         """
@@ -191,7 +191,7 @@ class AsyncDatagramSocket(BaseSocket):
         Example:
             >>> import giambio
             >>> async def main():
-            ...     with await giambio.open_udp() as sock:
+            ...     async with giambio.open_udp() as sock:
             ...         await sock.send_to(b"hello", ("127.0.0.1", 9))
             >>> giambio.run(main)
         """
@@ -223,7 +223,7 @@ class AsyncDatagramSocket(BaseSocket):
         Example:
             >>> import giambio
             >>> async def main():
-            ...     with await giambio.open_udp() as sock:
+            ...     async with giambio.open_udp() as sock:
             ...         await sock.connect("127.0.0.1:9")
             ...         return sock.getpeername()
             >>> giambio.run(main)

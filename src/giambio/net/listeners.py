@@ -115,7 +115,7 @@ class SocketListener(Listener):
             >>> async def main():
             ...     (listener,) = await giambio.open_tcp_listeners(0, host="127.0.0.1")
             ...     with listener:
-            ...         with await giambio.connect_tcp(*listener.address) as client:
+            ...         async with giambio.connect_tcp(*listener.address) as client:
             ...             connection, address = await listener.accept()
             ...             with connection:
             ...                 return address == client.getsockname()

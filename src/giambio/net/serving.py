@@ -115,7 +115,7 @@ async def serve_tcp(
         ...     serve = functools.partial(giambio.serve_tcp, host="127.0.0.1")
         ...     async with giambio.TaskManager() as manager:
         ...         (listener,) = await manager.start(serve, echo, 0)
-        ...         async with await giambio.connect_tcp(*listener.address) as client:
+        ...         async with giambio.connect_tcp(*listener.address) as client:
         ...             await client.send_all(b"hello")
         ...             print(await client.receive())
         ...         manager.cancel()
@@ -162,7 +162,7 @@ async def serve_listeners(
         ...     listeners = await giambio.open_tcp_listeners(0, host="127.0.0.1")
         ...     async with giambio.TaskManager() as manager:
         ...         manager.start_soon(giambio.serve_listeners, handler, listeners)
-        ...         async with await giambio.connect_tcp(*listeners[0].address) as client:
+        ...         async with giambio.connect_tcp(*listeners[0].address) as client:
         ...             print(await client.receive())
         ...         manager.cancel()
         >>> giambio.run(main)

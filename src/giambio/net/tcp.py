@@ -13,6 +13,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from giambio.arguments import check_seconds
+from giambio.kernel.opening import Opening
 from giambio.kernel.tracebacks import user_place
 from giambio.net.address import parse
 from giambio.net.hosts import LocalAddress, addresses_of, local_choices, no_attempt_left
@@ -33,35 +34,35 @@ HEAD_START = 0.25
 
 
 @overload
-async def connect_tcp(
+def connect_tcp(
     host: str,
     port: int,
     *,
     tls: Literal[False] = False,
     local_address: LocalAddress = None,
     happy_eyeballs_delay: float = HEAD_START,
-) -> AsyncSocket: ...
+) -> Opening[AsyncSocket]: ...
 
 
 @overload
-async def connect_tcp(
+def connect_tcp(
     host: str,
     port: int,
     *,
     tls: Literal[True] | ssl.SSLContext,
     local_address: LocalAddress = None,
     happy_eyeballs_delay: float = HEAD_START,
-) -> TLSStream: ...
+) -> Opening[TLSStream]: ...
 
 
-async def connect_tcp(
+def connect_tcp(
     host: str,
     port: int,
     *,
     tls: bool | ssl.SSLContext = False,
     local_address: LocalAddress = None,
     happy_eyeballs_delay: float = HEAD_START,
-) -> AsyncSocket | TLSStream:
+) -> Opening[AsyncSocket] | Opening[TLSStream]:
     """Connect to a TCP server, at the first of its addresses that answers.
 
     Parameters:
@@ -76,8 +77,8 @@ async def connect_tcp(
             on the next one; 0.25 by default, as RFC 8305 recommends.
 
     Returns:
-        An `AsyncSocket`, or a `TLSStream`. Data is sent without delay
-        (``TCP_NODELAY``).
+        Awaited, or entered with ``async with``, which closes it at the end: an
+        `AsyncSocket`, or a `TLSStream`. Data is sent without delay (``TCP_NODELAY``).
 
     Raises:
         TypeError, ValueError: a parameter is of the wrong type or out of range.
@@ -96,7 +97,7 @@ async def connect_tcp(
     Example:
         >>> import giambio
         >>> async def main():
-        ...     async with await giambio.connect_tcp("127.0.0.1", 1) as stream:
+        ...     async with giambio.connect_tcp("127.0.0.1", 1) as stream:
         ...         await stream.send_all(b"hello")
         >>> giambio.run(main)
         Traceback (most recent call last):
@@ -106,12 +107,23 @@ async def connect_tcp(
     check_tls(tls)
     check_seconds("connect_tcp()", "happy_eyeballs_delay", happy_eyeballs_delay)
     local = local_choices("connect_tcp()", local_address)
+    return Opening("connect_tcp()", connect(host, port, tls, local, happy_eyeballs_delay))
+
+
+async def connect(
+    host: str,
+    port: int,
+    tls: bool | ssl.SSLContext,
+    local: dict[int, Any] | None,
+    head_start: float,
+) -> Any:
+    """Do the work of `connect_tcp`, whose arguments were checked."""
     targets = await addresses_of(host, port, socket.SOCK_STREAM, local=local)
     attempts = Attempts(local)
     if len(targets) == 1:
         await attempts.make(*targets[0])
     else:
-        await attempts.race(interleaved(targets), happy_eyeballs_delay)
+        await attempts.race(interleaved(targets), head_start)
     sock = attempts.winner
     if sock is None:
         raise no_attempt_left(f"connecting to {(host, port)!r}", attempts.take_errors())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
+from giambio.kernel.opening import Opening
 from giambio.net.address import parse
 from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
 from giambio.net.hosts import (
@@ -18,9 +20,9 @@ from giambio.net.hosts import (
 __all__ = ["connect_udp", "open_udp"]
 
 
-async def open_udp(
+def open_udp(
     port: int = 0, *, host: str = "0.0.0.0", reuse_port: bool = False
-) -> AsyncDatagramSocket:
+) -> Opening[AsyncDatagramSocket]:
     """Open a UDP socket with an address of its own, which receives from any sender.
 
     Parameters:
@@ -31,7 +33,7 @@ async def open_udp(
             (``SO_REUSEPORT``); the system spreads the senders over them.
 
     Returns:
-        An `AsyncDatagramSocket`.
+        Awaited, or entered with ``async with``: an `AsyncDatagramSocket`.
 
     Raises:
         TypeError, ValueError: a parameter is of the wrong type or out of range.
@@ -44,13 +46,18 @@ async def open_udp(
     Example:
         >>> import giambio
         >>> async def main():
-        ...     async with await giambio.open_udp(host="127.0.0.1") as sock:
+        ...     async with giambio.open_udp(host="127.0.0.1") as sock:
         ...         return sock.getsockname()[0]
         >>> giambio.run(main)
         '127.0.0.1'
     """
     parse(socket.AF_INET, (host, port))
     check_reuse_port("open_udp()", reuse_port)
+    return Opening("open_udp()", bind(host, port, reuse_port))
+
+
+async def bind(host: str, port: int, reuse_port: bool) -> AsyncDatagramSocket:
+    """Do the work of `open_udp`, whose arguments were checked."""
     errors = []
     for family, address in await addresses_of(host, port, socket.SOCK_DGRAM, socket.AI_PASSIVE):
         try:
@@ -62,9 +69,9 @@ async def open_udp(
     raise no_attempt_left(f"binding to {(host, port)!r}", errors)
 
 
-async def connect_udp(
+def connect_udp(
     host: str, port: int, *, local_address: LocalAddress = None
-) -> AsyncDatagramSocket:
+) -> Opening[AsyncDatagramSocket]:
     """Open a UDP socket that is connected to an address.
 
     It sends there only, and receives from there only. Nothing is sent yet, so
@@ -76,7 +83,7 @@ async def connect_udp(
         local_address: where to send from; see `connect_tcp`.
 
     Returns:
-        An `AsyncDatagramSocket`.
+        Awaited, or entered with ``async with``: an `AsyncDatagramSocket`.
 
     Raises:
         TypeError, ValueError: a parameter is of the wrong type or out of range.
@@ -89,13 +96,18 @@ async def connect_udp(
     Example:
         >>> import giambio
         >>> async def main():
-        ...     async with await giambio.connect_udp("127.0.0.1", 9) as sock:
+        ...     async with giambio.connect_udp("127.0.0.1", 9) as sock:
         ...         return sock.getpeername()
         >>> giambio.run(main)
         ('127.0.0.1', 9)
     """
     parse(socket.AF_INET, (host, port))
     local = local_choices("connect_udp()", local_address)
+    return Opening("connect_udp()", connect(host, port, local))
+
+
+async def connect(host: str, port: int, local: dict[int, Any] | None) -> AsyncDatagramSocket:
+    """Do the work of `connect_udp`, whose arguments were checked."""
     errors = []
     for family, address in await addresses_of(host, port, socket.SOCK_DGRAM, local=local):
         sock = wrap_datagram_socket(socket.socket(family, socket.SOCK_DGRAM))

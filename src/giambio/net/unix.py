@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 
 from giambio.arguments import check_int
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
+from giambio.kernel.opening import Opening
 from giambio.kernel.operation import current_kernel
 from giambio.net.address import parse_path
 from giambio.net.listeners import BACKLOG, SocketListener
@@ -58,7 +59,7 @@ def unix_socket() -> socket.socket:
     return socket.socket(socket.AF_UNIX)
 
 
-async def connect_unix(path: str | bytes | os.PathLike[str]) -> AsyncSocket:
+def connect_unix(path: str | bytes | os.PathLike[str]) -> Opening[AsyncSocket]:
     """Connect to a Unix socket that another process listens on.
 
     Parameters:
@@ -66,7 +67,7 @@ async def connect_unix(path: str | bytes | os.PathLike[str]) -> AsyncSocket:
             Linux's abstract name space.
 
     Returns:
-        An `AsyncSocket`.
+        Awaited, or entered with ``async with``: an `AsyncSocket`.
 
     Raises:
         TypeError, ValueError: it is no path.
@@ -80,8 +81,8 @@ async def connect_unix(path: str | bytes | os.PathLike[str]) -> AsyncSocket:
     Example:
         >>> import giambio
         >>> async def main():
-        ...     async with await giambio.open_unix_listener("\\0example") as listener:
-        ...         async with await giambio.connect_unix("\\0example") as client:
+        ...     async with giambio.open_unix_listener("\\0example") as listener:
+        ...         async with giambio.connect_unix("\\0example") as client:
         ...             server, _ = await listener.accept()
         ...             async with server:
         ...                 await server.send_all(b"hello")
@@ -89,7 +90,11 @@ async def connect_unix(path: str | bytes | os.PathLike[str]) -> AsyncSocket:
         >>> giambio.run(main)
         b'hello'
     """
-    target = parse_path(path)
+    return Opening("connect_unix()", connect(parse_path(path)))
+
+
+async def connect(target: str | bytes) -> AsyncSocket:
+    """Do the work of `connect_unix`."""
     sock = wrap_socket(unix_socket())
     try:
         await sock.connect(target)
@@ -99,9 +104,9 @@ async def connect_unix(path: str | bytes | os.PathLike[str]) -> AsyncSocket:
     return sock
 
 
-async def open_unix_listener(
+def open_unix_listener(
     path: str | bytes | os.PathLike[str], *, mode: int | None = None, backlog: int = BACKLOG
-) -> SocketListener:
+) -> Opening[SocketListener]:
     """Listen on a Unix socket.
 
     Parameters:
@@ -113,8 +118,9 @@ async def open_unix_listener(
             many as the system allows.
 
     Returns:
-        A `SocketListener`. The file is removed when it is closed. A file that
-        was left behind by a server which no longer runs is replaced.
+        Awaited, or entered with ``async with``: a `SocketListener`. The file is
+        removed when it is closed. A file that was left behind by a server which
+        no longer runs is replaced.
 
     Raises:
         TypeError, ValueError: a parameter is of the wrong type or out of range.
@@ -129,23 +135,27 @@ async def open_unix_listener(
         >>> async def main():
         ...     with tempfile.TemporaryDirectory() as folder:
         ...         path = os.path.join(folder, "socket")
-        ...         async with await giambio.open_unix_listener(path, mode=0o600):
+        ...         async with giambio.open_unix_listener(path, mode=0o600):
         ...             print(oct(os.stat(path).st_mode))
         ...         return os.path.exists(path)
         >>> giambio.run(main)
         0o140600
         False
     """
-    await checkpoint_if_cancelled()
     target = parse_path(path)
     check_int("open_unix_listener()", "backlog", backlog, 0, "number of connections")
-    has_file = not is_abstract(target)
-    if mode is not None and not has_file:
+    if mode is not None and is_abstract(target):
         raise ValueError(f"an abstract Unix socket has no file and no mode, {target!r} is one")
+    return Opening("open_unix_listener()", listen(target, mode, backlog))
+
+
+async def listen(target: str | bytes, mode: int | None, backlog: int) -> SocketListener:
+    """Do the work of `open_unix_listener`, whose arguments were checked."""
+    await checkpoint_if_cancelled()
     with ExitStack() as opened:
         plain = opened.enter_context(unix_socket())
         bind_to_path(plain, target)
-        if has_file:
+        if not is_abstract(target):
             # The directory may be changed before the file is removed.
             opened.callback(remove_file, os.path.abspath(target), identity(target))
         if mode is not None:
@@ -238,7 +248,7 @@ async def serve_unix(
         >>> async def main():
         ...     async with giambio.TaskManager() as manager:
         ...         await manager.start(giambio.serve_unix, handler, "\\0example")
-        ...         async with await giambio.connect_unix("\\0example") as client:
+        ...         async with giambio.connect_unix("\\0example") as client:
         ...             print(await client.receive())
         ...         manager.cancel()
         >>> giambio.run(main)

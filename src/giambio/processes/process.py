@@ -19,6 +19,7 @@ from giambio._build.sealed import final
 from giambio.arguments import check_seconds
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.kernel import Kernel
+from giambio.kernel.opening import Opening
 from giambio.kernel.operation import Immediate, Operation, current_kernel
 from giambio.processes.child import Child
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
@@ -49,7 +50,7 @@ ADVICE = dict.fromkeys(("text", "encoding", "errors", "universal_newlines", "buf
 @typing.final  # for type checkers
 @final
 class Process:
-    """A program that runs: ``async with await open_process([...]) as process:``
+    """A program that runs: ``async with open_process([...]) as process:``
 
     Attributes:
         args: the command.
@@ -66,7 +67,7 @@ class Process:
         >>> import giambio, subprocess
         >>> async def main():
         ...     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        ...     async with await giambio.open_process(["cat"], **pipes) as process:
+        ...     async with giambio.open_process(["cat"], **pipes) as process:
         ...         await process.stdin.send_all(b"hello")
         ...         process.stdin.close()
         ...         print(await process.stdout.receive())
@@ -119,7 +120,7 @@ class Process:
         Example:
             >>> import giambio
             >>> async def main():
-            ...     async with await giambio.open_process(["false"]) as process:
+            ...     async with giambio.open_process(["false"]) as process:
             ...         pass
             ...     return process.returncode
             >>> giambio.run(main)
@@ -144,7 +145,7 @@ class Process:
         Example:
             >>> import giambio
             >>> async def main():
-            ...     async with await giambio.open_process(["true"]) as process:
+            ...     async with giambio.open_process(["true"]) as process:
             ...         return await process.wait()
             >>> giambio.run(main)
             0
@@ -170,7 +171,7 @@ class Process:
         Example:
             >>> import giambio, signal
             >>> async def main():
-            ...     async with await giambio.open_process(["sleep", "60"]) as process:
+            ...     async with giambio.open_process(["sleep", "60"]) as process:
             ...         process.send_signal(signal.SIGUSR1)
             ...     return process.returncode == -signal.SIGUSR1
             >>> giambio.run(main)
@@ -184,7 +185,7 @@ class Process:
         Example:
             >>> import giambio
             >>> async def main():
-            ...     async with await giambio.open_process(["sleep", "60"]) as process:
+            ...     async with giambio.open_process(["sleep", "60"]) as process:
             ...         process.terminate()
             ...     return process.returncode
             >>> giambio.run(main)
@@ -198,7 +199,7 @@ class Process:
         Example:
             >>> import giambio
             >>> async def main():
-            ...     async with await giambio.open_process(["sleep", "60"]) as process:
+            ...     async with giambio.open_process(["sleep", "60"]) as process:
             ...         process.kill()
             ...     return process.returncode
             >>> giambio.run(main)
@@ -272,7 +273,7 @@ class Process:
         return f"<giambio.Process {self.pid} {state}: {self.args!r}>"
 
 
-async def open_process(
+def open_process(
     command: Command,
     *,
     stdin: Any = None,
@@ -283,7 +284,7 @@ async def open_process(
     shell: bool = False,
     terminate_timeout: float = TERMINATE_TIMEOUT,
     **options: Any,
-) -> Process:
+) -> Opening[Process]:
     """Start a program, to talk to it while it runs.
 
     Parameters:
@@ -304,7 +305,7 @@ async def open_process(
             buffers: the pipes carry bytes.
 
     Returns:
-        A `Process`. Use it in ``async with``.
+        Entered with ``async with``, or awaited: a `Process`.
 
     Raises:
         OSError: the program cannot be started; `FileNotFoundError` if it is not there.
@@ -318,18 +319,18 @@ async def open_process(
         >>> import giambio, subprocess
         >>> async def main():
         ...     command = ["echo", "hello"]
-        ...     async with await giambio.open_process(command, stdout=subprocess.PIPE) as process:
+        ...     async with giambio.open_process(command, stdout=subprocess.PIPE) as process:
         ...         return await process.stdout.receive()
         >>> giambio.run(main)
         b'hello\\n'
     """
     usual = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env}
-    return await start("open_process()", command, shell, terminate_timeout, usual, options)
+    return start("open_process()", command, shell, terminate_timeout, usual, options)
 
 
-async def start(
+def start(
     what: str, command: Command, shell: bool, terminate_timeout: float, usual: Any, options: Any
-) -> Process:
+) -> Opening[Process]:
     """Start a program for `open_process` and `run_process`.
 
     Parameters:
@@ -339,8 +340,13 @@ async def start(
         options: the others, which are checked.
     """
     check(what, command, shell, terminate_timeout, options)
+    return Opening(what, launch(command, terminate_timeout, {"shell": shell} | usual | options))
+
+
+async def launch(command: Command, terminate_timeout: float, options: Any) -> Process:
+    """Start a program with options that were checked."""
     await spend_budget()
-    popen = subprocess.Popen(command, bufsize=0, shell=shell, **usual, **options)
+    popen = subprocess.Popen(command, bufsize=0, **options)
     return Process(current_kernel(), popen, terminate_timeout)
 
 

@@ -89,8 +89,8 @@ async def run_process(
     stdout = captured("stdout", capture_stdout, stdout)
     stderr = captured("stderr", capture_stderr, stderr)
     usual = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "cwd": cwd, "env": env}
-    opening = start("run_process()", command, shell, terminate_timeout, usual, options)
-    async with await opening as process:
+    starting = start("run_process()", command, shell, terminate_timeout, usual, options)
+    async with starting as process:
         outputs = {"stdout": process.stdout, "stderr": process.stderr}
         with at_work(current_kernel()):
             async with TaskManager() as manager:

@@ -58,6 +58,13 @@ __all__ = [
 RUNNER = pytest.StashKey["Runner"]()
 SEED = pytest.StashKey[str]()
 
+#: How pytest fails an async test that no plugin has claimed, and what is told then.
+UNSUPPORTED = "async def functions are not natively supported"
+HINT = (
+    "to run this test on giambio, mark it with @pytest.mark.giambio, "
+    "or set giambio_mode = auto for all of the project's"
+)
+
 #: The test that is being called.
 called: list[pytest.Function] = []
 
@@ -143,12 +150,16 @@ def close_runner(item: pytest.Function) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Report the seed of a test that failed."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, Any]:
+    """Report the seed of a test that failed, and what an async test without a mark lacks."""
     report = yield
     if report.failed and SEED in item.stash:
         again = f"random schedule; run it again with {item.stash[SEED]}"
         report.sections.append(("giambio", again))
+    if call.excinfo is not None and str(call.excinfo.value).startswith(UNSUPPORTED):
+        report.sections.append(("giambio", HINT))
     return report
 
 

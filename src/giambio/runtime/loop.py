@@ -135,7 +135,7 @@ class EventLoop(Kernel):
         super().__init__(driver, clock, strict, seed)
         self._threads = threads
         self._detect_deadlocks = detect_deadlocks
-        self._slow_step = slow_step_or_default(slow_step)
+        self._slow_step = slow_step_or_default(slow_step, is_debugging())
         self._asyncgens = AsyncGenerators(self)
         self._asyncgen_hooks = self._asyncgens.hooks()
         self._system_tasks = SystemTasks(self)
@@ -505,14 +505,26 @@ def check_function(what: str, main: Any) -> None:
         )
 
 
-def slow_step_or_default(seconds: float | None) -> float | None:
+def is_debugging() -> bool:
+    """Return whether to look for mistakes; asyncio's loops then do, too.
+
+    asyncio reads its variable when it makes a loop, if it ever does in this program.
+    """
+    if "GIAMBIO_DEBUG" not in os.environ:
+        return sys.flags.dev_mode
+    debug = is_set("GIAMBIO_DEBUG")
+    if debug:
+        os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
+    return debug
+
+
+def slow_step_or_default(seconds: float | None, debug: bool) -> float | None:
     """Return how long a step may take before it is logged; None for no limit.
 
     Raises:
         TypeError, ValueError: it is no number of seconds.
     """
     if seconds is None:
-        debug = is_set("GIAMBIO_DEBUG") if "GIAMBIO_DEBUG" in os.environ else sys.flags.dev_mode
         return DEBUG_SLOW_STEP if debug else None
     check_number("EventLoop()", "slow_step", seconds)
     if not 0 < seconds < inf:

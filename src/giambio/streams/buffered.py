@@ -26,7 +26,7 @@ class BufferedStream(ByteStream):
     """A stream that can also be received from by length, by delimiter and by line.
 
     Data to send is passed on as it is. ``async for line in stream`` gives the
-    lines, as `read_line` does, until the stream ends.
+    lines, as `receive_line` does, until the stream ends.
 
     Parameters:
         stream: any `ReceiveStream`: a socket, TLS, a pipe. From then on use it
@@ -41,7 +41,7 @@ class BufferedStream(ByteStream):
         ...     left, right = giambio.memory_stream_pair()
         ...     await left.send_all(b"GET /\\r\\n5:hello")
         ...     stream = giambio.BufferedStream(right)
-        ...     print(await stream.read_line())
+        ...     print(await stream.receive_line())
         ...     print(await stream.receive_until(b":", 20))
         ...     print(await stream.receive_exactly(5))
         >>> giambio.run(main)
@@ -167,7 +167,7 @@ class BufferedStream(ByteStream):
             del self._buffer[: len(mark)]
             return data
 
-    async def read_line(self, max_size: int = 65536) -> bytes:
+    async def receive_line(self, max_size: int = 65536) -> bytes:
         """Receive a line.
 
         Parameters:
@@ -175,8 +175,8 @@ class BufferedStream(ByteStream):
                 default.
 
         Returns:
-            The line, with its ``b"\\n"``, which only the last line of a stream
-            may lack; ``b""`` at the end.
+            The line with its ``b"\\n"``, as from a file; only the last line of a
+            stream may lack that. ``b""`` at the end.
 
         Raises:
             TypeError, ValueError: `max_size` is not a number from 1 up.
@@ -196,7 +196,7 @@ class BufferedStream(ByteStream):
             >>> giambio.run(main)
             [b'one\\n', b'two']
         """
-        check_size("read_line()", "max_size", max_size)
+        check_size("receive_line()", "max_size", max_size)
         with self._receiving:
             await self._begin()
             found = await self._find(b"\n", max_size)
@@ -206,7 +206,7 @@ class BufferedStream(ByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        line = await self.read_line()
+        line = await self.receive_line()
         if not line:
             raise StopAsyncIteration
         return line
@@ -221,7 +221,7 @@ class BufferedStream(ByteStream):
             ...     left, right = giambio.memory_stream_pair()
             ...     await left.send_all(b"one\\ntwo")
             ...     stream = giambio.BufferedStream(right)
-            ...     await stream.read_line()
+            ...     await stream.receive_line()
             ...     return stream.buffer
             >>> giambio.run(main)
             b'two'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from functools import cache
 
+from giambio.kernel.opening import Opening
 from giambio.net.tls.close_notify import part
 from giambio.net.tls.stream import TLSStream
 from giambio.streams.abc import ByteStream
@@ -27,14 +28,14 @@ ADVICE = {
 }
 
 
-async def start_tls(
+def start_tls(
     stream: ByteStream,
     context: ssl.SSLContext | None = None,
     *,
     server_hostname: str | None = None,
     server_side: bool = False,
     standard_compatible: bool = True,
-) -> TLSStream:
+) -> Opening[TLSStream]:
     """Encrypt a stream from here on: do the TLS handshake, and return a `TLSStream`.
 
     The stream belongs to the `TLSStream` then: closing that closes it. For an
@@ -57,7 +58,7 @@ async def start_tls(
             ``b""`` then.
 
     Returns:
-        Awaited: the encrypted stream.
+        Awaited, or entered with ``async with``: the encrypted stream.
 
     Raises:
         TypeError: `stream` is no `ByteStream`, or `context` no `ssl.SSLContext`.
@@ -83,6 +84,11 @@ async def start_tls(
         raise TypeError(f"start_tls() needs a ByteStream, such as a socket, not {stream!r}")
     context = suitable(context, server_side, server_hostname)
     tls = TLSStream(stream, context, server_side, server_hostname, standard_compatible)
+    return Opening("start_tls()", shake_hands(tls, stream, server_side))
+
+
+async def shake_hands(tls: TLSStream, stream: ByteStream, server_side: bool) -> TLSStream:
+    """Do the work of `start_tls`, whose arguments were checked."""
     await spend_budget()
     try:
         await tls._handshake()

@@ -40,7 +40,7 @@ class TLSStream(ByteStream):
         >>> async def fetch(host, request):
         ...     sock = giambio.wrap_socket(socket.socket())
         ...     await sock.connect((host, 443))
-        ...     async with await giambio.start_tls(sock, server_hostname=host) as stream:
+        ...     async with giambio.start_tls(sock, server_hostname=host) as stream:
         ...         await stream.send_all(request)
         ...         return await stream.receive()
     """
