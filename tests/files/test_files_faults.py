@@ -607,7 +607,8 @@ def test_closing_flushes_to_a_pipe_that_is_full(run: Run) -> None:
 
         async with giambio.TaskManager() as manager:
             closing = manager.start_soon(file.close)
-            await until(lambda: file.closed)
+            assert file.closed
+            await giambio.testing.wait_all_tasks_blocked()
             assert not closing.done()
             manager.start_soon(receive)
         assert received == bytes(250_000)
