@@ -1,0 +1,233 @@
+"""An asyncio loop on giambio's kernel: its callbacks, timers and tasks are the kernel's.
+
+Transports and all that is built on them are asyncio's own so far, on a selector that the kernel
+waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import signal
+import sys
+from asyncio import base_events, coroutines, events
+from asyncio.log import logger
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+
+from giambio.asyncio.host import Host
+from giambio.asyncio.links import FutureWait
+from giambio.asyncio.selector import DriverSelector
+from giambio.asyncio.signal_handlers import SignalHandlers
+from giambio.kernel.callbacks import Handle
+from giambio.kernel.current_library import swap
+from giambio.kernel.kernel import Kernel
+
+__all__ = ["KernelLoop"]
+
+
+class TimerHandle(events.TimerHandle):
+    """A timer of asyncio's, with that of the kernel."""
+
+    __slots__ = ("_timer",)
+
+    _timer: Handle
+
+
+class KernelLoop(asyncio.SelectorEventLoop):
+    """The part of an asyncio loop that is the same whoever runs the kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._host = Host(kernel, self)
+        self._makes_a_facade = False
+        # Each handle of asyncio's has a context of its own, which it is run in by itself.
+        self._outside = contextvars.Context()
+        super().__init__(DriverSelector(kernel, self._run_handle))
+        self._signals = SignalHandlers(self)
+
+    # -- turns ---------------------------------------------------------------------------
+
+    def _begin_turns(self) -> None:
+        """Note that the kernel turns in this thread from now on."""
+        self._thread_id = get_ident()
+        self._set_coroutine_origin_tracking(self._debug)
+
+    def _end_turns(self) -> None:
+        """Undo `_begin_turns`."""
+        self._thread_id = None
+        self._set_coroutine_origin_tracking(False)
+
+    # -- callbacks and time ----------------------------------------------------------
+
+    def time(self) -> float:
+        """See `asyncio.AbstractEventLoop.time`."""
+        return self._kernel.current_time()
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> events.Handle | None:
+        """See `asyncio.AbstractEventLoop.call_soon`."""
+        if type(callback) is FutureWait:
+            callback(*args)  # a task's turn: it goes to the run queue without a detour
+            return None
+        if self._makes_a_facade:
+            return None  # the first step, which is the kernel's
+        return super().call_soon(callback, *args, context=context)
+
+    def _call_soon(self, callback: Any, args: Any, context: Any) -> events.Handle:
+        handle = events.Handle(callback, args, self, context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        self._schedule(handle)
+        return handle
+
+    def _add_callback(self, handle: events.Handle) -> None:
+        if not handle._cancelled:
+            self._schedule(handle)
+
+    def _schedule(self, handle: events.Handle) -> None:
+        self._host.schedule(Handle(self._run_handle, (handle,), self._outside))
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> events.Handle:
+        """See `asyncio.AbstractEventLoop.call_soon_threadsafe`."""
+        self._check_closed()
+        if self._debug:
+            self._check_callback(callback, "call_soon_threadsafe")
+        handle = events.Handle(callback, args, self, context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        self._kernel._hand_in(Handle(self._run_handle, (handle,), contextvars.Context()))
+        return handle
+
+    _add_callback_signalsafe = None  # `SignalHandlers` does it
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> events.TimerHandle:
+        """See `asyncio.AbstractEventLoop.call_at`."""
+        if when is None:
+            raise TypeError("when cannot be None")
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_at")
+        timer = TimerHandle(when, callback, args, self, context)
+        if timer._source_traceback:
+            del timer._source_traceback[-1]
+        timer._timer = Handle(self._run_timer, (timer,), self._outside, self._kernel, when)
+        timer._scheduled = True
+        return timer
+
+    def _run_timer(self, timer: TimerHandle) -> None:
+        timer._scheduled = False
+        self._run_handle(timer)
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        handle._timer.cancel()
+
+    def _run_handle(self, handle: events.Handle) -> None:
+        """Run a callback, and tell of one that holds the loop for too long."""
+        if handle._cancelled:
+            return
+        library = swap("asyncio")
+        try:
+            if self._debug:
+                self._run_watched(handle)
+            else:
+                handle._run()
+        finally:
+            swap(library)
+
+    def _run_watched(self, handle: events.Handle) -> None:
+        self._current_handle = handle
+        try:
+            begin = self.time()
+            handle._run()
+            seconds = self.time() - begin
+            if seconds >= self.slow_callback_duration:
+                described = base_events._format_handle(handle)
+                logger.warning("Executing %s took %.3f seconds", described, seconds)
+        finally:
+            self._current_handle = None
+
+    # -- tasks ---------------------------------------------------------------------------
+
+    def create_task(self, coro: Any, **options: Any) -> Any:
+        """See `asyncio.AbstractEventLoop.create_task`."""
+        self._check_closed()
+        factory = self._task_factory
+        if factory is not None and factory is not EAGER_FACTORY:
+            return super().create_task(coro, **options)
+        return self._create_task(coro, eager=factory is not None, **options)
+
+    def _create_task(
+        self,
+        coro: Any,
+        *,
+        name: Any = None,
+        context: contextvars.Context | None = None,
+        eager: bool = False,
+        eager_start: bool | None = None,
+    ) -> Any:
+        """Make a task that is giambio's, too, whatever the task factory."""
+        if not coroutines.iscoroutine(coro):
+            raise TypeError(f"a coroutine was expected, got {coro!r}")
+        if eager_start is not None:
+            eager = eager_start
+        return self._host.create_task(
+            coro,
+            f"Task-{asyncio.tasks._task_name_counter()}" if name is None else str(name),
+            contextvars.copy_context() if context is None else context,
+            eager and self.is_running(),
+        )
+
+    @contextmanager
+    def _making_a_facade(self) -> Iterator[None]:
+        """Drop the first step that the constructor of an `asyncio.Task` schedules."""
+        self._makes_a_facade = True
+        try:
+            yield
+        finally:
+            self._makes_a_facade = False
+
+    # -- descriptors and signals -----------------------------------------------------------
+
+    def _make_self_pipe(self) -> None:
+        """The kernel has one."""
+
+    def _close_self_pipe(self) -> None:
+        """The kernel closes it."""
+
+    def _write_to_self(self) -> None:
+        self._kernel._wakeup.send()
+
+    def _process_events(self, event_list: Any) -> None:
+        """The kernel reports events to handles."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        """See `asyncio.AbstractEventLoop.add_signal_handler`."""
+        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._check_signal(sig)
+        self._check_closed()
+        self._signals.add(sig, events.Handle(callback, args, self, None))
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """See `asyncio.AbstractEventLoop.remove_signal_handler`."""
+        self._check_signal(sig)
+        return self._signals.remove(sig)
+
+    def close(self) -> None:
+        """See `asyncio.AbstractEventLoop.close`."""
+        if not self.is_running():
+            self._signals.close()
+        super().close()
+
+
+#: The factory for eager tasks, which Python has from 3.12 on.
+EAGER_FACTORY = getattr(asyncio, "eager_task_factory", None)

@@ -1,0 +1,31 @@
+"""asyncio's own notes of what runs: which loop in this thread, and which task in that loop.
+
+Where the interpreter keeps them differs between the versions of Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import tasks
+from typing import Any
+
+__all__ = ["running_loop", "set_current_task", "set_running_loop"]
+
+running_loop = asyncio._get_running_loop
+set_running_loop = asyncio._set_running_loop
+
+if sys.version_info >= (3, 12):
+
+    def set_current_task(loop: Any, task: Any) -> None:
+        """Have asyncio know the task that runs in a loop; None for none."""
+        tasks._swap_current_task(loop, task)
+
+else:
+
+    def set_current_task(loop: Any, task: Any) -> None:
+        """Have asyncio know the task that runs in a loop; None for none."""
+        if task is None:
+            tasks._current_tasks.pop(loop, None)
+        else:
+            tasks._current_tasks[loop] = task
