@@ -30,9 +30,13 @@ def adapted(original: Callable[..., Any], just_loaded: bool) -> Callable[..., An
         """Return the task that runs in a loop, by default in this thread's; None if none does."""
         kernel = current.get()
         host = None if kernel is None else kernel._guest
-        if isinstance(host, Host) and (loop is None or loop is host.loop):
-            return host.running_facade()
-        return original(loop)
+        if (
+            isinstance(host, Host)
+            and (loop is None or loop is host.loop)
+            and (task := host.running_facade()) is not None
+        ):
+            return task
+        return original(loop)  # perhaps a task that asyncio's C code steps
 
     asyncio.Task = asyncio.tasks.Task = Task  # type: ignore[misc]
     cancellation.unite()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -52,17 +54,42 @@ class EventLoop(KernelLoop):
         runtime.open_loops.add(kernel)
         # Whether the first turn of a run is still to come: there is one, also after `stop()`.
         self._turns_at_least = 0
+        # Whether signals are to wake the kernel.
+        self._listens = False
 
     def run_forever(self) -> None:
         """See `asyncio.AbstractEventLoop.run_forever`."""
         self._check_closed()
         self._check_running()
         self._turns_at_least = 1
+        self._kernel.driver_wait(0.0)
+        self._kernel.deliver()
         self._host.fire_timers()
+        previous = self._begin_listening()
         try:
             self._kernel._run_until_exit(None, self._is_to_stop)
         finally:
             self._stopping = False
+            self._listens = False
+            if previous is not None:
+                signal.set_wakeup_fd(previous)
+
+    def _begin_listening(self) -> int | None:
+        """Have Python wake the kernel when a signal comes; only the main thread can.
+
+        Returns:
+            The descriptor that it has written to so far; None if nothing was changed.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return None
+        self._listens = True
+        return self._listen_to_signals()
+
+    def _listen_to_signals(self) -> int | None:
+        """See `KernelLoop._listen_to_signals`."""
+        if not self._listens:
+            return None
+        return signal.set_wakeup_fd(self._kernel._wakeup.fileno(), warn_on_full_buffer=False)
 
     def _is_to_stop(self) -> bool:
         if self._turns_at_least:

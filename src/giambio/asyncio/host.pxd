@@ -22,7 +22,10 @@ cdef class Host(Guest):
     cdef dict _links
     cdef LoopTasks _tasks
     cdef Link _current
+    cdef object _facade
     cdef object _outer
+    cdef public bint watches_steps
+    cdef double _begun
 
     @cython.locals(kernel=Kernel, task=Task, link=Link, current=Link)
     cpdef object create_task(self, object coro, object name, object context, bint eager)

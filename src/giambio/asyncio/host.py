@@ -51,17 +51,31 @@ class Host(Guest):
         loop: asyncio's loop, which runs on it.
     """
 
-    __slots__ = ("_current", "_kernel", "_links", "_outer", "_tasks", "loop")
+    __slots__ = (
+        "_begun",
+        "_current",
+        "_facade",
+        "_kernel",
+        "_links",
+        "_outer",
+        "_tasks",
+        "loop",
+        "watches_steps",
+    )
 
     def __init__(self, kernel: Kernel, loop: Any) -> None:
         self._kernel = kernel
         self.loop = loop
         self._links: dict[BaseTask, Link] = {}
         self._tasks = LoopTasks(loop)
-        # The link of the task whose step asyncio has been told of.
+        # The link of the task whose step asyncio has been told of, and its `asyncio.Task`.
         self._current: Link | None = None
+        self._facade: Any = None
         # The loop that was asyncio's running one before.
         self._outer: Any = None
+        #: Whether asyncio's debug mode is on, and wants to know of slow steps.
+        self.watches_steps = False
+        self._begun = 0.0
 
     # -- tasks ---------------------------------------------------------------------
 
@@ -80,13 +94,14 @@ class Host(Guest):
         kernel = self._kernel
         task = new_task(kernel, coro, context, self._tasks, name)
         link = self._new_link(task, False)
+        facade = link.facade
         if eager:
             current = self._current
             kernel._step_inside(task)
             self._tell(current)
         else:
             kernel._add_task(task)
-        return link.facade
+        return facade
 
     def schedule(self, handle: Handle) -> None:
         """Put a callback on the run queue, behind those that threads have handed in before."""
@@ -185,6 +200,8 @@ class Host(Guest):
 
     def _after_step(self, task: BaseTask) -> None:
         """See `Guest._after_step`."""
+        if self.watches_steps and self._facade is not None:
+            self.loop._report_slowness(self._begun, repr, self._facade)
         self._tell(None)
 
     def _tell(self, link: Link | None) -> None:
@@ -192,8 +209,11 @@ class Host(Guest):
         previous = self._current
         if previous is link:
             return
+        if self.watches_steps:
+            self._begun = self._kernel.current_time()
         self._current = link
-        set_current_task(self.loop, None if link is None else link.facade)
+        self._facade = None if link is None else link.facade
+        set_current_task(self.loop, self._facade)
         native = link is None or link.native
         if native != (previous is None or previous.native):
             current_library.swap(current_library.NAME if native else "asyncio")
@@ -202,8 +222,8 @@ class Host(Guest):
         """See `Guest._exited`."""
         link = self._links.pop(task, None)
         if link is not None:
-            link.end()
             link.facade._settle(task)
+            link.end()
 
     def _accounts_for(self, task: BaseTask, cancellation: BaseException) -> bool:
         """See `Guest._accounts_for`."""

@@ -33,6 +33,11 @@ class HostedLoop(KernelLoop):
             "cancel main's task instead of calling stop()"
         )
 
+    def _listen_to_signals(self) -> None:
+        """See `KernelLoop._listen_to_signals`: the run does, if it handles signals at all."""
+        if self._kernel._interrupts is not None:
+            self._kernel._interrupts.listen()
+
     async def _shut_down(self) -> None:
         """Do what `asyncio.run` does when its main task has ended."""
         me = asyncio.current_task()

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import signal
-import sys
 from asyncio import base_events, coroutines, events
-from asyncio.log import logger
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -20,7 +17,6 @@ from typing import Any
 from giambio.asyncio.host import Host
 from giambio.asyncio.links import FutureWait
 from giambio.asyncio.selector import DriverSelector
-from giambio.asyncio.signal_handlers import SignalHandlers
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.current_library import swap
 from giambio.kernel.kernel import Kernel
@@ -46,7 +42,13 @@ class KernelLoop(asyncio.SelectorEventLoop):
         # Each handle of asyncio's has a context of its own, which it is run in by itself.
         self._outside = contextvars.Context()
         super().__init__(DriverSelector(kernel, self._run_handle))
-        self._signals = SignalHandlers(self)
+        # Who is told of signals that have no handler of this loop's.
+        self._on_other_signals: Callable[[set[int]], object] | None = None
+
+    def set_debug(self, enabled: bool) -> None:
+        """See `asyncio.AbstractEventLoop.set_debug`."""
+        super().set_debug(enabled)
+        self._host.watches_steps = enabled
 
     # -- turns ---------------------------------------------------------------------------
 
@@ -75,9 +77,10 @@ class KernelLoop(asyncio.SelectorEventLoop):
             return None
         if self._makes_a_facade:
             return None  # the first step, which is the kernel's
-        return super().call_soon(callback, *args, context=context)
-
-    def _call_soon(self, callback: Any, args: Any, context: Any) -> events.Handle:
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_soon")
         handle = events.Handle(callback, args, self, context)
         if handle._source_traceback:
             del handle._source_traceback[-1]
@@ -103,8 +106,6 @@ class KernelLoop(asyncio.SelectorEventLoop):
             del handle._source_traceback[-1]
         self._kernel._hand_in(Handle(self._run_handle, (handle,), contextvars.Context()))
         return handle
-
-    _add_callback_signalsafe = None  # `SignalHandlers` does it
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
@@ -142,18 +143,23 @@ class KernelLoop(asyncio.SelectorEventLoop):
                 handle._run()
         finally:
             swap(library)
+            del handle  # a failed frame holds this one by its `f_back`, from 3.12 on
 
     def _run_watched(self, handle: events.Handle) -> None:
         self._current_handle = handle
         try:
             begin = self.time()
             handle._run()
-            seconds = self.time() - begin
-            if seconds >= self.slow_callback_duration:
-                described = base_events._format_handle(handle)
-                logger.warning("Executing %s took %.3f seconds", described, seconds)
+            self._report_slowness(begin, base_events._format_handle, handle)
         finally:
             self._current_handle = None
+            del handle  # as in `_run_handle`
+
+    def _report_slowness(self, begin: float, describe: Callable[[Any], str], what: Any) -> None:
+        """Log a callback or a step of a task that has held the loop for too long."""
+        seconds = self.time() - begin
+        if seconds >= self.slow_callback_duration:
+            base_events.logger.warning("Executing %s took %.3f seconds", describe(what), seconds)
 
     # -- tasks ---------------------------------------------------------------------------
 
@@ -198,10 +204,13 @@ class KernelLoop(asyncio.SelectorEventLoop):
     # -- descriptors and signals -----------------------------------------------------------
 
     def _make_self_pipe(self) -> None:
-        """The kernel has one."""
+        """Take the kernel's: its end to write to is that of signals, too."""
+        self._ssock, self._csock = None, self._kernel._wakeup
+        self._internal_fds += 1
 
     def _close_self_pipe(self) -> None:
-        """The kernel closes it."""
+        self._csock = None
+        self._internal_fds -= 1
 
     def _write_to_self(self) -> None:
         self._kernel._wakeup.send()
@@ -211,22 +220,29 @@ class KernelLoop(asyncio.SelectorEventLoop):
 
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         """See `asyncio.AbstractEventLoop.add_signal_handler`."""
-        if coroutines.iscoroutine(callback) or coroutines.iscoroutinefunction(callback):
-            raise TypeError("coroutines cannot be used with add_signal_handler()")
-        self._check_signal(sig)
-        self._check_closed()
-        self._signals.add(sig, events.Handle(callback, args, self, None))
+        super().add_signal_handler(sig, callback, *args)
+        wakeup = self._kernel._wakeup
+        if wakeup.on_signals != self._on_signals:
+            self._on_other_signals, wakeup.on_signals = wakeup.on_signals, self._on_signals
+
+    def _on_signals(self, numbers: set[int]) -> None:
+        """Signals have come; Python has called their handlers, which for this loop do nothing."""
+        ours = numbers & self._signal_handlers.keys()
+        for number in ours:
+            self._handle_signal(number)
+        if self._on_other_signals is not None and ours != numbers:
+            self._on_other_signals(numbers - ours)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """See `asyncio.AbstractEventLoop.remove_signal_handler`."""
-        self._check_signal(sig)
-        return self._signals.remove(sig)
+        removed = super().remove_signal_handler(sig)
+        if removed and not self._signal_handlers:
+            self._listen_to_signals()  # the kernel is still to be woken by those of others
+        return removed
 
-    def close(self) -> None:
-        """See `asyncio.AbstractEventLoop.close`."""
-        if not self.is_running():
-            self._signals.close()
-        super().close()
+    def _listen_to_signals(self) -> None:
+        """Have Python wake the kernel when a signal comes, if it had before."""
+        raise NotImplementedError
 
 
 #: The factory for eager tasks, which Python has from 3.12 on.

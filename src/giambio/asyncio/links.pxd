@@ -34,7 +34,8 @@ cdef class Link:
     cdef object take_request(self)
     cpdef object waits_for(self)
     cdef bint accounts_for(self, object cancellation) except -1
-    cpdef object cancellation(self)
+    cpdef object take_cancellation(self)
+    cpdef object cancel_message(self)
     cdef object end(self)
     @cython.locals(task=Task)
     cdef object wake(self, FutureWait wait, object error)

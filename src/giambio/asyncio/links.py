@@ -13,6 +13,7 @@ from typing import Any
 
 from giambio import errors
 from giambio.asyncio.cancellation import COMPARED_BY_IDENTITY
+from giambio.asyncio.task_facade import TaskFacade
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask, Park
 from giambio.kernel.task import Task
@@ -176,12 +177,22 @@ class Link:
         self._cancellation = cancellation
         return True
 
-    def cancellation(self) -> BaseException | None:
-        """Return the exception by which a `cancel()` has ended the task."""
-        return self._cancellation
+    def take_cancellation(self) -> BaseException | None:
+        """Give away the exception by which a `cancel()` has ended the task.
+
+        Its traceback may lead back to the `asyncio.Task`, so only the first who asks gets it.
+        """
+        cancellation = self._cancellation
+        self._cancellation = None
+        return cancellation
+
+    def cancel_message(self) -> tuple[Any, ...] | None:
+        """Return the arguments of that exception; None if there is none."""
+        return None if self._cancellation is None else self._cancellation.args[:1]
 
     def end(self) -> None:
         """Let go of everything, because the task has ended."""
+        self.facade = None  # which holds this
         self._wait = None
         self._request = None
 
@@ -208,8 +219,11 @@ class FutureWait(Park):
     def __call__(self, future: Any) -> None:
         """Have the task go on, because the future is done."""
         error = self.error
-        if error is None and self._scope is not None and future.cancelled():
-            error = self._link.tell(self._scope)
+        if error is None and future.cancelled():
+            if self._scope is not None:
+                error = self._link.tell(self._scope)
+            elif isinstance(future, TaskFacade):
+                error = future._link.take_cancellation()
         self._link.wake(self, error)
 
     def cancel_future(self, message: Any) -> bool:

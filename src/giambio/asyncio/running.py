@@ -5,15 +5,22 @@ Where the interpreter keeps them differs between the versions of Python.
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from asyncio import tasks
+from asyncio import events, tasks
 from typing import Any
 
 __all__ = ["running_loop", "set_current_task", "set_running_loop"]
 
-running_loop = asyncio._get_running_loop
-set_running_loop = asyncio._set_running_loop
+
+def running_loop() -> Any:
+    """Return asyncio's running loop in this thread, or None."""
+    return events._get_running_loop()
+
+
+def set_running_loop(loop: Any) -> None:
+    """Have asyncio know the loop that runs in this thread; None for none."""
+    events._set_running_loop(loop)
+
 
 if sys.version_info >= (3, 12):
 

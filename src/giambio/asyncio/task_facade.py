@@ -54,24 +54,29 @@ class TaskFacade(Task):  # type: ignore[type-arg]
 
     def result(self) -> Any:
         """See `asyncio.Future.result`: the very exception that ended the task is raised."""
-        if (cancellation := self._link.cancellation()) is not None and self.done():
-            raise cancellation
+        self._raise_cancellation()
         return super().result()
 
     def exception(self) -> BaseException | None:
         """See `asyncio.Future.exception`."""
-        if (cancellation := self._link.cancellation()) is not None and self.done():
-            raise cancellation
+        self._raise_cancellation()
         return super().exception()
+
+    def _raise_cancellation(self) -> None:
+        if self.cancelled() and (cancellation := self._link.take_cancellation()) is not None:
+            try:
+                raise cancellation
+            finally:
+                del cancellation
 
     def _settle(self, task: Any) -> None:
         """Take over the outcome of the task, which has ended."""
         if self.done():
             return
         asyncio.tasks._unregister_task(self)  # type: ignore[attr-defined]
-        cancellation = self._link.cancellation()
-        if cancellation is not None:
-            Future.cancel(self, *cancellation.args[:1])
+        message = self._link.cancel_message()
+        if message is not None:
+            Future.cancel(self, *message)
         elif task.cancelled():
             Future.cancel(self)
         elif task._failed():
@@ -85,6 +90,9 @@ class TaskFacade(Task):  # type: ignore[type-arg]
             self._log_traceback = False  # its manager raises it
         elif isinstance(exc, (KeyboardInterrupt, SystemExit)):
             self.get_loop()._kernel._crash(exc)
+
+
+TaskFacade.__name__ = "Task"  # which asyncio's `repr` shows
 
 
 def new_facade(loop: Any, link: Any, coro: Any, name: str, context: Context) -> TaskFacade:
