@@ -12,7 +12,12 @@ from contextvars import Context
 from typing import Any
 
 from giambio.asyncio.links import FutureWait, Link
-from giambio.asyncio.running import running_loop, set_current_task, set_running_loop
+from giambio.asyncio.running import (
+    current_task,
+    running_loop,
+    set_current_task,
+    set_running_loop,
+)
 from giambio.asyncio.task_facade import new_facade
 from giambio.kernel import current_library
 from giambio.kernel.callbacks import Handle
@@ -118,6 +123,9 @@ class Host(Guest):
 
     def forget_tasks(self) -> None:
         """Let go of the tasks that have not ended, because the loop is closed."""
+        for link in self._links.values():
+            if link._task.done():  # closed by the kernel, because the run was cut short
+                link.facade._log_destroy_pending = False
         self._links.clear()
         self._tasks._children.clear()
 
@@ -229,6 +237,15 @@ class Host(Guest):
         """See `Guest._accounts_for`."""
         link = self._links.get(task)
         return link is not None and link.accounts_for(cancellation)
+
+    def _check_caller(self, what: str) -> None:
+        """See `Guest._check_caller`."""
+        task = current_task(self.loop)
+        if task is not self._facade:
+            raise RuntimeError(
+                f"{what} was awaited in {task!r}, which asyncio steps by itself: it was made by a "
+                "class that was imported before giambio; make it with asyncio.create_task()"
+            )
 
     def _roots(self) -> list[Any]:
         """See `Guest._roots`."""

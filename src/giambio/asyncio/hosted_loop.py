@@ -59,6 +59,7 @@ class HostedLoop(KernelLoop):
     def loop_ended(self, forked: bool) -> None:
         """See `Kernel._end_services`."""
         self._thread_id = None
+        self._host.forget_tasks()
         self.close()
 
 

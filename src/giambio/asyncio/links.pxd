@@ -32,6 +32,7 @@ cdef class Link:
     cpdef object withdraw(self)
     @cython.locals(task=Task)
     cdef object take_request(self)
+    cpdef object rename(self, object name)
     cpdef object waits_for(self)
     cdef bint accounts_for(self, object cancellation) except -1
     cpdef object take_cancellation(self)

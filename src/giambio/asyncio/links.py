@@ -162,6 +162,10 @@ class Link:
             return task._interruption()
         return None
 
+    def rename(self, name: str) -> None:
+        """Give the task another name."""
+        self._task._name = name
+
     def waits_for(self) -> Any:
         """Return the future that the task waits for, or has waited for until its next turn."""
         return None if self._wait is None else self._wait.future

@@ -9,7 +9,7 @@ import sys
 from asyncio import events, tasks
 from typing import Any
 
-__all__ = ["running_loop", "set_current_task", "set_running_loop"]
+__all__ = ["current_task", "running_loop", "set_current_task", "set_running_loop"]
 
 
 def running_loop() -> Any:
@@ -21,6 +21,9 @@ def set_running_loop(loop: Any) -> None:
     """Have asyncio know the loop that runs in this thread; None for none."""
     events._set_running_loop(loop)
 
+
+#: asyncio's own function, which knows the tasks that asyncio steps.
+current_task = tasks.current_task
 
 if sys.version_info >= (3, 12):
 

@@ -44,6 +44,11 @@ class TaskFacade(Task):  # type: ignore[type-arg]
             self._link.withdraw()
         return left
 
+    def set_name(self, value: object) -> None:
+        """See `asyncio.Task.set_name`."""
+        super().set_name(value)
+        self._link.rename(self.get_name())
+
     @property
     def _must_cancel(self) -> bool:
         return bool(self._link.is_requested())

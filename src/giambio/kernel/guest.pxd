@@ -9,5 +9,6 @@ cdef class Guest:
     cpdef object _after_step(self, BaseTask task)
     cpdef object _exited(self, BaseTask task)
     cpdef bint _accounts_for(self, BaseTask task, object cancellation) except -1
+    cpdef object _check_caller(self, object what)
     cpdef list _roots(self)
     cpdef object _shut_down(self)

@@ -54,6 +54,19 @@ class Guest:
         """Return whether it is the library that has cancelled a task, which ends by that."""
         raise NotImplementedError
 
+    def _check_caller(self, what: str) -> None:
+        """Raise if code awaits an operation of ours in a task that the library steps by itself.
+
+        Only for `Kernel._steps_for`.
+
+        Parameters:
+            what: the operation's name.
+
+        Raises:
+            RuntimeError: it does.
+        """
+        raise NotImplementedError
+
     def _roots(self) -> list[Any]:
         """Return the tasks that belong to the library's loop and to no task of ours."""
         raise NotImplementedError
