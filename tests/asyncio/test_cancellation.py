@@ -26,7 +26,8 @@ def test_a_scope_cancels_a_wait_of_asyncios(run: Run) -> None:
         future = asyncio.get_running_loop().create_future()
         with giambio.move_on_after(0.01) as scope:
             await future
-        assert scope.cancelled_caught and future.cancelled()
+        assert scope.cancelled_caught
+        assert future.cancelled()
 
     run(main)
 
@@ -192,7 +193,7 @@ def test_a_cancelled_wait_can_be_shielded(run: Run) -> None:
 
 
 def test_a_scopes_class_is_both(run: Run) -> None:
-    """Rule 23.14: so asyncio's blocks know it, and `except` of either kind."""
+    """Rules 3.10, 23.14: so asyncio's blocks know it, and `except` of either kind."""
     caught: list[BaseException] = []
 
     async def main() -> None:
@@ -206,7 +207,8 @@ def test_a_scopes_class_is_both(run: Run) -> None:
 
     run(main)
     (exc,) = caught
-    assert isinstance(exc, giambio.CancelledError) and exc.reason == "enough"
+    assert isinstance(exc, giambio.CancelledError)
+    assert exc.reason == "enough"
     assert type(exc).__name__ == "CancelledError"
     assert type(pickle.loads(pickle.dumps(exc))) is giambio.CancelledError
 
@@ -240,7 +242,8 @@ def test_a_timeout_of_asyncios_works_around_everything(run: Run, inner: str) -> 
                     async with giambio.TaskManager() as manager:
                         await manager.spawn(giambio.sleep_forever)
         task = asyncio.current_task()
-        assert task is not None and task.cancelling() == 0
+        assert task is not None
+        assert task.cancelling() == 0
         await giambio.checkpoint()  # nothing is left
 
     run(main)
@@ -403,7 +406,8 @@ def test_the_very_exception_comes_out_of_the_task(run: Run) -> None:
             raised.append(exc)
 
     run(main)
-    assert raised[0] is raised[1] and raised[0].args == ("message",)
+    assert raised[0] is raised[1]
+    assert raised[0].args == ("message",)
 
 
 def test_a_native_child_that_asyncio_cancels_does_not_fail_its_block(run: Run) -> None:
@@ -420,7 +424,8 @@ def test_a_native_child_that_asyncio_cancels_does_not_fail_its_block(run: Run) -
             sibling = await manager.spawn(giambio.sleep, 0.02)
             await giambio.sleep(0.01)
             facades[0].cancel("by asyncio")
-        assert task.cancelled() and not sibling.cancelled()
+        assert task.cancelled()
+        assert not sibling.cancelled()
         assert facades[0].cancelled()
         with pytest.raises(giambio.TaskCancelled):
             task.result()

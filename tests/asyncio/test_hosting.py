@@ -22,6 +22,9 @@ from support.programs import printed
 
 Run = Callable[..., Any]
 
+#: Tasks that nobody awaits; the loop holds them anyway.
+kept: list[asyncio.Task[Any]] = []
+
 
 # -- which loop runs -------------------------------------------------------------------
 
@@ -42,8 +45,10 @@ def test_each_task_and_callback_has_a_running_asyncio_loop(run: Run) -> None:
         assert loops[0].is_running()
 
     run(main)
-    assert len(loops) == 3 and len(set(loops)) == 1
-    assert loops[0].is_closed() and not loops[0].is_running()
+    assert len(loops) == 3
+    assert len(set(loops)) == 1
+    assert loops[0].is_closed()
+    assert not loops[0].is_running()
     with pytest.raises(RuntimeError, match="no running event loop"):
         asyncio.get_running_loop()
 
@@ -124,7 +129,7 @@ def test_without_asyncio_a_bare_yield_is_refused() -> None:
 
 
 def test_everything_of_asyncio_can_be_awaited_in_a_native_task(run: Run) -> None:
-    """Rule 23.3: futures, coroutines, tasks, and what is built of them."""
+    """Rules 3.3, 23.3: futures, coroutines, tasks, and what is built of them."""
 
     async def produce(queue: asyncio.Queue[int]) -> None:
         for number in range(3):
@@ -275,19 +280,22 @@ def test_a_task_of_create_task_is_giambios_too(run: Run) -> None:
 
     async def both() -> str:
         task = asyncio.current_task()
-        assert task is not None and isinstance(task, asyncio.Task)
+        assert task is not None
+        assert isinstance(task, asyncio.Task)
         assert giambio.current_task().name == task.get_name() == "both"
         async with giambio.TaskManager() as manager:
             child = await manager.spawn(giambio.sleep, 0.01)
             await manager.spawn(asyncio.sleep, 0.01)
         with giambio.move_on_after(0.01) as scope:
             await asyncio.sleep(60)
-        assert child.done() and scope.cancelled_caught
+        assert child.done()
+        assert scope.cancelled_caught
         return "value"
 
     async def main() -> None:
         task = asyncio.create_task(both(), name="both")
-        assert not task.done() and task in asyncio.all_tasks()
+        assert not task.done()
+        assert task in asyncio.all_tasks()
         assert await task == "value" == task.result()
 
     run(main)
@@ -325,11 +333,11 @@ def test_what_is_left_is_cancelled_and_awaited_when_main_ends(run: Run) -> None:
             await asyncio.sleep(0.01)
             ended.append(f"task {depth}")
             if depth:
-                asyncio.create_task(cleans_up(depth - 1))
+                kept.append(asyncio.create_task(cleans_up(depth - 1)))
                 await asyncio.sleep(0)
 
     async def main() -> str:
-        asyncio.create_task(cleans_up(1))
+        kept.append(asyncio.create_task(cleans_up(1)))
         await asyncio.sleep(0)
         return "value"
 
@@ -349,7 +357,7 @@ def test_a_failure_of_a_task_that_is_left_goes_to_the_exception_handler(run: Run
 
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda loop, about: contexts.append(about))
-        asyncio.create_task(fails())
+        kept.append(asyncio.create_task(fails()))
         await asyncio.sleep(0)
 
     run(main)
@@ -380,10 +388,13 @@ def test_a_native_task_has_an_asyncio_task_that_all_tasks_does_not_list(run: Run
         me = asyncio.current_task()
         async with giambio.TaskManager() as manager:
             await manager.spawn(native, name="child")
-        assert me is asyncio.current_task() and me not in asyncio.all_tasks()
+        assert me is asyncio.current_task()
+        assert me not in asyncio.all_tasks()
         child = seen[0]
-        assert child is not me and child.get_name() == "child"
-        assert child.done() and child.result() is None
+        assert child is not me
+        assert child.get_name() == "child"
+        assert child.done()
+        assert child.result() is None
         assert asyncio.all_tasks() == set()
 
     run(main)
@@ -398,7 +409,8 @@ def test_a_task_that_is_nothing_but_an_operation_has_one_too(run: Run) -> None:
             task = await manager.spawn(giambio.sleep, 0.01)
             waiting = await manager.spawn(asyncio.wait_for, future, 1)
             future.set_result("done")
-        assert task.done() and waiting.result() == "done"
+        assert task.done()
+        assert waiting.result() == "done"
 
     run(main)
 
@@ -456,14 +468,26 @@ def test_the_name_of_the_library_is_told_by_the_kind_of_the_task(run: Run) -> No
     async def main() -> None:
         await note()
         await asyncio.create_task(note())
-        asyncio.get_running_loop().call_soon(
-            lambda: names.append(sniffio.current_async_library())
-        )
+        asyncio.get_running_loop().call_soon(lambda: names.append(sniffio.current_async_library()))
         await asyncio.sleep(0.01)
         await note()
 
     run(main)
     assert names == ["giambio"] * 2 + ["asyncio"] * 3 + ["giambio"] * 2
+
+
+def test_create_task_takes_an_operation_of_giambios(run: Run) -> None:
+    """Rule 23.4: although asyncio's own loops take coroutines only."""
+
+    async def main() -> None:
+        task = asyncio.create_task(giambio.sleep(0.01))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(giambio.sleep(0.01))
+        assert await task is None
+        with pytest.raises(TypeError, match="a coroutine was expected, got 1"):
+            kept.append(asyncio.create_task(1))  # type: ignore[arg-type]
+
+    run(main)
 
 
 # -- eager tasks, and tasks by their class ----------------------------------------------
@@ -504,14 +528,17 @@ def test_a_task_made_by_its_class_is_giambios_too(run: Run) -> None:
 
     async def main() -> None:
         task = asyncio.Task(both(), name="by class")
-        assert isinstance(task, asyncio.Task) and issubclass(type(task), asyncio.Task)
-        assert await task == "value" and task.get_name() == "by class"
+        assert isinstance(task, asyncio.Task)
+        assert issubclass(type(task), asyncio.Task)
+        assert await task == "value"
+        assert task.get_name() == "by class"
 
     class Mine(asyncio.Task[Any]):
         pass
 
     run(main)
-    assert issubclass(Mine, asyncio.Task) and not isinstance(1, asyncio.Task)
+    assert issubclass(Mine, asyncio.Task)
+    assert not isinstance(1, asyncio.Task)
 
 
 def test_a_task_that_asyncio_steps_by_itself_says_so(run: Run) -> None:
@@ -588,7 +615,8 @@ def test_a_future_that_nobody_completes_is_no_deadlock() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     with process:
-        assert process.stdout is not None and process.stdout.readline() == "waits\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.7)
         process.send_signal(signal.SIGINT)
@@ -692,7 +720,7 @@ def test_a_run_that_is_cut_short_leaves_nothing_behind(run: Run) -> None:
             ended.append("stubborn")
 
     async def main() -> None:
-        asyncio.create_task(stubborn())
+        kept.append(asyncio.create_task(stubborn()))
         await asyncio.sleep(0)
         giambio.current_loop()._stop_between_steps(KeyboardInterrupt())
         await asyncio.sleep(60)
@@ -710,4 +738,6 @@ def test_a_loop_that_runs_again_has_a_new_one(loop: giambio.EventLoop) -> None:
         return asyncio.get_running_loop()
 
     first, second = loop.start(main), loop.start(main)
-    assert first is not second and first.is_closed() and second.is_closed()
+    assert first is not second
+    assert first.is_closed()
+    assert second.is_closed()

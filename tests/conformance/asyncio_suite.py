@@ -2,9 +2,9 @@
 
 The tests are those of the Python that runs this (`test.test_asyncio`). They run twice, with
 asyncio's loop and with `giambio.asyncio.EventLoop`, which a worker process puts in place wherever
-asyncio makes a loop. Only tests that made such a loop count. It fails if one that passes on asyncio
-fails on giambio and is not in ``asyncio-differences.txt`` with a reason, if that list names one that
-passes, or if fewer tests counted than are expected of this Python.
+asyncio makes a loop. Only tests that made such a loop count. It fails if one that passes on
+asyncio fails on giambio and is not in ``asyncio-differences.txt`` with a reason, if that list names
+one that passes, or if fewer tests counted than are expected of this Python.
 
     python tests/conformance/asyncio_suite.py                       # all modules
     python tests/conformance/asyncio_suite.py test_tasks test_ssl   # some
@@ -34,6 +34,7 @@ MOST_DIFFERENCES = 10
 EXPECTED = {(3, 11): 900, (3, 12): 900, (3, 13): 900, (3, 14): 900, (3, 15): 900}
 #: Modules that are about other systems, or about no loop.
 WITHOUT = ("test_proactor_events", "test_windows_events", "test_windows_utils")
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 #: How many seconds one module may take.
 SECONDS = 600
 
@@ -73,7 +74,7 @@ def report(
         theirs, ours = results[module, "asyncio"], results[module, "giambio"]
         here = [name for name, (outcome, *_) in ours.items() if outcome != "skipped"]
         counted += sum(ours[name][1] for name in here)
-        for name, (outcome, _, message) in theirs.items():
+        for name, (outcome, *_) in theirs.items():
             if outcome == "passed" and ours.get(name, ["missing"])[0] != "passed":
                 differences[name] = (ours.get(name) or ["", 0, "it did not end"])[2]
         print(f"{module}: {len(theirs)} with asyncio, {len(ours)} with giambio", flush=True)
@@ -105,7 +106,9 @@ def known_differences() -> dict[str, str]:
         if line and not line.startswith("#"):
             name, _, reason = line.partition(": ")
             versions, _, name = name.rpartition(" ")
-            if not versions or f"{sys.version_info[0]}.{sys.version_info[1]}" in versions.split(","):
+            if not versions or f"{sys.version_info[0]}.{sys.version_info[1]}" in versions.split(
+                ","
+            ):
                 known[name] = reason
     return known
 

@@ -12,7 +12,6 @@ from typing import Any
 from giambio.asyncio import cancellation
 from giambio.asyncio.host import Host
 from giambio.asyncio.hosted_loop import invite
-from giambio.asyncio.kernel_loop import KernelLoop
 from giambio.asyncio.task_class import Task
 from giambio.kernel import current, guest
 from giambio.runtime.loop import open_loops
@@ -42,12 +41,13 @@ def adapted(original: Callable[..., Any], just_loaded: bool) -> Callable[..., An
     cancellation.unite()
     guest.invite = invite
     for loop in list(open_loops):
-        loop.call_soon_threadsafe(invite_late, loop) if loop is not current.get() else invite_late(loop)
+        loop.call_soon_threadsafe(invite_late, loop) if loop is not current.get() else invite_late(
+            loop
+        )
     return current_task
 
 
 def invite_late(kernel: Any) -> None:
     """Have a kernel host a loop in the middle of a run, because asyncio was imported just now."""
     if kernel._guest is None:
-        invite(kernel)
-        kernel._guest._entered()
+        invite(kernel)._entered()

@@ -27,7 +27,9 @@ class CancelledError(errors.CancelledError, asyncio.CancelledError):
         return errors.CancelledError, (self.reason,)
 
 
-CancelledError.__module__ = errors.CancelledError.__module__  # for tracebacks: the name that users know
+CancelledError.__module__ = (
+    errors.CancelledError.__module__
+)  # for tracebacks: the name that users know
 
 
 def unite() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from giambio.asyncio.kernel_loop import KernelLoop
-from giambio.kernel.callbacks import Handle
 from giambio.runtime import loop as runtime
 
 __all__ = ["EventLoop", "new_event_loop", "run"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NoReturn
 
+from giambio.asyncio.host import Host
 from giambio.asyncio.kernel_loop import KernelLoop
+from giambio.runtime.loop import EventLoop
 
 __all__ = ["HostedLoop", "invite"]
 
@@ -63,8 +65,9 @@ class HostedLoop(KernelLoop):
         self.close()
 
 
-def invite(kernel: Any) -> None:
+def invite(kernel: EventLoop) -> Host:
     """Have a kernel that begins a run host an asyncio loop."""
     loop = HostedLoop(kernel)
     kernel._services["asyncio"] = loop
     kernel._guest = loop._host
+    return loop._host

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from asyncio import base_events, coroutines, events
+from asyncio import coroutines, events
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -18,13 +18,22 @@ from giambio.asyncio.host import Host
 from giambio.asyncio.links import FutureWait
 from giambio.asyncio.selector import DriverSelector
 from giambio.kernel.callbacks import Handle
+from giambio.kernel.coroutines import to_coroutine
 from giambio.kernel.current_library import swap
-from giambio.kernel.kernel import Kernel
+from giambio.kernel.operation import Operation
+from giambio.runtime.loop import EventLoop
 
 __all__ = ["KernelLoop"]
 
 
-class TimerHandle(events.TimerHandle):
+#: Type checkers know only what is public of them.
+BaseLoop: Any = asyncio.SelectorEventLoop
+BaseTimerHandle: Any = events.TimerHandle
+base_tasks: Any = asyncio.tasks
+base_events: Any = asyncio.base_events
+
+
+class TimerHandle(BaseTimerHandle):  # type: ignore[misc]
     """A timer of asyncio's, with that of the kernel."""
 
     __slots__ = ("_timer",)
@@ -32,10 +41,13 @@ class TimerHandle(events.TimerHandle):
     _timer: Handle
 
 
-class KernelLoop(asyncio.SelectorEventLoop):
-    """The part of an asyncio loop that is the same whoever runs the kernel."""
+class KernelLoop(BaseLoop):  # type: ignore[misc]
+    """The part of an asyncio loop that is the same in a run of giambio's and for asyncio's own."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    _thread_id: int | None
+    _csock: Any
+
+    def __init__(self, kernel: EventLoop) -> None:
         self._kernel = kernel
         self._host = Host(kernel, self)
         self._makes_a_facade = False
@@ -68,9 +80,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
         """See `asyncio.AbstractEventLoop.time`."""
         return self._kernel.current_time()
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> events.Handle | None:
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
         """See `asyncio.AbstractEventLoop.call_soon`."""
         if type(callback) is FutureWait:
             callback(*args)  # a task's turn: it goes to the run queue without a detour
@@ -81,27 +91,27 @@ class KernelLoop(asyncio.SelectorEventLoop):
         if self._debug:
             self._check_thread()
             self._check_callback(callback, "call_soon")
-        handle = events.Handle(callback, args, self, context)
+        handle: Any = events.Handle(callback, args, self, context)
         if handle._source_traceback:
             del handle._source_traceback[-1]
         self._schedule(handle)
         return handle
 
-    def _add_callback(self, handle: events.Handle) -> None:
+    def _add_callback(self, handle: Any) -> None:
         if not handle._cancelled:
             self._schedule(handle)
 
-    def _schedule(self, handle: events.Handle) -> None:
+    def _schedule(self, handle: Any) -> None:
         self._host.schedule(Handle(self._run_handle, (handle,), self._outside))
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> events.Handle:
+    ) -> Any:
         """See `asyncio.AbstractEventLoop.call_soon_threadsafe`."""
         self._check_closed()
         if self._debug:
             self._check_callback(callback, "call_soon_threadsafe")
-        handle = events.Handle(callback, args, self, context)
+        handle: Any = events.Handle(callback, args, self, context)
         if handle._source_traceback:
             del handle._source_traceback[-1]
         self._kernel._hand_in(Handle(self._run_handle, (handle,), contextvars.Context()))
@@ -131,7 +141,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def _timer_handle_cancelled(self, handle: Any) -> None:
         handle._timer.cancel()
 
-    def _run_handle(self, handle: events.Handle) -> None:
+    def _run_handle(self, handle: Any) -> None:
         """Run a callback, and tell of one that holds the loop for too long."""
         if handle._cancelled:
             return
@@ -145,7 +155,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
             swap(library)
             del handle  # a failed frame holds this one by its `f_back`, from 3.12 on
 
-    def _run_watched(self, handle: events.Handle) -> None:
+    def _run_watched(self, handle: Any) -> None:
         self._current_handle = handle
         try:
             begin = self.time()
@@ -181,13 +191,15 @@ class KernelLoop(asyncio.SelectorEventLoop):
         eager_start: bool | None = None,
     ) -> Any:
         """Make a task that is giambio's, too, whatever the task factory."""
-        if not coroutines.iscoroutine(coro):
+        if isinstance(coro, Operation):
+            coro = to_coroutine("create_task()", coro, ())
+        elif not coroutines.iscoroutine(coro):
             raise TypeError(f"a coroutine was expected, got {coro!r}")
         if eager_start is not None:
             eager = eager_start
         return self._host.create_task(
             coro,
-            f"Task-{asyncio.tasks._task_name_counter()}" if name is None else str(name),
+            f"Task-{base_tasks._task_name_counter()}" if name is None else str(name),
             contextvars.copy_context() if context is None else context,
             eager and self.is_running(),
         )
@@ -235,12 +247,12 @@ class KernelLoop(asyncio.SelectorEventLoop):
 
     def remove_signal_handler(self, sig: int) -> bool:
         """See `asyncio.AbstractEventLoop.remove_signal_handler`."""
-        removed = super().remove_signal_handler(sig)
+        removed: bool = super().remove_signal_handler(sig)
         if removed and not self._signal_handlers:
             self._listen_to_signals()  # the kernel is still to be woken by those of others
         return removed
 
-    def _listen_to_signals(self) -> None:
+    def _listen_to_signals(self) -> object:
         """Have Python wake the kernel when a signal comes, if it had before."""
         raise NotImplementedError
 

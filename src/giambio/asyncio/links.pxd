@@ -37,6 +37,7 @@ cdef class Link:
     cdef bint accounts_for(self, object cancellation) except -1
     cpdef object take_cancellation(self)
     cpdef object cancel_message(self)
+    cpdef object crash(self, object exc)
     cdef object end(self)
     @cython.locals(task=Task)
     cdef object wake(self, FutureWait wait, object error)

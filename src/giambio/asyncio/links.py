@@ -14,8 +14,7 @@ from typing import Any
 from giambio import errors
 from giambio.asyncio.cancellation import COMPARED_BY_IDENTITY
 from giambio.asyncio.task_facade import TaskFacade
-from giambio.kernel.kernel import Kernel
-from giambio.kernel.run_queue import BaseTask, Park
+from giambio.kernel.run_queue import Park
 from giambio.kernel.task import Task
 from giambio.tasks.cancel import CancelScope
 
@@ -164,7 +163,7 @@ class Link:
 
     def rename(self, name: str) -> None:
         """Give the task another name."""
-        self._task._name = name
+        self._task._name = name  # type: ignore[attr-defined]  # the stub shows `name`
 
     def waits_for(self) -> Any:
         """Return the future that the task waits for, or has waited for until its next turn."""
@@ -193,6 +192,11 @@ class Link:
     def cancel_message(self) -> tuple[Any, ...] | None:
         """Return the arguments of that exception; None if there is none."""
         return None if self._cancellation is None else self._cancellation.args[:1]
+
+    def crash(self, exc: BaseException) -> None:
+        """Raise an exception of the task that is to end the program."""
+        if self._task._kernel is not None:
+            self._task._kernel._crash(exc)
 
     def end(self) -> None:
         """Let go of everything, because the task has ended."""

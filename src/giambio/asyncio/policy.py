@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     DefaultPolicy: Any = getattr(asyncio, "DefaultEventLoopPolicy", object)
 
 
-class EventLoopPolicy(DefaultPolicy):
+class EventLoopPolicy(DefaultPolicy):  # type: ignore[misc]
     """An asyncio event loop policy whose loops are giambio's.
 
     Example:

@@ -35,7 +35,8 @@ else:
 
     def set_current_task(loop: Any, task: Any) -> None:
         """Have asyncio know the task that runs in a loop; None for none."""
+        current_tasks = vars(tasks)["_current_tasks"]
         if task is None:
-            tasks._current_tasks.pop(loop, None)
+            current_tasks.pop(loop, None)
         else:
-            tasks._current_tasks[loop] = task
+            current_tasks[loop] = task

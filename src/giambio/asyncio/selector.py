@@ -1,4 +1,4 @@
-"""The interface of `selectors`, on a driver of ours: asyncio's transports watch descriptors by it."""
+"""The interface of `selectors` on a driver: asyncio's transports watch descriptors by it."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def number_of(fileobj: Any) -> int:
     try:
         fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
     except (AttributeError, TypeError, ValueError):
-        raise ValueError(f"{fileobj!r} is neither a descriptor nor has it one") from None
+        raise ValueError(f"{fileobj!r} is no descriptor, and has none") from None
     if fd < 0:
         raise ValueError(f"{fileobj!r} is closed")
     return fd

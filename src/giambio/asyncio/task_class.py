@@ -29,11 +29,15 @@ class MakesTasks(type):
         return original(coro, loop=loop, **options)
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, original) if cls is Task else super().__instancecheck__(instance)
+        return (
+            isinstance(instance, original) if cls is Task else super().__instancecheck__(instance)
+        )
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, original) if cls is Task else super().__subclasscheck__(subclass)
+        return (
+            issubclass(subclass, original) if cls is Task else super().__subclasscheck__(subclass)
+        )
 
 
-class Task(original, metaclass=MakesTasks):  # type: ignore[type-arg, misc, valid-type]
+class Task(original, metaclass=MakesTasks):  # type: ignore[type-arg]
     __doc__ = original.__doc__

@@ -28,6 +28,7 @@ class TaskFacade(Task):  # type: ignore[type-arg]
     __slots__ = ("_link",)
 
     _link: Any
+    _log_destroy_pending: bool
 
     def cancel(self, msg: Any = None) -> bool:
         """See `asyncio.Task.cancel`."""
@@ -78,7 +79,7 @@ class TaskFacade(Task):  # type: ignore[type-arg]
         """Take over the outcome of the task, which has ended."""
         if self.done():
             return
-        asyncio.tasks._unregister_task(self)  # type: ignore[attr-defined]
+        asyncio.tasks._unregister_task(self)
         message = self._link.cancel_message()
         if message is not None:
             Future.cancel(self, *message)
@@ -94,7 +95,7 @@ class TaskFacade(Task):  # type: ignore[type-arg]
         if self._link.native:
             self._log_traceback = False  # its manager raises it
         elif isinstance(exc, (KeyboardInterrupt, SystemExit)):
-            self.get_loop()._kernel._crash(exc)
+            self._link.crash(exc)
 
 
 TaskFacade.__name__ = "Task"  # which asyncio's `repr` shows
@@ -112,7 +113,7 @@ def new_facade(loop: Any, link: Any, coro: Any, name: str, context: Context) -> 
         coro.close()
     if link.native:
         # "Cancel all tasks but me" is not to reach into managers; and those wait for it.
-        asyncio.tasks._unregister_task(facade)  # type: ignore[attr-defined]
+        asyncio.tasks._unregister_task(facade)
         facade._log_destroy_pending = False
     return facade
 

@@ -551,7 +551,7 @@ class Kernel:
         finally:
             self._leave(previous)
 
-    def _run_until_exit(self, task: BaseTask, exited: Callable[[], bool] | None = None) -> None:
+    def _run_until_exit(self, task: Any, exited: Callable[[], bool] | None = None) -> None:
         """Turn until a task has ended, or until `exited` returns True."""
         previous = self._enter()
         try:

@@ -502,7 +502,9 @@ class Task(BaseTask):
 
     def _cancellation(self) -> BaseException:
         """Return the exception for a cancellation; its scope knows the reason."""
-        return errors.raised_cancellation() if self._scope is None else self._scope._cancellation(self)
+        return (
+            errors.raised_cancellation() if self._scope is None else self._scope._cancellation(self)
+        )
 
     def _isolate(self) -> Scope | None:
         """Return the scope around the whole task and nothing else.
