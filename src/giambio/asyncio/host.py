@@ -253,7 +253,8 @@ class Host(Guest):
 
     def _shut_down(self) -> None:
         """See `Guest._shut_down`."""
-        self.create_task(self.loop._shut_down(), "shutdown", Context(), False)
+        if self._tasks._children or self.loop._default_executor is not None:
+            self.create_task(self.loop._shut_down(), "shutdown", Context(), False)
 
 
 def get_loop(future: Any) -> Any:
