@@ -104,6 +104,9 @@ class EventLoop(KernelLoop):
         runtime.open_loops.discard(self._kernel)
         self._kernel._release()
         self._host.forget_tasks()
+        self._host.let_go()
+        self._kernel._services.clear()
+        self._kernel._asyncgen_hooks = None
         self._kernel.close()
 
     def loop_ended(self, forked: bool) -> None:

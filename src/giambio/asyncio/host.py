@@ -129,6 +129,10 @@ class Host(Guest):
         self._links.clear()
         self._tasks._children.clear()
 
+    def let_go(self) -> None:
+        """Let go of the loop, which is closed: it holds this."""
+        self.loop = self._tasks._loop = None
+
     def facade_of(self, task: Task) -> Any:
         """Return the `asyncio.Task` of a task, which may be one of giambio's."""
         return self._link_of(task).facade
@@ -210,6 +214,8 @@ class Host(Guest):
         """See `Guest._after_step`."""
         if self.watches_steps and self._facade is not None:
             self.loop._report_slowness(self._begun, repr, self._facade)
+        if self._current is not None:
+            self._current.end_step()
         self._tell(None)
 
     def _tell(self, link: Link | None) -> None:

@@ -63,6 +63,7 @@ class HostedLoop(KernelLoop):
         self._thread_id = None
         self._host.forget_tasks()
         self.close()
+        self._host.let_go()
 
 
 def invite(kernel: EventLoop) -> Host:

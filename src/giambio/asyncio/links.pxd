@@ -17,6 +17,7 @@ cdef class Link:
     cdef object _cancellation
 
     cdef object begin_step(self)
+    cdef object end_step(self)
     cdef object begin_wait(self, FutureWait wait)
     @cython.locals(task=Task)
     cdef object begin_yield(self)

@@ -65,6 +65,11 @@ class Link:
         self._wait = None
         self._on_its_way = False
 
+    def end_step(self) -> None:
+        """Note that the task has run: an exception that was raised in it is its own affair now."""
+        if self._request is not None and not self.is_requested():
+            self._request = None
+
     def begin_wait(self, wait: FutureWait) -> None:
         """Note that the task waits for a future."""
         self._wait = wait

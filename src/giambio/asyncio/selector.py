@@ -60,17 +60,11 @@ class DriverSelector(selectors.BaseSelector):
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """See `selectors.BaseSelector.unregister`; the object may be closed already."""
-        try:
-            fd = number_of(fileobj)
-        except ValueError:
-            keys = self._keys.items()
-            fd = next((number for number, key in keys if key.fileobj is fileobj), -1)
-        if fd not in self._keys:
-            raise KeyError(f"{fileobj!r} is not registered")
+        """See `selectors.BaseSelector.unregister`."""
+        key = self.get_key(fileobj)
         for _, direction in DIRECTIONS:
-            self._unwatch(fd, direction)
-        return self._keys.pop(fd)
+            self._unwatch(key.fd, direction)
+        return self._keys.pop(key.fd)
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """See `selectors.BaseSelector.select`: the kernel does that."""
@@ -130,7 +124,13 @@ class Registered(Mapping[Any, selectors.SelectorKey]):
         self._keys = keys
 
     def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._keys[number_of(fileobj)]
+        try:
+            return self._keys[number_of(fileobj)]
+        except ValueError:  # it may have been closed meanwhile
+            for key in self._keys.values():
+                if key.fileobj is fileobj:
+                    return key
+            raise
 
     def __iter__(self) -> Any:
         return iter(self._keys)
