@@ -4,7 +4,7 @@ from giambio.kernel.guest cimport Guest
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.run_queue cimport BaseTask
 from giambio.kernel.task cimport Supervisor, Task
-from giambio.tasks.cancel cimport new_task
+from giambio.tasks cimport cancel
 
 cimport cython
 
@@ -42,7 +42,7 @@ cdef class Host(Guest):
     @cython.locals(link=Link)
     cdef Link _link_of(self, BaseTask task)
     @cython.locals(link=Link)
-    cdef Link _new_link(self, Task task, bint native)
+    cdef Link _new_link(self, Task task, bint native, object name)
     @cython.locals(link=Link, wait=FutureWait)
     cpdef bint _take(self, BaseTask task, object foreign) except -1
     @cython.locals(link=Link)

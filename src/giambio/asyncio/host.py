@@ -25,7 +25,7 @@ from giambio.kernel.guest import Guest
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask
 from giambio.kernel.task import Supervisor, Task
-from giambio.tasks.cancel import new_task
+from giambio.tasks import cancel
 
 __all__ = ["Host"]
 
@@ -36,6 +36,8 @@ class LoopTasks(Supervisor):
     def __init__(self, loop: Any) -> None:
         super().__init__()
         self._loop = loop
+        # Around all of them, and never cancelled: so a task has no scope of its own until it is.
+        self._scope = cancel.new_scope()
 
     def _child_exited(self, task: Task) -> None:
         """See `Supervisor._child_exited`: its `asyncio.Task` tells of it."""
@@ -97,8 +99,8 @@ class Host(Guest):
             Its `asyncio.Task`.
         """
         kernel = self._kernel
-        task = new_task(kernel, coro, context, self._tasks, name)
-        link = self._new_link(task, False)
+        task = cancel.new_task(kernel, coro, context, self._tasks, name)
+        link = self._new_link(task, False, name)
         facade = link.facade
         if eager:
             current = self._current
@@ -145,14 +147,14 @@ class Host(Guest):
     def _link_of(self, task: BaseTask) -> Link:
         link = self._links.get(task)
         if link is None:
-            link = self._new_link(task, True)
+            link = self._new_link(task, True, task.name)
             if self._kernel._running is task:
                 self._tell(link)
         return link
 
-    def _new_link(self, task: Any, native: bool) -> Link:
+    def _new_link(self, task: Any, native: bool, name: str) -> Link:
         link = Link(task, native)
-        link.facade = new_facade(self.loop, link, task._coro, task.name, task._context)
+        link.facade = new_facade(self.loop, link, task._coro, name, task._context)
         self._links[task] = link
         self._kernel._steps_for = self
         return link

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from asyncio import coroutines, events
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
@@ -50,6 +49,7 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
     def __init__(self, kernel: EventLoop) -> None:
         self._kernel = kernel
         self._host = Host(kernel, self)
+        #: Whether an `asyncio.Task` is being made, whose first step is not to be scheduled.
         self._makes_a_facade = False
         # Each handle of asyncio's has a context of its own, which it is run in by itself.
         self._outside = contextvars.Context()
@@ -203,15 +203,6 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
             contextvars.copy_context() if context is None else context,
             eager and self.is_running(),
         )
-
-    @contextmanager
-    def _making_a_facade(self) -> Iterator[None]:
-        """Drop the first step that the constructor of an `asyncio.Task` schedules."""
-        self._makes_a_facade = True
-        try:
-            yield
-        finally:
-            self._makes_a_facade = False
 
     # -- descriptors and signals -----------------------------------------------------------
 

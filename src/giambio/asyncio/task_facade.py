@@ -79,7 +79,6 @@ class TaskFacade(Task):  # type: ignore[type-arg]
         """Take over the outcome of the task, which has ended."""
         if self.done():
             return
-        asyncio.tasks._unregister_task(self)
         message = self._link.cancel_message()
         if message is not None:
             Future.cancel(self, *message)
@@ -106,8 +105,11 @@ def new_facade(loop: Any, link: Any, coro: Any, name: str, context: Context) -> 
     alone = isinstance(coro, Operation)  # asyncio takes a coroutine only
     if alone:
         coro = placeholder()
-    with loop._making_a_facade():
+    loop._makes_a_facade = True  # its first step is dropped: that is the kernel's
+    try:
         facade = TaskFacade(coro, loop=loop, name=name, context=context)
+    finally:
+        loop._makes_a_facade = False
     facade._link = link
     if alone:
         coro.close()
