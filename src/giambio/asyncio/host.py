@@ -147,7 +147,7 @@ class Host(Guest):
     def _link_of(self, task: BaseTask) -> Link:
         link = self._links.get(task)
         if link is None:
-            link = self._new_link(task, True, task.name)
+            link = self._new_link(task, True, task.name)  # type: ignore[attr-defined]
             if self._kernel._running is task:
                 self._tell(link)
         return link
