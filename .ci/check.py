@@ -38,6 +38,7 @@ BUILD_SECONDS = 900
 #: AnyIO's own tests run twice, with Trio and with giambio: some six minutes alone.
 ANYIO_SECONDS = 2400
 OLDER_ANYIO_SECONDS = 900
+ASYNCIO_SECONDS = 900
 #: Of the versions before the newest, those tests run that concern what they call in giambio.
 OLDER_ANYIO = ("4.15.1", "4.14.2")
 OLDER_ANYIO_TESTS = (
@@ -158,6 +159,8 @@ class Run:
                 if env.build == "compiled":
                     count = partial(self.after, wheel, partial(self.count, env))
                     self.jobs.start(pool, f"instructions: {env.name}", count)
+                    asyncio = partial(self.after, wheel, partial(self.asyncio, env))
+                    self.jobs.start(pool, f"asyncio's own tests: {env.name}", asyncio)
             anyio = partial(after_wheel, partial(self.anyio, environments[0]))
             self.jobs.start(pool, "AnyIO's own tests", anyio)
             libraries = partial(after_wheel, partial(self.libraries, environments[0]))
@@ -297,9 +300,21 @@ class Run:
         compare.append(f"--cache={self.folder}")
         tests = [f"tests/{name}.py" for name in OLDER_ANYIO_TESTS]
         job.run(compare, cwd=self.outside, env=environment(), timeout=ANYIO_SECONDS)
+        drop_in = [*compare, "--drop-in"]
+        job.run(drop_in, cwd=self.outside, env=environment(), timeout=ANYIO_SECONDS)
         for version in OLDER_ANYIO:
             command = [*compare, f"--version={version}", "--", *tests]
             job.run(command, cwd=self.outside, env=environment(), timeout=OLDER_ANYIO_SECONDS)
+
+    def asyncio(self, env: Environment, job: Job) -> None:
+        """Run the tests of asyncio that come with a Python, on giambio's loop."""
+        python = self.install(env, f"asyncio-{env.version.short}", job, "--no-deps", env.wheel)
+        try:
+            job.run([*python, "-c", "import test.test_asyncio"], cwd=self.folder, env=environment())
+        except JobFailed as error:
+            raise Unavailable(f"Python {env.version.short} came without its own tests") from error
+        suite = [*python, "tests/conformance/asyncio_suite.py"]
+        job.run(suite, cwd=self.outside, env=environment(), timeout=ASYNCIO_SECONDS)
 
     def named_by_ipv6(self) -> list[str]:
         """Return what a command begins with for which `localhost` is an IPv6 address, too."""

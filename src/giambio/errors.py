@@ -52,6 +52,12 @@ class CancelledError(BaseException):
         return type(self), (self.reason,)
 
 
+#: What counts as a cancellation, and the class that scopes raise. They are replaced when asyncio is
+#: imported: its own class counts too then, and a class that is both is raised.
+cancellations: tuple[type[BaseException], ...] = (CancelledError,)
+raised_cancellation: type[CancelledError] = CancelledError
+
+
 class GiambioError(Exception):
     """Base class of giambio's exceptions, except `CancelledError`.
 
@@ -223,14 +229,14 @@ def is_cancellation(exc: BaseException) -> bool:
         (True, False)
     """
     if not isinstance(exc, BaseExceptionGroup):
-        return isinstance(exc, CancelledError)
+        return isinstance(exc, cancellations)
     inside: list[BaseException] = [exc]
     for inner in inside:  # no recursion, see `has_cancellation`
         if hasattr(inner, FAILURES_ONLY):
             return False
         if isinstance(inner, BaseExceptionGroup):
             inside.extend(inner.exceptions)
-        elif not isinstance(inner, CancelledError):
+        elif not isinstance(inner, cancellations):
             return False
     return True
 
@@ -250,9 +256,9 @@ def without_cancellations(exc: BaseException) -> BaseException | None:
         True
     """
     if isinstance(exc, BaseExceptionGroup) and has_cancellation(exc):
-        rest: BaseException | None = exc.split(CancelledError)[1]
+        rest: BaseException | None = exc.split(cancellations)[1]
         return rest
-    return None if isinstance(exc, CancelledError) else exc
+    return None if isinstance(exc, cancellations) else exc
 
 
 def has_cancellation(group: BaseExceptionGroup[BaseException]) -> bool:
@@ -263,7 +269,7 @@ def has_cancellation(group: BaseExceptionGroup[BaseException]) -> bool:
     """
     inside: list[BaseException] = [group]
     for inner in inside:  # no recursion: groups may be nested deeper than Python's limit
-        if isinstance(inner, CancelledError):
+        if isinstance(inner, cancellations):
             return True
         if isinstance(inner, BaseExceptionGroup) and not hasattr(inner, FAILURES_ONLY):
             inside.extend(inner.exceptions)

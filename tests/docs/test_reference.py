@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import giambio
+import giambio.asyncio
 import giambio.testing
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "api"
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(not PAGES.exists(), reason="the documentation is
 
 def documented() -> dict[str, list[str]]:
     """The names on the pages, for each module."""
-    names: dict[str, list[str]] = {"giambio": [], "giambio.testing": []}
+    names: dict[str, list[str]] = {"giambio": [], "giambio.testing": [], "giambio.asyncio": []}
     for page in sorted(PAGES.glob("*.rst")):
         module = ""
         for is_module, name in DIRECTIVE.findall(page.read_text(encoding="utf-8")):
@@ -38,6 +39,7 @@ def test_the_reference_has_every_public_name_once() -> None:
     """The reference, generated from the sources, has every public name once."""
     names = documented()
     assert sorted(names["giambio.testing"]) == giambio.testing.__all__
+    assert sorted(names["giambio.asyncio"]) == sorted(giambio.asyncio.__all__)
     # What `build_info` returns has no public name: nobody makes one.
     assert sorted(set(names["giambio"]) - {"giambio._build.info.BuildInfo"}) == giambio.__all__
     assert len(names["giambio"]) == len(giambio.__all__) + 1

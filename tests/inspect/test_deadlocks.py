@@ -7,6 +7,7 @@ against false alarms let several times that pass before they wake the task.
 from __future__ import annotations
 
 import _thread
+import asyncio
 import os
 import signal
 import socket
@@ -15,12 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 import giambio
-from giambio.kernel.foreign import ForeignPark
 from giambio.threads.workers import run_in_worker
 from support.kernel import garbage_that_calls
 
@@ -389,45 +390,26 @@ def test_an_idle_worker_thread_does_not_keep_it_quiet(run: Run) -> None:
         run(main)
 
 
-def test_a_foreign_park_keeps_it_quiet(loop: giambio.EventLoop) -> None:
+def test_a_future_of_asyncios_keeps_it_quiet(run: Run) -> None:
     """Rule 11.9: a foreign park."""
-    parks: list[ForeignPark] = []
 
-    class Foreign:
-        def __await__(self) -> Any:
-            yield self
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        complete = partial(loop.call_soon_threadsafe, future.set_result, "done")
+        threading.Timer(LONG, complete).start()
+        result: str = await future
+        return result
 
-    def hook(task: Any, foreign: object) -> ForeignPark:
-        parks.append(ForeignPark(loop, task))
-        threading.Timer(LONG, loop.call_soon_threadsafe, [parks[0].wake]).start()
-        return parks[0]
-
-    async def main() -> None:
-        await Foreign()
-
-    loop._foreign_hook = hook
-    loop.start(main)
+    assert run(main) == "done"
 
 
-def test_a_foreign_park_alone_keeps_it_quiet(loop: giambio.EventLoop) -> None:
+def test_a_future_of_asyncios_alone_keeps_it_quiet(loop: giambio.EventLoop) -> None:
     """Rule 11.9: nobody knows who may end it."""
-    parks: list[ForeignPark] = []
-
-    class Foreign:
-        def __await__(self) -> Any:
-            yield self
-
-    def hook(task: Any, foreign: object) -> ForeignPark:
-        parks.append(ForeignPark(loop, task))
-        return parks[0]
-
-    def wake(*args: object) -> None:
-        parks[0].wake()
 
     async def main() -> None:
-        await Foreign()
+        await asyncio.get_running_loop().create_future()
 
-    loop._foreign_hook = hook
     interrupted_after(LONG, lambda: loop.start(main))
 
 

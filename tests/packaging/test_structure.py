@@ -35,7 +35,7 @@ FLOORS = (
     ("giambio.inspect", "giambio.interpreters"),
     ("giambio.runtime",),
     ("giambio.portal",),
-    ("giambio.integrations", "giambio.testing"),
+    ("giambio.asyncio", "giambio.integrations", "giambio.testing"),
     ("giambio", "giambio.__main__", "giambio.anyio", "giambio.demo", "giambio.pytest_plugin"),
 )
 

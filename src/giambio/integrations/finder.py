@@ -27,6 +27,7 @@ ALIASES = {"anyio._backends._giambio": "giambio.anyio"}
 #: function that makes the new object of the old one (`adapted`); see `adapt`.
 SPEAKS_OUR_PROTOCOL = {"sniffio": "giambio.integrations.sniffio"}
 ADAPTERS = {
+    "asyncio": "giambio.asyncio.activation",
     "asgi_lifespan._concurrency": "giambio.integrations.asgi_lifespan",
     "dns.asyncbackend": "giambio.integrations.dnspython",
     "httpcore._synchronization": "giambio.integrations.httpcore",

@@ -127,8 +127,11 @@ class Handle(Runnable):
     def _run(self) -> None:
         """Call the callback in its context."""
         callback = self._callback
-        if callback is not None and not self._cancelled:
-            self._context.run(callback, *self._args)
+        try:
+            if callback is not None and not self._cancelled:
+                self._context.run(callback, *self._args)
+        finally:
+            del self, callback  # a failed frame holds this one by its `f_back`, from 3.12 on
 
 
 def check_callback(callback: Any) -> None:

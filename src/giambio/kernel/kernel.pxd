@@ -2,6 +2,7 @@ from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current, step
 from giambio.kernel.callbacks cimport Handle
+from giambio.kernel.guest cimport Guest
 from giambio.kernel.idle cimport Idle
 from giambio.kernel.run_queue cimport BaseTask, Park, Runnable, RunQueue
 from giambio.kernel.system_clock cimport system_time
@@ -30,7 +31,8 @@ cdef class Kernel:
     cdef object _failure
     cdef object _inbox
     cdef object _hooks
-    cdef public object _foreign_hook
+    cdef public Guest _guest
+    cdef public Guest _steps_for
     cdef readonly dict _services
     cdef readonly bint _strict
     cdef public bint _closed
@@ -72,6 +74,8 @@ cdef class Kernel:
     cdef object _callback_failed(self, Handle handle, object exc)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
+    @cython.locals(running=BaseTask)
+    cpdef object _step_inside(self, BaseTask task)
     cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
     cdef double _timeout(self) except? -2

@@ -28,9 +28,11 @@ from giambio.kernel import (
     random_schedule,
     step,
 )
+from giambio.kernel import guest as guests
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.clock import Clock, checked_clock
 from giambio.kernel.coroutines import discard
+from giambio.kernel.guest import Guest
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
 from giambio.kernel.run_queue import BaseTask, Park, RunQueue
@@ -74,12 +76,13 @@ class Kernel:
         "_driver",
         "_driver_name",
         "_external",
-        "_foreign_hook",
+        "_guest",
         "_main",
         "_queue",
         "_idle",
         "_running",
         "_services",
+        "_steps_for",
         "_strict",
     )
 
@@ -109,7 +112,10 @@ class Kernel:
         # Filled by other threads and by signal handlers: appending is atomic.
         self._inbox: deque[Handle] = deque()
         self._hooks: tuple[Hook, ...] | None = None
-        self._foreign_hook: Callable[[BaseTask, object], Park | None] | None = None
+        # The loop of another library that runs on this one, while it does; and the same once it
+        # wants to know of each step.
+        self._guest: Guest | None = None
+        self._steps_for: Guest | None = None
         # Objects that the rooms above keep per loop, such as the receive buffer.
         self._services: dict[str, Any] = {}
         self._strict = strict
@@ -547,7 +553,7 @@ class Kernel:
         finally:
             self._leave(previous)
 
-    def _run_until_exit(self, task: BaseTask, exited: Callable[[], bool] | None = None) -> None:
+    def _run_until_exit(self, task: Any, exited: Callable[[], bool] | None = None) -> None:
         """Turn until a task has ended, or until `exited` returns True."""
         previous = self._enter()
         try:
@@ -605,6 +611,8 @@ class Kernel:
             self._thread = get_ident()
             current.swap(self)
             free_list.begin()
+            if self._guest is not None:
+                self._guest._entered()
         except BaseException:  # memory is short, and the loop must not look as if it ran
             self._leave(previous)
             raise
@@ -612,6 +620,8 @@ class Kernel:
 
     def _leave(self, previous: Any) -> None:
         """Stop being the running loop of this thread."""
+        if self._guest is not None:
+            self._guest._left()
         free_list.end()
         self._thread = 0
         if current.get() is self:
@@ -679,6 +689,8 @@ class Kernel:
         if self._hooks is not None:
             self._notify("before_step", task)
         self._running = task
+        if self._steps_for is not None:
+            self._steps_for._before_step(task)
         while True:
             how = step.step(task)
             if how == constants.PARKED:
@@ -703,9 +715,23 @@ class Kernel:
                 self._queue.append(task)
                 break
         self._running = None
+        if self._steps_for is not None:
+            self._steps_for._after_step(task)
         if self._hooks is not None:
             self._report_step(task)
         del task  # a failed frame holds this one by its `f_back`, from 3.12 on
+
+    def _step_inside(self, task: BaseTask) -> None:
+        """Run a task at once, inside of the step of another one, or of a callback."""
+        running = self._running
+        budget = self._budget
+        try:
+            if self._hooks is not None:
+                self._notify("spawned", task)
+            self._step(task)
+        finally:
+            self._running = running
+            self._budget = budget
 
     def _end(self, task: BaseTask, failed: bool) -> None:
         """Settle a task whose coroutine has ended."""
@@ -715,28 +741,29 @@ class Kernel:
             task._outcome = user_part(task._outcome)
             discard(task._coro)  # if its context could not be entered, it never began
         task._exited(failed)
+        if self._guest is not None:
+            self._guest._exited(task)
         if self._hooks is not None:
             self._notify("exited", task)
 
     def _take_foreign(self, task: BaseTask) -> bool:
-        """Have the hook park a task whose coroutine yielded an object that is not ours.
+        """Have the guest park a task whose coroutine yielded an object that is not ours.
 
         Returns:
-            True if the task is parked on it now.
+            True if the task waits for it now.
         """
         foreign = task._outcome
         task._outcome = None
-        if self._foreign_hook is not None:
+        if self._guest is not None:
             try:
-                park = self._foreign_hook(task, foreign)
+                if self._guest._take(task, foreign):
+                    if task._pending:
+                        self._interrupt(task)
+                    return True
             except BaseException as exc:
+                task._parked = None
                 task._thrown = user_part(exc)
                 return False
-            if park is not None:
-                task._parked = park
-                if task._pending:
-                    self._interrupt(task)
-                return True
         task._thrown = TypeError(
             f"a giambio task awaited something that is not giambio's: {foreign!r}; "
             "an awaitable of another library needs that library's loop"
@@ -823,16 +850,23 @@ class Kernel:
 
     # -- set-up and tear-down ----------------------------------------------------
 
-    def _open(self) -> None:
-        """Open the driver and the wakeup; nothing before this has a descriptor."""
+    def _open(self, guest: Guest | None = None) -> None:
+        """Open the driver and the wakeup; nothing before this has a descriptor.
+
+        Parameters:
+            guest: whose loop this one is; by default it gets a guest if there is one.
+        """
         self._check_open()
         self._forked = False
         self._driver = drivers.create(self._driver_name)
         try:
             self._wakeup.open(self._driver)
+            if guest is not None:
+                self._guest = guest
+            elif guests.invite is not None:
+                guests.invite(self)
         except BaseException:
-            self._driver.close()
-            self._driver = None
+            self._release()
             raise
 
     def _release(self) -> None:
@@ -845,6 +879,7 @@ class Kernel:
                 try:
                     self._wakeup.close()
                 finally:
+                    self._guest = self._steps_for = None
                     self._driver = None
                     driver.close()
 
@@ -876,6 +911,7 @@ class Kernel:
             return
         self._forked = True
         self._end_services(True)
+        self._guest = self._steps_for = None
         self._driver = None
         self._wakeup.close(forked=True)
         driver.close(True)

@@ -151,6 +151,8 @@ class Operation(Trap):
             RuntimeError: there is none, or it runs on another loop.
         """
         kernel = current.get()
+        if kernel is not None and kernel._steps_for is not None:
+            kernel._steps_for._check_caller(self.what)
         if kernel is None or kernel._running is None:
             raise no_task_runs(
                 f"{self.what} must be awaited in a giambio task; start one with giambio.run(main)"

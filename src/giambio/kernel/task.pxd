@@ -1,6 +1,7 @@
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current
 from giambio.kernel.free_list cimport FreeList
+from giambio.kernel.guest cimport Guest
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.operation cimport Operation
 from giambio.kernel.run_queue cimport BaseTask, Park
@@ -83,7 +84,7 @@ cdef class Task(BaseTask):
     @cython.locals(joiner=Waiter, joiners=list)
     cdef object _wake_joiners(self)
     cdef object _drop_operation(self)
-    @cython.locals(outermost=Scope)
+    @cython.locals(outermost=Scope, guest=Guest)
     cdef object _settle_cancellation(self)
     cdef str _describe_cut(self, str blocks)
     cpdef object _hold(self, Held held)

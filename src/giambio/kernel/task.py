@@ -13,9 +13,10 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from giambio import errors
 from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
-from giambio.errors import CancelledError, TaskCancelled, TaskNotFinished, is_cancellation
+from giambio.errors import TaskCancelled, TaskNotFinished, is_cancellation
 from giambio.kernel import constants, current
 from giambio.kernel.callbacks import DoneCallback, check_callback
 from giambio.kernel.closed_from_outside import no_task_runs
@@ -569,7 +570,9 @@ class Task(BaseTask):
 
     def _cancellation(self) -> BaseException:
         """Return the exception for a cancellation; its scope knows the reason."""
-        return CancelledError() if self._scope is None else self._scope._cancellation(self)
+        return (
+            errors.raised_cancellation() if self._scope is None else self._scope._cancellation(self)
+        )
 
     def _isolate(self) -> Scope | None:
         """Return the scope around the whole task and nothing else.
@@ -646,6 +649,14 @@ class Task(BaseTask):
             self._outcome = reason_of(self._outcome)
             return
         stray: BaseException = self._outcome
+        guest = None if self._kernel is None else self._kernel._guest
+        if guest is not None and guest._accounts_for(self, stray):
+            if self._kernel._main is self:  # type: ignore[union-attr]
+                self._fail(stray)  # for `run` to raise, as asyncio's does
+            else:
+                self._state = constants.CANCELLED
+                self._outcome = str(stray)
+            return
         if self._cut_short:
             error = RuntimeError(self._describe_cut(repr(self._told)))
         else:

@@ -372,7 +372,15 @@ class EventLoop(Kernel):
 
     def _roots(self) -> list[Any]:
         """See `Kernel._roots`: there are also the system tasks."""
-        return [*self._root._children, *self._system_tasks._children, *self._asyncgens._children]
+        return [
+            *self._root._children,
+            *self._guests_tasks(),
+            *self._system_tasks._children,
+            *self._asyncgens._children,
+        ]
+
+    def _guests_tasks(self) -> list[Task]:
+        return [] if self._guest is None else self._guest._roots()
 
     def _give_up(self) -> None:
         """End a run whose main task has not ended, and close the tasks.
@@ -425,6 +433,7 @@ class EventLoop(Kernel):
             if self._root._children:
                 self._run_until_exit(task, lambda: not self._root._children)
             self._run_inbox()
+            self._end_guest(task)
             self._end_system_tasks(task)
             while closers or self._asyncgens.close_alive():
                 self._run_until_exit(task, lambda: not closers)
@@ -434,6 +443,14 @@ class EventLoop(Kernel):
             raise
         finally:
             del task
+
+    def _end_guest(self, task: Task) -> None:
+        """Have the loop of another library end its tasks, and run until it has."""
+        guest = self._guest
+        if guest is not None:
+            guest._shut_down()
+            self._run_until_exit(task, lambda: not guest._roots())
+            self._run_inbox()
 
     def _end_system_tasks(self, task: Task) -> None:
         """Cancel the system tasks, which have nothing left to do, and run until they have ended."""
@@ -458,6 +475,7 @@ class EventLoop(Kernel):
     def _unfinished(self, main: Task) -> list[Task]:
         """Return the tasks that have not ended, in the opposite order of closing them."""
         others = [task for task in self._root._children if task is not main]
+        others += self._guests_tasks()
         last = [*self._system_tasks._children, *self._asyncgens._children]
         return [task for task in with_descendants([main, *others, *last]) if not task.done()]
 

@@ -59,9 +59,7 @@ class Interrupts:
                     "stop_signals= works only in the main thread of the main interpreter"
                 )
             return
-        self._previous_fd = signal.set_wakeup_fd(
-            self._kernel._wakeup.fileno(), warn_on_full_buffer=False
-        )
+        self._previous_fd = self._wake_kernel()
         self._kernel._wakeup.on_signals = self._on_signals
         try:
             ours = signal.SIGINT not in self._stop_signals
@@ -72,6 +70,16 @@ class Interrupts:
         except BaseException:
             self.restore()
             raise
+
+    def _wake_kernel(self) -> int:
+        """Have Python write to the loop's descriptor; return the one it has written to so far."""
+        descriptor = self._kernel._wakeup.fileno()
+        return signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+
+    def listen(self) -> None:
+        """Wake the loop by signals again, because somebody else has changed the descriptor."""
+        if self._previous_fd is not None:
+            self._wake_kernel()
 
     def restore(self) -> None:
         """Put everything back as it was."""

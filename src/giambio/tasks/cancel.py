@@ -20,9 +20,10 @@ from math import inf
 from types import TracebackType
 from typing import Any
 
+from giambio import errors
 from giambio._build.sealed import final
 from giambio.arguments import check_number, check_seconds
-from giambio.errors import CancelledError, is_cancellation, without_cancellations
+from giambio.errors import is_cancellation, without_cancellations
 from giambio.kernel import constants
 from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.closed_from_outside import closes_from_outside
@@ -478,9 +479,9 @@ class CancelScope(Scope):
             if scope._cancel_called:
                 task._told = scope
                 task._cut_short = False
-                return CancelledError(scope._reason)
+                return errors.raised_cancellation(scope._reason)
             scope = scope._parent
-        return CancelledError()
+        return errors.raised_cancellation()
 
     def _cancel_as_around(self) -> None:
         """Cancel this scope as well if one around it is: what was hit inside does not recover."""

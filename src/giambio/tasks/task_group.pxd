@@ -19,6 +19,7 @@ cdef class TaskGroup(Supervisor):
     cdef object _body
     cdef bint _cancelled
     cdef bint _stray
+    cdef object _interruption
 
     @cython.locals(scope=CancelScope)
     cdef object _prepare(self, Kernel kernel, object strict)
@@ -34,6 +35,7 @@ cdef class TaskGroup(Supervisor):
     cpdef object _child_exited(self, Task task)
     cdef object _settle(self, Task task)
     cdef object _add_error(self, object exc)
+    cdef object _add_interruption(self, object exc)
     cdef object _cancel_all(self, str reason)
     cpdef object _pass_place_on(self)
     cpdef object _mend(self)

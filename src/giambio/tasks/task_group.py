@@ -43,6 +43,7 @@ class TaskGroup(Supervisor):
         "_body",
         "_cancelled",
         "_errors",
+        "_interruption",
         "_kernel",
         "_leaving",
         "_state",
@@ -74,6 +75,8 @@ class TaskGroup(Supervisor):
         self._body: Raised | None = None
         self._cancelled = False
         self._stray = False
+        # The cancellation by asyncio that has reached the host while it waited.
+        self._interruption: BaseException | None = None
 
     # -- as a context manager ----------------------------------------------------------
 
@@ -181,6 +184,15 @@ class TaskGroup(Supervisor):
             self._errors = []
         self._errors.append(Raised(exc))
         self._cancel_all(self._reason)
+
+    def _add_interruption(self, exc: BaseException) -> None:
+        """Note an exception that was raised in the host while it waits for the tasks."""
+        if is_cancellation(exc):  # by asyncio: it goes on as it came, if nothing fails
+            self._interruption = exc
+            self._cancelled = self._stray = True
+            self._cancel_all(f"the block of {self._a_label} was cancelled")
+        else:
+            self._add_error(exc)
 
     def _cancel_all(self, reason: str) -> None:
         """Cancel the body and the tasks."""
@@ -311,6 +323,10 @@ class TaskGroup(Supervisor):
             cancelled: whether a cancellation goes on to the blocks around.
             caught: whether a cancellation was caught here.
         """
+        interruption = self._interruption
+        if interruption is not None:
+            self._interruption = None
+            return Failure(interruption)
         if not cancelled:
             return caught and body is not None
         if body is not None or not host._pending:
@@ -423,7 +439,7 @@ class Leaving(Operation):
         task: Task | None = self.task  # type: ignore[assignment]
         if task is not None and task._injected:
             for exc in task._injected:
-                self._block._add_error(exc)
+                self._block._add_interruption(exc)
             task._injected = None
             task._refresh_pending()
 

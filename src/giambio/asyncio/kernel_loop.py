@@ -1,0 +1,252 @@
+"""An asyncio loop on giambio's kernel: its callbacks, timers and tasks are the kernel's.
+
+Transports and all that is built on them are asyncio's own so far, on a selector that the kernel
+waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from asyncio import coroutines, events
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+
+from giambio.asyncio.host import Host
+from giambio.asyncio.links import FutureWait
+from giambio.asyncio.selector import DriverSelector
+from giambio.kernel.callbacks import Handle
+from giambio.kernel.coroutines import to_coroutine
+from giambio.kernel.current_library import swap
+from giambio.kernel.operation import Operation
+from giambio.runtime.loop import EventLoop
+
+__all__ = ["KernelLoop"]
+
+
+#: Type checkers know only what is public of them.
+BaseLoop: Any = asyncio.SelectorEventLoop
+BaseTimerHandle: Any = events.TimerHandle
+base_tasks: Any = asyncio.tasks
+base_events: Any = asyncio.base_events
+
+
+class TimerHandle(BaseTimerHandle):  # type: ignore[misc]
+    """A timer of asyncio's, with that of the kernel."""
+
+    __slots__ = ("_timer",)
+
+    _timer: Handle
+
+
+class KernelLoop(BaseLoop):  # type: ignore[misc]
+    """The part of an asyncio loop that is the same in a run of giambio's and for asyncio's own."""
+
+    _thread_id: int | None
+    _csock: Any
+
+    def __init__(self, kernel: EventLoop) -> None:
+        self._kernel = kernel
+        self._host = Host(kernel, self)
+        #: Whether an `asyncio.Task` is being made, whose first step is not to be scheduled.
+        self._makes_a_facade = False
+        # Each handle of asyncio's has a context of its own, which it is run in by itself.
+        self._outside = contextvars.Context()
+        super().__init__(DriverSelector(kernel, self._run_handle))
+        # Who is told of signals that have no handler of this loop's.
+        self._on_other_signals: Callable[[set[int]], object] | None = None
+
+    def set_debug(self, enabled: bool) -> None:
+        """See `asyncio.AbstractEventLoop.set_debug`."""
+        super().set_debug(enabled)
+        self._host.watches_steps = enabled
+
+    # -- turns ---------------------------------------------------------------------------
+
+    def _begin_turns(self) -> None:
+        """Note that the kernel turns in this thread from now on."""
+        self._thread_id = get_ident()
+        self._set_coroutine_origin_tracking(self._debug)
+
+    def _end_turns(self) -> None:
+        """Undo `_begin_turns`."""
+        self._thread_id = None
+        self._set_coroutine_origin_tracking(False)
+
+    # -- callbacks and time ----------------------------------------------------------
+
+    def time(self) -> float:
+        """See `asyncio.AbstractEventLoop.time`."""
+        return self._kernel.current_time()
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+        """See `asyncio.AbstractEventLoop.call_soon`."""
+        if type(callback) is FutureWait:
+            callback(*args)  # a task's turn: it goes to the run queue without a detour
+            return None
+        if self._makes_a_facade:
+            return None  # the first step, which is the kernel's
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_soon")
+        handle: Any = events.Handle(callback, args, self, context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        self._schedule(handle)
+        return handle
+
+    def _add_callback(self, handle: Any) -> None:
+        if not handle._cancelled:
+            self._schedule(handle)
+
+    def _schedule(self, handle: Any) -> None:
+        self._host.schedule(Handle(self._run_handle, (handle,), self._outside))
+
+    def call_soon_threadsafe(
+        self, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> Any:
+        """See `asyncio.AbstractEventLoop.call_soon_threadsafe`."""
+        self._check_closed()
+        if self._debug:
+            self._check_callback(callback, "call_soon_threadsafe")
+        handle: Any = events.Handle(callback, args, self, context)
+        if handle._source_traceback:
+            del handle._source_traceback[-1]
+        self._kernel._hand_in(Handle(self._run_handle, (handle,), contextvars.Context()))
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> events.TimerHandle:
+        """See `asyncio.AbstractEventLoop.call_at`."""
+        if when is None:
+            raise TypeError("when cannot be None")
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_at")
+        timer = TimerHandle(when, callback, args, self, context)
+        if timer._source_traceback:
+            del timer._source_traceback[-1]
+        timer._timer = Handle(self._run_timer, (timer,), self._outside, self._kernel, when)
+        timer._scheduled = True
+        return timer
+
+    def _run_timer(self, timer: TimerHandle) -> None:
+        timer._scheduled = False
+        self._run_handle(timer)
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        handle._timer.cancel()
+
+    def _run_handle(self, handle: Any) -> None:
+        """Run a callback, and tell of one that holds the loop for too long."""
+        if handle._cancelled:
+            return
+        library = swap("asyncio")
+        try:
+            if self._debug:
+                self._run_watched(handle)
+            else:
+                handle._run()
+        finally:
+            swap(library)
+            del handle  # a failed frame holds this one by its `f_back`, from 3.12 on
+
+    def _run_watched(self, handle: Any) -> None:
+        self._current_handle = handle
+        try:
+            begin = self.time()
+            handle._run()
+            self._report_slowness(begin, base_events._format_handle, handle)
+        finally:
+            self._current_handle = None
+            del handle  # as in `_run_handle`
+
+    def _report_slowness(self, begin: float, describe: Callable[[Any], str], what: Any) -> None:
+        """Log a callback or a step of a task that has held the loop for too long."""
+        seconds = self.time() - begin
+        if seconds >= self.slow_callback_duration:
+            base_events.logger.warning("Executing %s took %.3f seconds", describe(what), seconds)
+
+    # -- tasks ---------------------------------------------------------------------------
+
+    def create_task(self, coro: Any, **options: Any) -> Any:
+        """See `asyncio.AbstractEventLoop.create_task`."""
+        self._check_closed()
+        factory = self._task_factory
+        if factory is not None and factory is not EAGER_FACTORY:
+            return super().create_task(coro, **options)
+        return self._create_task(coro, eager=factory is not None, **options)
+
+    def _create_task(
+        self,
+        coro: Any,
+        *,
+        name: Any = None,
+        context: contextvars.Context | None = None,
+        eager: bool = False,
+        eager_start: bool | None = None,
+    ) -> Any:
+        """Make a task that is giambio's, too, whatever the task factory."""
+        if isinstance(coro, Operation):
+            coro = to_coroutine("create_task()", coro, ())
+        elif not coroutines.iscoroutine(coro):
+            raise TypeError(f"a coroutine was expected, got {coro!r}")
+        if eager_start is not None:
+            eager = eager_start
+        return self._host.create_task(
+            coro,
+            f"Task-{base_tasks._task_name_counter()}" if name is None else str(name),
+            contextvars.copy_context() if context is None else context,
+            eager and self.is_running(),
+        )
+
+    # -- descriptors and signals -----------------------------------------------------------
+
+    def _make_self_pipe(self) -> None:
+        """Take the kernel's: its end to write to is that of signals, too."""
+        self._ssock, self._csock = None, self._kernel._wakeup
+        self._internal_fds += 1
+
+    def _close_self_pipe(self) -> None:
+        self._csock = None
+        self._internal_fds -= 1
+
+    def _write_to_self(self) -> None:
+        self._kernel._wakeup.send()
+
+    def _process_events(self, event_list: Any) -> None:
+        """The kernel reports events to handles."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        """See `asyncio.AbstractEventLoop.add_signal_handler`."""
+        super().add_signal_handler(sig, callback, *args)
+        wakeup = self._kernel._wakeup
+        if wakeup.on_signals != self._on_signals:
+            self._on_other_signals, wakeup.on_signals = wakeup.on_signals, self._on_signals
+
+    def _on_signals(self, numbers: set[int]) -> None:
+        """Signals have come; Python has called their handlers, which for this loop do nothing."""
+        ours = numbers & self._signal_handlers.keys()
+        for number in ours:
+            self._handle_signal(number)
+        if self._on_other_signals is not None and ours != numbers:
+            self._on_other_signals(numbers - ours)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """See `asyncio.AbstractEventLoop.remove_signal_handler`."""
+        removed: bool = super().remove_signal_handler(sig)
+        if removed and not self._signal_handlers:
+            self._listen_to_signals()  # the kernel is still to be woken by those of others
+        return removed
+
+    def _listen_to_signals(self) -> object:
+        """Have Python wake the kernel when a signal comes, if it had before."""
+        raise NotImplementedError
+
+
+#: The factory for eager tasks, which Python has from 3.12 on.
+EAGER_FACTORY = getattr(asyncio, "eager_task_factory", None)
