@@ -1,14 +1,14 @@
 """An asyncio loop on giambio's kernel: its callbacks, timers and tasks are the kernel's.
 
-Transports and all that is built on them are asyncio's own so far, on a selector that the kernel
-waits for.
+Stream transports are `giambio.asyncio.transports`; the others are asyncio's own so far, on a
+selector that the kernel waits for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-from asyncio import base_events, coroutines, events
+from asyncio import base_events, coroutines, events, sslproto
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -17,6 +17,8 @@ from typing import Any
 from giambio.asyncio.host import Host
 from giambio.asyncio.links import FutureWait
 from giambio.asyncio.selector import DriverSelector
+from giambio.asyncio.transports.ready_streams import ReadyStreams
+from giambio.asyncio.transports.stream_transport import StreamTransport
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.current_library import swap
 from giambio.kernel.kernel import Kernel
@@ -38,6 +40,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._host = Host(kernel, self)
+        self._ready_streams = ReadyStreams(kernel, self)
         self._makes_a_facade = False
         # Each handle of asyncio's has a context of its own, which it is run in by itself.
         self._outside = contextvars.Context()
@@ -200,6 +203,33 @@ class KernelLoop(asyncio.SelectorEventLoop):
             yield
         finally:
             self._makes_a_facade = False
+
+    # -- transports ----------------------------------------------------------------------
+
+    def _make_socket_transport(
+        self, sock: Any, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+    ) -> Any:
+        self._ensure_fd_no_transport(sock)
+        return StreamTransport(self, self._ready_streams, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: Any,
+        protocol: Any,
+        sslcontext: Any,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: Any = None,
+        server: Any = None,
+        **timeouts: Any,
+    ) -> Any:
+        tls: Any = sslproto.SSLProtocol(
+            self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
+        )
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        return tls._app_transport
 
     # -- descriptors and signals -----------------------------------------------------------
 
