@@ -14,24 +14,15 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
+from giambio.asyncio import handles
 from giambio.asyncio.host import Host
-from giambio.asyncio.links import FutureWait
 from giambio.asyncio.selector import DriverSelector
 from giambio.asyncio.transports.ready_streams import ReadyStreams
 from giambio.asyncio.transports.stream_transport import StreamTransport
 from giambio.kernel.callbacks import Handle
-from giambio.kernel.current_library import swap
 from giambio.kernel.kernel import Kernel
 
 __all__ = ["KernelLoop"]
-
-
-class TimerHandle(events.TimerHandle):
-    """A timer of asyncio's, with that of the kernel."""
-
-    __slots__ = ("_timer",)
-
-    _timer: Handle
 
 
 class KernelLoop(asyncio.SelectorEventLoop):
@@ -40,8 +31,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._host = Host(kernel, self)
-        self._ready_streams = ReadyStreams(kernel, self)
-        self._makes_a_facade = False
+        self._ready_streams = ReadyStreams(self._host)
         # Each handle of asyncio's has a context of its own, which it is run in by itself.
         self._outside = contextvars.Context()
         super().__init__(DriverSelector(kernel, self._run_handle))
@@ -52,6 +42,11 @@ class KernelLoop(asyncio.SelectorEventLoop):
         """See `asyncio.AbstractEventLoop.set_debug`."""
         super().set_debug(enabled)
         self._host.watches_steps = enabled
+
+    def close(self) -> None:
+        """See `asyncio.AbstractEventLoop.close`."""
+        super().close()
+        self._host.is_closed = self.is_closed()
 
     # -- turns ---------------------------------------------------------------------------
 
@@ -71,24 +66,9 @@ class KernelLoop(asyncio.SelectorEventLoop):
         """See `asyncio.AbstractEventLoop.time`."""
         return self._kernel.current_time()
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> events.Handle | None:
-        """See `asyncio.AbstractEventLoop.call_soon`."""
-        if type(callback) is FutureWait:
-            callback(*args)  # a task's turn: it goes to the run queue without a detour
-            return None
-        if self._makes_a_facade:
-            return None  # the first step, which is the kernel's
-        self._check_closed()
-        if self._debug:
-            self._check_thread()
-            self._check_callback(callback, "call_soon")
-        handle = events.Handle(callback, args, self, context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]
-        self._schedule(handle)
-        return handle
+    call_soon = handles.call_soon
+    call_at = handles.call_at
+    call_soon_threadsafe = handles.call_soon_threadsafe
 
     def _add_callback(self, handle: events.Handle) -> None:
         if not handle._cancelled:
@@ -97,66 +77,29 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def _schedule(self, handle: events.Handle) -> None:
         self._host.schedule(Handle(self._run_handle, (handle,), self._outside))
 
-    def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> events.Handle:
-        """See `asyncio.AbstractEventLoop.call_soon_threadsafe`."""
-        self._check_closed()
-        if self._debug:
-            self._check_callback(callback, "call_soon_threadsafe")
-        handle = events.Handle(callback, args, self, context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]
-        self._kernel._hand_in(Handle(self._run_handle, (handle,), contextvars.Context()))
-        return handle
-
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> events.TimerHandle:
-        """See `asyncio.AbstractEventLoop.call_at`."""
-        if when is None:
-            raise TypeError("when cannot be None")
-        self._check_closed()
-        if self._debug:
-            self._check_thread()
-            self._check_callback(callback, "call_at")
-        timer = TimerHandle(when, callback, args, self, context)
-        if timer._source_traceback:
-            del timer._source_traceback[-1]
-        timer._timer = Handle(self._run_timer, (timer,), self._outside, self._kernel, when)
-        timer._scheduled = True
-        return timer
-
-    def _run_timer(self, timer: TimerHandle) -> None:
-        timer._scheduled = False
-        self._run_handle(timer)
-
-    def _timer_handle_cancelled(self, handle: Any) -> None:
-        handle._timer.cancel()
-
     def _run_handle(self, handle: events.Handle) -> None:
         """Run a callback, and tell of one that holds the loop for too long."""
         if handle._cancelled:
             return
-        library = swap("asyncio")
+        self._host.name_asyncio()
         try:
             if self._debug:
-                self._run_watched(handle)
+                self._watch(handle, handle._run)
             else:
                 handle._run()
         finally:
-            swap(library)
             del handle  # a failed frame holds this one by its `f_back`, from 3.12 on
 
-    def _run_watched(self, handle: events.Handle) -> None:
+    def _watch(self, handle: Any, run: Callable[[], object]) -> None:
+        """Run a callback in debug mode."""
         self._current_handle = handle
         try:
             begin = self.time()
-            handle._run()
+            run()
             self._report_slowness(begin, base_events._format_handle, handle)
         finally:
             self._current_handle = None
-            del handle  # as in `_run_handle`
+            del handle, run  # as in `_run_handle`
 
     def _report_slowness(self, begin: float, describe: Callable[[Any], str], what: Any) -> None:
         """Log a callback or a step of a task that has held the loop for too long."""
@@ -198,11 +141,11 @@ class KernelLoop(asyncio.SelectorEventLoop):
     @contextmanager
     def _making_a_facade(self) -> Iterator[None]:
         """Drop the first step that the constructor of an `asyncio.Task` schedules."""
-        self._makes_a_facade = True
+        self._host.makes_a_facade = True
         try:
             yield
         finally:
-            self._makes_a_facade = False
+            self._host.makes_a_facade = False
 
     # -- transports ----------------------------------------------------------------------
 

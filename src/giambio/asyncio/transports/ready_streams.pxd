@@ -1,3 +1,4 @@
+from giambio.asyncio.host cimport Host
 from giambio.kernel.callbacks cimport Handle
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.run_queue cimport Runnable, RunQueue
@@ -6,8 +7,8 @@ cimport cython
 
 
 cdef class ReadyStreams:
+    cdef Host _host
     cdef Kernel _kernel
-    cdef object _loop
     cdef RunQueue _streams
     cdef Handle _turn
 

@@ -1,7 +1,7 @@
 """The transports of one loop that have something to do, served one after the other.
 
 The system does the same thing for all of them then, one after the other, and what is the same for
-all is done once: the callbacks of protocols run in asyncio's name.
+all is done once.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextvars import Context
 from typing import Any
 
+from giambio.asyncio.host import Host
 from giambio.kernel.callbacks import Handle
-from giambio.kernel.current_library import swap
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import Runnable, RunQueue
 
@@ -21,15 +21,14 @@ class ReadyStreams:
     """One item of the kernel's run queue, for all transports that are ready.
 
     Parameters:
-        kernel: the kernel.
-        loop: asyncio's loop on it.
+        host: knows the kernel, and asyncio's loop on it.
     """
 
-    __slots__ = ("_kernel", "_loop", "_streams", "_turn")
+    __slots__ = ("_host", "_kernel", "_streams", "_turn")
 
-    def __init__(self, kernel: Kernel, loop: Any) -> None:
-        self._kernel = kernel
-        self._loop = loop
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._kernel: Kernel = host._kernel
         self._streams = RunQueue()
         self._turn = Handle(self._serve, (), Context())
 
@@ -41,20 +40,19 @@ class ReadyStreams:
     def _serve(self) -> None:
         """Give those that are ready now their turn, and no second one."""
         streams = self._streams
-        watched = self._loop.get_debug()
-        library = swap("asyncio")
+        self._host.name_asyncio()
+        watched = self._host.watches_steps
         count = streams.length
         try:
             while count > 0:
                 count -= 1
                 stream: Any = streams.pop()
                 if watched:
-                    begin = self._loop.time()
+                    begin = self._kernel.current_time()
                     stream._run()
-                    self._loop._report_slowness(begin, repr, stream)
+                    self._host.loop._report_slowness(begin, repr, stream)
                 else:
                     stream._run()
         finally:
-            swap(library)
             if streams.length:
                 self._kernel._queue.append(self._turn)

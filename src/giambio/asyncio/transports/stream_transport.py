@@ -142,12 +142,12 @@ class StreamTransport(Runnable):
         return f"<StreamTransport {state} fd={self._sock_fd} write_buffer={self._queue.size}>"
 
     def __del__(self) -> None:
-        sock = self._sock
-        if sock is not None:
-            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, 2, source=self)
+        if self._sock is not None:
+            text = f"unclosed transport {self!r}"
             self._release()
             if self._server is not None:
                 self._detach()
+            warnings.warn(text, ResourceWarning, 2, source=self)
 
     # -- what it is --------------------------------------------------------------------
 
