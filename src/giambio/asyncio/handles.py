@@ -101,7 +101,7 @@ class CallbackHandle(Runnable):
         self._context.run(self._callback, *self._args)
 
     def _report(self, exc: BaseException) -> None:
-        source = format_helpers._format_callback_source(self._callback, self._args or ())  # type: ignore[attr-defined]
+        source = format_helpers._format_callback_source(self._callback, self._args or ())
         details = {"message": f"Exception in callback {source}", "exception": exc, "handle": self}
         if self._source_traceback:
             details["source_traceback"] = self._source_traceback

@@ -66,9 +66,9 @@ class KernelLoop(asyncio.SelectorEventLoop):
         """See `asyncio.AbstractEventLoop.time`."""
         return self._kernel.current_time()
 
-    call_soon = handles.call_soon
-    call_at = handles.call_at
-    call_soon_threadsafe = handles.call_soon_threadsafe
+    call_soon = handles.call_soon  # type: ignore[assignment]
+    call_at = handles.call_at  # type: ignore[assignment]
+    call_soon_threadsafe = handles.call_soon_threadsafe  # type: ignore[assignment]
 
     def _add_callback(self, handle: events.Handle) -> None:
         if not handle._cancelled:
