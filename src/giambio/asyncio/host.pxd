@@ -1,8 +1,7 @@
 from giambio.asyncio.links cimport FutureWait, Link
-from giambio.kernel.callbacks cimport Handle
 from giambio.kernel.guest cimport Guest
 from giambio.kernel.kernel cimport Kernel
-from giambio.kernel.run_queue cimport BaseTask
+from giambio.kernel.run_queue cimport BaseTask, Runnable
 from giambio.kernel.task cimport Supervisor, Task
 from giambio.tasks cimport cancel
 
@@ -17,7 +16,7 @@ cdef class LoopTasks(Supervisor):
 
 
 cdef class Host(Guest):
-    cdef Kernel _kernel
+    cdef readonly Kernel _kernel
     cdef readonly object loop
     cdef dict _links
     cdef LoopTasks _tasks
@@ -26,11 +25,14 @@ cdef class Host(Guest):
     cdef object _outer
     cdef public bint watches_steps
     cdef double _begun
+    cdef bint _is_named
+    cdef public bint makes_a_facade
+    cdef public bint is_closed
 
     @cython.locals(kernel=Kernel, task=Task, link=Link, current=Link)
     cpdef object create_task(self, object coro, object name, object context, bint eager)
     @cython.locals(kernel=Kernel)
-    cpdef object schedule(self, Handle handle)
+    cpdef object schedule(self, Runnable handle)
     @cython.locals(kernel=Kernel)
     cpdef object fire_timers(self)
     @cython.locals(link=Link)
@@ -47,8 +49,10 @@ cdef class Host(Guest):
     cpdef bint _take(self, BaseTask task, object foreign) except -1
     @cython.locals(link=Link)
     cpdef object _before_step(self, BaseTask task)
-    @cython.locals(previous=Link, native=bint)
+    @cython.locals(previous=Link)
     cdef object _tell(self, Link link)
+    cpdef object name_asyncio(self)
+    cdef object _name_giambio(self)
     @cython.locals(link=Link)
     cpdef object _exited(self, BaseTask task)
     @cython.locals(link=Link)

@@ -20,10 +20,9 @@ from giambio.asyncio.running import (
 )
 from giambio.asyncio.task_facade import new_facade
 from giambio.kernel import current_library
-from giambio.kernel.callbacks import Handle
 from giambio.kernel.guest import Guest
 from giambio.kernel.kernel import Kernel
-from giambio.kernel.run_queue import BaseTask
+from giambio.kernel.run_queue import BaseTask, Runnable
 from giambio.kernel.task import Supervisor, Task
 from giambio.tasks import cancel
 
@@ -62,11 +61,14 @@ class Host(Guest):
         "_begun",
         "_current",
         "_facade",
+        "_is_named",
         "_kernel",
         "_links",
         "_outer",
         "_tasks",
+        "is_closed",
         "loop",
+        "makes_a_facade",
         "watches_steps",
     )
 
@@ -83,6 +85,13 @@ class Host(Guest):
         #: Whether asyncio's debug mode is on, and wants to know of slow steps.
         self.watches_steps = False
         self._begun = 0.0
+        #: Whether the loop is closed.
+        self.is_closed = False
+        #: Whether the constructor of an `asyncio.Task` runs, whose first step is dropped.
+        self.makes_a_facade = False
+        # Whether libraries that ask which one runs are told asyncio. That costs as much as a
+        # callback, so it stays until a task of giambio's runs.
+        self._is_named = False
 
     # -- tasks ---------------------------------------------------------------------
 
@@ -110,7 +119,7 @@ class Host(Guest):
             kernel._add_task(task)
         return facade
 
-    def schedule(self, handle: Handle) -> None:
+    def schedule(self, handle: Runnable) -> None:
         """Put a callback on the run queue, behind those that threads have handed in before."""
         kernel = self._kernel
         inbox = kernel._inbox
@@ -196,6 +205,7 @@ class Host(Guest):
             self._outer = outer
             set_running_loop(self.loop)
             self.loop._begin_turns()
+        self._is_named = False  # the kernel has just said its own
 
     def _left(self) -> None:
         """See `Guest._left`."""
@@ -211,6 +221,8 @@ class Host(Guest):
         if link is not None:
             link.begin_step()
             self._tell(link)
+        elif self._is_named:
+            self._name_giambio()
 
     def _after_step(self, task: BaseTask) -> None:
         """See `Guest._after_step`."""
@@ -230,9 +242,23 @@ class Host(Guest):
         self._current = link
         self._facade = None if link is None else link.facade
         set_current_task(self.loop, self._facade)
-        native = link is None or link.native
-        if native != (previous is None or previous.native):
-            current_library.swap(current_library.NAME if native else "asyncio")
+        if link is None:
+            return
+        if not link.native:
+            self.name_asyncio()
+        elif self._is_named:
+            self._name_giambio()
+
+    def name_asyncio(self) -> None:
+        """Have libraries that ask know that asyncio runs: a task of its, or a callback."""
+        if not self._is_named:
+            self._is_named = True
+            self._kernel._steps_for = self  # to learn when that is over
+            current_library.swap("asyncio")
+
+    def _name_giambio(self) -> None:
+        self._is_named = False
+        current_library.swap(current_library.NAME)
 
     def _exited(self, task: BaseTask) -> None:
         """See `Guest._exited`."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from asyncio import coroutines, events
+from asyncio import coroutines, events, sslproto
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
+from giambio.asyncio import handles
 from giambio.asyncio.host import Host
-from giambio.asyncio.links import FutureWait
 from giambio.asyncio.selector import DriverSelector
+from giambio.asyncio.transports.ready_streams import ReadyStreams
+from giambio.asyncio.transports.stream_transport import StreamTransport
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
-from giambio.kernel.current_library import swap
 from giambio.kernel.operation import Operation
 from giambio.runtime.loop import EventLoop
 
@@ -27,17 +28,8 @@ __all__ = ["KernelLoop"]
 
 #: Type checkers know only what is public of them.
 BaseLoop: Any = asyncio.SelectorEventLoop
-BaseTimerHandle: Any = events.TimerHandle
 base_tasks: Any = asyncio.tasks
 base_events: Any = asyncio.base_events
-
-
-class TimerHandle(BaseTimerHandle):  # type: ignore[misc]
-    """A timer of asyncio's, with that of the kernel."""
-
-    __slots__ = ("_timer",)
-
-    _timer: Handle
 
 
 class KernelLoop(BaseLoop):  # type: ignore[misc]
@@ -49,8 +41,7 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
     def __init__(self, kernel: EventLoop) -> None:
         self._kernel = kernel
         self._host = Host(kernel, self)
-        #: Whether an `asyncio.Task` is being made, whose first step is not to be scheduled.
-        self._makes_a_facade = False
+        self._ready_streams = ReadyStreams(self._host)
         # Each handle of asyncio's has a context of its own, which it is run in by itself.
         self._outside = contextvars.Context()
         super().__init__(DriverSelector(kernel, self._run_handle))
@@ -61,6 +52,11 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
         """See `asyncio.AbstractEventLoop.set_debug`."""
         super().set_debug(enabled)
         self._host.watches_steps = enabled
+
+    def close(self) -> None:
+        """See `asyncio.AbstractEventLoop.close`."""
+        super().close()
+        self._host.is_closed = self.is_closed()
 
     # -- turns ---------------------------------------------------------------------------
 
@@ -80,22 +76,9 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
         """See `asyncio.AbstractEventLoop.time`."""
         return self._kernel.current_time()
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
-        """See `asyncio.AbstractEventLoop.call_soon`."""
-        if type(callback) is FutureWait:
-            callback(*args)  # a task's turn: it goes to the run queue without a detour
-            return None
-        if self._makes_a_facade:
-            return None  # the first step, which is the kernel's
-        self._check_closed()
-        if self._debug:
-            self._check_thread()
-            self._check_callback(callback, "call_soon")
-        handle: Any = events.Handle(callback, args, self, context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]
-        self._schedule(handle)
-        return handle
+    call_soon = handles.call_soon
+    call_at = handles.call_at
+    call_soon_threadsafe = handles.call_soon_threadsafe
 
     def _add_callback(self, handle: Any) -> None:
         if not handle._cancelled:
@@ -104,66 +87,29 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
     def _schedule(self, handle: Any) -> None:
         self._host.schedule(Handle(self._run_handle, (handle,), self._outside))
 
-    def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> Any:
-        """See `asyncio.AbstractEventLoop.call_soon_threadsafe`."""
-        self._check_closed()
-        if self._debug:
-            self._check_callback(callback, "call_soon_threadsafe")
-        handle: Any = events.Handle(callback, args, self, context)
-        if handle._source_traceback:
-            del handle._source_traceback[-1]
-        self._kernel._hand_in(Handle(self._run_handle, (handle,), contextvars.Context()))
-        return handle
-
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> events.TimerHandle:
-        """See `asyncio.AbstractEventLoop.call_at`."""
-        if when is None:
-            raise TypeError("when cannot be None")
-        self._check_closed()
-        if self._debug:
-            self._check_thread()
-            self._check_callback(callback, "call_at")
-        timer = TimerHandle(when, callback, args, self, context)
-        if timer._source_traceback:
-            del timer._source_traceback[-1]
-        timer._timer = Handle(self._run_timer, (timer,), self._outside, self._kernel, when)
-        timer._scheduled = True
-        return timer
-
-    def _run_timer(self, timer: TimerHandle) -> None:
-        timer._scheduled = False
-        self._run_handle(timer)
-
-    def _timer_handle_cancelled(self, handle: Any) -> None:
-        handle._timer.cancel()
-
     def _run_handle(self, handle: Any) -> None:
         """Run a callback, and tell of one that holds the loop for too long."""
         if handle._cancelled:
             return
-        library = swap("asyncio")
+        self._host.name_asyncio()
         try:
             if self._debug:
-                self._run_watched(handle)
+                self._watch(handle, handle._run)
             else:
                 handle._run()
         finally:
-            swap(library)
             del handle  # a failed frame holds this one by its `f_back`, from 3.12 on
 
-    def _run_watched(self, handle: Any) -> None:
+    def _watch(self, handle: Any, run: Callable[[], object]) -> None:
+        """Run a callback in debug mode."""
         self._current_handle = handle
         try:
             begin = self.time()
-            handle._run()
+            run()
             self._report_slowness(begin, base_events._format_handle, handle)
         finally:
             self._current_handle = None
-            del handle  # as in `_run_handle`
+            del handle, run  # as in `_run_handle`
 
     def _report_slowness(self, begin: float, describe: Callable[[Any], str], what: Any) -> None:
         """Log a callback or a step of a task that has held the loop for too long."""
@@ -203,6 +149,33 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
             contextvars.copy_context() if context is None else context,
             eager and self.is_running(),
         )
+
+    # -- transports ----------------------------------------------------------------------
+
+    def _make_socket_transport(
+        self, sock: Any, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+    ) -> Any:
+        self._ensure_fd_no_transport(sock)
+        return StreamTransport(self, self._ready_streams, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: Any,
+        protocol: Any,
+        sslcontext: Any,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: Any = None,
+        server: Any = None,
+        **timeouts: Any,
+    ) -> Any:
+        tls: Any = sslproto.SSLProtocol(
+            self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
+        )
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        return tls._app_transport
 
     # -- descriptors and signals -----------------------------------------------------------
 

@@ -105,11 +105,11 @@ def new_facade(loop: Any, link: Any, coro: Any, name: str, context: Context) -> 
     alone = isinstance(coro, Operation)  # asyncio takes a coroutine only
     if alone:
         coro = placeholder()
-    loop._makes_a_facade = True  # its first step is dropped: that is the kernel's
+    loop._host.makes_a_facade = True  # its first step is dropped: that is the kernel's
     try:
         facade = TaskFacade(coro, loop=loop, name=name, context=context)
     finally:
-        loop._makes_a_facade = False
+        loop._host.makes_a_facade = False
     facade._link = link
     if alone:
         coro.close()

@@ -71,7 +71,7 @@ cdef class Kernel:
     cdef bint _may_go_on(self) except -1
     @cython.locals(count=Py_ssize_t, item=Runnable, queue=RunQueue)
     cdef object _run_ready(self)
-    cdef object _callback_failed(self, Handle handle, object exc)
+    cdef object _callback_failed(self, Runnable handle, object exc)
     @cython.locals(how=int)
     cdef object _step(self, BaseTask task)
     @cython.locals(running=BaseTask)
@@ -79,7 +79,7 @@ cdef class Kernel:
     cdef object _end(self, BaseTask task, bint failed)
     cdef bint _take_foreign(self, BaseTask task) except -1
     cdef double _timeout(self) except? -2
-    @cython.locals(handle=Handle)
+    @cython.locals(handle=Runnable)
     cpdef object _run_inbox(self)
     @cython.locals(main=BaseTask)
     cpdef list _undelivered(self)

@@ -658,13 +658,13 @@ class Kernel:
                 try:
                     item._run()
                 except BaseException as exc:
-                    self._callback_failed(item, exc)  # type: ignore[arg-type]
+                    self._callback_failed(item, exc)
         if self._failure is not None:
             self._raise_failure()
         if not self._timers.is_empty():
             self._timers.fire(self.current_time())
 
-    def _callback_failed(self, handle: Handle, exc: BaseException) -> None:
+    def _callback_failed(self, handle: Any, exc: BaseException) -> None:
         """Raise the exception of a callback in the main task.
 
         Raises:

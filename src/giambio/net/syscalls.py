@@ -18,6 +18,7 @@ from typing import Any, Final
 
 __all__ = [
     "LARGE_SHIFT",
+    "MOST_PARTS",
     "PLENTY",
     "RECEIVE_BUFFER",
     "ReceiveBuffer",
@@ -28,6 +29,7 @@ __all__ = [
     "receive_from",
     "receive_into",
     "send",
+    "send_parts",
     "send_to",
 ]
 
@@ -40,6 +42,9 @@ LARGE_SHIFT: Final = 16
 
 #: From this size on it is worth avoiding a copy.
 PLENTY: Final = 8192
+
+#: The most objects that are sent by one call.
+MOST_PARTS: Final = 64
 
 
 class ReceiveBuffer:
@@ -81,6 +86,20 @@ def send(sock: socket, fd: int, data: Any, offset: int) -> int:
     """Send the bytes after `offset`: the number of bytes taken; -1 if there is no room."""
     try:
         return sock.send(data if not offset else memoryview(data)[offset:])
+    except BlockingIOError:
+        return -1
+
+
+#: Windows does not have it.
+HAS_SENDMSG = hasattr(socket, "sendmsg")
+
+
+def send_parts(sock: socket, fd: int, parts: list[Any], offset: int) -> int:
+    """Send at most `MOST_PARTS` objects, of the first one the bytes after `offset`; see `send`."""
+    if not HAS_SENDMSG:
+        return send(sock, fd, parts[0], offset)
+    try:
+        return sock.sendmsg([memoryview(parts[0])[offset:], *parts[1:]])
     except BlockingIOError:
         return -1
 

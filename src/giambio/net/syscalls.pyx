@@ -22,6 +22,7 @@ cdef extern from *:
     #include <string.h>
     #include <sys/socket.h>
     #include <sys/types.h>
+    #include <sys/uio.h>
     #include <sys/un.h>
     #include <unistd.h>
     #ifndef MSG_NOSIGNAL
@@ -79,6 +80,14 @@ cdef extern from *:
         return count;
     }
 
+    static ssize_t giambio_sendmsg(int fd, struct iovec *parts, int count) {
+        struct msghdr message;
+        memset(&message, 0, sizeof message);
+        message.msg_iov = parts;
+        message.msg_iovlen = count;
+        return sendmsg(fd, &message, MSG_NOSIGNAL);
+    }
+
     /* The bytes of a Unix address beside its family. */
     static int giambio_path_size(socklen_t length) {
         int size = (int)length - (int)offsetof(struct sockaddr_un, sun_path);
@@ -94,6 +103,10 @@ cdef extern from *:
     int MSG_NOSIGNAL
     ssize_t recv(int fd, void *buffer, size_t size, int flags) nogil
     ssize_t c_send "send"(int fd, const void *buffer, size_t size, int flags) nogil
+    struct iovec:
+        void *iov_base
+        size_t iov_len
+    ssize_t giambio_sendmsg(int fd, iovec *parts, int count) nogil
     int giambio_would_block(int error)
     ctypedef unsigned int socklen_t
     struct in_addr:
@@ -320,6 +333,32 @@ cdef Py_ssize_t send_from(int fd, const char *start, Py_ssize_t size) except -2:
             return count
         if not interrupted():
             return -1
+
+
+cdef Py_ssize_t send_parts(object sock, int fd, list parts, Py_ssize_t offset) except -2:
+    cdef Py_buffer[MOST_PARTS] views
+    cdef iovec[MOST_PARTS] vectors
+    cdef ssize_t sent
+    cdef int count = 0
+    fd = open_fd(sock, fd)
+    try:
+        for part in parts:
+            PyObject_GetBuffer(part, &views[count], PyBUF_SIMPLE)
+            vectors[count].iov_base = views[count].buf
+            vectors[count].iov_len = views[count].len
+            count += 1
+        vectors[0].iov_base = <char *>vectors[0].iov_base + offset
+        vectors[0].iov_len -= offset
+        while True:
+            with nogil:
+                sent = giambio_sendmsg(fd, vectors, count)
+            if sent >= 0:
+                return sent
+            if not interrupted():
+                return -1
+    finally:
+        for i in range(count):
+            PyBuffer_Release(&views[i])
 
 
 # -- datagrams ------------------------------------------------------------------------------
