@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from conformance.asyncio_libraries import servers
-from conformance.asyncio_libraries.worlds import WORLDS, World
+from conformance.asyncio_libraries.worlds import WORLDS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,6 +18,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" in metafunc.fixturenames:
         names = metafunc.config.getoption("world") or ["A", "B"]
         metafunc.parametrize("world", [WORLDS[name] for name in names], ids=names)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> None:
+    """Some libraries keep a thread until the process ends; `World.run` looks at the rest."""
 
 
 @pytest.fixture(scope="session")

@@ -96,4 +96,7 @@ def postgresql() -> Iterator[int]:
         subprocess.run([*user, *initdb], check=True, stdout=subprocess.DEVNULL, cwd="/")
         command = [program("postgres", *folders), "-D", data, "-p", str(port), "-k", folder]
         with running([*user, *command, "-c", "fsync=off", "-h", "127.0.0.1"], port):
+            ready = [program("pg_isready", *folders), "-q", "-h", "127.0.0.1", "-p", str(port)]
+            while subprocess.run(ready).returncode:
+                time.sleep(0.05)
             yield port
