@@ -1,3 +1,4 @@
+from giambio.kernel.callbacks cimport Handle
 from giambio.kernel.kernel cimport Kernel
 from giambio.kernel.run_queue cimport BaseTask, Park
 from giambio.kernel.task cimport Task

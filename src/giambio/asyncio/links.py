@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextvars import Context
 from typing import Any
 
 from giambio import errors
 from giambio.asyncio.cancellation import COMPARED_BY_IDENTITY
 from giambio.asyncio.task_facade import TaskFacade
+from giambio.kernel.callbacks import Handle
 from giambio.kernel.run_queue import Park
 from giambio.kernel.task import Task
 from giambio.tasks.cancel import CancelScope
@@ -231,6 +233,12 @@ class FutureWait(Park):
 
     def __call__(self, future: Any) -> None:
         """Have the task go on, because the future is done."""
+        task = self._link._task
+        if task._parked is self and task._queued:
+            # A scope's cancellation has got it a turn, before the callbacks that the future had
+            # before this one. They come first; in that turn the task is found waiting, still.
+            task._kernel._queue.append(Handle(self, (future,), Context()))
+            return
         error = self.error
         if error is None and future.cancelled():
             if self._scope is not None:
