@@ -541,7 +541,6 @@ async def forgetting(
     giambio.to_thread(not_async, 1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
     giambio.to_thread(not_async, number=1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
     giambio.to_process(not_async, 1)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
-    giambio.connect_tcp("example.com", 80)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
     giambio.run_process(["ls"])  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
     manager.spawn(nothing)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
     manager.spawn(nothing())  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]

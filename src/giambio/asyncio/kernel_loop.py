@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from asyncio import coroutines, events, sslproto
+from asyncio import coroutines, sslproto
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
@@ -138,7 +138,7 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
     ) -> Any:
         """Make a task that is giambio's, too, whatever the task factory."""
         if isinstance(coro, Operation):
-            coro = to_coroutine("create_task()", coro, ())
+            coro = to_coroutine("create_task()", coro, (), None)
         elif not coroutines.iscoroutine(coro):
             raise TypeError(f"a coroutine was expected, got {coro!r}")
         if eager_start is not None:

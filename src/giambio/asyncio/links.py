@@ -234,10 +234,11 @@ class FutureWait(Park):
     def __call__(self, future: Any) -> None:
         """Have the task go on, because the future is done."""
         task = self._link._task
-        if task._parked is self and task._queued:
+        kernel = task._kernel
+        if task._parked is self and task._queued and kernel is not None:
             # A scope's cancellation has got it a turn, before the callbacks that the future had
             # before this one. They come first; in that turn the task is found waiting, still.
-            task._kernel._queue.append(Handle(self, (future,), Context()))
+            kernel._queue.append(Handle(self, (future,), Context()))
             return
         error = self.error
         if error is None and future.cancelled():
