@@ -49,7 +49,12 @@ class WebSocket:
         while True:
             for event in self.protocol.events():
                 return event
-            if not (data := await self.stream.receive()):
+            data = None
+            with giambio.cancel_on_stop():  # a client that says nothing need not be waited for
+                data = await self.stream.receive()
+            if data is None:
+                return CloseConnection(code=CloseReason.GOING_AWAY)
+            if not data:
                 return CloseConnection(code=CloseReason.ABNORMAL_CLOSURE)
             self.protocol.receive_data(data)
 
@@ -99,10 +104,8 @@ async def chat(room, stream):
 async def main(port):
     with giambio.Broadcast(BEHIND) as room:
         print(f"serving ws://127.0.0.1:{port}", flush=True)
-        try:
-            await giambio.serve_tcp(functools.partial(chat, room), port, host="127.0.0.1")
-        except giambio.CancelledError as cancelled:
-            print("stopped:", cancelled.reason)
+        await giambio.serve_tcp(functools.partial(chat, room), port)
+    print("stopped")
 
 
 parser = argparse.ArgumentParser(description="Serve a chat room by WebSocket.")

@@ -313,7 +313,7 @@ def chat() -> Iterator[int]:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
         assert process.stdout is not None
-        assert process.stdout.read().endswith("\nstopped: SIGTERM\n")
+        assert process.stdout.read().endswith("\nstopped\n")
 
 
 def test_what_one_says_by_websocket_all_hear(chat: int) -> None:
@@ -357,3 +357,12 @@ def test_a_websocket_that_is_not_read_is_disconnected_and_holds_up_nobody(chat: 
             ann.say(text)
             assert ann.heard() == text
         assert deaf.event().data  # it has a part of it
+
+
+def test_a_websocket_is_told_when_the_server_goes_away() -> None:
+    """Rule 23.3: a client that says nothing is not waited for."""
+    pytest.importorskip("wsproto")
+    with serving("websocket_chat.py") as (process, port), WebSocketClient(port) as ann:
+        process.send_signal(signal.SIGTERM)
+        assert ann.event().code == 1001
+        assert process.wait(SECONDS) == 0
