@@ -121,6 +121,7 @@ if _TYPE_CHECKING:
     from giambio.sync.semaphore import Semaphore, SemaphoreStatistics
     from giambio.threads.from_thread import from_thread
     from giambio.threads.to_thread import current_default_thread_limiter, to_thread
+    from giambio.threads.worker_thread import WorkerThread
 
 #: Loaded when it is first used, so that a program pays for what it needs: module, and its names.
 _LAZY = {
@@ -185,6 +186,7 @@ _LAZY = {
     "giambio.sync.semaphore": "Semaphore SemaphoreStatistics",
     "giambio.threads.from_thread": "from_thread",
     "giambio.threads.to_thread": "current_default_thread_limiter to_thread",
+    "giambio.threads.worker_thread": "WorkerThread",
 }
 _ROOMS = {name: room for room, names in _LAZY.items() for name in names.split()}
 
@@ -279,6 +281,7 @@ __all__ = [
     "Watch",
     "WatchStatistics",
     "Watcher",
+    "WorkerThread",
     "WouldBlock",
     "as_completed",
     "as_safe_channel",

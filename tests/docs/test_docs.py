@@ -93,6 +93,7 @@ MEMBERS = {
     "TextStream": "receive send_all send_eof",
     "Watch": "aclose close set statistics subscribe value",
     "Watcher": "changed value",
+    "WorkerThread": "close run",
     "from_thread": "check_cancelled run run_sync",
     "testing.VirtualClock": "jump jump_to now wait_time",
 }

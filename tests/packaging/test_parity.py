@@ -181,6 +181,7 @@ FINAL = (
     "TextStream",
     "Watch",
     "Watcher",
+    "WorkerThread",
     "external_wakeups",
     "from_thread",
     "interval",

@@ -242,6 +242,7 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.BlockingPortal(),
                 giambio.Runner(),
                 giambio.RunVar("v"),
+                giambio.WorkerThread(),
                 giambio.from_thread(),
             ]
             for value in made:
