@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import giambio
+from giambio.testing import wait_all_tasks_blocked
 
 Run = Callable[..., Any]
 
@@ -92,7 +93,7 @@ def test_an_abandoned_function_keeps_the_thread(run: Run) -> None:
             assert repr(thread) == "<giambio.WorkerThread running>"
             async with giambio.TaskManager() as manager:
                 waiting = manager.start_soon(thread.run, ended.append, "next")
-                await giambio.testing.wait_all_tasks_blocked()
+                await wait_all_tasks_blocked()
                 assert not waiting.done()
                 release.set()
 

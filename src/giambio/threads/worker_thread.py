@@ -38,7 +38,8 @@ class WorkerThread:
 
     Functions run in it one after another, in the order of the calls. It is started by the first
     one, and ends when the block is left: at once, or after a function that was abandoned in it.
-    Dropped without having been closed it ends too, with a `ResourceWarning`.
+    Dropped without having been closed it ends too, with a `ResourceWarning`. The exit of the
+    interpreter waits for a function that still runs, as for those of `concurrent.futures`.
 
     Raises:
         RuntimeError: on entering: it was entered or closed before.
