@@ -7,7 +7,7 @@ async def echo(stream):
 
 
 async def main():
-    await giambio.serve_tcp(echo, port=8080, host="127.0.0.1")
+    await giambio.serve_tcp(echo, port=8080)  # for this machine; host=None is for all
 
 
 giambio.run(main)
