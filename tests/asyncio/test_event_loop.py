@@ -394,7 +394,7 @@ def test_slow_steps_are_logged_in_debug_mode(
     async def named() -> None:
         await asyncio.sleep(0)
 
-    loop.run_until_complete(asyncio.wait_for(named(), 1))
+    loop.run_until_complete(named())
     assert "Executing <Task" in caplog.text
     assert "named()" in caplog.text
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ import sniffio
 
 import giambio
 from giambio.testing import VirtualClock
+from support.kernel import without_collector
 from support.programs import printed
 
 Run = Callable[..., Any]
@@ -741,3 +743,16 @@ def test_a_loop_that_runs_again_has_a_new_one(loop: giambio.EventLoop) -> None:
     assert first is not second
     assert first.is_closed()
     assert second.is_closed()
+
+
+def test_nothing_of_a_run_waits_for_the_collector(run: Run) -> None:
+    """Rule 24.1: neither the loops, nor what they had."""
+
+    async def main() -> tuple[weakref.ref[Any], weakref.ref[Any]]:
+        await asyncio.gather(asyncio.sleep(0), asyncio.create_task(asyncio.sleep(0)))
+        return weakref.ref(asyncio.get_running_loop()), weakref.ref(giambio.current_loop())
+
+    with without_collector():
+        theirs, ours = run(main)
+        assert theirs() is None
+        assert ours() is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from typing import Any
 
 import pytest
@@ -47,6 +48,8 @@ STEPS = st.one_of(
 ASYNCIO_ENDS_TWICE = [
     (where, what) for where in ("resume_writing", "connection_lost") for what in ("abort", "close")
 ]
+#: From 3.12 on it does not copy what it queues, though it may be mutable.
+ASYNCIO_KEEPS_VIEWS = sys.version_info >= (3, 12)
 REACTIONS = st.dictionaries(
     st.sampled_from(
         ["connection_made", "data", "eof_received", "pause_writing", "resume_writing",
@@ -182,12 +185,15 @@ class Program:
         elif what == "write_bytearray":
             data = bytearray(self.content(900_000))
             transport.write(memoryview(data)[1:])
-            data[:] = bytes(len(data))
+            if not ASYNCIO_KEEPS_VIEWS:
+                data[:] = bytes(len(data))
         elif what == "write_nothing":
             transport.write(b"")
         elif what == "write_nonsense":
             transport.write("text")
         elif what == "writelines":
+            if ASYNCIO_KEEPS_VIEWS and transport.is_closing():
+                return  # asyncio's expects that no more than the rest
             parts = [self.content(size), b"", bytearray(self.content(3)), self.content(1)]
             transport.writelines(parts * (size % 15))
         elif what == "low_limits":

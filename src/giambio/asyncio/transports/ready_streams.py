@@ -6,38 +6,38 @@ all is done once.
 
 from __future__ import annotations
 
-from contextvars import Context
 from typing import Any
 
 from giambio.asyncio.host import Host
-from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import Runnable, RunQueue
 
 __all__ = ["ReadyStreams"]
 
 
-class ReadyStreams:
+class ReadyStreams(Runnable):
     """One item of the kernel's run queue, for all transports that are ready.
 
     Parameters:
         host: knows the kernel, and asyncio's loop on it.
     """
 
-    __slots__ = ("_host", "_kernel", "_streams", "_turn")
+    __slots__ = ("_host", "_kernel", "_streams")
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._kernel: Kernel = host._kernel
         self._streams = RunQueue()
-        self._turn = Handle(self._serve, (), Context())
+        self._following = None
+        self._queued = False
+        self._is_task = False
 
     def append(self, stream: Runnable) -> None:
         """Have a transport get its turn."""
         self._streams.append(stream)
-        self._kernel._queue.append(self._turn)
+        self._kernel._queue.append(self)
 
-    def _serve(self) -> None:
+    def _run(self) -> None:
         """Give those that are ready now their turn, and no second one."""
         streams = self._streams
         self._host.name_asyncio()
@@ -55,4 +55,11 @@ class ReadyStreams:
                     stream._run()
         finally:
             if streams.length:
-                self._kernel._queue.append(self._turn)
+                self._kernel._queue.append(self)
+
+    def _is_ours(self) -> bool:
+        """See `kernel.callbacks.Handle._is_ours`."""
+        return True
+
+    def _drop(self) -> None:
+        """See `kernel.callbacks.Handle._drop`."""
