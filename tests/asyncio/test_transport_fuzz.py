@@ -20,6 +20,12 @@ from hypothesis import strategies as st
 import giambio.asyncio
 from support.stateful import EXAMPLES, SEED
 
+pytestmark = pytest.mark.skipif(
+    sys.version_info >= (3, 12),
+    reason="asyncio's own transport has faults from 3.12 on: it fails when a protocol writes in "
+    "resume_writing, and in writelines() after the end, and queues what may still change",
+)
+
 #: So many turns come between two steps: more than anything here takes.
 TURNS = 8
 #: More than the system takes at once, and more than the limit above which protocols pause.
@@ -48,8 +54,6 @@ STEPS = st.one_of(
 ASYNCIO_ENDS_TWICE = [
     (where, what) for where in ("resume_writing", "connection_lost") for what in ("abort", "close")
 ]
-#: From 3.12 on it does not copy what it queues, though it may be mutable.
-ASYNCIO_KEEPS_VIEWS = sys.version_info >= (3, 12)
 REACTIONS = st.dictionaries(
     st.sampled_from(
         ["connection_made", "data", "eof_received", "pause_writing", "resume_writing",
@@ -185,15 +189,12 @@ class Program:
         elif what == "write_bytearray":
             data = bytearray(self.content(900_000))
             transport.write(memoryview(data)[1:])
-            if not ASYNCIO_KEEPS_VIEWS:
-                data[:] = bytes(len(data))
+            data[:] = bytes(len(data))
         elif what == "write_nothing":
             transport.write(b"")
         elif what == "write_nonsense":
             transport.write("text")
         elif what == "writelines":
-            if ASYNCIO_KEEPS_VIEWS and transport.is_closing():
-                return  # asyncio's expects that no more than the rest
             parts = [self.content(size), b"", bytearray(self.content(3)), self.content(1)]
             transport.writelines(parts * (size % 15))
         elif what == "low_limits":
