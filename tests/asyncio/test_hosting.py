@@ -128,6 +128,20 @@ def test_without_asyncio_a_bare_yield_is_refused() -> None:
 # -- what can be awaited ---------------------------------------------------------------
 
 
+def test_a_task_in_something_that_is_no_context_is_refused_at_the_call(run: Run) -> None:
+    """Rule 24.4: it would end the run otherwise."""
+
+    async def main() -> None:
+        coro = asyncio.sleep(0)
+        wrong: Any = "context"
+        with pytest.raises(TypeError, match="context= needs a context"):
+            asyncio.get_running_loop().create_task(coro, context=wrong)
+        coro.close()
+        assert not asyncio.all_tasks()
+
+    run(main)
+
+
 def test_everything_of_asyncio_can_be_awaited_in_a_native_task(run: Run) -> None:
     """Rules 3.3, 24.3: futures, coroutines, tasks, and what is built of them."""
 
