@@ -1,7 +1,7 @@
 """An asyncio loop on giambio's kernel: its callbacks, timers and tasks are the kernel's.
 
-Transports and all that is built on them are asyncio's own so far, on a selector that the kernel
-waits for.
+The transports of stream connections are giambio's, see `transports`; the others are asyncio's own,
+on a selector that the kernel waits for.
 """
 
 from __future__ import annotations
