@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -140,6 +142,20 @@ def test_a_task_in_something_that_is_no_context_is_refused_at_the_call(run: Run)
         assert not asyncio.all_tasks()
 
     run(main)
+
+
+def test_the_loop_of_a_run_is_freed_with_it() -> None:
+    """Rule 24.1: without the garbage collector."""
+
+    async def main() -> Any:
+        await asyncio.create_task(asyncio.sleep(0))
+        return weakref.ref(asyncio.get_running_loop())
+
+    gc.disable()
+    try:
+        assert giambio.run(main)() is None
+    finally:
+        gc.enable()
 
 
 def test_everything_of_asyncio_can_be_awaited_in_a_native_task(run: Run) -> None:
