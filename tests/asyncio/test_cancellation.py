@@ -370,6 +370,74 @@ def test_a_task_cancels_itself_at_its_next_wait(run: Run) -> None:
     run(main)
 
 
+def test_a_task_that_is_cancelled_twice_is_told_once(run: Run) -> None:
+    """Rule 24.9: with the last message, as asyncio's tasks are."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel("first")
+        task.cancel("second")
+        with pytest.raises(asyncio.CancelledError, match="second"):
+            await giambio.checkpoint()
+        await giambio.checkpoint()
+
+    run(main)
+
+
+def test_timeouts_of_asyncios_that_end_at_once_are_one_timeout(run: Run) -> None:
+    """Rule 24.9: both cancel the task before it is told."""
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(-1):
+                async with asyncio.timeout(-1):
+                    await giambio.sleep_forever()
+        await giambio.checkpoint()
+
+    run(main)
+
+
+def test_a_scope_whose_cancellation_gave_way_to_asyncios_is_told_later(run: Run) -> None:
+    """Rule 24.8: it was not raised, so the task was not told."""
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with giambio.CancelScope() as scope:
+            scope.cancel("enough")
+            asyncio.get_running_loop().call_soon(task.cancel, "asyncio's")
+            with pytest.raises(asyncio.CancelledError, match="asyncio's"):
+                await asyncio.sleep(0)
+            task.uncancel()
+            with pytest.raises(asyncio.CancelledError, match="enough"):
+                await asyncio.sleep(60)
+            await giambio.checkpoint()
+        assert scope.cancelled_caught
+
+    run(main)
+
+
+def test_cancelling_a_task_does_not_lose_an_error_of_the_program(run: Run) -> None:
+    """Rule 24.9: the error was on its way when the task was cancelled."""
+
+    def fails() -> None:
+        raise ValueError("in a callback")
+
+    async def main() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        giambio.current_loop().call_soon(fails)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(task.cancel)
+        with pytest.raises(ValueError, match="in a callback"):
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            await giambio.checkpoint()
+
+    run(main)
+
+
 @pytest.mark.skipif(BY_IDENTITY, reason="uncancel() withdraws from Python 3.13 on")
 def test_uncancel_withdraws_what_was_not_delivered(run: Run) -> None:
     """Rule 24.9: as asyncio's tasks do."""

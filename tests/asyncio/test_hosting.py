@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import signal
 import subprocess
@@ -128,6 +129,34 @@ def test_without_asyncio_a_bare_yield_is_refused() -> None:
 
 
 # -- what can be awaited ---------------------------------------------------------------
+
+
+def test_a_task_in_something_that_is_no_context_is_refused_at_the_call(run: Run) -> None:
+    """Rule 24.4: it would end the run otherwise."""
+
+    async def main() -> None:
+        coro = asyncio.sleep(0)
+        wrong: Any = "context"
+        with pytest.raises(TypeError, match="context= needs a context"):
+            asyncio.get_running_loop().create_task(coro, context=wrong)
+        coro.close()
+        assert not asyncio.all_tasks()
+
+    run(main)
+
+
+def test_the_loop_of_a_run_is_freed_with_it() -> None:
+    """Rule 24.1: without the garbage collector."""
+
+    async def main() -> Any:
+        await asyncio.create_task(asyncio.sleep(0))
+        return weakref.ref(asyncio.get_running_loop())
+
+    gc.disable()
+    try:
+        assert giambio.run(main)() is None
+    finally:
+        gc.enable()
 
 
 def test_everything_of_asyncio_can_be_awaited_in_a_native_task(run: Run) -> None:

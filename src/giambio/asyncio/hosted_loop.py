@@ -64,7 +64,7 @@ class HostedLoop(KernelLoop):
         self._host.forget_tasks()
         self.close()
         self._host.let_go()
-        self._kernel._services.pop("asyncio", None)
+        self._kernel._services.pop("asyncio", None)  # a cycle
 
 
 def invite(kernel: EventLoop) -> Host:

@@ -1,7 +1,7 @@
 """An asyncio loop on giambio's kernel: its callbacks, timers and tasks are the kernel's.
 
-Transports and all that is built on them are asyncio's own so far, on a selector that the kernel
-waits for.
+The transports of stream connections are giambio's, see `transports`; the others are asyncio's own,
+on a selector that the kernel waits for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from giambio.asyncio.transports.ready_streams import ReadyStreams
 from giambio.asyncio.transports.stream_transport import StreamTransport
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
+from giambio.kernel.kernel import copy_or
 from giambio.kernel.operation import Operation
 from giambio.runtime.loop import EventLoop
 
@@ -146,7 +147,7 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
         return self._host.create_task(
             coro,
             f"Task-{base_tasks._task_name_counter()}" if name is None else str(name),
-            contextvars.copy_context() if context is None else context,
+            copy_or(context),
             eager and self.is_running(),
         )
 

@@ -15,6 +15,7 @@ cdef class Link:
     cdef bint _on_its_way
     cdef object _request
     cdef object _told
+    cdef CancelScope _telling
     cdef object _cancellation
 
     cdef object begin_step(self)
@@ -28,6 +29,8 @@ cdef class Link:
     cdef object tell(self, CancelScope scope)
     @cython.locals(task=Task, wait=FutureWait)
     cpdef object cancel(self, object message)
+    cdef bint _may_replace(self, object thrown) except -1
+    cdef object _untell(self)
     @cython.locals(task=Task)
     cpdef bint is_requested(self) except -1
     @cython.locals(task=Task)

@@ -37,6 +37,7 @@ class Link:
         "_on_its_way",
         "_request",
         "_task",
+        "_telling",
         "_told",
         "_wait",
         "facade",
@@ -57,6 +58,8 @@ class Link:
         self._request: BaseException | None = None
         # The scopes whose cancellation was raised at a wait of asyncio's.
         self._told: weakref.WeakSet[CancelScope] | None = None
+        # The one of them whose cancellation is raised in the next step.
+        self._telling: CancelScope | None = None
         # The `CancelledError` that ended it.
         self._cancellation: BaseException | None = None
 
@@ -65,6 +68,7 @@ class Link:
     def begin_step(self) -> None:
         """Note that the task runs."""
         self._wait = None
+        self._telling = None
         self._on_its_way = False
 
     def end_step(self) -> None:
@@ -116,6 +120,7 @@ class Link:
         if self._told is None:
             self._told = weakref.WeakSet()
         self._told.add(scope)
+        self._telling = scope
         self._task._told = scope
         self._task._cut_short = False
         return None if COMPARED_BY_IDENTITY else errors.raised_cancellation(scope._reason)
@@ -126,14 +131,32 @@ class Link:
         wait = self._wait
         if wait is not None and task._parked is wait and wait.cancel_future(message):
             return
-        exc = asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
+        arguments = () if message is None else (message,)
+        if self._request is not None and self.is_requested():
+            self._request.args = arguments  # however often it is called: raised once
+            return
+        exc = asyncio.CancelledError(*arguments)
         self._request = exc
         if wait is not None and task._parked is wait:
             wait.error = exc
-        elif self._on_its_way and task._parked is None:
+        elif self._on_its_way and task._parked is None and self._may_replace(task._thrown):
+            self._untell()
             task._thrown = exc
         elif task._kernel is not None:
             task._kernel._inject(task, exc)
+
+    def _may_replace(self, thrown: BaseException | None) -> bool:
+        """Return whether nothing is lost if that is not raised: an error of the program's is."""
+        return thrown is None or errors.is_cancellation(thrown)
+
+    def _untell(self) -> None:
+        """Note that the task is not told of a scope's cancellation: another one is raised."""
+        scope = self._telling
+        if scope is not None and self._told is not None:
+            self._told.discard(scope)
+            self._telling = None
+            if self._task._told is scope:
+                self._task._told = None
 
     def is_requested(self) -> bool:
         """Return whether a `cancel()` was not delivered yet."""
