@@ -282,6 +282,12 @@ def test_a_loop_inside_a_loop_is_refused(make_loop: MakeLoop) -> None:
         with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
             asyncio.run(other)
         other.close()
+        another = asyncio.sleep(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as a coroutine of the loop that nobody awaits
+            with pytest.raises(RuntimeError, match="running a loop already"):
+                giambio.asyncio.run(another)
+        another.close()
 
     loop.run_until_complete(inner())
 

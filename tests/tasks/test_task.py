@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import weakref
 from collections.abc import Callable
 from math import inf
@@ -250,6 +251,21 @@ def test_a_forgotten_join_warns(run: Run) -> None:
             task = await manager.spawn(value, 5)
             with pytest.warns(RuntimeWarning, match=r"Task.join\(\) was never awaited"):
                 task.join()
+
+    run(main)
+
+
+def test_a_forgotten_await_is_reported_at_its_line(run: Run) -> None:
+    """Rule 3.13: and not at that of a caller, in either build."""
+
+    async def forget() -> int:
+        giambio.sleep(1)
+        return sys._getframe().f_lineno - 1
+
+    async def main() -> None:
+        with pytest.warns(RuntimeWarning, match=r"sleep\(\) was never awaited") as caught:
+            line = await forget()
+        assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
 
     run(main)
 

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from giambio.asyncio.kernel_loop import KernelLoop
+from giambio.kernel.kernel import check_no_loop_runs
 from giambio.runtime import loop as runtime
 
 __all__ = ["EventLoop", "new_event_loop", "run"]
@@ -151,5 +152,6 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
         >>> giambio.asyncio.run(asyncio.sleep(0.01, "done"))
         'done'
     """
+    check_no_loop_runs()  # asyncio's Runner would ask only once it has a loop to leave behind
     with asyncio.Runner(loop_factory=EventLoop, debug=debug) as runner:
         return runner.run(main)

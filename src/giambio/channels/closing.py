@@ -22,7 +22,7 @@ from giambio.errors import ClosedResourceError, EndOfStream
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import NOTHING, Closed, Immediate, Operation
-from giambio.kernel.tracebacks import user_place
+from giambio.kernel.tracebacks import DROPPER, user_place
 from giambio.kernel.wait_queue import QueuedOperation
 
 __all__ = ["Closeable", "Droppable", "OnDrop", "ReceivingOperation", "fill", "limit_of"]
@@ -130,7 +130,7 @@ class Droppable(Closeable):
             else:
                 kernel._hand_in(Handle(leave, (), Context(), dropped=leave))
             if awaited:
-                warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
+                warnings.warn(text, ResourceWarning, stacklevel=DROPPER, source=None)
 
 
 class ReceivingOperation(QueuedOperation):

@@ -21,6 +21,7 @@ from giambio.kernel import constants, current, trap
 from giambio.kernel.closed_from_outside import no_task_runs
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask
+from giambio.kernel.tracebacks import DROPPER
 from giambio.kernel.trap import Trap
 
 __all__ = ["NOTHING", "Closed", "Driven", "Immediate", "Operation", "Wait", "current_kernel"]
@@ -64,7 +65,7 @@ class Operation(Trap):
             if not forgotten:
                 return  # its task was closed before it had its turn
             warnings.warn(
-                f"{self.what} was never awaited", RuntimeWarning, stacklevel=2, source=None
+                f"{self.what} was never awaited", RuntimeWarning, stacklevel=DROPPER, source=None
             )
 
     def close(self) -> None:

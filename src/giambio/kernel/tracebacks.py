@@ -11,9 +11,15 @@ import sys
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-__all__ = ["is_ours", "modules_of", "user_frame", "user_part", "user_place"]
+from giambio._build.selection import is_pure
+
+__all__ = ["DROPPER", "is_ours", "modules_of", "user_frame", "user_part", "user_place"]
 
 E = TypeVar("E", bound=BaseException)
+
+#: The `stacklevel` of a warning from the `__del__` of a class that is compiled: the code that let
+#: go of the object. A compiled `__del__` has no frame that would have to be left out.
+DROPPER = 2 if is_pure() else 1
 
 
 def is_ours(module: object) -> bool:

@@ -20,7 +20,7 @@ from giambio.drivers.source import Source
 from giambio.errors import ClosedResourceError
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Closed, Immediate, Operation
-from giambio.kernel.tracebacks import user_place
+from giambio.kernel.tracebacks import DROPPER, user_place
 from giambio.net import syscalls, wait_fd
 from giambio.net.address import IP, UNIX, Address, parse
 from giambio.net.resolver import numeric_address
@@ -137,7 +137,7 @@ class BaseSocket:
             # Described first, because a closed socket has no name.
             text = f"{self!r} made at {self._made_at} was dropped without being closed"
             self.close_now()
-            warnings.warn(text, ResourceWarning, stacklevel=2, source=None)
+            warnings.warn(text, ResourceWarning, stacklevel=DROPPER, source=None)
 
     # -- names and options ---------------------------------------------------------------------
 
