@@ -3,6 +3,7 @@
 Everything a program needs is here; the rooms behind it are private.
 """
 
+import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from giambio._build import selection as _selection
@@ -190,13 +191,35 @@ _LAZY = {
 }
 _ROOMS = {name: room for room, names in _LAZY.items() for name in names.split()}
 
+#: What people look for who come from asyncio, AnyIO or Trio, and the names that it has here.
+_ELSEWHERE = {
+    "TaskGroup": "TaskManager",
+    "create_memory_object_stream": "open_channel",
+    "create_task": "TaskManager.spawn",
+    "create_task_group": "TaskManager",
+    "create_tcp_listener": "open_tcp_listeners",
+    "get_running_loop": "current_loop",
+    "open_connection": "connect_tcp",
+    "open_memory_channel": "open_channel",
+    "open_nursery": "TaskManager",
+    "open_tcp_stream": "connect_tcp",
+    "start_server": "serve_tcp",
+    "timeout": "fail_after",
+    "wait_for": "fail_after",
+}
+
 _finder.install()
 
 
 def __getattr__(name: str) -> object:
     room = _ROOMS.get(name)
     if room is None:
-        raise AttributeError(f"module 'giambio' has no attribute {name!r}")
+        ours = _ELSEWHERE.get(name)
+        hint = "" if ours is None else f"; what it does elsewhere, giambio.{ours} does"
+        module = _sys.modules[__name__]  # for Python's own suggestions
+        raise AttributeError(
+            f"module 'giambio' has no attribute {name!r}{hint}", name=name, obj=module
+        )
     from importlib import import_module
 
     value = globals()[name] = getattr(import_module(room), name)

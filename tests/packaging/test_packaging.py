@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.metadata
+import operator
 import os
 import pickle
 import runpy
@@ -633,3 +634,24 @@ class TestBuilds:
             runpy.run_module("giambio", run_name="__main__")
             """
         assert expected in wheel.run(run_info)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("create_task", "giambio.TaskManager.spawn does"),
+        ("open_nursery", "giambio.TaskManager does"),
+    ],
+)
+def test_a_name_from_elsewhere_tells_ours(name: str, hint: str) -> None:
+    """Rule 19.7: those of asyncio, AnyIO and Trio that have another name here."""
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}'.*{hint}"):
+        getattr(giambio, name)
+    with pytest.raises(AttributeError, match=r"has no attribute 'TaskManger'$") as caught:
+        giambio.TaskManger  # noqa: B018
+    assert (caught.value.name, caught.value.obj) == ("TaskManger", giambio)
+
+
+def test_the_names_that_are_told_exist() -> None:
+    for ours in giambio._ELSEWHERE.values():
+        operator.attrgetter(ours)(giambio)

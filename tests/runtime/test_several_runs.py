@@ -99,12 +99,14 @@ def test_the_options_are_those_of_run() -> None:
         assert clock.now() >= 1000
     with pytest.raises(TypeError, match="stop_signals= needs an iterable of signals"):
         giambio.Runner(stop_signals=15)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="grace"):
+        giambio.Runner(grace=-1)
     with pytest.raises(ValueError, match="driver"):
         giambio.Runner(driver="none")
 
 
 def test_stop_signals_hold_for_each_call() -> None:
-    """Rule 1.20: and not between them."""
+    """Rule 1.20: and not between them; `grace=` does, too."""
 
     async def stopped() -> str:
         os.kill(os.getpid(), signal.SIGUSR1)
@@ -113,7 +115,7 @@ def test_stop_signals_hold_for_each_call() -> None:
         return str(caught.value.reason)
 
     before = signal.getsignal(signal.SIGUSR1)
-    with giambio.Runner(stop_signals=[signal.SIGUSR1]) as runner:
+    with giambio.Runner(stop_signals=[signal.SIGUSR1], grace=0) as runner:
         for _ in range(2):
             assert runner.run(stopped) == "SIGUSR1"
             assert signal.getsignal(signal.SIGUSR1) is before

@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Self, TypeVar, TypeVarTuple, Unpack
 
 from giambio._build.sealed import final
+from giambio.arguments import check_seconds
 from giambio.errors import RunFinishedError
 from giambio.kernel.blocks import refuse_async_with
 from giambio.kernel.coroutines import discard
 from giambio.kernel.tracebacks import user_part
-from giambio.runtime.loop import EventLoop
+from giambio.runtime.loop import GRACE, EventLoop
 from giambio.runtime.sigint import checked_signals
 
 __all__ = ["Runner"]
@@ -33,7 +34,7 @@ class Runner:
 
     Parameters:
         driver, clock, strict, threads, seed, detect_deadlocks, slow_step: see `EventLoop`.
-        stop_signals: see `EventLoop.start`; they hold for each call.
+        stop_signals, grace: see `EventLoop.start`; they hold for each call.
 
     What was made in one call, such as a socket or a lock, may be used in the next. All calls
     run in one context, a copy of the one that the runner was made in, so context variables
@@ -54,7 +55,7 @@ class Runner:
         from the first call
     """
 
-    __slots__ = ("__weakref__", "_loop", "_stop_signals")
+    __slots__ = ("__weakref__", "_grace", "_loop", "_stop_signals")
 
     def __init__(
         self,
@@ -67,8 +68,11 @@ class Runner:
         detect_deadlocks: bool = True,
         slow_step: float | None = None,
         stop_signals: Iterable[int] = (),
+        grace: float = GRACE,
     ) -> None:
         self._stop_signals = checked_signals(stop_signals)
+        check_seconds("Runner()", "grace", grace)
+        self._grace = grace
         self._loop = EventLoop(
             driver=driver,
             clock=clock,
@@ -110,7 +114,8 @@ class Runner:
             discard(main)
             raise
         try:
-            return self._loop.start(main, *args, stop_signals=self._stop_signals)
+            signals = self._stop_signals
+            return self._loop.start(main, *args, stop_signals=signals, grace=self._grace)
         except BaseException as exc:
             raise user_part(exc)  # noqa: B904  # it is the same exception
 
