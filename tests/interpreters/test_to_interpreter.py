@@ -150,12 +150,19 @@ def test_what_cannot_be_sent_is_a_clear_error(run: Run) -> None:
             await giambio.to_interpreter(functions.return_unpicklable)
         with pytest.raises(TypeError, match=r"to_interpreter\(\) calls ordinary functions"):
             await giambio.to_interpreter(functions.coroutine_function)
-        with pytest.raises(TypeError, match=r"functools\.partial"):
-            giambio.to_interpreter(sorted, [1], reverse=True)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"to_interpreter\(limiter=\)"):
             giambio.to_interpreter(abs, 1, limiter=3)  # type: ignore[arg-type]
 
     run(main)
+
+
+def test_keywords_are_passed_on(run: Run) -> None:
+    """Rule 13.13: all but its own."""
+
+    async def main() -> list[int]:
+        return await giambio.to_interpreter(sorted, [1, 3, 2], reverse=True)
+
+    assert run(main) == [3, 2, 1]
 
 
 def test_an_interpreter_that_cannot_be_made_is_an_error(
