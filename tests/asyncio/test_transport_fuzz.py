@@ -50,9 +50,10 @@ STEPS = st.one_of(
         st.just(0),
     ),
 )  # fmt: skip
-#: Here asyncio's transport does not expect these, and ends a second time.
+#: Here asyncio's transport does not expect these: it ends a second time, or sends after its end.
 ASYNCIO_ENDS_TWICE = [
-    (where, what) for where in ("resume_writing", "connection_lost") for what in ("abort", "close")
+    *[("resume_writing", what) for what in ("abort", "close")],
+    *[("connection_lost", what) for what in ("abort", "close", "write", "write_big", "write_eof")],
 ]
 REACTIONS = st.dictionaries(
     st.sampled_from(

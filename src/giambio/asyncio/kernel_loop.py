@@ -154,10 +154,18 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
     # -- transports ----------------------------------------------------------------------
 
     def _make_socket_transport(
-        self, sock: Any, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+        self,
+        sock: Any,
+        protocol: Any,
+        waiter: Any = None,
+        *,
+        extra: Any = None,
+        server: Any = None,
+        context: contextvars.Context | None = None,  # from Python 3.15 on
     ) -> Any:
         self._ensure_fd_no_transport(sock)
-        return StreamTransport(self, self._ready_streams, sock, protocol, waiter, extra, server)
+        streams = self._ready_streams
+        return StreamTransport(self, streams, sock, protocol, waiter, extra, server, context)
 
     def _make_ssl_transport(
         self,
@@ -170,12 +178,13 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
         server_hostname: str | None = None,
         extra: Any = None,
         server: Any = None,
+        context: contextvars.Context | None = None,
         **timeouts: Any,
     ) -> Any:
         tls: Any = sslproto.SSLProtocol(
             self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
         )
-        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server, context=context)
         return tls._app_transport
 
     # -- descriptors and signals -----------------------------------------------------------

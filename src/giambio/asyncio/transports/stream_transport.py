@@ -86,6 +86,7 @@ class StreamTransport(Runnable):
         waiter: Any,
         extra: dict[str, Any] | None,
         server: Any,
+        context: contextvars.Context | None,
     ) -> None:
         self._following = None
         self._queued = False
@@ -100,7 +101,7 @@ class StreamTransport(Runnable):
         if "peername" not in self._extra:
             self._extra["peername"] = name_of_end(sock.getpeername)
         # Protocols are told of data in the context of the code that has made the connection.
-        self._run_in_context: Any = contextvars.copy_context().run
+        self._run_in_context: Any = (context or contextvars.copy_context()).run
         self._source: Source | None = Source(self._sock_fd)
         self._buffer = receive_buffer(self._ready_streams._kernel)
         self._queue = WriteQueue()
