@@ -51,7 +51,7 @@ STEPS = st.one_of(
     ),
 )  # fmt: skip
 #: Here asyncio's transport does not expect these: it ends a second time, or sends after its end.
-ASYNCIO_ENDS_TWICE = [
+UNEXPECTED = [
     *[("resume_writing", what) for what in ("abort", "close")],
     *[("connection_lost", what) for what in ("abort", "close", "write", "write_big", "write_eof")],
 ]
@@ -64,7 +64,7 @@ REACTIONS = st.dictionaries(
         ["raise", "close", "abort", "write", "write_big", "pause_reading", "write_eof", "exit"]
     ),
     max_size=2,
-).filter(lambda chosen: not any(pair in chosen.items() for pair in ASYNCIO_ENDS_TWICE))  # fmt: skip
+).filter(lambda chosen: not any(pair in chosen.items() for pair in UNEXPECTED))  # fmt: skip
 
 
 class Recorder:

@@ -41,9 +41,10 @@ def adapted(original: Callable[..., Any], just_loaded: bool) -> Callable[..., An
     cancellation.unite()
     guest.invite = invite
     for loop in list(open_loops):
-        loop.call_soon_threadsafe(invite_late, loop) if loop is not current.get() else invite_late(
-            loop
-        )
+        if loop is current.get():
+            invite_late(loop)
+        else:
+            loop.call_soon_threadsafe(invite_late, loop)
     return current_task
 
 

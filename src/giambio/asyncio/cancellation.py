@@ -27,9 +27,8 @@ class CancelledError(errors.CancelledError, asyncio.CancelledError):
         return errors.CancelledError, (self.reason,)
 
 
-CancelledError.__module__ = (
-    errors.CancelledError.__module__
-)  # for tracebacks: the name that users know
+# For tracebacks, which show the name that users know.
+CancelledError.__module__ = errors.CancelledError.__module__
 
 
 def unite() -> None:

@@ -37,8 +37,6 @@ cdef class Host(Guest):
     cpdef object fire_timers(self)
     @cython.locals(link=Link)
     cpdef object forget_tasks(self)
-    @cython.locals(link=Link)
-    cpdef object facade_of(self, Task task)
     @cython.locals(task=BaseTask)
     cpdef object running_facade(self)
     @cython.locals(link=Link)

@@ -144,10 +144,6 @@ class Host(Guest):
         """Let go of the loop, which is closed: it holds this."""
         self.loop = self._tasks._loop = None
 
-    def facade_of(self, task: Task) -> Any:
-        """Return the `asyncio.Task` of a task, which may be one of giambio's."""
-        return self._link_of(task).facade
-
     def running_facade(self) -> Any:
         """Return the `asyncio.Task` of the task that runs; None if none does."""
         task = self._kernel._running

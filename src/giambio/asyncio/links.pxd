@@ -29,7 +29,6 @@ cdef class Link:
     cdef object tell(self, CancelScope scope)
     @cython.locals(task=Task, wait=FutureWait)
     cpdef object cancel(self, object message)
-    cdef bint _may_replace(self, object thrown) except -1
     cdef object _untell(self)
     @cython.locals(task=Task)
     cpdef bint is_requested(self) except -1
@@ -58,5 +57,7 @@ cdef class FutureWait(Park):
     @cython.locals(link=Link, task=Task, scope=CancelScope)
     cdef bint abort(self) except -1
 
+
+cdef bint may_be_replaced(object thrown) except -1
 
 cdef tuple message_of(CancelScope scope)

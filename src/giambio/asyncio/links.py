@@ -52,7 +52,7 @@ class Link:
         # The wait for a future that it is in, or was in until its present turn.
         self._wait: FutureWait | None = None
         # Whether it has its turn for asyncio's reasons: then an exception can be thrown where it
-        # waits, and nothing that an operation of ours has got for it is lost.
+        # waits, and nothing that an operation of giambio's has got for it is lost.
         self._on_its_way = not native
         # The exception of a `cancel()` that was not delivered yet.
         self._request: BaseException | None = None
@@ -139,15 +139,11 @@ class Link:
         self._request = exc
         if wait is not None and task._parked is wait:
             wait.error = exc
-        elif self._on_its_way and task._parked is None and self._may_replace(task._thrown):
+        elif self._on_its_way and task._parked is None and may_be_replaced(task._thrown):
             self._untell()
             task._thrown = exc
         elif task._kernel is not None:
             task._kernel._inject(task, exc)
-
-    def _may_replace(self, thrown: BaseException | None) -> bool:
-        """Return whether nothing is lost if that is not raised: an error of the program's is."""
-        return thrown is None or errors.is_cancellation(thrown)
 
     def _untell(self) -> None:
         """Note that the task is not told of a scope's cancellation: another one is raised."""
@@ -300,6 +296,11 @@ class FutureWait(Park):
     def subject(self) -> object:
         """See `Park.subject`."""
         return self.future
+
+
+def may_be_replaced(thrown: BaseException | None) -> bool:
+    """Return whether another exception can be thrown instead: an error of the program's is kept."""
+    return thrown is None or errors.is_cancellation(thrown)
 
 
 def message_of(scope: CancelScope) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class Guest:
         raise NotImplementedError
 
     def _check_caller(self, what: str) -> None:
-        """Raise if code awaits an operation of ours in a task that the library steps by itself.
+        """Raise if code awaits a giambio operation in a task that the library steps by itself.
 
         Only for `Kernel._steps_for`.
 
@@ -68,7 +68,7 @@ class Guest:
         raise NotImplementedError
 
     def _roots(self) -> list[Any]:
-        """Return the tasks that belong to the library's loop and to no task of ours."""
+        """Return the tasks that belong to the library's loop and to no task of giambio's."""
         raise NotImplementedError
 
     def _shut_down(self) -> None:

@@ -70,7 +70,7 @@ async def lingering_close(stream: ByteStream) -> None:
 
 
 def has_unread_input(stream: Any) -> bool:
-    """Tell whether closing a connection now would reset it; False for what is no socket."""
+    """Return whether closing a connection now would reset it; False for what is no socket."""
     if not isinstance(stream, AsyncSocket):
         return False
     with suppress(OSError, GiambioError):

@@ -95,7 +95,7 @@ def break_off(sock: BaseSocket) -> None:
 
 
 def is_cached(file: int, offset: int) -> bool:
-    """Tell whether a byte of a file is in the page cache; True where the system cannot tell."""
+    """Return whether a byte of a file is in the page cache; True where the system cannot tell."""
     if not RWF_NOWAIT:
         return True
     try:

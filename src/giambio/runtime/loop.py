@@ -25,7 +25,7 @@ from giambio.kernel import current
 from giambio.kernel.closed_from_outside import closing_from_outside
 from giambio.kernel.coroutines import discard, to_coroutine
 from giambio.kernel.introspect import is_awaitable
-from giambio.kernel.kernel import Kernel, check_no_loop_runs
+from giambio.kernel.kernel import Kernel, check_no_loop_runs, copy_or
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.task import Supervisor, Task
 from giambio.kernel.tracebacks import user_part
@@ -269,10 +269,7 @@ class EventLoop(Kernel):
         try:
             self._open()
             open_loops.add(self)
-            context = self._main_context
-            if context is None:
-                context = contextvars.copy_context()
-            task = new_task(self, coro, context, self._root, None)
+            task = new_task(self, coro, copy_or(self._main_context), self._root, None)
             self._main = task
             self._add_task(task)
         except BaseException:

@@ -19,6 +19,7 @@ from giambio.asyncio.transports.ready_streams import ReadyStreams
 from giambio.asyncio.transports.write_queue import WriteQueue
 from giambio.drivers import interest
 from giambio.drivers.source import Source
+from giambio.kernel.kernel import copy_or
 from giambio.kernel.run_queue import Runnable
 from giambio.net import syscalls
 from giambio.net.address import IP
@@ -101,7 +102,7 @@ class StreamTransport(Runnable):
         if "peername" not in self._extra:
             self._extra["peername"] = name_of_end(sock.getpeername)
         # Protocols are told of data in the context of the code that has made the connection.
-        self._run_in_context: Any = (context or contextvars.copy_context()).run
+        self._run_in_context: Any = copy_or(context).run
         self._source: Source | None = Source(self._sock_fd)
         self._buffer = receive_buffer(self._ready_streams._kernel)
         self._queue = WriteQueue()
