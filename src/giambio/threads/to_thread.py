@@ -44,7 +44,7 @@ def to_thread(  # type: ignore[misc]  # for P could have these keywords too
     *args: Any,
     limiter: CapacityLimiter | None = None,
     abandon_on_cancel: bool = False,
-    executor: Executor | None = None,
+    executor: Any = None,  # the class is imported only when it is needed
     **keywords: Any,
 ) -> Coroutine[Any, Any, Any]:
     """Call a blocking function in a thread, and wait for its result.
