@@ -14,6 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 PASSED, FAILED, ABSENT = "passed", "FAILED", "NOT CHECKED"
+#: How nice a modest job is to the others.
+MODEST = 15
+#: How much of a failed job's report is printed once more at the end, for those who see that only.
+END_LINES = 40
 #: Where what takes minutes to make stays for the next run.
 CACHE = Path(os.environ.get("GIAMBIO_CI_CACHE") or Path.home() / ".cache" / "giambio-ci")
 
@@ -36,8 +40,9 @@ class Unavailable(Exception):
 class Job:
     """One line of the final table: some commands, whose output is printed in one piece."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, modest: bool) -> None:
         self.name = name
+        self.modest = modest
         self.state = FAILED
         self.seconds = 0.0
         self._printed: list[str] = []
@@ -73,6 +78,8 @@ class Job:
             start_new_session=True,
         )
         self._process = process
+        if self.modest:
+            give_way(process.pid)
         if self._stopped:  # meanwhile, or before
             self.stop()
         try:
@@ -101,6 +108,32 @@ class Job:
         heading = f"== {self.name}: {self.state}, {self.seconds:.0f} s"
         return "\n".join(["", heading, *self._printed])
 
+    def end(self) -> str:
+        """Return the last lines of the report, where the reason of a failure stands."""
+        lines = "\n".join(self._printed).splitlines()[-END_LINES:]
+        return "\n".join([f"== {self.name}, to the end:", *lines])
+
+
+def give_way(process: int) -> None:
+    """Let a session, begun by a process, have what the others leave of the machine."""
+    with suppress(OSError):  # it has ended already
+        os.setpriority(os.PRIO_PGRP, process, MODEST)
+        # Linux may weigh whole sessions: then what counts is this.
+        Path(f"/proc/{process}/autogroup").write_text(str(MODEST))
+
+
+class Lane(ThreadPoolExecutor):
+    """Does jobs in order, some at once.
+
+    Parameters:
+        at_once: how many.
+        modest: whether they take only what the other lanes leave of the machine.
+    """
+
+    def __init__(self, at_once: int, *, modest: bool = False) -> None:
+        super().__init__(at_once)
+        self.modest = modest
+
 
 class Jobs:
     """All jobs of a run, in the order in which they were started."""
@@ -109,13 +142,11 @@ class Jobs:
         self.all: list[Job] = []
         self._printing = threading.Lock()
 
-    def start(
-        self, pool: ThreadPoolExecutor, name: str, work: Callable[[Job], None]
-    ) -> Future[bool]:
-        """Have a pool do a job; the future tells whether it passed."""
-        job = Job(name)
+    def start(self, lane: Lane, name: str, work: Callable[[Job], None]) -> Future[bool]:
+        """Have a lane do a job; the future tells whether it passed."""
+        job = Job(name, modest=lane.modest)
         self.all.append(job)
-        return pool.submit(self._do, job, work)
+        return lane.submit(self._do, job, work)
 
     def _do(self, job: Job, work: Callable[[Job], None]) -> bool:
         begin = time.monotonic()
@@ -143,5 +174,5 @@ class Jobs:
             f"{job.name:{width}}  {job.seconds:4.0f} s  {job.state}" for job in self.all
         )
 
-    def failed(self) -> bool:
-        return any(job.state == FAILED for job in self.all)
+    def failed(self) -> list[Job]:
+        return [job for job in self.all if job.state == FAILED]

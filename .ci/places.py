@@ -12,10 +12,9 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jobs import CACHE, Job, JobFailed, Jobs, Unavailable, environment
+from jobs import CACHE, Job, JobFailed, Jobs, Lane, Unavailable, environment
 
 MUSL = CACHE / "musl-python"
 #: The release of Debian whose Python for ARM is taken.
@@ -37,9 +36,9 @@ class Places:
         self.pythons: dict[str, Path] = {}
         self.lacks: dict[str, str] = {}
 
-    def start(self, jobs: Jobs, pool: ThreadPoolExecutor) -> None:
+    def start(self, jobs: Jobs, lane: Lane) -> None:
         """Start them."""
-        compiled = jobs.start(pool, "places: compile for all systems", self.compile)
+        compiled = jobs.start(lane, "places: compile for all systems", self.compile)
         for target, command in (
             (ARM, [QEMU, "-L", str(ARM_PYTHON), str(ARM_PYTHON / "usr" / "bin" / "python3")]),
             ("x86_64-linux-musl", [str(MUSL / "bin" / "python3")]),
@@ -50,7 +49,7 @@ class Places:
                     raise Unavailable("nothing was compiled for it")
                 self.smoke(target, command, job)
 
-            jobs.start(pool, f"places: smoke test, {target}", smoke)
+            jobs.start(lane, f"places: smoke test, {target}", smoke)
 
     def compile(self, job: Job) -> None:
         """Compile for every system, and link for those of which there is a Python."""
@@ -130,8 +129,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="giambio-places-") as folder:
         Path(folder, "places").mkdir()
         places = Places(Path(folder), Path(__file__).resolve().parent.parent, sys.executable)
-        with ThreadPoolExecutor(1) as pool:
-            places.start(jobs, pool)
+        with Lane(1) as lane:
+            places.start(jobs, lane)
     print(f"\n{jobs.summary()}")
     return 1 if jobs.failed() else 0
 

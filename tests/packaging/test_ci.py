@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,14 @@ def ci(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module
 
 
+def running(command: list[str], folder: Path) -> Callable[[Any], object]:
+    """Return the work of a job: to run a command."""
+    return lambda job: job.run(command, cwd=folder, env=os.environ, timeout=30)
+
+
 def test_a_stopped_job_ends_its_command_and_begins_no_other(ci: Any, tmp_path: Path) -> None:
     jobs = ci("jobs")
-    job = jobs.Job("a job")
+    job = jobs.Job("a job", modest=False)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     command = ["sh", "-c", f"echo begun > {pipe}; exec sleep 1000"]
@@ -53,6 +59,27 @@ def test_a_stopped_job_ends_its_command_and_begins_no_other(ci: Any, tmp_path: P
     job.stop()
     thread.join(30)
     assert [f"exit code -{signal.SIGKILL:d}: " in str(error) for error in errors] == [True, True]
+
+
+def test_a_modest_lane_leaves_the_machine_to_the_others(ci: Any, tmp_path: Path) -> None:
+    jobs = ci("jobs")
+    wait = ["sh", "-c", f"until [ $(nice) = {jobs.MODEST} ]; do sleep 0.01; done"]
+    with jobs.Lane(1, modest=True) as lane:
+        passed = jobs.Jobs().start(lane, "waits until it is nice", running(wait, tmp_path))
+    assert passed.result()
+
+
+def test_the_end_of_a_failed_job_is_told_again(ci: Any, tmp_path: Path) -> None:
+    jobs = ci("jobs")
+    all_jobs = jobs.Jobs()
+    with jobs.Lane(1) as lane:
+        all_jobs.start(lane, "fails", running(["sh", "-c", "seq 1000; exit 3"], tmp_path))
+        all_jobs.start(lane, "passes", running(["true"], tmp_path))
+    (failed,) = all_jobs.failed()
+    heading, *lines, reason = failed.end().splitlines()
+    assert heading == "== fails, to the end:"
+    assert lines == [str(number) for number in range(1002 - jobs.END_LINES, 1001)]
+    assert reason == "!! JobFailed: exit code 3: sh -c 'seq 1000; exit 3'"
 
 
 @with_a_gil
