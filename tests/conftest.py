@@ -60,6 +60,12 @@ def driver(request: pytest.FixtureRequest) -> str:
     return name
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector the thousands of tests, which live to the end: it is asked often."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def run(driver: str) -> Callable[..., Any]:
     """`giambio.run`, on each driver in turn."""
