@@ -76,7 +76,10 @@ def started(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         raise ProcessLookupError(f"there is no process {pid}") from None
     # The second field is a name in parentheses, which may hold spaces and parentheses.
-    return int(text.rpartition(")")[2].split()[19])
+    fields = text.rpartition(")")[2].split()
+    if fields[0] in "ZX":  # it has ended, and only its parent has not heard of it
+        raise ProcessLookupError(f"process {pid} has ended")
+    return int(fields[19])
 
 
 def owner_of(pid: int) -> int:

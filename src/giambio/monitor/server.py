@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -82,27 +83,31 @@ class Monitor:
             pass  # what earlier processes have left is removed
         self.path: Path = folder / directory.name_of(os.getpid())
         self.path.unlink(missing_ok=True)  # of before an exec
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, Client] = {}
         self._stopped = False
-        try:
+        with ExitStack() as opened:
+            self._listener = opened.enter_context(socket.socket(socket.AF_UNIX))
+            self._wakeup, self._sleeper = map(opened.enter_context, socket.socketpair())
+            self._selector = opened.enter_context(selectors.DefaultSelector())
             self._listener.setblocking(False)
             self._listener.bind(str(self.path))
+            opened.callback(self.path.unlink)
             self._listener.listen(MOST_CLIENTS)
-            self._wakeup, self._sleeper = socket.socketpair()
             self._selector.register(self._listener, selectors.EVENT_READ)
             self._selector.register(self._sleeper, selectors.EVENT_READ)
-        except BaseException:
-            self._selector.close()
-            self._listener.close()
-            raise
+            opened.pop_all()
         self._thread = threading.Thread(target=self._serve, name="giambio-monitor", daemon=True)
 
     def start(self) -> None:
         """Begin to answer."""
         own_threads.add(self)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self.path.unlink()
+            self._wakeup.close()
+            self._close()
+            raise
 
     def stop(self) -> None:
         """Stop answering, and wait for the thread. The socket is gone then."""

@@ -11,11 +11,14 @@ from dataclasses import asdict
 from typing import Any
 
 from giambio.inspect.metrics import metrics
-from giambio.inspect.task_tree import TaskInfo, family_of, state_of, tree_of, user_frames
+from giambio.inspect.task_tree import FrameInfo, TaskInfo, family_of, state_of, tree_of, user_frames
 from giambio.kernel.system_clock import system_time
 from giambio.runtime.loop import EventLoop, running_loops
 
 __all__ = ["QUESTIONS", "Timing"]
+
+#: Where Python's own modules are, and beneath them those that were installed.
+LIBRARIES = os.path.dirname(os.__file__) + os.sep
 
 #: How many tasks `top` is told of: those that have run longest.
 MOST_IN_TOP = 100
@@ -43,9 +46,16 @@ def rows_of(tree: tuple[TaskInfo, ...]) -> Iterator[dict[str, Any]]:
             "state": task.state,
             "seconds": task.seconds,
             "waits_for": task.waits_for,
+            "place": place_of(task.frames),
             "frames": [list(frame) for frame in task.frames],
         }
         todo.extend((child, depth + 1) for child in reversed(task.children))
+
+
+def place_of(frames: tuple[FrameInfo, ...]) -> list[Any] | None:
+    """Return the innermost frame of the program itself, if there is one, else of a library."""
+    own = [frame for frame in frames if not frame.file.startswith((LIBRARIES, "<frozen"))]
+    return list((own or frames)[-1]) if frames else None
 
 
 def metrics_of_loops() -> dict[str, Any]:
@@ -106,10 +116,9 @@ class Timing:
                     "busy": busy,
                     "longest_step": longest,
                     "waits_for": waits_for,
-                    "frames": [
-                        list(frame)
-                        for frame in user_frames(task, loop if state == "running" else None)
-                    ][-1:],
+                    "place": place_of(
+                        tuple(user_frames(task, loop if state == "running" else None))
+                    ),
                 }
                 for busy, number, task, state, waits_for, longest in rows[:MOST_IN_TOP]
             ],

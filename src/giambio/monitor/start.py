@@ -6,9 +6,9 @@ import atexit
 import os
 import signal as signals
 import socket
-import sys
 import threading
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from giambio._build.selection import in_main_interpreter
@@ -20,6 +20,9 @@ __all__ = ["from_environment", "start_monitor", "stop_monitor"]
 
 #: The variable that names the signal at which the tree is printed; "none" for none.
 SIGNAL = "GIAMBIO_MONITOR_SIGNAL"
+
+#: The descriptor of standard error; Python's object for it may be in use just now.
+STDERR = 2
 
 #: The monitor of this process.
 _monitor: Monitor | None = None
@@ -112,7 +115,10 @@ class TreePrinter:
 
     def __call__(self, number: int, frame: object) -> None:
         """See `signal.signal`. It may come between any two lines, also of those that print."""
-        os.write(2, "".join(f"{line}\n" for line in self.lines()).encode(errors="replace"))
+        text = "".join(f"{line}\n" for line in self.lines()).encode(errors="replace")
+        with suppress(OSError):  # the program must not end because nobody reads it
+            while text:
+                text = text[os.write(STDERR, text) :]
 
     def lines(self) -> Any:
         """Yield the tree of each loop."""
@@ -149,7 +155,7 @@ def _in_child() -> None:
     try:
         start_monitor()
     except (OSError, RuntimeError) as exc:
-        print(f"giambio: no monitor in the forked child: {exc}", file=sys.stderr)
+        warnings.warn(f"no monitor in a forked child: {exc}", RuntimeWarning, stacklevel=2)
 
 
 atexit.register(stop_monitor)
