@@ -386,15 +386,15 @@ def test_top_takes_the_time_of_steps_only_while_somebody_looks(folder: Path) -> 
 
     async def main() -> list[int]:
         loop = giambio.current_loop()
-        seen = [loop._times_steps]
+        seen = [loop._counters.times_steps]
         with client(folder, os.getpid()) as sock:
             sock.sendall(question)
             assert sock.recv(1)
-            seen.append(loop._times_steps)
+            seen.append(loop._counters.times_steps)
         end = time.monotonic() + SECONDS
-        while loop._times_steps and time.monotonic() < end:
+        while loop._counters.times_steps and time.monotonic() < end:
             await giambio.sleep(0.01)
-        return [*seen, loop._times_steps]
+        return [*seen, loop._counters.times_steps]
 
     try:
         start_monitor()

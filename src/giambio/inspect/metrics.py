@@ -70,16 +70,17 @@ def metrics(loop: Kernel | None = None) -> LoopMetrics:
     kernel = current_kernel() if loop is None else loop
     if not isinstance(kernel, Kernel):
         raise TypeError(f"metrics() needs an EventLoop, not {loop!r}")
-    waits, since = kernel._waits, kernel._since
+    counters = kernel._counters
+    waits, since = counters.waits, counters.since
     lives = kernel._driver is not None
     lasts = max(0.0, system_time() - since) if lives else 0.0
     lag = 0.0 if waits or kernel._thread == 0 else lasts
     return LoopMetrics(
-        turns=kernel._turns,
-        steps=kernel._steps,
-        seconds_running=kernel._seconds_running + lag,
-        seconds_in_driver=kernel._seconds_in_driver + (lasts if waits else 0.0),
-        worst_lag=max(kernel._worst_lag, lag),
+        turns=counters.turns,
+        steps=counters.steps,
+        seconds_running=counters.seconds_running + lag,
+        seconds_in_driver=counters.seconds_in_driver + (lasts if waits else 0.0),
+        worst_lag=max(counters.worst_lag, lag),
         lag=lag,
         tasks=len(family_of(kernel)),
         ready=kernel._queue.length,

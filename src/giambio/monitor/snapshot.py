@@ -84,7 +84,7 @@ class Timing:
         for loop in loops:
             if loop not in self._loops:
                 self._loops[loop] = {}
-                loop._times_steps += 1
+                loop._counters.times_steps += 1
         for loop in self._loops.keys() - set(loops):
             self._forget(loop)
         told = [asdict(metrics(loop)) | self._tasks_of(loop) for loop in loops]
@@ -101,7 +101,7 @@ class Timing:
             if waits_for:
                 queues[waits_for] = queues.get(waits_for, 0) + 1
             # A step is added up when it is over, and this one may never be.
-            step = max(0.0, system_time() - loop._since) if state == "running" else 0.0
+            step = max(0.0, system_time() - loop._counters.since) if state == "running" else 0.0
             now[number] = task._seconds + step
             busy = max(0.0, now[number] - before.get(number, 0.0))
             rows.append((busy, number, task, state, waits_for, max(task._longest, step)))
@@ -132,7 +132,7 @@ class Timing:
 
     def _forget(self, loop: EventLoop) -> None:
         del self._loops[loop]
-        loop._times_steps -= 1
+        loop._counters.times_steps -= 1
 
 
 #: The questions that need no memory of earlier ones.
