@@ -312,6 +312,7 @@ OTHER_USER = """
     giambio.__main__.parser()  # before, for that user may not read the files
     os.setuid(65534)
     print("ready")
+    input()
     sys.exit(giambio.__main__.main(["ps", {pid!r}]))
 """
 
@@ -323,7 +324,7 @@ def test_a_process_of_another_user_is_refused() -> None:
         living(STUCK) as program,
         living(OTHER_USER.format(pid=str(program.pid)), monitor="") as other,
     ):
-        _, errors = other.communicate(timeout=SECONDS)
+        _, errors = other.communicate("go on\n", timeout=SECONDS)
     assert other.returncode == 1
     assert f"process {program.pid} runs as user 0; only that user and root may" in errors
 
