@@ -339,7 +339,7 @@ def test_a_signal_prints_the_tree(setting: dict[str, str], number: int) -> None:
         assert program.stderr is not None
         assert program.stderr.readline() == "giambio: 1 running loop:\n"
         assert program.stderr.readline() == "__main__.stuck (1) is running\n"
-        assert program.stderr.readline() == "    <string>:5 in stuck\n"
+        assert program.stderr.readline().endswith(" in stuck\n")
         assert program.poll() is None
 
 
