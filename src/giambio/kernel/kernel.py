@@ -946,8 +946,9 @@ class Kernel:
                 self._crash(user_part(exc))
 
     def _report_step(self, task: BaseTask) -> None:
-        self._tell(self._on_after_step, (task,))
-        if task._parked is not None and self._on_parked is not None:
+        if self._on_after_step is not None:
+            self._tell(self._on_after_step, (task,))
+        if self._on_parked is not None and task._parked is not None:
             self._tell(self._on_parked, (task, task._parked))
 
     def _cause(self) -> Any:
