@@ -312,6 +312,7 @@ OTHER_USER = """
     giambio.__main__.parser()  # before, for that user may not read the files
     os.setuid(65534)
     print("ready")
+    input()
     sys.exit(giambio.__main__.main(["ps", {pid!r}]))
 """
 
@@ -323,16 +324,15 @@ def test_a_process_of_another_user_is_refused() -> None:
         living(STUCK) as program,
         living(OTHER_USER.format(pid=str(program.pid)), monitor="") as other,
     ):
-        _, errors = other.communicate(timeout=SECONDS)
+        _, errors = other.communicate("go on\n", timeout=SECONDS)
     assert other.returncode == 1
     assert f"process {program.pid} runs as user 0; only that user and root may" in errors
 
 
 LESS_THAN_ROOT = """
-    import giambio, os, time
-    start = giambio.start_monitor  # first, for that user may not read the files
-    os.setuid(65534)
-    start()
+        os.setuid(65534)  # only now, for that user may not read what is to be imported
+        start()
+        print("ready")
 """
 
 
@@ -344,7 +344,10 @@ def test_root_may_look_into_the_programs_of_others(folder: Path) -> None:
             above.chmod(0o711)
     folder.mkdir(0o700)
     os.chown(folder, 65534, 65534)
-    with living(STUCK.replace("import giambio, time", LESS_THAN_ROOT), monitor="") as program:
+    imports = "import giambio, os, time; start = giambio.start_monitor"
+    code = STUCK.replace("import giambio, time", imports)
+    code = code.replace('\n        print("ready")\n', LESS_THAN_ROOT)
+    with living(code, monitor="") as program:
         assert "the blocker" in tasks(program.pid)
 
 

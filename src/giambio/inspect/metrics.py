@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from giambio.inspect.task_tree import family_of
 from giambio.kernel.kernel import Kernel
@@ -12,8 +12,7 @@ from giambio.kernel.system_clock import system_time
 __all__ = ["LoopMetrics", "metrics"]
 
 
-@dataclass(frozen=True, slots=True)
-class LoopMetrics:
+class LoopMetrics(NamedTuple):
     """What `metrics` returns: the counters of a loop, since it was made.
 
     `turns` is how often it has run all that was ready, and `steps` how often a task has run

@@ -755,7 +755,7 @@ class Kernel:
         self._running = None
         if self._steps_for is not None:
             self._steps_for._after_step(task)
-        if counters.times_steps:
+        if began != 0.0:
             task._add_time(began)
         if self._listeners is not None:
             self._listeners.after_step(task)

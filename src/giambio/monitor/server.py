@@ -100,7 +100,6 @@ class Monitor:
 
     def start(self) -> None:
         """Begin to answer."""
-        own_threads.add(self)
         try:
             self._thread.start()
         except BaseException:
@@ -130,6 +129,7 @@ class Monitor:
         self._clients.clear()
 
     def _serve(self) -> None:
+        own_threads.add(self)  # while it lives and no longer: another thread would not be counted
         try:
             while not self._stopped:
                 timeout = PATIENCE / 4 if self._clients else None
@@ -142,6 +142,7 @@ class Monitor:
         finally:
             for client in list(self._clients.values()):
                 self._dismiss(client)
+            own_threads.discard(self)
 
     def _accept(self) -> None:
         """Take a client on, unless it is of another user."""
@@ -161,8 +162,12 @@ class Monitor:
         _, uid, _ = CREDENTIALS.unpack(peer)
         if uid not in (0, os.geteuid()):
             client.refuse(f"user {uid} may not look into a program of user {os.geteuid()}")
-        self._selector.register(sock, selectors.EVENT_READ, client)
-        self._say(client)
+        try:
+            self._selector.register(sock, selectors.EVENT_READ, client)
+        except OSError:  # the system watches no more descriptors
+            self._dismiss(client)
+        else:
+            self._say(client)
 
     def _attend(self, client: Client) -> None:
         """Hear a client, or go on saying the answer."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 from giambio.inspect.metrics import metrics
@@ -60,7 +59,7 @@ def place_of(frames: tuple[FrameInfo, ...]) -> list[Any] | None:
 
 def metrics_of_loops() -> dict[str, Any]:
     """Return for each loop its counters, and those of the process."""
-    loops = [asdict(metrics(loop)) for loop in ordered_loops()]
+    loops = [metrics(loop)._asdict() for loop in ordered_loops()]
     return {"loops": loops, "descriptors": descriptors()}
 
 
@@ -87,7 +86,7 @@ class Timing:
                 loop._counters.times_steps += 1
         for loop in self._loops.keys() - set(loops):
             self._forget(loop)
-        told = [asdict(metrics(loop)) | self._tasks_of(loop) for loop in loops]
+        told = [metrics(loop)._asdict() | self._tasks_of(loop) for loop in loops]
         return {"loops": told, "descriptors": descriptors()}
 
     def _tasks_of(self, loop: EventLoop) -> dict[str, Any]:
