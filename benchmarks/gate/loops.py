@@ -104,9 +104,9 @@ def echo_monitored(n: int) -> Awaitable[None]:
 async def echo_timed(n: int) -> None:
     """The same while `python -m giambio top` has the loop take the time of each step."""
     loop = giambio.current_loop()
-    loop._times_steps += 1
+    loop._counters.times_steps += 1
     await echo_parked(n)
-    loop._times_steps -= 1
+    loop._counters.times_steps -= 1
 
 
 async def sleep(n: int) -> None:

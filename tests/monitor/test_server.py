@@ -409,12 +409,12 @@ def test_a_step_that_has_begun_before_anybody_looked_is_not_added_up() -> None:
 
     async def main() -> tuple[float, float]:
         loop, task = giambio.current_loop(), giambio.current_task()
-        loop._times_steps += 1
+        loop._counters.times_steps += 1
         await giambio.checkpoint()
         before = task._longest
         time.sleep(0.02)
         await giambio.checkpoint()
-        loop._times_steps -= 1
+        loop._counters.times_steps -= 1
         return before, task._longest
 
     before, after = giambio.run(main)
