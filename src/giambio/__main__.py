@@ -1,4 +1,4 @@
-"""The command line, ``python -m giambio``: ``info`` about the build, and a ``demo``."""
+"""The command line, ``python -m giambio``: the build, a demo, and a look into live programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import giambio
 from giambio.kernel.constants import BUDGET
+from giambio.monitor.commands import add_parsers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "info":
             print_info()
+        elif options.command != "demo":
+            code = options.run(options)
         else:
             # Imported here, so that `info` works even if the demo is broken.
             from giambio.demo.show import show
@@ -72,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         choices=drivers(),
         help=f"where readiness comes from (default: {giambio.build_info().driver})",
     )
+    add_parsers(commands)
     return top
 
 

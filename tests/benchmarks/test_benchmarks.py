@@ -405,6 +405,17 @@ def test_the_gate_says_how_to_go_on_when_it_fails(
     assert "python benchmarks/check_instructions.py --update" in said
 
 
+def test_the_gate_fails_if_looking_into_a_program_costs_more_than_promised(
+    harness: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rule 26.14: 2 % of an echo for the monitor, 25 % for `top`."""
+    assert harness.gate.report_looks({"echo_monitored": 0.01, "echo_timed": 0.2}) == 0
+    assert "MORE" not in capsys.readouterr().out
+    assert harness.gate.report_looks({"echo_monitored": 0.03, "echo_timed": 0.2}) == 1
+    assert "MORE THAN PROMISED" in capsys.readouterr().out
+    assert harness.gate.report_looks({"echo_monitored": 0.01, "echo_timed": 0.3}) == 1
+
+
 def test_the_gate_is_lenient_with_another_toolchain(harness: SimpleNamespace) -> None:
     expected = {"toolchain": {"python": "2.7.18"}, "ratios": {"spawn": 1.0}}
     assert harness.gate.report({"spawn": 1.2}, expected, "3.11") == 0

@@ -29,7 +29,8 @@ def test_a_dropped_socket_warns_once_with_its_place_and_is_closed(run: Run) -> N
         sock = giambio.wrap_socket(ours)
         fd = sock.fileno()
         place = re.escape(f"{__file__}:{line}")
-        message = f"<giambio.AsyncSocket IPv4 stream> made at {place} was dropped without being"
+        peer = f"127.0.0.1:{ours.getpeername()[1]}"
+        message = f"<giambio.AsyncSocket IPv4 stream to {peer}> made at {place} was dropped without"
         with theirs, pytest.warns(ResourceWarning, match=message) as caught:
             del sock
             gc.collect()
@@ -233,7 +234,7 @@ def test_a_socket_is_free_again_after_its_loop_was_interrupted(driver: str) -> N
     """
 
     class InterruptWhenWoken(giambio.Hook):
-        def woken(self, task: Any) -> None:
+        def woken(self, task: Any, by: object) -> None:
             loop._stop_between_steps(KeyboardInterrupt())
 
     loop = giambio.EventLoop(driver=driver)

@@ -533,7 +533,7 @@ def test_a_dropped_socket_is_closed_and_says_where_it_was_made(run: Run) -> None
 
     async def main() -> None:
         before = open_descriptors()
-        with pytest.warns(ResourceWarning, match=r"datagram> made at .*test_udp\.py:"):
+        with pytest.warns(ResourceWarning, match=r"datagram at \S+> made at .*test_udp\.py:"):
             await giambio.open_udp()
             gc.collect()
         assert open_descriptors() == before

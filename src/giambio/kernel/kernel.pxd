@@ -2,8 +2,10 @@ from giambio.drivers.driver cimport Driver
 from giambio.drivers.source cimport Waiter
 from giambio.kernel cimport constants, current, step
 from giambio.kernel.callbacks cimport Handle
+from giambio.kernel.counters cimport Counters
 from giambio.kernel.guest cimport Guest
 from giambio.kernel.idle cimport Idle
+from giambio.kernel.listeners cimport Listeners
 from giambio.kernel.run_queue cimport BaseTask, Park, Runnable, RunQueue
 from giambio.kernel.system_clock cimport system_time
 from giambio.kernel.timers cimport Timers
@@ -30,7 +32,7 @@ cdef class Kernel:
     cdef public BaseTask _main
     cdef object _failure
     cdef object _inbox
-    cdef object _hooks
+    cdef readonly Listeners _listeners
     cdef public Guest _guest
     cdef public Guest _steps_for
     cdef readonly dict _services
@@ -38,13 +40,14 @@ cdef class Kernel:
     cdef public bint _closed
     cdef public object _asyncgen_hooks
     cdef bint _forked
-    cdef unsigned long _thread
+    cdef readonly unsigned long _thread
     cdef public bint _torn
-    cdef long long _numbers
+    cdef readonly long long _numbers
     cdef object _random
     cdef public Py_ssize_t _external
     cdef Py_ssize_t _unasked
     cdef double _unasked_until
+    cdef readonly Counters _counters
 
     cpdef double current_time(self) except? -1
     cpdef object _add_timer(self, double deadline, Waiter waiter)
@@ -67,12 +70,15 @@ cdef class Kernel:
     cpdef object _crash(self, object exc)
     @cython.locals(driver=Driver)
     cpdef object _run_until_exit(self, BaseTask task, object exited=*)
+    cdef object _wait(self, Driver driver, double timeout)
     @cython.locals(now=double)
     cdef bint _may_go_on(self) except -1
     @cython.locals(count=Py_ssize_t, item=Runnable, queue=RunQueue)
     cdef object _run_ready(self)
+    @cython.locals(began=double)
+    cdef object _call(self, Listeners listeners, Runnable handle)
     cdef object _callback_failed(self, Runnable handle, object exc)
-    @cython.locals(how=int)
+    @cython.locals(how=int, began=double, counters=Counters)
     cdef object _step(self, BaseTask task)
     @cython.locals(running=BaseTask)
     cpdef object _step_inside(self, BaseTask task)
@@ -86,7 +92,6 @@ cdef class Kernel:
     cdef object _check_idle(self)
     cdef object _raise_failure(self)
     cpdef bint _is_torn(self) except -1
-    cdef object _report_step(self, BaseTask task)
 
 
 cdef double SECONDS_UNASKED

@@ -32,9 +32,11 @@ from giambio.kernel import guest as guests
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.clock import Clock, checked_clock
 from giambio.kernel.coroutines import discard
+from giambio.kernel.counters import Counters
 from giambio.kernel.guest import Guest
 from giambio.kernel.hooks import Hook
 from giambio.kernel.idle import Idle
+from giambio.kernel.listeners import Listeners
 from giambio.kernel.run_queue import BaseTask, Park, RunQueue
 from giambio.kernel.system_clock import system_time
 from giambio.kernel.timers import Timers
@@ -58,11 +60,12 @@ class Kernel:
         "__weakref__",
         "_clock",
         "_clock_now",
+        "_counters",
         "_asyncgen_hooks",
         "_failure",
         "_forked",
-        "_hooks",
         "_inbox",
+        "_listeners",
         "_random",
         "_thread",
         "_torn",
@@ -111,7 +114,8 @@ class Kernel:
         self._failure: BaseException | None = None
         # Filled by other threads and by signal handlers: appending is atomic.
         self._inbox: deque[Handle] = deque()
-        self._hooks: tuple[Hook, ...] | None = None
+        # Who hears of what happens, from the first hook on.
+        self._listeners: Listeners | None = None
         # The loop of another library that runs on this one, while it does; and the same once it
         # wants to know of each step.
         self._guest: Guest | None = None
@@ -134,6 +138,7 @@ class Kernel:
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
         self._unasked_until = NEVER
+        self._counters = Counters()
 
     # -- time and callbacks ---------------------------------------------------
 
@@ -345,8 +350,8 @@ class Kernel:
     def _add_task(self, task: BaseTask) -> None:
         """Take a new task on. Its supervisor holds it already, so nothing may fail before."""
         self._queue.append(task)
-        if self._hooks is not None:
-            self._notify("spawned", task)
+        if self._listeners is not None:
+            self._listeners.spawned(task)
 
     # -- park, wake, interrupt --------------------------------------------------
 
@@ -362,8 +367,8 @@ class Kernel:
         task._asked = None
         task._aborted = None
         self._queue.append(task)
-        if self._hooks is not None:
-            self._notify("woken", task)
+        if self._listeners is not None:
+            self._listeners.woken(task)
         return True
 
     def _interrupt(self, task: BaseTask) -> None:
@@ -392,8 +397,8 @@ class Kernel:
             task._asked = park
             return False
         task._parked = None
-        if self._hooks is not None:
-            self._notify("cancelled", task)
+        if self._listeners is not None:
+            self._listeners.cancelled(task)
         return True
 
     def _deliver_interruption(self, task: BaseTask) -> bool:
@@ -528,7 +533,7 @@ class Kernel:
         driver = self._driver
         if driver is None:
             raise self._not_begun()
-        driver.wait(-1.0 if timeout == NEVER else timeout)
+        self._wait(driver, -1.0 if timeout == NEVER else timeout)
 
     def deliver(self) -> None:
         """Do the third part of a turn: report the events that `driver_wait` collected.
@@ -570,13 +575,23 @@ class Kernel:
                 driver = self._driver
                 if driver is None:
                     raise self._not_begun()
-                driver.wait(self._timeout())
+                self._wait(driver, self._timeout())
                 driver.deliver()
                 if self._idle.is_watched():
                     self._check_idle()
         finally:
             del task, exited  # as in `_step`
             self._leave(previous)
+
+    def _wait(self, driver: Driver, timeout: float) -> None:
+        """Have the driver wait, and note how long the loop has run, and has waited."""
+        if self._thread == 0:  # the time since the last turn was the program's own
+            self._counters.begin()
+        else:
+            self._counters.note()
+        self._counters.waits = True
+        driver.wait(timeout)
+        self._counters.note()
 
     def _may_go_on(self) -> bool:
         """Return whether the run queue may go on before the driver is asked again.
@@ -609,6 +624,7 @@ class Kernel:
             if self._asyncgen_hooks is not None:
                 sys.set_asyncgen_hooks(*self._asyncgen_hooks)
             self._thread = get_ident()
+            self._counters.begin()
             current.swap(self)
             free_list.begin()
             if self._guest is not None:
@@ -623,6 +639,7 @@ class Kernel:
         if self._guest is not None:
             self._guest._left()
         free_list.end()
+        self._counters.note()
         self._thread = 0
         if current.get() is self:
             current.swap(None)
@@ -638,6 +655,9 @@ class Kernel:
         """Run the items that are ready now, but not the items that they make ready."""
         queue = self._queue
         inbox = self._inbox
+        self._counters.turns += 1
+        if self._listeners is not None:
+            self._listeners.turn_began()
         if inbox:
             for _ in range(len(inbox)):
                 queue.append(inbox.popleft())
@@ -654,6 +674,8 @@ class Kernel:
             if item._is_task:
                 self._step(item)  # type: ignore[arg-type]
                 item = None
+            elif self._listeners is not None:
+                self._call(self._listeners, item)
             else:
                 try:
                     item._run()
@@ -663,6 +685,18 @@ class Kernel:
             self._raise_failure()
         if not self._timers.is_empty():
             self._timers.fire(self.current_time())
+        if self._listeners is not None:
+            self._listeners.turn_ended()
+
+    def _call(self, listeners: Listeners, handle: Any) -> None:
+        """Run a callback, and tell the hooks of it."""
+        began = listeners.callback_began(handle)
+        try:
+            handle._run()
+        except BaseException as exc:
+            self._callback_failed(handle, exc)
+        finally:
+            listeners.callback_ended(began)
 
     def _callback_failed(self, handle: Any, exc: BaseException) -> None:
         """Raise the exception of a callback in the main task.
@@ -686,8 +720,12 @@ class Kernel:
         self._budget = constants.BUDGET
         if self._random is not None:
             self._budget = self._random.choice(random_schedule.BUDGETS)
-        if self._hooks is not None:
-            self._notify("before_step", task)
+        if self._listeners is not None:
+            self._listeners.before_step(task)
+        counters = self._counters
+        counters.steps += 1
+        task._since = counters.since
+        began: float = system_time() if counters.times_steps else 0.0
         self._running = task
         if self._steps_for is not None:
             self._steps_for._before_step(task)
@@ -717,8 +755,10 @@ class Kernel:
         self._running = None
         if self._steps_for is not None:
             self._steps_for._after_step(task)
-        if self._hooks is not None:
-            self._report_step(task)
+        if began != 0.0:
+            task._add_time(began)
+        if self._listeners is not None:
+            self._listeners.after_step(task)
         del task  # a failed frame holds this one by its `f_back`, from 3.12 on
 
     def _step_inside(self, task: BaseTask) -> None:
@@ -726,8 +766,8 @@ class Kernel:
         running = self._running
         budget = self._budget
         try:
-            if self._hooks is not None:
-                self._notify("spawned", task)
+            if self._listeners is not None:
+                self._listeners.spawned(task)
             self._step(task)
         finally:
             self._running = running
@@ -743,8 +783,8 @@ class Kernel:
         task._exited(failed)
         if self._guest is not None:
             self._guest._exited(task)
-        if self._hooks is not None:
-            self._notify("exited", task)
+        if self._listeners is not None:
+            self._listeners.exited(task)
 
     def _take_foreign(self, task: BaseTask) -> bool:
         """Have the guest park a task whose coroutine yielded an object that is not ours.
@@ -808,7 +848,9 @@ class Kernel:
         """
         if not isinstance(hook, Hook):
             raise TypeError(f"add_hook() needs an instance of giambio.Hook, not {hook!r}")
-        self._hooks = (*(self._hooks or ()), hook)
+        if self._listeners is None:
+            self._listeners = Listeners(self)
+        self._listeners.set((*self._listeners.hooks, hook))
 
     def remove_hook(self, hook: Hook) -> None:
         """Stop calling a hook.
@@ -827,26 +869,11 @@ class Kernel:
             >>> loop.add_hook(hook)
             >>> loop.remove_hook(hook)
         """
-        hooks = list(self._hooks or ())
-        if hook not in hooks:
+        hooks = [] if self._listeners is None else list(self._listeners.hooks)
+        if self._listeners is None or hook not in hooks:
             raise ValueError("remove_hook(): this hook was not added")
         hooks.remove(hook)
-        self._hooks = tuple(hooks) or None
-
-    def _notify(self, event: str, *args: Any) -> None:
-        """Call a method of all hooks, if there are any."""
-        for hook in self._hooks or ():
-            try:
-                getattr(hook, event)(*args)
-            except BaseException as exc:
-                if hook in (self._hooks or ()):
-                    self.remove_hook(hook)
-                self._crash(user_part(exc))
-
-    def _report_step(self, task: BaseTask) -> None:
-        self._notify("after_step", task)
-        if task._parked is not None:
-            self._notify("parked", task, task._parked)
+        self._listeners.set(tuple(hooks))
 
     # -- set-up and tear-down ----------------------------------------------------
 

@@ -205,6 +205,9 @@ class Task(BaseTask):
         self._thrown = None
         self._outcome: Any = None
         self._injected = None
+        self._since = kernel._counters.since
+        self._seconds = 0.0
+        self._longest = 0.0
         self._kernel: Kernel | None = kernel
         self._supervisor: Supervisor | None = supervisor
         # The scope around the whole task, if somebody has asked for it, and the innermost scope.
@@ -598,8 +601,9 @@ class Task(BaseTask):
         """See `BaseTask._exited`: settle the outcome, and wake the tasks that join this one."""
         if not failed:
             self._state = constants.SUCCEEDED
-            if self._told is not None and self._kernel is not None:
-                self._kernel._notify("swallowed", self, self._told)
+            kernel = self._kernel
+            if self._told is not None and kernel is not None and kernel._listeners is not None:
+                kernel._listeners.swallowed(self, self._told)
         elif is_cancellation(self._outcome):
             self._settle_cancellation()
         else:
