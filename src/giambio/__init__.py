@@ -22,6 +22,7 @@ from giambio.errors import (
     EndOfStream,
     GiambioError,
     IncompleteRead,
+    RestartLimitExceeded,
     RunFinishedError,
     TaskCancelled,
     TaskNotFinished,
@@ -113,6 +114,8 @@ if _TYPE_CHECKING:
     from giambio.streams.memory import memory_stream_one_way_pair, memory_stream_pair
     from giambio.streams.stapled import StapledStream
     from giambio.streams.text import TextStream
+    from giambio.supervision.backoff import Backoff
+    from giambio.supervision.supervisor import Supervisor
     from giambio.sync.barrier import Barrier, BarrierStatistics
     from giambio.sync.condition import Condition, ConditionStatistics
     from giambio.sync.event import Event, EventStatistics
@@ -178,6 +181,8 @@ _LAZY = {
     "giambio.streams.memory": "memory_stream_one_way_pair memory_stream_pair",
     "giambio.streams.stapled": "StapledStream",
     "giambio.streams.text": "TextStream",
+    "giambio.supervision.backoff": "Backoff",
+    "giambio.supervision.supervisor": "Supervisor",
     "giambio.sync.barrier": "Barrier BarrierStatistics",
     "giambio.sync.condition": "Condition ConditionStatistics",
     "giambio.sync.event": "Event EventStatistics",
@@ -234,6 +239,7 @@ __all__ = [
     "AsyncDatagramSocket",
     "AsyncFile",
     "AsyncSocket",
+    "Backoff",
     "Barrier",
     "BarrierStatistics",
     "BlockingPortal",
@@ -280,6 +286,7 @@ __all__ = [
     "ReceiveChannel",
     "ReceiveStream",
     "Resolver",
+    "RestartLimitExceeded",
     "RunFinishedError",
     "RunVar",
     "Runner",
@@ -291,6 +298,7 @@ __all__ = [
     "SpooledTemporaryFile",
     "StapledStream",
     "Subscription",
+    "Supervisor",
     "TLSStream",
     "Task",
     "TaskCancelled",

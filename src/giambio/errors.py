@@ -20,6 +20,7 @@ __all__ = [
     "EndOfStream",
     "GiambioError",
     "IncompleteRead",
+    "RestartLimitExceeded",
     "RunFinishedError",
     "TaskCancelled",
     "TaskNotFinished",
@@ -93,6 +94,17 @@ class RunFinishedError(GiambioError, RuntimeError):
 
     Example:
         >>> issubclass(RunFinishedError, RuntimeError)
+        True
+    """
+
+
+class RestartLimitExceeded(GiambioError):
+    """Raised by a `Supervisor` whose functions have begun anew too often.
+
+    Its ``__cause__`` is the last error, or None if the function had returned.
+
+    Example:
+        >>> issubclass(RestartLimitExceeded, GiambioError)
         True
     """
 

@@ -84,6 +84,7 @@ MEMBERS = {
         "tls_version transport_stream"
     ),
     "Subscription": "aclose close dropped receive receive_nowait",
+    "Supervisor": "cancel start start_soon stop",
     "Task": (
         "add_done_callback cancel cancelled done exception has_pending_cancellation id join name "
         "parent remove_done_callback result root"

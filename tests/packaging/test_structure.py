@@ -29,7 +29,7 @@ FLOORS = (
     ("giambio.tasks",),
     ("giambio.channels",),
     ("giambio.sync",),
-    ("giambio.combinators", "giambio.pacing", "giambio.threads"),
+    ("giambio.combinators", "giambio.pacing", "giambio.supervision", "giambio.threads"),
     ("giambio.streams",),
     ("giambio.net", "giambio.files", "giambio.processes", "giambio.signals"),
     ("giambio.inspect", "giambio.interpreters"),

@@ -220,6 +220,8 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.Lock(),
                 giambio.Semaphore(1),
                 giambio.RateLimiter(1),
+                giambio.Backoff(),
+                giambio.Supervisor(),
                 giambio.interval(1),
                 *giambio.open_channel(1),
                 giambio.Broadcast(1),
