@@ -126,6 +126,8 @@ if _TYPE_CHECKING:
     from giambio.threads.from_thread import from_thread
     from giambio.threads.to_thread import current_default_thread_limiter, to_thread
     from giambio.threads.worker_thread import WorkerThread
+    from giambio.workers.handed_over import inherited_listeners
+    from giambio.workers.run_workers import run_workers
 
 #: Loaded when it is first used, so that a program pays for what it needs: module, and its names.
 _LAZY = {
@@ -193,6 +195,8 @@ _LAZY = {
     "giambio.threads.from_thread": "from_thread",
     "giambio.threads.to_thread": "current_default_thread_limiter to_thread",
     "giambio.threads.worker_thread": "WorkerThread",
+    "giambio.workers.handed_over": "inherited_listeners",
+    "giambio.workers.run_workers": "run_workers",
 }
 _ROOMS = {name: room for room, names in _LAZY.items() for name in names.split()}
 
@@ -339,6 +343,7 @@ __all__ = [
     "gather",
     "getaddrinfo",
     "getnameinfo",
+    "inherited_listeners",
     "interval",
     "lingering_close",
     "map_concurrent",
@@ -359,6 +364,7 @@ __all__ = [
     "retry",
     "run",
     "run_process",
+    "run_workers",
     "send_fds",
     "send_file",
     "serve_listeners",

@@ -1,4 +1,4 @@
-"""The command line, ``python -m giambio``: ``info`` about the build, and a ``demo``."""
+"""The command line, ``python -m giambio``: ``info`` about the build, a ``demo``, ``serve``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import giambio
 from giambio.kernel.constants import BUDGET
+from giambio.workers import serve_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "info":
             print_info()
+        elif options.command == "serve":
+            code = serve_command.serve(options)
         else:
             # Imported here, so that `info` works even if the demo is broken.
             from giambio.demo.show import show
@@ -49,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         help="tell which build of giambio runs here, and why",
         description="Tell which build of giambio runs here, and why; one fact per line.",
     )
+    serve_command.add_parser(commands)
     demo = commands.add_parser(
         "demo",
         help="scrape three servers, then hold 10000 connections in one thread",

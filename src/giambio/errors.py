@@ -142,6 +142,8 @@ class BusyResourceError(GiambioError):
 class BrokenWorkerProcess(GiambioError):
     """Raised when a worker process of `to_process` ends while it runs a function.
 
+    And by `run_workers`, when one ends before it is ready.
+
     ``returncode`` is its exit code, or minus the number of the signal that killed it; None
     if another part of the program has reaped it.
 
