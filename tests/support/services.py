@@ -155,7 +155,7 @@ def is_gone(pid: int) -> bool:
 
 @contextmanager
 def program(
-    folder: Path, address: object, *command: str, session: bool = False
+    folder: Path, address: object, *command: str, session: bool = False, trust: str = ""
 ) -> Iterator[Service]:
     """A program that serves, in a folder with `APP` as ``app``; no process of it is left."""
     (folder / "app.py").write_text(APP)
@@ -165,7 +165,7 @@ def program(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=session,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "FORWARDED_ALLOW_IPS": trust},
     ) as process:
         service = Service(process, folder, address)
         try:

@@ -15,10 +15,16 @@ from typing import Any
 import uvicorn
 
 from giambio.asyncio import run
+from giambio.kernel.checkpoints import sleep
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.timeouts import move_on_after
 from giambio.workers.handed_over import Report, take_sockets
 
 __all__ = ["serve"]
+
+#: Seconds that a client has to send its first request when the server stops.
+FIRST_REQUEST = 1.0
+LOOK_AGAIN = 0.01
 
 
 class Server(uvicorn.Server):
@@ -33,6 +39,24 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._report.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and finish what has begun.
+
+        uvicorn closes connections on which there is no request. One that was accepted just now
+        has not brought its first one yet, and a client would take that for a failure.
+        """
+        for server in self.servers:
+            server.close()
+        with move_on_after(FIRST_REQUEST):
+            while any(map(is_fresh, self.server_state.connections)):
+                await sleep(LOOK_AGAIN)
+        await super().shutdown(sockets)
+
+
+def is_fresh(connection: Any) -> bool:
+    """Return whether a connection of HTTP has brought no request yet."""
+    return getattr(connection, "cycle", connection) is None
 
 
 def serve(application: Any, report: Report, grace: float) -> None:
