@@ -65,6 +65,10 @@ LAZY = {
         "giambio.tasks.manager",
     ): "pytest starts faster where giambio is not used",
     ("giambio.pytest_plugin", "giambio.testing.virtual_clock"): "the same",
+    (
+        "giambio.workers.serve_command",
+        "giambio.workers.run_workers",
+    ): "others are quick",
     ("giambio.workers.worker", "giambio.workers.asgi"): "uvicorn is an extra, for those who use it",
     ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
 }

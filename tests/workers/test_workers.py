@@ -70,6 +70,13 @@ def test_ctrl_c_of_a_terminal_reaches_all_and_the_parent_decides(tmp_path: Path)
     assert "Traceback" not in "".join(service.lines)
 
 
+def test_a_sigterm_for_all_processes_at_once(tmp_path: Path) -> None:
+    """Rule 29.6: as systemd sends it, if it is not told otherwise."""
+    with serving(tmp_path, "--workers", "4", session=True) as service:
+        os.killpg(service.process.pid, signal.SIGTERM)
+        assert service.end() == 0
+
+
 def test_a_unix_listener(tmp_path: Path) -> None:
     """Rule 29.1."""
     path = str(tmp_path / "socket")

@@ -66,6 +66,7 @@ def run_workers(
         BrokenWorkerProcess: a worker was not ready, at the start. What it says is on stderr.
         RestartLimitExceeded: workers have ended too often: three times each within 5 seconds.
         RuntimeError: this is not the main thread, or a loop runs in it.
+        NotImplementedError: this is no POSIX system.
 
     Example:
         >>> import giambio
@@ -73,6 +74,8 @@ def run_workers(
         Traceback (most recent call last):
         ValueError: run_workers() needs a number of processes from 1 up for workers, not 0
     """
+    if os.name != "posix":
+        raise NotImplementedError(f"{WHAT} needs a POSIX system for now")
     check_target(target)
     if isinstance(listeners, str) or not isinstance(listeners, Iterable):
         raise TypeError(f"{WHAT} needs a list of listeners, not {listeners!r}")

@@ -9,8 +9,6 @@ import sys
 from typing import Any
 
 from giambio.errors import BrokenWorkerProcess, RestartLimitExceeded
-from giambio.workers.run_workers import run_workers
-from giambio.workers.worker import INTERFACES
 
 __all__ = ["add_parser", "serve"]
 
@@ -52,7 +50,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--interface",
-        choices=["auto", *INTERFACES],
+        choices=["auto", "main", "asgi"],
         default="auto",
         help="what MODULE:NAME is, if that cannot be seen",
     )
@@ -60,6 +58,8 @@ def add_parser(commands: Any) -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Run the command, and return the exit code."""
+    from giambio.workers.run_workers import run_workers
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     by_systemd = os.environ.get("LISTEN_PID") == str(os.getpid())
     try:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from giambio.errors import BrokenWorkerProcess
+from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.net.wait_fd import wait_readable
 from giambio.processes.process import Process, open_process
 from giambio.processes.worker_pool import how_it_ended
@@ -65,6 +66,15 @@ async def run_worker(
 
     Cancelled, the worker is told to end, and has ended then.
     """
+    try:
+        await live(settings, processes, task_status)
+    except (BrokenWorkerProcess, OSError):
+        await checkpoint_if_cancelled()  # what is told to end may end in any way
+        raise
+
+
+async def live(settings: Settings, processes: set[Process], task_status: TaskStatus[None]) -> None:
+    """Do what `run_worker` does."""
     reading, writing = os.pipe()
     try:
         try:
