@@ -22,10 +22,12 @@ from giambio.errors import (
     EndOfStream,
     GiambioError,
     IncompleteRead,
+    RemoteError,
     RestartLimitExceeded,
     RunFinishedError,
     TaskCancelled,
     TaskNotFinished,
+    WorkerLost,
     WouldBlock,
 )
 from giambio.integrations import finder as _finder
@@ -62,6 +64,7 @@ if _TYPE_CHECKING:
     from giambio.channels.channel import ReceiveChannel, SendChannel, open_channel
     from giambio.channels.channel_state import ChannelStatistics
     from giambio.channels.watch import Watch, Watcher, WatchStatistics
+    from giambio.cluster.manager import ClusterManager
     from giambio.combinators.as_completed import as_completed
     from giambio.combinators.gather import gather
     from giambio.combinators.map_concurrent import map_concurrent
@@ -137,6 +140,7 @@ _LAZY = {
     "giambio.channels.channel": "ReceiveChannel SendChannel open_channel",
     "giambio.channels.channel_state": "ChannelStatistics",
     "giambio.channels.watch": "Watch Watcher WatchStatistics",
+    "giambio.cluster.manager": "ClusterManager",
     "giambio.combinators.as_completed": "as_completed",
     "giambio.combinators.gather": "gather",
     "giambio.combinators.map_concurrent": "map_concurrent",
@@ -262,6 +266,7 @@ __all__ = [
     "ChannelStatistics",
     "Clock",
     "ClosedResourceError",
+    "ClusterManager",
     "Condition",
     "ConditionStatistics",
     "DeadlockError",
@@ -289,6 +294,7 @@ __all__ = [
     "RateLimiter",
     "ReceiveChannel",
     "ReceiveStream",
+    "RemoteError",
     "Resolver",
     "RestartLimitExceeded",
     "RunFinishedError",
@@ -316,6 +322,7 @@ __all__ = [
     "Watch",
     "WatchStatistics",
     "Watcher",
+    "WorkerLost",
     "WorkerThread",
     "WouldBlock",
     "as_completed",

@@ -20,10 +20,12 @@ __all__ = [
     "EndOfStream",
     "GiambioError",
     "IncompleteRead",
+    "RemoteError",
     "RestartLimitExceeded",
     "RunFinishedError",
     "TaskCancelled",
     "TaskNotFinished",
+    "WorkerLost",
     "WouldBlock",
     "is_cancellation",
     "throwable",
@@ -98,6 +100,18 @@ class RunFinishedError(GiambioError, RuntimeError):
     """
 
 
+class RemoteError(GiambioError):
+    """Raised by a call of a `ClusterManager` whose failure or result cannot be read here.
+
+    For instance because the class of an exception exists on the worker only. The message is the
+    exception's there, and its traceback is a note.
+
+    Example:
+        >>> issubclass(RemoteError, GiambioError)
+        True
+    """
+
+
 class RestartLimitExceeded(GiambioError):
     """Raised by a `Supervisor` whose functions have begun anew too often.
 
@@ -105,6 +119,17 @@ class RestartLimitExceeded(GiambioError):
 
     Example:
         >>> issubclass(RestartLimitExceeded, GiambioError)
+        True
+    """
+
+
+class WorkerLost(GiambioError):
+    """Raised by a call of a `ClusterManager` whose worker is gone, and which may not begin again.
+
+    Whether the function has come to its end there is not known.
+
+    Example:
+        >>> issubclass(WorkerLost, GiambioError)
         True
     """
 

@@ -48,6 +48,7 @@ MEMBERS = {
         "available_tokens borrowed_tokens release release_on_behalf_of statistics total_tokens"
     ),
     "Clock": "now wait_time",
+    "ClusterManager": "cancel map_concurrent spawn",
     "Condition": (
         "acquire acquire_nowait locked notify notify_all release statistics wait wait_for"
     ),

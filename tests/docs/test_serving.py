@@ -130,6 +130,22 @@ def test_nginx_passes_requests_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
+def test_words_are_counted_on_a_cluster(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    for number in range(5):
+        (tmp_path / str(number)).write_text("to be, or not to be\n" * number)
+    ended = subprocess.run(
+        [sys.executable, str(EXAMPLES / "word_count.py"), *map(str, tmp_path.iterdir())],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == ["20", "be", "20", "to", "10", "not", "10", "or"]
+
+
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not here")
 def test_the_example() -> None:
     with serving("workers.py", "--workers", "2") as (process, port):
         with connect(port) as client:

@@ -149,6 +149,7 @@ FINAL = (
     "BuildInfo",
     "CancelScope",
     "CapacityLimiter",
+    "ClusterManager",
     "Condition",
     "Event",
     "EventLoop",

@@ -36,7 +36,7 @@ FLOORS = (
     ("giambio.runtime",),
     ("giambio.portal",),
     ("giambio.asyncio", "giambio.integrations", "giambio.testing"),
-    ("giambio.workers",),
+    ("giambio.cluster", "giambio.workers"),
     ("giambio", "giambio.__main__", "giambio.anyio", "giambio.demo", "giambio.pytest_plugin"),
 )
 
@@ -69,6 +69,8 @@ LAZY = {
         "giambio.workers.serve_command",
         "giambio.workers.run_workers",
     ): "others are quick",
+    ("giambio.cluster.manager", "giambio.cluster.dask_engine"): "Dask is an extra",
+    ("giambio.cluster.manager", "giambio.cluster.remote"): "the same",
     ("giambio.workers.worker", "giambio.workers.asgi"): "uvicorn is an extra, for those who use it",
     ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
 }
@@ -183,6 +185,8 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
         assert of_others <= {"anyio", "sniffio"}
     elif name.startswith("giambio.pytest_plugin"):
         assert of_others <= {"_pytest", "pytest"}
+    elif name.startswith("giambio.cluster"):
+        assert of_others <= {"cloudpickle", "distributed"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
     else:

@@ -222,6 +222,7 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.RateLimiter(1),
                 giambio.Backoff(),
                 giambio.Supervisor(),
+                giambio.ClusterManager(),
                 giambio.interval(1),
                 *giambio.open_channel(1),
                 giambio.Broadcast(1),
