@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -338,6 +339,45 @@ def test_a_worker_that_is_killed_while_idle(address: str) -> None:
             await cluster.map_concurrent(far.double, range(20), retries=3)
 
     giambio.run(main)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_scheduler_has_gone(tmp_path: Path, cancelled: bool) -> None:
+    """Rule 30.5: its calls are lost, and one that is cancelled then is over."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]),
+    }
+
+    def dask(what: str, *options: str) -> subprocess.Popen[bytes]:
+        where = ("--scheduler-file", str(tmp_path / "scheduler"), "--no-dashboard")
+        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *where, *options]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    async def main() -> None:
+        with giambio.fail_after(SECONDS):
+            while not (tmp_path / "scheduler").exists():
+                await giambio.sleep(0.05)
+            address = json.loads((tmp_path / "scheduler").read_text())["address"]
+            async with giambio.ClusterManager(address, limit=4) as cluster:
+                await cluster.spawn(far.nap_async, str(tmp_path), "a")
+                await until_noted(tmp_path, 1)
+                scheduler.kill()
+                if cancelled:
+                    cluster.cancel()
+
+    options = ("--host", "127.0.0.1", "--port", "0")
+    alone = ("--nthreads", "2", "--no-nanny")
+    with dask("scheduler", *options) as scheduler, dask("worker", *alone) as worker:
+        try:
+            if cancelled:
+                giambio.run(main)
+            else:
+                with pytest.raises(giambio.WorkerLost):
+                    giambio.run(main)
+        finally:
+            scheduler.kill()
+            worker.terminate()
 
 
 PROGRAM = """

@@ -121,11 +121,14 @@ class DaskEngine:
 
     def cancel(self, tokens: list[str]) -> set[str]:
         """See `Engine.cancel`."""
-        begun = self._client.sync(self._client.scheduler.giambio_cancel, tokens=tokens)
-        never = set(tokens).difference(begun)
-        self._client.cancel([self._futures[token] for token in never], force=True)
-        if begun:
-            self._client.run(remote.cancel, begun, on_error="ignore")
+        try:
+            begun = self._client.sync(self._client.scheduler.giambio_cancel, tokens=tokens)
+            never = set(tokens).difference(begun)
+            self._client.cancel([self._futures[token] for token in never], force=True)
+            if begun:
+                self._client.run(remote.cancel, begun, on_error="ignore")
+        except OSError:  # the scheduler has gone; then all calls are lost, and so they are done
+            return set()
         return never
 
     def forget(self, token: str) -> None:
