@@ -266,14 +266,14 @@ def test_what_has_not_begun_never_does(address: str, tmp_path: Path) -> None:
     giambio.run(main)
 
 
-def test_a_thousand_small_calls(address: str) -> None:
+def test_many_small_calls(address: str) -> None:
     """Rule 30.4."""
 
     async def main() -> int:
         async with giambio.ClusterManager(address, limit=50) as cluster:
-            return sum(await cluster.map_concurrent(far.double, range(1000)))
+            return sum(await cluster.map_concurrent(far.double, range(200)))
 
-    assert giambio.run(main) == 999_000
+    assert giambio.run(main) == 39_800
 
 
 LOCAL = """
