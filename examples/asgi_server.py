@@ -2,7 +2,8 @@
 
 HTTP/1.1 by h11, with keep-alive, streaming both ways, timeouts and the lifespan protocol. It
 serves a Starlette application of its own, or any other, and when it is told to stop (SIGTERM,
-Ctrl-C) it finishes what it has begun. It needs:
+Ctrl-C) it finishes what it has begun. It is an example, to be read; what is deployed is better
+served by `python -m giambio serve app:app --workers 4`, see docs/serving.md. It needs:
 python -m pip install 'giambio[anyio]' h11 starlette
 """
 

@@ -22,9 +22,12 @@ from giambio.errors import (
     EndOfStream,
     GiambioError,
     IncompleteRead,
+    RemoteError,
+    RestartLimitExceeded,
     RunFinishedError,
     TaskCancelled,
     TaskNotFinished,
+    WorkerLost,
     WouldBlock,
 )
 from giambio.integrations import finder as _finder
@@ -61,6 +64,7 @@ if _TYPE_CHECKING:
     from giambio.channels.channel import ReceiveChannel, SendChannel, open_channel
     from giambio.channels.channel_state import ChannelStatistics
     from giambio.channels.watch import Watch, Watcher, WatchStatistics
+    from giambio.cluster.manager import ClusterManager
     from giambio.combinators.as_completed import as_completed
     from giambio.combinators.gather import gather
     from giambio.combinators.map_concurrent import map_concurrent
@@ -115,6 +119,8 @@ if _TYPE_CHECKING:
     from giambio.streams.memory import memory_stream_one_way_pair, memory_stream_pair
     from giambio.streams.stapled import StapledStream
     from giambio.streams.text import TextStream
+    from giambio.supervision.backoff import Backoff
+    from giambio.supervision.supervisor import Supervisor
     from giambio.sync.barrier import Barrier, BarrierStatistics
     from giambio.sync.condition import Condition, ConditionStatistics
     from giambio.sync.event import Event, EventStatistics
@@ -125,6 +131,8 @@ if _TYPE_CHECKING:
     from giambio.threads.from_thread import from_thread
     from giambio.threads.to_thread import current_default_thread_limiter, to_thread
     from giambio.threads.worker_thread import WorkerThread
+    from giambio.workers.handed_over import inherited_listeners
+    from giambio.workers.run_workers import run_workers
 
 #: Loaded when it is first used, so that a program pays for what it needs: module, and its names.
 _LAZY = {
@@ -134,6 +142,7 @@ _LAZY = {
     "giambio.channels.channel": "ReceiveChannel SendChannel open_channel",
     "giambio.channels.channel_state": "ChannelStatistics",
     "giambio.channels.watch": "Watch Watcher WatchStatistics",
+    "giambio.cluster.manager": "ClusterManager",
     "giambio.combinators.as_completed": "as_completed",
     "giambio.combinators.gather": "gather",
     "giambio.combinators.map_concurrent": "map_concurrent",
@@ -182,6 +191,8 @@ _LAZY = {
     "giambio.streams.memory": "memory_stream_one_way_pair memory_stream_pair",
     "giambio.streams.stapled": "StapledStream",
     "giambio.streams.text": "TextStream",
+    "giambio.supervision.backoff": "Backoff",
+    "giambio.supervision.supervisor": "Supervisor",
     "giambio.sync.barrier": "Barrier BarrierStatistics",
     "giambio.sync.condition": "Condition ConditionStatistics",
     "giambio.sync.event": "Event EventStatistics",
@@ -192,6 +203,8 @@ _LAZY = {
     "giambio.threads.from_thread": "from_thread",
     "giambio.threads.to_thread": "current_default_thread_limiter to_thread",
     "giambio.threads.worker_thread": "WorkerThread",
+    "giambio.workers.handed_over": "inherited_listeners",
+    "giambio.workers.run_workers": "run_workers",
 }
 _ROOMS = {name: room for room, names in _LAZY.items() for name in names.split()}
 
@@ -238,6 +251,7 @@ __all__ = [
     "AsyncDatagramSocket",
     "AsyncFile",
     "AsyncSocket",
+    "Backoff",
     "Barrier",
     "BarrierStatistics",
     "BlockingPortal",
@@ -256,6 +270,7 @@ __all__ = [
     "ChannelStatistics",
     "Clock",
     "ClosedResourceError",
+    "ClusterManager",
     "Condition",
     "ConditionStatistics",
     "DeadlockError",
@@ -284,7 +299,9 @@ __all__ = [
     "RateLimiter",
     "ReceiveChannel",
     "ReceiveStream",
+    "RemoteError",
     "Resolver",
+    "RestartLimitExceeded",
     "RunFinishedError",
     "RunVar",
     "Runner",
@@ -296,6 +313,7 @@ __all__ = [
     "SpooledTemporaryFile",
     "StapledStream",
     "Subscription",
+    "Supervisor",
     "TLSStream",
     "Task",
     "TaskCancelled",
@@ -309,6 +327,7 @@ __all__ = [
     "Watch",
     "WatchStatistics",
     "Watcher",
+    "WorkerLost",
     "WorkerThread",
     "WouldBlock",
     "as_completed",
@@ -336,6 +355,7 @@ __all__ = [
     "gather",
     "getaddrinfo",
     "getnameinfo",
+    "inherited_listeners",
     "interval",
     "lingering_close",
     "map_concurrent",
@@ -358,6 +378,7 @@ __all__ = [
     "run",
     "run_process",
     "running_loops",
+    "run_workers",
     "send_fds",
     "send_file",
     "serve_listeners",

@@ -1,4 +1,4 @@
-"""The command line, ``python -m giambio``: the build, a demo, and a look into live programs."""
+"""The command line, ``python -m giambio``: a demo, servers, and a look into live programs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import giambio
 from giambio.kernel.constants import BUDGET
 from giambio.monitor.commands import add_parsers
+from giambio.workers import serve_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,23 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = parser().parse_args(arguments)
-    code = 0
     try:
-        if options.command == "info":
-            print_info()
-        elif options.command != "demo":
-            code = options.run(options)
-        else:
-            # Imported here, so that `info` works even if the demo is broken.
-            from giambio.demo.show import show
-
-            code = show(options.connections, options.driver)
+        code = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has gone, as in `info | head -1`; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return code
+    return code  # type: ignore[no-any-return]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,11 +39,12 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m giambio", description="giambio, an asynchronous runtime for Python."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser(
+    info = commands.add_parser(
         "info",
         help="tell which build of giambio runs here, and why",
         description="Tell which build of giambio runs here, and why; one fact per line.",
     )
+    info.set_defaults(run=print_info)
     demo = commands.add_parser(
         "demo",
         help="scrape three servers, then hold 10000 connections in one thread",
@@ -75,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
         choices=drivers(),
         help=f"where readiness comes from (default: {giambio.build_info().driver})",
     )
+    demo.set_defaults(run=show_demo)
+    serve_command.add_parser(commands)
     add_parsers(commands)
     return top
 
@@ -91,7 +86,15 @@ def drivers() -> list[str]:
     return list(dict.fromkeys([giambio.build_info().driver, "selectors"]))
 
 
-def print_info() -> None:
+def show_demo(options: argparse.Namespace) -> int:
+    """Show the demo, and return the exit code."""
+    # Imported here, so that `info` works even if the demo is broken.
+    from giambio.demo.show import show
+
+    return show(options.connections, options.driver)
+
+
+def print_info(_: argparse.Namespace) -> int:
     """Print the facts about this installation, one per line."""
     info = giambio.build_info()
     build = f"{info.build}: {info.reason}" if info.reason else info.build
@@ -107,6 +110,7 @@ def print_info() -> None:
     width = max(map(len, facts))
     for name, fact in facts.items():
         print(f"{name:{width}}  {fact}")
+    return 0
 
 
 if __name__ == "__main__":

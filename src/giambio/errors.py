@@ -20,9 +20,12 @@ __all__ = [
     "EndOfStream",
     "GiambioError",
     "IncompleteRead",
+    "RemoteError",
+    "RestartLimitExceeded",
     "RunFinishedError",
     "TaskCancelled",
     "TaskNotFinished",
+    "WorkerLost",
     "WouldBlock",
     "is_cancellation",
     "throwable",
@@ -97,6 +100,40 @@ class RunFinishedError(GiambioError, RuntimeError):
     """
 
 
+class RemoteError(GiambioError):
+    """Raised by a call of a `ClusterManager` whose failure or result cannot be read here.
+
+    For instance because the class of an exception exists on the worker only. The message is the
+    exception's there, and its traceback is a note.
+
+    Example:
+        >>> issubclass(RemoteError, GiambioError)
+        True
+    """
+
+
+class RestartLimitExceeded(GiambioError):
+    """Raised by a `Supervisor` whose functions have begun anew too often.
+
+    Its ``__cause__`` is the last error, or None if the function had returned.
+
+    Example:
+        >>> issubclass(RestartLimitExceeded, GiambioError)
+        True
+    """
+
+
+class WorkerLost(GiambioError):
+    """Raised by a call of a `ClusterManager` whose worker is gone, and which may not begin again.
+
+    Whether the function has come to its end there is not known.
+
+    Example:
+        >>> issubclass(WorkerLost, GiambioError)
+        True
+    """
+
+
 class WouldBlock(GiambioError):
     """Raised by a non-blocking operation that would have to wait.
 
@@ -129,6 +166,8 @@ class BusyResourceError(GiambioError):
 
 class BrokenWorkerProcess(GiambioError):
     """Raised when a worker process of `to_process` ends while it runs a function.
+
+    And by `run_workers`, when one ends before it is ready.
 
     ``returncode`` is its exit code, or minus the number of the signal that killed it; None
     if another part of the program has reaped it.

@@ -48,6 +48,7 @@ MEMBERS = {
         "available_tokens borrowed_tokens release release_on_behalf_of statistics total_tokens"
     ),
     "Clock": "now wait_time",
+    "ClusterManager": "cancel map_concurrent spawn",
     "Condition": (
         "acquire acquire_nowait locked notify notify_all release statistics wait wait_for"
     ),
@@ -84,6 +85,7 @@ MEMBERS = {
         "tls_version transport_stream"
     ),
     "Subscription": "aclose close dropped receive receive_nowait",
+    "Supervisor": "cancel start start_soon stop",
     "Task": (
         "add_done_callback cancel cancelled done exception has_pending_cancellation id join name "
         "parent remove_done_callback result root"

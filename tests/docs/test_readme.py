@@ -5,6 +5,7 @@ Each Python block has a line before it that says how it is tested:
     <!-- run: a program -->         it runs; a ```text block after it is what it prints
     <!-- run: a program with NAME -->   the same, where that package is installed
     <!-- run: the echo server -->   it serves, also after a client has reset
+    <!-- run: a service of workers -->   see test_serving.py
     <!-- run: the seed -->          it is the seed's program (test_seed.py runs that)
     <!-- run: part of the seed -->  each of its lines stands in the seed's program
     <!-- run: a test file -->       its tests pass, with giambio's pytest plugin; a setting of
@@ -136,7 +137,14 @@ def command(block: Block, folder: Path) -> list[str]:
 
 
 def test_every_python_block_says_how_it_is_tested() -> None:
-    known = {"a program", "the echo server", "the seed", "part of the seed", *TEST_FILES}
+    known = {
+        "a program",
+        "a service of workers",
+        "the echo server",
+        "the seed",
+        "part of the seed",
+        *TEST_FILES,
+    }
     assert [str(block) for block in BLOCKS if block.language == "python" and block.kind == ""] == []
     assert {block.kind.partition(" with ")[0] for block in BLOCKS} - {""} <= known
     assert {block.language for block in BLOCKS if block.kind} == {"python"}

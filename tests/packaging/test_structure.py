@@ -29,13 +29,14 @@ FLOORS = (
     ("giambio.tasks",),
     ("giambio.channels",),
     ("giambio.sync",),
-    ("giambio.combinators", "giambio.pacing", "giambio.threads"),
+    ("giambio.combinators", "giambio.pacing", "giambio.supervision", "giambio.threads"),
     ("giambio.streams",),
     ("giambio.net", "giambio.files", "giambio.processes", "giambio.signals"),
     ("giambio.inspect", "giambio.interpreters"),
     ("giambio.runtime",),
     ("giambio.monitor", "giambio.portal"),
     ("giambio.asyncio", "giambio.integrations", "giambio.testing"),
+    ("giambio.cluster", "giambio.workers"),
     ("giambio", "giambio.__main__", "giambio.anyio", "giambio.demo", "giambio.pytest_plugin"),
 )
 
@@ -64,6 +65,13 @@ LAZY = {
         "giambio.tasks.manager",
     ): "pytest starts faster where giambio is not used",
     ("giambio.pytest_plugin", "giambio.testing.virtual_clock"): "the same",
+    (
+        "giambio.workers.serve_command",
+        "giambio.workers.run_workers",
+    ): "others are quick",
+    ("giambio.cluster.manager", "giambio.cluster.dask_engine"): "Dask is an extra",
+    ("giambio.cluster.manager", "giambio.cluster.remote"): "the same",
+    ("giambio.workers.worker", "giambio.workers.asgi"): "uvicorn is an extra, for those who use it",
     ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
 }
 
@@ -177,6 +185,10 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
         assert of_others <= {"anyio", "sniffio"}
     elif name.startswith("giambio.pytest_plugin"):
         assert of_others <= {"_pytest", "pytest"}
+    elif name.startswith("giambio.cluster"):
+        assert of_others <= {"cloudpickle", "distributed"}
+    elif name == "giambio.workers.asgi":
+        assert of_others == {"uvicorn"}
     else:
         assert of_others == set()
         assert not any(imported.startswith("giambio.anyio") for imported, _ in imports(name))

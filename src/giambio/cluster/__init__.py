@@ -1,0 +1,1 @@
+"""Clusters: functions that run on other machines, by an engine that exists."""

@@ -1,0 +1,350 @@
+"""`ClusterManager`: a `TaskManager` whose functions run on other machines.
+
+For each remote call there is a task here, which waits for its end. So all that holds for tasks
+holds for calls: the block joins them, a failure cancels the others, and a limit is backpressure.
+A task that is cancelled has its call cancelled over there, and leaves only when that has ended.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from giambio._build.sealed import final
+from giambio.arguments import check_int
+from giambio.cluster.engine import Engine
+from giambio.combinators.map_concurrent import map_concurrent
+from giambio.errors import RunFinishedError, WorkerLost
+from giambio.kernel.blocks import refuse_with
+from giambio.kernel.coroutines import discard, name_of
+from giambio.kernel.external_wakeups import external_wakeups
+from giambio.kernel.introspect import is_awaitable
+from giambio.kernel.task import Task
+from giambio.runtime.loop import current_loop
+from giambio.sync.event import Event
+from giambio.sync.lock import Lock
+from giambio.tasks.cancel import CancelScope
+from giambio.tasks.manager import TaskManager
+from giambio.threads.to_thread import to_thread
+
+__all__ = ["ClusterManager"]
+
+
+class ClusterManager:
+    """Functions on a Dask cluster: ``async with ClusterManager(address) as cluster: ...``
+
+    Parameters:
+        address: that of Dask's scheduler, such as ``"tcp://10.0.0.1:8786"``; by default a cluster
+            is started on this machine, as `LocalCluster()` of Dask does it.
+        limit: how many calls may be under way; `spawn` waits when there are as many. By default
+            twice as many as the cluster can run at once.
+
+    The block ends when all calls have ended. The first failure cancels the others, waits for them,
+    and is raised with the traceback of the worker as a note. Leaving the block, cancelling it and
+    several failures are as with a `TaskManager`.
+
+    It needs giambio and Dask here, on the scheduler and on the workers: ``pip install
+    'giambio[dask]'``; and the modules of the functions on the workers.
+
+    Raises:
+        TypeError, ValueError: a parameter is wrong.
+        ModuleNotFoundError: on entering: Dask is not installed.
+        OSError: on entering: there is no scheduler at `address`.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     async with giambio.ClusterManager("tcp://10.0.0.1:8786") as cluster:
+        ...         return await cluster.map_concurrent(abs, [-1, -2])
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_cancelling",
+        "_engine",
+        "_entered",
+        "_limit",
+        "_manager",
+        "_never_begin",
+        "_to_cancel",
+    )
+
+    def __init__(self, address: str | None = None, *, limit: int | None = None) -> None:
+        if not (address is None or isinstance(address, str)):
+            raise TypeError(
+                "ClusterManager() needs the address of a scheduler, such as "
+                f'"tcp://127.0.0.1:8786", not {address!r}'
+            )
+        if limit is not None:
+            check_int("ClusterManager()", "limit", limit, 1, "number of calls")
+        self._address = address
+        self._engine: Any = None
+        self._limit = limit
+        self._manager: Any = None
+        self._entered = False
+        # Calls that are to be cancelled by the next broadcast, and who does one.
+        self._to_cancel: list[str] = []
+        self._cancelling = Lock()
+        # Those of a broadcast that had not begun, until their tasks have seen it.
+        self._never_begin: set[str] = set()
+
+    # -- the block ---------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError(
+                "this ClusterManager was used already; make a new one for each block"
+            )
+        self._entered = True
+        self._engine = new_engine(self._address)
+        try:
+            threads = await to_thread(self._engine.open)
+            limit = self._limit or max(1, 2 * threads)
+            manager = TaskManager(limit=limit)
+            await manager.__aenter__()
+        except BaseException:
+            await self._close()
+            raise
+        self._limit = limit
+        self._manager = manager
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        try:
+            caught: bool = await self._manager.__aexit__(exc_type, exc, traceback)
+            return caught
+        finally:
+            await self._close()
+
+    __enter__ = __exit__ = refuse_with
+
+    async def _close(self) -> None:
+        with CancelScope(shield=True):
+            await to_thread(self._engine.close)
+
+    # -- calling -----------------------------------------------------------------------
+
+    async def spawn(
+        self,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        retries: int = 0,
+        name: str | None = None,
+        **keywords: Any,
+    ) -> Task[Any]:
+        """Have a function run on a worker.
+
+        Parameters:
+            function: an ordinary function, or an async one, which runs in a loop of giambio's.
+            args, keywords: its arguments. They are sent, and so is the result (by cloudpickle).
+            retries: how often it may begin again when its worker is lost; by default it begins
+                at most once.
+            name: the name of the task; by default that of the function.
+
+        Returns:
+            A `Task`, whose result is that of the function.
+
+        Raises:
+            TypeError: `function` is no function, or it or its arguments cannot be sent.
+            TypeError, ValueError: `retries` is no number of times.
+            RuntimeError: the block was not entered yet.
+            RunFinishedError: the block was left already.
+            CancelledError: the caller is in a cancelled scope.
+
+        A checkpoint, which waits while there are `limit` calls. The task fails with what the
+        function raises; with `RemoteError` if that cannot be read here; with `WorkerLost` if the
+        worker is lost and it may not begin again. Cancelled, it cancels the call over there, and
+        waits until that has ended: an async function is cancelled as by a scope; an ordinary one
+        gets an exception between two instructions of Python, and C code that waits is not cut
+        short. What has not begun is dropped.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.ClusterManager() as cluster:
+            ...         task = await cluster.spawn(pow, 2, 10)
+            ...     return task.result()
+        """
+        what = "ClusterManager.spawn()"
+        payload = packed_for(what, function, args, keywords)
+        runs = check_int(what, "retries", retries, 0, "number of times") + 1
+        self._check_open()
+        task: Task[Any] = await self._manager.spawn(
+            self._call, payload, runs, name=name or name_of(function)
+        )
+        return task
+
+    async def map_concurrent(
+        self, function: Callable[[Any], Any], items: Iterable[Any], *, retries: int = 0
+    ) -> list[Any]:
+        """Call a function for each item on the workers, and return the results in order.
+
+        Parameters:
+            function: see `spawn`; it is called with one item.
+            items: an iterable or an async iterable. The next item is taken when there is a place.
+            retries: see `spawn`.
+
+        Returns:
+            The results, in the order of the items.
+
+        Raises:
+            TypeError, ValueError, RuntimeError, CancelledError: see `spawn`.
+            BaseException: the failure of a call; the others are cancelled first, and have ended.
+                Several failures are raised as an `ExceptionGroup`.
+
+        A checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.ClusterManager() as cluster:
+            ...         return await cluster.map_concurrent(abs, [-1, -2])
+        """
+        what = "ClusterManager.map_concurrent()"
+        runs = check_int(what, "retries", retries, 0, "number of times") + 1
+        packed_for(what, function, (), {})
+        self._check_open()
+
+        async def call(item: Any) -> Any:
+            return await self._call(packed_for(what, function, (item,), {}), runs)
+
+        results: list[Any] = await map_concurrent(call, items, limit=self._limit)
+        return results
+
+    async def _call(self, payload: bytes, runs: int) -> Any:
+        """Have a call run, and return its result."""
+        from giambio.cluster.remote import opened
+
+        loop = current_loop()
+        done = Event()
+
+        def when_done() -> None:
+            with suppress(RunFinishedError):  # the loop was closed by force
+                loop.call_soon_threadsafe(done.set)
+
+        token = uuid.uuid4().hex
+        self._engine.submit(token, payload, runs, when_done)
+        try:
+            with external_wakeups():
+                try:
+                    await done.wait()
+                except BaseException:
+                    with CancelScope(shield=True):
+                        if await self._cancel(token, done):
+                            await self._check_failure(token)
+                    raise
+            data = await to_thread(self._engine.result, token)
+        finally:
+            self._engine.forget(token)
+        return opened(data)
+
+    async def _check_failure(self, token: str) -> None:
+        """Raise what a call that was cancelled has raised instead of ending by that."""
+        from giambio.cluster.remote import check_failure
+
+        with suppress(WorkerLost):
+            check_failure(await to_thread(self._engine.result, token))
+
+    async def _cancel(self, token: str, done: Event) -> bool:
+        """Cancel a call, and wait until it has ended.
+
+        Returns:
+            False if it had not begun, and never will.
+        """
+        self._to_cancel.append(token)
+        async with self._cancelling:
+            if token in self._to_cancel:  # or it was part of another one's broadcast
+                tokens = self._to_cancel
+                self._to_cancel = []
+                self._never_begin |= await to_thread(self._engine.cancel, tokens)
+        if token in self._never_begin:
+            self._never_begin.remove(token)
+            return False
+        await done.wait()
+        return True
+
+    def cancel(self, reason: object = None) -> bool:
+        """Cancel the body and all calls; the block then ends without an error.
+
+        Parameters:
+            reason: the ``reason`` of the `CancelledError`.
+
+        Returns:
+            False if it was cancelled already.
+
+        Raises:
+            RuntimeError: the block was not entered yet.
+
+        Not a checkpoint.
+
+        Example:
+            >>> import giambio
+            >>> async def main():
+            ...     async with giambio.ClusterManager() as cluster:
+            ...         await cluster.spawn(giambio.sleep, 60)
+            ...         cluster.cancel()
+        """
+        self._check_open()
+        cancelled: bool = self._manager.cancel(reason)
+        return cancelled
+
+    def _check_open(self) -> None:
+        if self._manager is None:
+            raise RuntimeError(
+                "this ClusterManager was not entered yet; call functions inside of "
+                "`async with giambio.ClusterManager(address) as cluster:`"
+            )
+
+    def __repr__(self) -> str:
+        state = "not entered" if self._manager is None else f"limit {self._limit}"
+        return f"<giambio.ClusterManager {state}>"
+
+
+def new_engine(address: str | None) -> Engine:
+    """Return the engine of a cluster.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    try:
+        from giambio.cluster.dask_engine import DaskEngine
+    except ModuleNotFoundError as exc:
+        if exc.name in ("distributed", "cloudpickle", "dask"):
+            exc.msg = "ClusterManager needs Dask: python -m pip install 'giambio[dask]'"
+        raise
+    return DaskEngine(address)
+
+
+def packed_for(what: str, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> bytes:
+    """Return a function and its arguments as bytes.
+
+    Raises:
+        TypeError: it is no function, or they cannot be sent.
+    """
+    from giambio.cluster.remote import packed
+
+    if is_awaitable(function) or not callable(function):
+        discard(function)
+        raise TypeError(
+            f"{what} needs a function, not {function!r}, which cannot be sent to another machine; "
+            f"write {what[:-1]}function, argument, ...)"
+        )
+    try:
+        return packed(function, args, keywords)
+    except Exception as exc:
+        raise TypeError(
+            f"{what} cannot send {name_of(function)}() and its arguments to another machine: {exc}"
+        ) from exc
+
+
+final(ClusterManager, "(address=None, *, limit=None)")

@@ -1,0 +1,1 @@
+"""Supervision: functions that begin anew when they have failed."""

@@ -1,0 +1,449 @@
+"""`ClusterManager`: the guarantees of a `TaskManager`, and what happens to processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import giambio
+from support import remote_functions as far
+
+pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
+
+HERE = Path(__file__).resolve()
+TESTS = HERE.parents[1]
+SECONDS = 50
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> None:
+    """Not looked at: Dask keeps a thread for callbacks, and what it has opened until later."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """The scheduler of a cluster with two workers of two threads each."""
+    with subprocess.Popen(
+        [sys.executable, str(TESTS / "support" / "local_cluster.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture(params=["TaskManager", "Dask"])
+def manager(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Makes a manager; a test that uses it is about what is guaranteed of both."""
+    if request.param == "TaskManager":
+        return giambio.TaskManager
+    scheduler = request.getfixturevalue("address")
+    return lambda **options: giambio.ClusterManager(scheduler, **options)
+
+
+async def until_noted(folder: Path, count: int, text: str = "") -> None:
+    """Wait until so much was noted."""
+    with giambio.fail_after(SECONDS):
+        while sum(text in line for line in far.notes(folder)) < count:
+            await giambio.sleep(0.01)
+
+
+# -- what is guaranteed of a TaskManager, and here -------------------------------------------
+
+
+def test_the_block_joins_all(manager: Any, tmp_path: Path) -> None:
+    """Rule 30.1."""
+
+    async def main() -> None:
+        async with manager() as block:
+            tasks = [await block.spawn(far.nap_async, str(tmp_path), f"{n}", 0.1) for n in "abc"]
+        assert [task.result() for task in tasks] == ["a", "b", "c"]
+        assert sum("cleans up" in line for line in far.notes(tmp_path)) == 3
+
+    giambio.run(main)
+
+
+def test_a_failure_cancels_the_others_and_is_raised(manager: Any, tmp_path: Path) -> None:
+    """Rules 30.1, 30.2: when they have ended."""
+
+    async def fail_when_the_other_runs() -> None:
+        async with manager() as block:
+            await block.spawn(far.nap_async, str(tmp_path), "a")
+            await until_noted(tmp_path, 1)
+            await block.spawn(far.fail_async, "broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        giambio.run(fail_when_the_other_runs)
+    assert far.notes(tmp_path) == ["a begins", "a cleans up"]
+
+
+def test_cancelling_reaches_calls_and_waits_for_their_end(manager: Any, tmp_path: Path) -> None:
+    """Rule 30.3."""
+
+    async def main() -> None:
+        async with manager() as block:
+            tasks = [await block.spawn(far.nap_async, str(tmp_path), f"{n}") for n in "ab"]
+            await until_noted(tmp_path, 2)
+            block.cancel()
+        assert all(task.cancelled() for task in tasks)
+        assert sum("cleans up" in line for line in far.notes(tmp_path)) == 2
+
+    giambio.run(main)
+
+
+def test_a_cancellation_from_outside(manager: Any, tmp_path: Path) -> None:
+    """Rule 30.3."""
+
+    async def main() -> None:
+        with giambio.CancelScope() as scope:
+            async with manager() as block:
+                await block.spawn(far.nap_async, str(tmp_path), "a")
+                await until_noted(tmp_path, 1)
+                scope.cancel()
+        assert scope.cancelled_caught
+
+    giambio.run(main)
+    assert far.notes(tmp_path) == ["a begins", "a cleans up"]
+
+
+def test_one_call_is_cancelled_alone(manager: Any, tmp_path: Path) -> None:
+    """Rule 30.3."""
+
+    async def main() -> None:
+        async with manager() as block:
+            one = await block.spawn(far.nap_async, str(tmp_path), "a")
+            other = await block.spawn(far.nap_async, str(tmp_path), "b", 0.3)
+            await until_noted(tmp_path, 2)
+            one.cancel()
+        assert one.cancelled()
+        assert other.result() == "b"
+
+    giambio.run(main)
+
+
+def test_several_failures_are_a_group(manager: Any) -> None:
+    """Rule 30.2."""
+
+    async def main() -> None:
+        async with manager() as block:
+            await block.spawn(far.fail_at_the_end, "one")
+            await block.spawn(far.fail_at_the_end, "two")
+            await giambio.sleep(0.5)
+            block.cancel()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        giambio.run(main)
+    assert {str(error) for error in caught.value.exceptions} == {"one", "two"}
+
+
+def test_the_limit_is_backpressure(manager: Any, tmp_path: Path) -> None:
+    """Rule 30.4."""
+
+    async def main() -> None:
+        async with manager(limit=2) as block:
+            for name in "ab":
+                await block.spawn(far.nap_async, str(tmp_path), name)
+            with giambio.move_on_after(0.3) as scope:
+                await block.spawn(far.nap_async, str(tmp_path), "c")
+            assert scope.cancelled_caught
+            block.cancel()
+
+    giambio.run(main)
+    assert not any(line.startswith("c") for line in far.notes(tmp_path))
+
+
+def test_the_body_fails(manager: Any, tmp_path: Path) -> None:
+    """Rule 30.2."""
+
+    async def main() -> None:
+        async with manager() as block:
+            await block.spawn(far.nap_async, str(tmp_path), "a")
+            await until_noted(tmp_path, 1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        giambio.run(main)
+    assert far.notes(tmp_path) == ["a begins", "a cleans up"]
+
+
+# -- calls ---------------------------------------------------------------------------------
+
+
+def test_ordinary_and_async_functions(address: str) -> None:
+    """Rule 30.1."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            assert await cluster.map_concurrent(far.double, range(20)) == list(range(0, 40, 2))
+            assert await cluster.map_concurrent(far.double_async, [1, 2]) == [2, 4]
+            task = await cluster.spawn(far.where, name="where it runs")
+            assert task.name == "where it runs"
+            assert repr(cluster) == "<giambio.ClusterManager limit 8>"
+        assert task.result() != os.getpid()
+
+    giambio.run(main)
+
+
+def test_an_exception_has_the_traceback_of_the_worker(address: str) -> None:
+    """Rule 30.2."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            await cluster.spawn(far.fail, "broken")
+
+    with pytest.raises(ValueError, match="broken") as caught:
+        giambio.run(main)
+    (note,) = caught.value.__notes__
+    assert note.startswith("On the worker:\nTraceback")
+    assert "remote_functions.py" in note
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "error", "message"),
+    [
+        (far.fail, ("odd",), giambio.RemoteError, "Odd: 1 and 2"),
+        (far.fail, ("exit",), giambio.RemoteError, "SystemExit: 3"),
+        (far.fail_elsewhere, (), giambio.RemoteError, "only_there.Elsewhere: from afar"),
+        (far.unsendable, (), TypeError, r"the result of unsendable\(\) cannot be sent"),
+    ],
+)
+def test_what_cannot_travel(
+    address: str, function: Any, args: Any, error: type[Exception], message: str
+) -> None:
+    """Rule 30.2."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            await cluster.spawn(function, *args)
+
+    with pytest.raises(error, match=message):
+        giambio.run(main)
+
+
+def test_an_ordinary_function_is_cancelled_and_cleans_up(address: str, tmp_path: Path) -> None:
+    """Rule 30.3."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            await cluster.spawn(far.spin, str(tmp_path), "a")
+            await until_noted(tmp_path, 1)
+            cluster.cancel()
+
+    giambio.run(main)
+    assert far.notes(tmp_path) == ["a begins", "a cleans up"]
+
+
+def test_what_has_not_begun_never_does(address: str, tmp_path: Path) -> None:
+    """Rule 30.3: also when the workers have time again."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address, limit=20) as cluster:
+            for number in range(12):
+                await cluster.spawn(far.nap_async, str(tmp_path), str(number))
+            await until_noted(tmp_path, 4)
+            cluster.cancel()
+        begun = sum("begins" in line for line in far.notes(tmp_path))
+        assert sum("cleans up" in line for line in far.notes(tmp_path)) == begun
+        async with giambio.ClusterManager(address) as cluster:
+            await cluster.map_concurrent(far.double, range(20))
+        assert sum("begins" in line for line in far.notes(tmp_path)) == begun
+
+    giambio.run(main)
+
+
+def test_many_small_calls(address: str) -> None:
+    """Rule 30.4."""
+
+    async def main() -> int:
+        async with giambio.ClusterManager(address, limit=50) as cluster:
+            return sum(await cluster.map_concurrent(far.double, range(200)))
+
+    assert giambio.run(main) == 39_800
+
+
+LOCAL = """
+    import giambio
+
+    async def main():
+        async with giambio.ClusterManager() as cluster:
+            print(await cluster.map_concurrent(abs, [-1, -2, -3]))
+
+    if __name__ == "__main__":
+        giambio.run(main)
+"""
+
+
+def test_a_cluster_of_this_machine(tmp_path: Path) -> None:
+    """Rule 30.1."""
+    (tmp_path / "program.py").write_text(textwrap.dedent(LOCAL))
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py")],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert ended.stdout == "[1, 2, 3]\n", ended.stderr
+
+
+# -- bad days --------------------------------------------------------------------------------
+
+
+def test_a_function_that_kills_its_worker_runs_once(address: str, tmp_path: Path) -> None:
+    """Rule 30.5."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            await cluster.spawn(far.kill_worker, str(tmp_path))
+
+    with pytest.raises(giambio.WorkerLost):
+        giambio.run(main)
+    assert far.notes(tmp_path) == ["begins"]
+
+
+def test_a_function_that_may_run_again_does(address: str, tmp_path: Path) -> None:
+    """Rule 30.5."""
+
+    async def main() -> str:
+        async with giambio.ClusterManager(address) as cluster:
+            task = await cluster.spawn(far.kill_worker, str(tmp_path), 1, retries=1)
+        return str(task.result())
+
+    assert giambio.run(main) == "survived"
+    assert far.notes(tmp_path) == ["begins", "begins"]
+
+
+def test_a_worker_that_is_killed_while_idle(address: str) -> None:
+    """Rule 30.5: another one runs what comes then."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            task = await cluster.spawn(far.where)
+            await task.join()
+            os.kill(task.result(), signal.SIGKILL)
+            await cluster.map_concurrent(far.double, range(20), retries=3)
+
+    giambio.run(main)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_scheduler_has_gone(tmp_path: Path, cancelled: bool) -> None:
+    """Rule 30.5: its calls are lost, and one that is cancelled then is over."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]),
+    }
+
+    def dask(what: str, *options: str) -> subprocess.Popen[bytes]:
+        where = ("--scheduler-file", str(tmp_path / "scheduler"), "--no-dashboard")
+        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *where, *options]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    async def main() -> None:
+        with giambio.fail_after(SECONDS):
+            while not (tmp_path / "scheduler").exists():
+                await giambio.sleep(0.05)
+            address = json.loads((tmp_path / "scheduler").read_text())["address"]
+            async with giambio.ClusterManager(address, limit=4) as cluster:
+                await cluster.spawn(far.nap_async, str(tmp_path), "a")
+                await until_noted(tmp_path, 1)
+                scheduler.kill()
+                if cancelled:
+                    cluster.cancel()
+
+    options = ("--host", "127.0.0.1", "--port", "0")
+    alone = ("--nthreads", "2", "--no-nanny")
+    with dask("scheduler", *options) as scheduler, dask("worker", *alone) as worker:
+        try:
+            if cancelled:
+                giambio.run(main)
+            else:
+                with pytest.raises(giambio.WorkerLost):
+                    giambio.run(main)
+        finally:
+            scheduler.kill()
+            worker.terminate()
+
+
+PROGRAM = """
+    import sys
+    import giambio
+    from support import remote_functions as far
+
+    async def main():
+        async with giambio.ClusterManager(sys.argv[1]) as cluster:
+            for name in "abcdef":
+                await cluster.spawn(far.nap_async, sys.argv[2], name)
+
+    giambio.run(main)
+"""
+
+
+def test_ctrl_c_leaves_nothing_running(address: str, tmp_path: Path) -> None:
+    """Rule 30.3."""
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), address, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        giambio.run(until_noted, tmp_path, 4)
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=SECONDS)[1]
+    assert "KeyboardInterrupt" in errors
+    begun = sum("begins" in line for line in far.notes(tmp_path))
+    assert sum("cleans up" in line for line in far.notes(tmp_path)) == begun
+
+
+# -- mistakes --------------------------------------------------------------------------------
+
+
+def test_mistakes(address: str) -> None:
+    """Rule 30.6."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            with pytest.raises(TypeError, match="needs a function, not <coroutine"):
+                await cluster.spawn(far.double_async(1))  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"cannot send double\(\).*pickle 'Lock' object"):
+                await cluster.spawn(far.double, giambio.Lock())
+            with pytest.raises(ValueError, match="from 0 up for retries"):
+                await cluster.spawn(far.double, 1, retries=-1)
+        with pytest.raises(giambio.RunFinishedError):
+            await cluster.spawn(far.double, 1)
+        with pytest.raises(RuntimeError, match="used already; make a new one"):
+            await cluster.__aenter__()
+        with pytest.raises(RuntimeError, match="not entered yet; call functions inside of"):
+            await giambio.ClusterManager(address).spawn(far.double, 1)
+
+    giambio.run(main)
+    with pytest.raises(TypeError, match="needs the address of a scheduler"):
+        giambio.ClusterManager(8786)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="from 1 up for limit"):
+        giambio.ClusterManager(address, limit=0)
+
+
+def test_there_is_no_scheduler() -> None:
+    """Rule 30.6."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager("tcp://127.0.0.1:1"):
+            pass
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}), pytest.raises(OSError):
+        giambio.run(main)
