@@ -1,4 +1,4 @@
-"""The command line, ``python -m giambio``: ``info`` about the build, and a ``demo``."""
+"""The command line, ``python -m giambio``: a prompt, and commands."""
 
 from __future__ import annotations
 
@@ -11,20 +11,32 @@ import giambio
 from giambio.kernel.constants import BUDGET
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> str | int | None:
     """Run the command line.
 
     Parameters:
         arguments: the arguments, without the program's name; by default those of the process.
 
     Returns:
-        The exit code.
+        The exit code, or what else `sys.exit` takes.
     """
-    options = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        from giambio.repl.start import start
+
+        return start()
+    if arguments[0] == "run" and len(arguments) > 1 and arguments[1] not in ("-h", "--help"):
+        from giambio.inspect.run_program import run_program
+
+        run_program(arguments[1:])  # as they are: they are Python's and the program's
+    top = parser()
+    options = top.parse_args(arguments)
     code = 0
     try:
         if options.command == "info":
             print_info()
+        elif options.command == "run":
+            top.error("run: name a program, such as `run app.py` or `run -m app`")
         else:
             # Imported here, so that `info` works even if the demo is broken.
             from giambio.demo.show import show
@@ -41,13 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(
-        prog="python -m giambio", description="giambio, an asynchronous runtime for Python."
+        prog="python -m giambio",
+        description="giambio, an asynchronous runtime for Python. Without a command: a prompt.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(
         "info",
         help="tell which build of giambio runs here, and why",
         description="Tell which build of giambio runs here, and why; one fact per line.",
+    )
+    commands.add_parser(
+        "run",
+        help="run a program with the monitor on: run FILE ARGS, or run -m MODULE ARGS",
+        usage="python -m giambio run (FILE | -m MODULE) [ARGS ...]",
+        description=(
+            "Run a program as `python FILE ARGS` and `python -m MODULE ARGS` do, with the monitor "
+            "on (GIAMBIO_MONITOR=1), so that the other commands can look into it."
+        ),
     )
     demo = commands.add_parser(
         "demo",
