@@ -103,8 +103,9 @@ class Console:
         """End the line that is being edited; in the main thread, while the other one reads."""
         if self._new is not None:
             self._new.interrupt()
-        elif self._reading and type_a_newline():
-            self._interrupted = True
+        elif self._reading:
+            self._interrupted = True  # before: the other thread may be faster
+            self._interrupted = type_a_newline()
 
     def _report(self, exc: BaseException) -> None:
         """Show the exception of a background task."""
