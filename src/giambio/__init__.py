@@ -41,7 +41,7 @@ from giambio.kernel.checkpoints import (
 from giambio.kernel.clock import Clock
 from giambio.kernel.hooks import Hook
 from giambio.kernel.task import Task, current_task
-from giambio.runtime.loop import EventLoop, current_loop, run
+from giambio.runtime.loop import EventLoop, current_loop, run, running_loops
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
 from giambio.tasks.stopping import cancel_on_stop, stopping, wait_stopping
@@ -78,12 +78,14 @@ if _TYPE_CHECKING:
         TemporaryDirectory,
         TemporaryFile,
     )
+    from giambio.inspect.metrics import LoopMetrics, metrics
     from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
     from giambio.interpreters.to_interpreter import (
         current_default_interpreter_limiter,
         to_interpreter,
     )
     from giambio.kernel.external_wakeups import external_wakeups
+    from giambio.monitor.start import start_monitor
     from giambio.net.datagrams import AsyncDatagramSocket, wrap_datagram_socket
     from giambio.net.fd_passing import receive_fds, send_fds
     from giambio.net.lingering import lingering_close
@@ -146,9 +148,11 @@ _LAZY = {
     "giambio.files.temporary": (
         "NamedTemporaryFile SpooledTemporaryFile TemporaryDirectory TemporaryFile"
     ),
+    "giambio.inspect.metrics": "LoopMetrics metrics",
     "giambio.inspect.task_tree": "FrameInfo TaskInfo format_task_tree task_tree",
     "giambio.interpreters.to_interpreter": "current_default_interpreter_limiter to_interpreter",
     "giambio.kernel.external_wakeups": "external_wakeups",
+    "giambio.monitor.start": "start_monitor",
     "giambio.net.datagrams": "AsyncDatagramSocket wrap_datagram_socket",
     "giambio.net.fd_passing": "receive_fds send_fds",
     "giambio.net.lingering": "lingering_close",
@@ -270,6 +274,7 @@ __all__ = [
     "Listener",
     "Lock",
     "LockStatistics",
+    "LoopMetrics",
     "NamedTemporaryFile",
     "Path",
     "PriorityQueue",
@@ -336,6 +341,7 @@ __all__ = [
     "map_concurrent",
     "memory_stream_one_way_pair",
     "memory_stream_pair",
+    "metrics",
     "move_on_after",
     "move_on_at",
     "notify_closing",
@@ -351,6 +357,7 @@ __all__ = [
     "retry",
     "run",
     "run_process",
+    "running_loops",
     "send_fds",
     "send_file",
     "serve_listeners",
@@ -362,6 +369,7 @@ __all__ = [
     "sleep_until",
     "socketpair",
     "start_blocking_portal",
+    "start_monitor",
     "start_tls",
     "stderr",
     "stdin",
@@ -378,3 +386,8 @@ __all__ = [
     "wrap_file",
     "wrap_socket",
 ]
+
+if _selection.is_set("GIAMBIO_MONITOR"):
+    from giambio.monitor.start import from_environment as _from_environment
+
+    _from_environment()

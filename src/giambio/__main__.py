@@ -1,4 +1,4 @@
-"""The command line, ``python -m giambio``: a prompt, and commands."""
+"""The command line, ``python -m giambio``: a prompt, a demo, and a look into live programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import giambio
 from giambio.kernel.constants import BUDGET
+from giambio.monitor.commands import add_parsers
 
 
 def main(arguments: Sequence[str] | None = None) -> str | int | None:
@@ -29,14 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> str | int | None:
         from giambio.inspect.run_program import run_program
 
         run_program(arguments[1:])  # as they are: they are Python's and the program's
-    top = parser()
-    options = top.parse_args(arguments)
+    options = parser().parse_args(arguments)
     code = 0
     try:
         if options.command == "info":
             print_info()
-        elif options.command == "run":
-            top.error("run: name a program, such as `run app.py` or `run -m app`")
+        elif options.command != "demo":
+            code = options.run(options)
         else:
             # Imported here, so that `info` works even if the demo is broken.
             from giambio.demo.show import show
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         help="tell which build of giambio runs here, and why",
         description="Tell which build of giambio runs here, and why; one fact per line.",
     )
-    commands.add_parser(
+    program = commands.add_parser(
         "run",
         help="run a program with the monitor on: run FILE ARGS, or run -m MODULE ARGS",
         usage="python -m giambio run (FILE | -m MODULE) [ARGS ...]",
@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
             "on (GIAMBIO_MONITOR=1), so that the other commands can look into it."
         ),
     )
+    program.set_defaults(run=lambda _: program.error("name one: `run app.py` or `run -m app`"))
     demo = commands.add_parser(
         "demo",
         help="scrape three servers, then hold 10000 connections in one thread",
@@ -94,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
         choices=drivers(),
         help=f"where readiness comes from (default: {giambio.build_info().driver})",
     )
+    add_parsers(commands)
     return top
 
 

@@ -253,7 +253,7 @@ class Wakers(giambio.Hook):
     def __init__(self) -> None:
         self.threads: set[int] = set()
 
-    def woken(self, task: giambio.Task[Any]) -> None:
+    def woken(self, task: giambio.Task[Any], by: object) -> None:
         self.threads.add(threading.get_ident())
 
 

@@ -99,5 +99,5 @@ def test_without_a_program_the_usage_is_shown(folder: Path) -> None:
     """Rule 27.7."""
     ended = run_in(folder)
     assert ended.returncode == 2
-    assert "run: name a program, such as `run app.py`" in ended.stderr
+    assert "name one: `run app.py` or `run -m app`" in ended.stderr
     assert "run (FILE | -m MODULE) [ARGS ...]" in run_in(folder, "--help").stdout

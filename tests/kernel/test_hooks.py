@@ -21,7 +21,7 @@ class Recorder(giambio.Hook):
         self.events: list[tuple[str, str]] = []
         self.parks: list[Any] = []
 
-    def spawned(self, task: Any) -> None:
+    def spawned(self, task: Any, by: object) -> None:
         self.events.append(("spawned", task.name))
 
     def before_step(self, task: Any) -> None:
@@ -34,7 +34,7 @@ class Recorder(giambio.Hook):
         self.events.append(("parked", task.name))
         self.parks.append(on)
 
-    def woken(self, task: Any) -> None:
+    def woken(self, task: Any, by: object) -> None:
         self.events.append(("woken", task.name))
 
     def cancelled(self, task: Any) -> None:
@@ -159,7 +159,7 @@ def test_a_hook_has_a_current_loop_also_when_events_are_delivered_by_turns(
     seen: list[tuple[str, Any]] = []
 
     class Asks(giambio.Hook):
-        def woken(self, task: Any) -> None:
+        def woken(self, task: Any, by: object) -> None:
             seen.append(("woken", giambio.current_loop()))
 
         def before_step(self, task: Any) -> None:

@@ -233,7 +233,7 @@ def test_a_socket_is_free_again_after_its_loop_was_interrupted(driver: str) -> N
     """
 
     class InterruptWhenWoken(giambio.Hook):
-        def woken(self, task: Any) -> None:
+        def woken(self, task: Any, by: object) -> None:
             loop._stop_between_steps(KeyboardInterrupt())
 
     loop = giambio.EventLoop(driver=driver)

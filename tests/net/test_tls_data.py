@@ -857,7 +857,7 @@ def test_receiving_starts_no_task_unless_there_is_an_answer(
     class Counting(giambio.Hook):
         spawned_tasks = 0
 
-        def spawned(self, task: giambio.Task[Any]) -> None:
+        def spawned(self, task: giambio.Task[Any], by: object) -> None:
             self.spawned_tasks += 1
 
     async def main() -> None:

@@ -60,7 +60,7 @@ class Arrivals(giambio.Hook):
     def cancelled(self, task: Any) -> None:
         self.waiting.pop(task, None)
 
-    def woken(self, task: Any) -> None:
+    def woken(self, task: Any, by: object) -> None:
         what = self.waiting.get(task)
         if what is not None:
             first = next(one for one, other in self.waiting.items() if other == what)

@@ -60,7 +60,7 @@ class Woken(giambio.Hook):
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def woken(self, task: giambio.Task[Any]) -> None:
+    def woken(self, task: giambio.Task[Any], by: object) -> None:
         self.names.append(task.name)
 
 

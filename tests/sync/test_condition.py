@@ -757,7 +757,7 @@ def test_cancelled_while_all_are_told_it_does_not_get_the_lock(run: Run) -> None
     """A hook runs in the middle of it, when nobody owns the lock and not all know why."""
 
     class CancelTheSleeper(giambio.Hook):
-        def woken(self, task: giambio.Task[Any]) -> None:
+        def woken(self, task: giambio.Task[Any], by: object) -> None:
             if task.name == "lines up":
                 sleeper.cancel()
 

@@ -505,7 +505,7 @@ async def paced() -> None:
 
 
 class Counter(giambio.Hook):
-    def spawned(self, task: giambio.Task) -> None:
+    def spawned(self, task: giambio.Task, by: object) -> None:
         print(task.name)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from giambio.errors import DeadlockError
-from giambio.inspect import watchdog
+from giambio.inspect.own_threads import own_threads
 from giambio.inspect.task_tree import children_of, lines_of, tree_of
 from giambio.kernel.kernel import Kernel
 from giambio.threads.workers import idle_workers
@@ -115,7 +115,7 @@ def other_threads_live() -> bool:
 
     The interpreter is asked, because `threading` does not know all threads.
     """
-    return len(sys._current_frames()) - 1 - idle_workers() - len(watchdog.running) > 0
+    return len(sys._current_frames()) - 1 - idle_workers() - len(own_threads) > 0
 
 
 def program_handles_signals() -> bool:

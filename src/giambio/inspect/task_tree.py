@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
+from giambio.kernel.system_clock import system_time
 from giambio.kernel.task import Task
 from giambio.kernel.tracebacks import is_ours
 
@@ -39,7 +40,8 @@ class TaskInfo(NamedTuple):
 
     `state` is ``"running"``, ``"ready"`` (it waits for its turn) or ``"waiting"``;
     then `waits_for` names the object of the wait. `frames` are those of the user's
-    code, the outermost first.
+    code, the outermost first. `seconds` is how long it is in that state, counted from the
+    beginning of the loop's turn, so it may be a little more.
 
     Example:
         >>> import giambio
@@ -55,6 +57,7 @@ class TaskInfo(NamedTuple):
     waits_for: str
     frames: tuple[FrameInfo, ...]
     children: tuple[TaskInfo, ...]
+    seconds: float = 0.0
 
 
 def task_tree() -> tuple[TaskInfo, ...]:
@@ -85,29 +88,41 @@ def task_tree() -> tuple[TaskInfo, ...]:
 
 
 def tree_of(kernel: Kernel) -> tuple[TaskInfo, ...]:
-    """Return the task tree of a loop of this thread."""
-    running = kernel._running
-    return tuple(describe(task, running) for task in kernel._roots())
+    """Return the task tree of a loop.
 
-
-def describe(root: Task, running: object) -> TaskInfo:
-    """Describe a task and all below it; without recursion, because trees may be deep."""
-    order = [root]
-    for task in order:
-        order.extend(children_of(task))
+    Another thread may ask while the loop runs on. So everything is read once, and of a task that
+    moves meanwhile either what was or what is now is told.
+    """
+    family = family_of(kernel)
+    now = system_time()
     described: dict[Task, TaskInfo] = {}
-    for task in reversed(order):
-        children = tuple(described.pop(child) for child in children_of(task))
-        state, waits_for = state_of(task, running)
-        frames = tuple(user_frames(task, state == "running"))
-        described[task] = TaskInfo(task.id, task.name, state, waits_for, frames, children)
-    return described[root]
+    for task, children in reversed(family.items()):
+        below = tuple(described.pop(child) for child in children)
+        state, waits_for = state_of(task, kernel._running)
+        frames = tuple(user_frames(task, kernel if state == "running" else None))
+        described[task] = TaskInfo(
+            task.id, task.name, state, waits_for, frames, below, max(0.0, now - task._since)
+        )
+    return tuple(reversed(described.values()))
+
+
+def family_of(kernel: Kernel) -> dict[Task, list[Task]]:
+    """Return all tasks of a loop, parents first, each with its children."""
+    family: dict[Task, list[Task]] = {}
+    order: list[Task] = list(kernel._roots())
+    seen = set(order)
+    for task in order:
+        children = [child for child in children_of(task) if child not in seen]
+        seen.update(children)
+        order.extend(children)
+        family[task] = children
+    return family
 
 
 def children_of(task: Task) -> Iterator[Task]:
     """Yield the children of a task, in the order they were spawned."""
-    for supervisor in task._supervisors or ():
-        yield from supervisor._children
+    for supervisor in tuple(task._supervisors or ()):
+        yield from list(supervisor._children)
 
 
 def state_of(task: Task, running: object) -> tuple[str, str]:
@@ -122,20 +137,28 @@ def state_of(task: Task, running: object) -> tuple[str, str]:
     return "waiting", what if subject is None else f"{what} on {subject!r}"
 
 
-def user_frames(task: Task, running: bool) -> Iterator[FrameInfo]:
-    """Yield the frames of a task, the outermost first, without giambio's own."""
-    frames = stack_of(task._coro) if running else [frame for frame, _ in chain_of(task._coro)]
+def user_frames(task: Task, runs_in: Kernel | None) -> Iterator[FrameInfo]:
+    """Yield the frames of a task, the outermost first, without giambio's own.
+
+    Parameters:
+        task: the task.
+        runs_in: its loop, if it runs.
+    """
+    if runs_in is None:
+        frames = [frame for frame, _ in chain_of(task._coro)]
+    else:
+        frames = stack_of(task._coro, runs_in._thread)
     for frame in frames:
         if frame is not None and not is_ours(frame.f_globals.get("__name__")):
             code = frame.f_code
             yield FrameInfo(code.co_filename, frame.f_lineno, code.co_qualname)
 
 
-def stack_of(coro: Any) -> list[types.FrameType]:
-    """Return the frames of the task that runs in this thread, the outermost first."""
+def stack_of(coro: Any, thread: int) -> list[types.FrameType | None]:
+    """Return the frames of the task that runs in a thread, the outermost first."""
     outermost = getattr(coro, "cr_frame", None)
-    frames: list[types.FrameType] = []
-    frame: types.FrameType | None = sys._getframe(1)
+    frames: list[types.FrameType | None] = []
+    frame = sys._current_frames().get(thread)
     while frame is not None:
         frames.append(frame)
         if frame is outermost:

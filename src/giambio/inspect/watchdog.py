@@ -12,15 +12,13 @@ import threading
 from time import monotonic
 from typing import Any, Self
 
+from giambio.inspect.own_threads import own_threads
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.tracebacks import user_frame
 from giambio.threads.workers import daemons_allowed
 
-__all__ = ["Watchdog", "running"]
-
-#: The watchdogs of the process: their threads wake no task.
-running: set[Watchdog] = set()
+__all__ = ["Watchdog"]
 
 
 class Watchdog(Hook):
@@ -46,7 +44,7 @@ class Watchdog(Hook):
     def start(self) -> Self:
         """Start watching, and return itself."""
         self._thread.start()
-        running.add(self)
+        own_threads.add(self)
         self._kernel.add_hook(self)
         return self
 
@@ -55,7 +53,7 @@ class Watchdog(Hook):
         self._kernel.remove_hook(self)
         self._stopped.set()
         self._thread.join()
-        running.discard(self)
+        own_threads.discard(self)
 
     def before_step(self, task: Any) -> None:
         """See `Hook.before_step`."""

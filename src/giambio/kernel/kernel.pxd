@@ -31,6 +31,20 @@ cdef class Kernel:
     cdef object _failure
     cdef object _inbox
     cdef object _hooks
+    cdef object _calling
+    cdef object _on_spawned
+    cdef object _on_before_step
+    cdef object _on_after_step
+    cdef object _on_parked
+    cdef object _on_woken
+    cdef object _on_cancelled
+    cdef object _on_exited
+    cdef object _on_swallowed
+    cdef object _on_scope_entered
+    cdef object _on_scope_left
+    cdef object _on_callback_run
+    cdef object _on_turn_began
+    cdef object _on_turn_ended
     cdef public Guest _guest
     cdef public Guest _steps_for
     cdef readonly dict _services
@@ -38,13 +52,21 @@ cdef class Kernel:
     cdef public bint _closed
     cdef public object _asyncgen_hooks
     cdef bint _forked
-    cdef unsigned long _thread
+    cdef readonly unsigned long _thread
     cdef public bint _torn
-    cdef long long _numbers
+    cdef readonly long long _numbers
     cdef object _random
     cdef public Py_ssize_t _external
     cdef Py_ssize_t _unasked
     cdef double _unasked_until
+    cdef readonly long long _turns
+    cdef readonly long long _steps
+    cdef readonly double _seconds_in_driver
+    cdef readonly double _seconds_running
+    cdef readonly double _worst_lag
+    cdef readonly bint _waits
+    cdef readonly double _since
+    cdef public int _times_steps
 
     cpdef double current_time(self) except? -1
     cpdef object _add_timer(self, double deadline, Waiter waiter)
@@ -67,12 +89,18 @@ cdef class Kernel:
     cpdef object _crash(self, object exc)
     @cython.locals(driver=Driver)
     cpdef object _run_until_exit(self, BaseTask task, object exited=*)
+    @cython.locals(began=double)
+    cdef object _wait(self, Driver driver, double timeout)
+    @cython.locals(passed=double)
+    cdef object _note_time(self, double now)
     @cython.locals(now=double)
     cdef bint _may_go_on(self) except -1
     @cython.locals(count=Py_ssize_t, item=Runnable, queue=RunQueue)
     cdef object _run_ready(self)
+    @cython.locals(began=double)
+    cdef object _call(self, Runnable handle)
     cdef object _callback_failed(self, Runnable handle, object exc)
-    @cython.locals(how=int)
+    @cython.locals(how=int, began=double)
     cdef object _step(self, BaseTask task)
     @cython.locals(running=BaseTask)
     cpdef object _step_inside(self, BaseTask task)
@@ -86,7 +114,9 @@ cdef class Kernel:
     cdef object _check_idle(self)
     cdef object _raise_failure(self)
     cpdef bint _is_torn(self) except -1
+    cdef object _tell(self, object listeners, tuple args)
     cdef object _report_step(self, BaseTask task)
+    cdef object _cause(self)
 
 
 cdef double SECONDS_UNASKED

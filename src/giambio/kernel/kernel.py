@@ -59,10 +59,24 @@ class Kernel:
         "_clock",
         "_clock_now",
         "_asyncgen_hooks",
+        "_calling",
         "_failure",
         "_forked",
         "_hooks",
         "_inbox",
+        "_on_after_step",
+        "_on_before_step",
+        "_on_callback_run",
+        "_on_cancelled",
+        "_on_exited",
+        "_on_parked",
+        "_on_scope_entered",
+        "_on_scope_left",
+        "_on_spawned",
+        "_on_swallowed",
+        "_on_turn_began",
+        "_on_turn_ended",
+        "_on_woken",
         "_random",
         "_thread",
         "_torn",
@@ -81,9 +95,17 @@ class Kernel:
         "_queue",
         "_idle",
         "_running",
+        "_seconds_in_driver",
+        "_seconds_running",
         "_services",
+        "_since",
+        "_steps",
         "_steps_for",
         "_strict",
+        "_times_steps",
+        "_turns",
+        "_waits",
+        "_worst_lag",
     )
 
     def __init__(
@@ -111,7 +133,9 @@ class Kernel:
         self._failure: BaseException | None = None
         # Filled by other threads and by signal handlers: appending is atomic.
         self._inbox: deque[Handle] = deque()
-        self._hooks: tuple[Hook, ...] | None = None
+        self._set_hooks(())
+        # The callback that runs, while there are hooks.
+        self._calling: Any = None
         # The loop of another library that runs on this one, while it does; and the same once it
         # wants to know of each step.
         self._guest: Guest | None = None
@@ -134,6 +158,17 @@ class Kernel:
         # How many items have run since the driver was asked, and until when it need not be.
         self._unasked = 0
         self._unasked_until = NEVER
+        # What `metrics` tells. Times are those of the system's clock, whatever clock the loop has.
+        self._turns = 0
+        self._steps = 0
+        self._seconds_in_driver = 0.0
+        self._seconds_running = 0.0
+        self._worst_lag = 0.0
+        # Since when the driver waits, or since when it does not.
+        self._waits = False
+        self._since = 0.0
+        # Whether each task's time is taken: how many want that.
+        self._times_steps = 0
 
     # -- time and callbacks ---------------------------------------------------
 
@@ -345,8 +380,8 @@ class Kernel:
     def _add_task(self, task: BaseTask) -> None:
         """Take a new task on. Its supervisor holds it already, so nothing may fail before."""
         self._queue.append(task)
-        if self._hooks is not None:
-            self._notify("spawned", task)
+        if self._on_spawned is not None:
+            self._tell(self._on_spawned, (task, self._cause()))
 
     # -- park, wake, interrupt --------------------------------------------------
 
@@ -362,8 +397,8 @@ class Kernel:
         task._asked = None
         task._aborted = None
         self._queue.append(task)
-        if self._hooks is not None:
-            self._notify("woken", task)
+        if self._on_woken is not None:
+            self._tell(self._on_woken, (task, self._cause()))
         return True
 
     def _interrupt(self, task: BaseTask) -> None:
@@ -392,8 +427,8 @@ class Kernel:
             task._asked = park
             return False
         task._parked = None
-        if self._hooks is not None:
-            self._notify("cancelled", task)
+        if self._on_cancelled is not None:
+            self._tell(self._on_cancelled, (task,))
         return True
 
     def _deliver_interruption(self, task: BaseTask) -> bool:
@@ -528,7 +563,7 @@ class Kernel:
         driver = self._driver
         if driver is None:
             raise self._not_begun()
-        driver.wait(-1.0 if timeout == NEVER else timeout)
+        self._wait(driver, -1.0 if timeout == NEVER else timeout)
 
     def deliver(self) -> None:
         """Do the third part of a turn: report the events that `driver_wait` collected.
@@ -570,13 +605,35 @@ class Kernel:
                 driver = self._driver
                 if driver is None:
                     raise self._not_begun()
-                driver.wait(self._timeout())
+                self._wait(driver, self._timeout())
                 driver.deliver()
                 if self._idle.is_watched():
                     self._check_idle()
         finally:
             del task, exited  # as in `_step`
             self._leave(previous)
+
+    def _wait(self, driver: Driver, timeout: float) -> None:
+        """Have the driver wait, and note how long the loop has run, and has waited."""
+        began = system_time()
+        if self._thread != 0:
+            self._note_time(began)
+        self._since = began
+        self._waits = True
+        driver.wait(timeout)
+        self._note_time(system_time())
+
+    def _note_time(self, now: float) -> None:
+        """Add the time since the driver last began to wait, or ended."""
+        passed = now - self._since
+        if self._waits:
+            self._seconds_in_driver += passed
+            self._waits = False
+        else:
+            self._seconds_running += passed
+            if passed > self._worst_lag:
+                self._worst_lag = passed
+        self._since = now
 
     def _may_go_on(self) -> bool:
         """Return whether the run queue may go on before the driver is asked again.
@@ -609,6 +666,8 @@ class Kernel:
             if self._asyncgen_hooks is not None:
                 sys.set_asyncgen_hooks(*self._asyncgen_hooks)
             self._thread = get_ident()
+            self._waits = False
+            self._since = system_time()
             current.swap(self)
             free_list.begin()
             if self._guest is not None:
@@ -623,6 +682,7 @@ class Kernel:
         if self._guest is not None:
             self._guest._left()
         free_list.end()
+        self._note_time(system_time())
         self._thread = 0
         if current.get() is self:
             current.swap(None)
@@ -638,6 +698,9 @@ class Kernel:
         """Run the items that are ready now, but not the items that they make ready."""
         queue = self._queue
         inbox = self._inbox
+        self._turns += 1
+        if self._on_turn_began is not None:
+            self._tell(self._on_turn_began, ())
         if inbox:
             for _ in range(len(inbox)):
                 queue.append(inbox.popleft())
@@ -654,6 +717,8 @@ class Kernel:
             if item._is_task:
                 self._step(item)  # type: ignore[arg-type]
                 item = None
+            elif self._hooks is not None:
+                self._call(item)
             else:
                 try:
                     item._run()
@@ -663,6 +728,21 @@ class Kernel:
             self._raise_failure()
         if not self._timers.is_empty():
             self._timers.fire(self.current_time())
+        if self._on_turn_ended is not None:
+            self._tell(self._on_turn_ended, ())
+
+    def _call(self, handle: Any) -> None:
+        """Run a callback, and tell the hooks of it."""
+        began = system_time()
+        self._calling = handle
+        try:
+            handle._run()
+        except BaseException as exc:
+            self._callback_failed(handle, exc)
+        finally:
+            self._calling = None
+        if self._on_callback_run is not None:
+            self._tell(self._on_callback_run, (handle, began))
 
     def _callback_failed(self, handle: Any, exc: BaseException) -> None:
         """Raise the exception of a callback in the main task.
@@ -686,8 +766,11 @@ class Kernel:
         self._budget = constants.BUDGET
         if self._random is not None:
             self._budget = self._random.choice(random_schedule.BUDGETS)
-        if self._hooks is not None:
-            self._notify("before_step", task)
+        if self._on_before_step is not None:
+            self._tell(self._on_before_step, (task,))
+        self._steps += 1
+        task._since = self._since
+        began: float = system_time() if self._times_steps else 0.0
         self._running = task
         if self._steps_for is not None:
             self._steps_for._before_step(task)
@@ -717,6 +800,8 @@ class Kernel:
         self._running = None
         if self._steps_for is not None:
             self._steps_for._after_step(task)
+        if self._times_steps:
+            task._add_time(began)
         if self._hooks is not None:
             self._report_step(task)
         del task  # a failed frame holds this one by its `f_back`, from 3.12 on
@@ -726,8 +811,8 @@ class Kernel:
         running = self._running
         budget = self._budget
         try:
-            if self._hooks is not None:
-                self._notify("spawned", task)
+            if self._on_spawned is not None:
+                self._tell(self._on_spawned, (task, self._cause()))
             self._step(task)
         finally:
             self._running = running
@@ -743,8 +828,8 @@ class Kernel:
         task._exited(failed)
         if self._guest is not None:
             self._guest._exited(task)
-        if self._hooks is not None:
-            self._notify("exited", task)
+        if self._on_exited is not None:
+            self._tell(self._on_exited, (task,))
 
     def _take_foreign(self, task: BaseTask) -> bool:
         """Have the guest park a task whose coroutine yielded an object that is not ours.
@@ -808,7 +893,7 @@ class Kernel:
         """
         if not isinstance(hook, Hook):
             raise TypeError(f"add_hook() needs an instance of giambio.Hook, not {hook!r}")
-        self._hooks = (*(self._hooks or ()), hook)
+        self._set_hooks((*(self._hooks or ()), hook))
 
     def remove_hook(self, hook: Hook) -> None:
         """Stop calling a hook.
@@ -831,22 +916,43 @@ class Kernel:
         if hook not in hooks:
             raise ValueError("remove_hook(): this hook was not added")
         hooks.remove(hook)
-        self._hooks = tuple(hooks) or None
+        self._set_hooks(tuple(hooks))
 
-    def _notify(self, event: str, *args: Any) -> None:
-        """Call a method of all hooks, if there are any."""
-        for hook in self._hooks or ():
+    def _set_hooks(self, hooks: tuple[Hook, ...]) -> None:
+        """Note who wants to hear what, so that an event that nobody hears costs a comparison."""
+        self._hooks: tuple[Hook, ...] | None = hooks or None
+        self._on_spawned = listeners(hooks, "spawned")
+        self._on_before_step = listeners(hooks, "before_step")
+        self._on_after_step = listeners(hooks, "after_step")
+        self._on_parked = listeners(hooks, "parked")
+        self._on_woken = listeners(hooks, "woken")
+        self._on_cancelled = listeners(hooks, "cancelled")
+        self._on_exited = listeners(hooks, "exited")
+        self._on_swallowed = listeners(hooks, "swallowed")
+        self._on_scope_entered = listeners(hooks, "scope_entered")
+        self._on_scope_left = listeners(hooks, "scope_left")
+        self._on_callback_run = listeners(hooks, "callback_run")
+        self._on_turn_began = listeners(hooks, "turn_began")
+        self._on_turn_ended = listeners(hooks, "turn_ended")
+
+    def _tell(self, listeners: Any, args: tuple[Any, ...]) -> None:
+        """Call the methods of hooks that listen to an event: the result of `listeners`."""
+        for hook, method in listeners or ():
             try:
-                getattr(hook, event)(*args)
+                method(*args)
             except BaseException as exc:
                 if hook in (self._hooks or ()):
                     self.remove_hook(hook)
                 self._crash(user_part(exc))
 
     def _report_step(self, task: BaseTask) -> None:
-        self._notify("after_step", task)
-        if task._parked is not None:
-            self._notify("parked", task, task._parked)
+        self._tell(self._on_after_step, (task,))
+        if task._parked is not None and self._on_parked is not None:
+            self._tell(self._on_parked, (task, task._parked))
+
+    def _cause(self) -> Any:
+        """Return who does what happens now: a task, a callback, or None for time and system."""
+        return self._calling if self._running is None else self._running
 
     # -- set-up and tear-down ----------------------------------------------------
 
@@ -968,6 +1074,13 @@ class Kernel:
                 "the parent; start a new EventLoop() in the child, or use giambio.run()"
             )
         return RuntimeError("this loop has not begun; call loop.start(main) or loop.begin(main)")
+
+
+def listeners(hooks: tuple[Hook, ...], event: str) -> tuple[tuple[Hook, Any], ...] | None:
+    """Return the hooks that override the method of an event, each with its own; None if none."""
+    heard = [(hook, getattr(hook, event)) for hook in hooks]
+    empty = getattr(Hook, event)
+    return tuple(pair for pair in heard if getattr(pair[1], "__func__", None) is not empty) or None
 
 
 def check_no_loop_runs() -> None:

@@ -1,4 +1,5 @@
 from giambio.drivers.source cimport Waiter
+from giambio.kernel.system_clock cimport system_time
 
 cimport cython
 
@@ -27,9 +28,14 @@ cdef class BaseTask(Runnable):
     cdef object _outcome
     cdef bint _pending
     cdef list _injected
+    cdef readonly double _since
+    cdef readonly double _seconds
+    cdef readonly double _longest
 
     cpdef object _interruption(self)
     cpdef object _exited(self, bint failed)
+    @cython.locals(seconds=double)
+    cdef object _add_time(self, double began)
 
 
 @cython.final

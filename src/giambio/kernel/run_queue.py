@@ -15,6 +15,7 @@ from typing import Any
 
 from giambio._build.sealed import final
 from giambio.drivers.source import Waiter
+from giambio.kernel.system_clock import system_time
 
 __all__ = ["BaseTask", "Park", "RunQueue", "Runnable"]
 
@@ -91,8 +92,11 @@ class BaseTask(Runnable):
         "_outcome",
         "_parked",
         "_pending",
+        "_since",
         "_thrown",
         "_coro",
+        "_longest",
+        "_seconds",
     )
 
     #: Its coroutine; or the operation that is all it does, until that has ended.
@@ -114,6 +118,18 @@ class BaseTask(Runnable):
     #: injected.
     _pending: bool
     _injected: list[BaseException] | None
+    #: When the turn of its last step began, by the system's clock.
+    _since: float
+    #: For how many seconds it has run, and the longest step, since the loop takes the time.
+    _seconds: float
+    _longest: float
+
+    def _add_time(self, began: float) -> None:
+        """Note how long a step has taken."""
+        seconds = system_time() - began
+        self._seconds += seconds
+        if seconds > self._longest:
+            self._longest = seconds
 
     def _interruption(self) -> BaseException:
         """Return the exception that a pending interruption raises, made at delivery."""

@@ -205,6 +205,9 @@ class Task(BaseTask):
         self._thrown = None
         self._outcome: Any = None
         self._injected = None
+        self._since = kernel._since
+        self._seconds = 0.0
+        self._longest = 0.0
         self._kernel: Kernel | None = kernel
         self._supervisor: Supervisor | None = supervisor
         # The scope around the whole task, if somebody has asked for it, and the innermost scope.
@@ -599,7 +602,7 @@ class Task(BaseTask):
         if not failed:
             self._state = constants.SUCCEEDED
             if self._told is not None and self._kernel is not None:
-                self._kernel._notify("swallowed", self, self._told)
+                self._kernel._tell(self._kernel._on_swallowed, (self, self._told))
         elif is_cancellation(self._outcome):
             self._settle_cancellation()
         else:

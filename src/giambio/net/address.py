@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from giambio.arguments import is_int
 
-__all__ = ["HTTP_PORT", "IP", "UNIX", "Address", "is_numeric", "parse"]
+__all__ = ["HTTP_PORT", "IP", "UNIX", "Address", "is_numeric", "parse", "written"]
 
 #: The families whose addresses begin with host and port.
 IP = (socket.AF_INET, socket.AF_INET6)
@@ -69,6 +69,21 @@ def parse(family: int, address: Any, default_port: int | None = None) -> Any:
     if isinstance(address, (tuple, list)):
         return check_pair(family, tuple(address))
     raise TypeError(f"bad address {address!r}; {FORMS}")
+
+
+def written(address: Any) -> str:
+    """Return the name of a socket as one writes it; "" if it has none.
+
+    Example:
+        >>> written(("::1", 80, 0, 0)), written("/tmp/socket"), written(("0.0.0.0", 0))
+        ('[::1]:80', '/tmp/socket', '')
+    """
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return "" if not port else f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+    if not isinstance(address, str | bytes):
+        return str(address)
+    return os.fsdecode(address).replace("\0", "@")
 
 
 def bad(address: Any, problem: str) -> str:

@@ -22,7 +22,7 @@ from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import Closed, Immediate, Operation
 from giambio.kernel.tracebacks import DROPPER, user_place
 from giambio.net import syscalls, wait_fd
-from giambio.net.address import IP, UNIX, Address, parse
+from giambio.net.address import IP, UNIX, Address, parse, written
 from giambio.net.resolver import numeric_address
 from giambio.net.syscalls import ReceiveBuffer
 
@@ -270,7 +270,7 @@ class BaseSocket:
 
     def __repr__(self) -> str:
         family = FAMILIES.get(self._sock.family, str(self._sock.family))
-        state = "closed" if self._source is None else self._kind
+        state = "closed" if self._source is None else self._kind + where(self._sock)
         return f"<giambio.{type(self).__name__} {family} {state}>"
 
     # -- for operations ------------------------------------------------------------------------
@@ -353,6 +353,18 @@ def take_over(cls: type[BaseSocket], what: str, sock: Any, wanted: int, hint: st
         raise TypeError(f"{what} needs a {cls._kind} socket, not {sock.type!r}; {hint}")
     sock.setblocking(False)
     wrapped.add(sock)
+
+
+def where(sock: stdlib_socket.socket) -> str:
+    """Return what a socket is connected to, else what it is bound to, with a word before."""
+    for word, name in (("to", sock.getpeername), ("at", sock.getsockname)):
+        try:
+            text = written(name())
+        except OSError:
+            continue
+        if text:
+            return f" {word} {text}"
+    return ""
 
 
 def closed_error() -> ClosedResourceError:

@@ -48,6 +48,10 @@ class SocketOperation(Operation):
         self.prepare(sock._kernel)
         self._socket = sock
 
+    def subject(self) -> object:
+        """See `Park.subject`: it tells of the peer, when it is asked."""
+        return self._socket
+
     def occupy(self, direction: int) -> Source | None:
         """Take the socket's receiving or sending end.
 

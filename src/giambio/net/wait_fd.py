@@ -17,6 +17,13 @@ __all__ = ["notify_closing", "wait_readable", "wait_writable"]
 HIGHEST = 2**31 - 1  # a descriptor is a C int
 
 
+class Descriptor(int):
+    """A descriptor's number, as reports show it."""
+
+    def __repr__(self) -> str:
+        return f"descriptor {int(self)}"
+
+
 class Readiness(Operation):
     """Wait until a descriptor is ready; each operation registers it anew."""
 
@@ -34,6 +41,10 @@ class Readiness(Operation):
     def what(self) -> str:  # type: ignore[override]
         """The name of the operation in messages."""
         return "wait_readable()" if self._direction == interest.READING else "wait_writable()"
+
+    def subject(self) -> object:
+        """See `Park.subject`."""
+        return Descriptor(self._fd)
 
     def advance(self) -> bool:
         """Without budget, yield control by parking, if possible.

@@ -39,7 +39,7 @@ from giambio.tasks.system_tasks import SystemTasks
 if TYPE_CHECKING:
     from giambio.net.socket import AsyncSocket
 
-__all__ = ["EventLoop", "current_loop", "run"]
+__all__ = ["EventLoop", "current_loop", "run", "running_loops"]
 
 #: What GIAMBIO_DEBUG=1, and `python -X dev`, take for `slow_step`, in seconds.
 DEBUG_SLOW_STEP = 0.1
@@ -518,6 +518,32 @@ def check_function(what: str, main: Any) -> None:
             f"{what}() needs the async function itself, not {main!r}; "
             f"write {what}(main), without the parentheses, and {what}(main, argument, ...)"
         )
+
+
+def running_loops() -> list[EventLoop]:
+    """Return the loops of this process that have begun and not ended, in whatever thread.
+
+    For tools: `metrics` tells how busy one is, and a tool can hand a function to it with
+    `EventLoop.call_soon_threadsafe`. Asyncio's loops of `giambio.asyncio` are among them, by the
+    loop of giambio's that is beneath.
+
+    Returns:
+        A new list, in no order.
+
+    Not a checkpoint. May be called from any thread.
+
+    Example:
+        >>> import giambio
+        >>> async def main():
+        ...     return giambio.running_loops() == [giambio.current_loop()]
+        >>> giambio.run(main)
+        True
+    """
+    while True:
+        try:
+            return [loop for loop in open_loops if loop._is_begun()]
+        except RuntimeError:  # another thread has begun one meanwhile
+            pass
 
 
 def is_debugging() -> bool:

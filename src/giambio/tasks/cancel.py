@@ -369,6 +369,8 @@ class CancelScope(Scope):
         task._scope = self
         self._start_timer()
         task._refresh_pending()
+        if task._kernel is not None and task._kernel._on_scope_entered is not None:
+            task._kernel._tell(task._kernel._on_scope_entered, (task, self))
 
     def _check_leaving(self, exc: BaseException | None) -> bool:
         """Raise unless the scope may be left here and now.
@@ -439,6 +441,8 @@ class CancelScope(Scope):
             task._refresh_pending()
         else:
             self._cut_out(task)
+        if task._kernel is not None and task._kernel._on_scope_left is not None:
+            task._kernel._tell(task._kernel._on_scope_left, (task, self))
         if cancelled and self._cancel_called and not self._visible_from_outside():
             self._cancelled_caught = True
             if task._cut_short:  # what went on outside of the block ends here
@@ -456,7 +460,7 @@ class CancelScope(Scope):
                 return
             task._told = None
             if exc is None and task._kernel is not None:
-                task._kernel._notify("swallowed", task, self)
+                task._kernel._tell(task._kernel._on_swallowed, (task, self))
 
     def _cut_out(self, task: Task) -> None:
         """Remove this scope from the chain; the scopes inside it go on."""

@@ -65,7 +65,7 @@ class Listener(Hook):
 
     def cancelled(self, task: Any) -> None:
         """See `Hook.cancelled`."""
-        frames = list(user_frames(task, False))
+        frames = list(user_frames(task, None))
         if frames:
             self._raised[task] = frames[-1]
 

@@ -1,0 +1,1 @@
+"""Looking into a live program from outside: a thread that answers, and the commands that ask."""

@@ -1,0 +1,151 @@
+"""How the commands write things down: tables, times, the tree, and Prometheus's format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "ONE_LINE",
+    "clock",
+    "frame",
+    "paint",
+    "place",
+    "prometheus",
+    "stack_lines",
+    "table",
+    "tree_lines",
+]
+
+#: What a table's cell may not hold: a task's name or a lock's may have a line feed.
+ONE_LINE = str.maketrans(dict.fromkeys((*range(32), 127), " "))
+
+#: Those of a task's states that one looks for.
+COLOURS = {"running": "\x1b[32m", "ready": "\x1b[33m"}
+BOLD = "\x1b[1m"
+PLAIN = "\x1b[0m"
+
+
+def paint(text: str, colour: str, wanted: bool) -> str:
+    """Return a text in a colour, if colours are wanted."""
+    return f"{colour}{text}{PLAIN}" if wanted and colour else text
+
+
+def clock(seconds: float) -> str:
+    """Write a time in seven characters or fewer.
+
+    Example:
+        >>> clock(0.0123), clock(75), clock(7300), clock(200000)
+        ('12.3ms', '1m15s', '2h01m', '2d07h')
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.1f}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    for unit, smaller, size, part in (("m", "s", 60, 1), ("h", "m", 3600, 60)):
+        if seconds < size * (60 if unit == "m" else 24):
+            return f"{int(seconds // size)}{unit}{int(seconds % size // part):02d}{smaller}"
+    return f"{int(seconds // 86400)}d{int(seconds % 86400 // 3600):02d}h"
+
+
+def frame(file: str, line: int, function: str) -> str:
+    """Write a place in the code."""
+    return f"{file}:{line} in {function}"
+
+
+def place(found: Sequence[Any] | None) -> str:
+    """Write where in the user's code a task is."""
+    if found is None:
+        return "-"
+    file, line, function = found
+    return frame(file.rpartition("/")[2], line, function)
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], width: int | None, colour: bool = False
+) -> list[str]:
+    """Return the lines of a table, the columns aligned.
+
+    Parameters:
+        head: the columns' names; those that begin with ``>`` stand at the right.
+        rows: the cells.
+        width: the most characters of a line; None for as many as there are.
+        colour: whether to set the head, and the states of tasks, apart.
+    """
+    names = [name.lstrip(">") for name in head]
+    cells = [[cell.translate(ONE_LINE) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    lines = []
+    for number, row in enumerate([names, *cells]):
+        aligned = [
+            cell.rjust(size) if name.startswith(">") else cell.ljust(size)
+            for name, cell, size in zip(head, row, widths, strict=True)
+        ]
+        line = "  ".join(aligned).rstrip()
+        if width is not None and len(line) > width:
+            line = line[: width - 1] + "…"
+        if number == 0:
+            line = paint(line, BOLD, colour)
+        elif colour:
+            for state, code in COLOURS.items():
+                if state in row:
+                    line = line.replace(f" {state} ", f" {paint(state, code, True)} ", 1)
+        lines.append(line)
+    return lines
+
+
+def tree_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Draw the tasks of a loop, which are given parents first, as a tree."""
+    lines: list[str] = []
+    # Whether a sibling follows, for the ancestors of the next task that is drawn; from the end.
+    follows: list[bool] = []
+    for row in reversed(rows):
+        depth = row["depth"]
+        del follows[depth + 1 :]
+        follows.extend([False] * (depth + 1 - len(follows)))
+        bars = "".join("│   " if more else "    " for more in follows[1:depth])
+        branch = "" if depth == 0 else "├── " if follows[depth] else "└── "
+        lines.append(f"{bars}{branch}{doing(row)}")
+        follows[depth] = True
+    return lines[::-1]
+
+
+def doing(row: dict[str, Any]) -> str:
+    """Write who a task is and what it does."""
+    state = f"waits for {row['waits_for']}" if row["waits_for"] else f"is {row['state']}"
+    return f"{row['name']} ({row['id']}) {state}".translate(ONE_LINE)
+
+
+def stack_lines(row: dict[str, Any]) -> list[str]:
+    """Write a task and its await stack, the innermost frame last."""
+    first = f"{doing(row)}, for {clock(row['seconds'])}"
+    return [first, *(f"    {frame(*one)}" for one in row["frames"])]
+
+
+#: The counters as Prometheus calls them: name, kind, field, help.
+SERIES = (
+    ("turns_total", "counter", "turns", "Turns of the loop."),
+    ("steps_total", "counter", "steps", "Steps of tasks."),
+    ("running_seconds_total", "counter", "seconds_running", "Time for which the loop has run."),
+    ("driver_seconds_total", "counter", "seconds_in_driver", "Time spent waiting for events."),
+    ("tasks_spawned_total", "counter", "spawned", "Tasks that were made."),
+    ("worst_lag_seconds", "gauge", "worst_lag", "The longest time without asking for events."),
+    ("lag_seconds", "gauge", "lag", "The time since the loop has asked for events."),
+    ("tasks", "gauge", "tasks", "Tasks that live."),
+    ("ready", "gauge", "ready", "Tasks and callbacks that wait for their turn."),
+)
+
+
+def prometheus(found: dict[str, Any]) -> str:
+    """Write the counters of a process in Prometheus's text format."""
+    lines = []
+    for name, kind, field, words in SERIES:
+        lines += [f"# HELP giambio_{name} {words}", f"# TYPE giambio_{name} {kind}"]
+        for number, loop in enumerate(found["loops"]):
+            lines.append(f'giambio_{name}{{loop="{number}"}} {loop[field]}')
+    lines += [
+        "# HELP process_open_fds Number of open file descriptors.",
+        "# TYPE process_open_fds gauge",
+        f"process_open_fds {found['descriptors']}",
+    ]
+    return "".join(f"{line}\n" for line in lines)

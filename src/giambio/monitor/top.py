@@ -1,0 +1,161 @@
+"""``top``: what keeps a program busy, live on a terminal, or as text one look after another."""
+
+from __future__ import annotations
+
+import json
+import select
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from giambio.monitor import text
+from giambio.monitor.client import Connection, program
+
+__all__ = ["top"]
+
+COLUMNS = (">ID", "NAME", ">BUSY", ">LONGEST", "STATE", "WHERE", "WAITS FOR")
+
+#: How many tasks, and things they wait for, are shown where there is no screen to fill.
+ROWS = 20
+WAITS = 5
+
+ENTER = "\x1b[?1049h\x1b[?25l"  # another screen, and no cursor
+LEAVE = "\x1b[?25h\x1b[?1049l"
+HOME = "\x1b[H"
+TO_END_OF_LINE = "\x1b[K"
+TO_END_OF_SCREEN = "\x1b[J"
+
+
+def top(
+    connection: Connection, pid: int, interval: float, count: int | None, as_json: bool
+) -> None:
+    """Show what keeps a program busy, until q is pressed.
+
+    Parameters:
+        connection: the connection to its monitor.
+        pid: its number.
+        interval: seconds from one look to the next.
+        count: after how many looks to end; None for no end.
+        as_json: whether to print each look as a line of JSON.
+
+    Raises:
+        LookError: it has ended.
+    """
+    live = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
+    before = connection.ask("top")
+    since = time.monotonic()
+    with keys() if live else nothing():
+        while count is None or count > 0:
+            if quits(interval, live):
+                break
+            found = connection.ask("top")
+            now = time.monotonic()
+            if as_json:
+                print(json.dumps(found | {"seconds": now - since}), flush=True)
+            elif live:
+                draw(lines_of(before, found, now - since, pid, True))
+            else:
+                print("\n".join(lines_of(before, found, now - since, pid, False)), end="\n\n")
+                sys.stdout.flush()
+            before, since = found, now
+            count = None if count is None else count - 1
+
+
+@contextmanager
+def keys() -> Iterator[None]:
+    """Take the terminal over: a screen of our own, and keys as they are pressed."""
+    import termios
+    import tty
+
+    terminal = sys.stdin.fileno()
+    modes = termios.tcgetattr(terminal)
+    try:
+        tty.setcbreak(terminal)
+        sys.stdout.write(ENTER)
+        draw(["looking ..."])
+        yield
+    finally:
+        sys.stdout.write(LEAVE)
+        sys.stdout.flush()
+        termios.tcsetattr(terminal, termios.TCSADRAIN, modes)
+
+
+@contextmanager
+def nothing() -> Iterator[None]:
+    """Leave the terminal alone."""
+    yield
+
+
+def quits(interval: float, live: bool) -> bool:
+    """Wait until the next look, and return whether the user wants no other."""
+    if not live:
+        time.sleep(interval)
+        return False
+    until = time.monotonic() + interval
+    while (rest := until - time.monotonic()) > 0:
+        if select.select([sys.stdin], [], [], rest)[0]:
+            key = sys.stdin.read(1)
+            if key in ("q", "Q", ""):
+                return True
+    return False
+
+
+def draw(lines: list[str]) -> None:
+    """Show lines on the screen, as many as it has."""
+    shown = lines[: shutil.get_terminal_size().lines - 1]
+    body = "".join(f"{line}{TO_END_OF_LINE}\n" for line in shown)
+    sys.stdout.write(f"{HOME}{body}{TO_END_OF_SCREEN}")
+    sys.stdout.flush()
+
+
+def lines_of(
+    before: dict[str, Any], found: dict[str, Any], seconds: float, pid: int, live: bool
+) -> list[str]:
+    """Return what is shown of one look."""
+    size = shutil.get_terminal_size()
+    width = size.columns if live else None
+    about = program(pid)
+    lines = [
+        f"giambio top - {pid} {about.command}"[:width],
+        f"up {text.clock(about.uptime)}, {found['descriptors']} descriptors"
+        f"{', q quits' if live else ''}",
+    ]
+    for number, loop in enumerate(found["loops"]):
+        earlier = before["loops"][number] if number < len(before["loops"]) else loop
+        lines += ["", *loop_lines(number, earlier, loop, seconds)]
+        for what, tasks in loop["waits"][:WAITS]:
+            if tasks > 1:
+                lines.append(f"{tasks:6} tasks wait for {what}".translate(text.ONE_LINE)[:width])
+        rows = max(3, size.lines - len(lines) - 3) if live else ROWS
+        cells = [
+            (
+                str(task["id"]),
+                task["name"],
+                f"{100 * task['busy'] / seconds:.1f}%",
+                text.clock(task["longest_step"]),
+                task["state"],
+                text.place(task["place"]),
+                task["waits_for"] or "-",
+            )
+            for task in loop["busiest"][:rows]
+        ]
+        lines += text.table(COLUMNS, cells, width, live)
+    return lines
+
+
+def loop_lines(
+    number: int, before: dict[str, Any], loop: dict[str, Any], seconds: float
+) -> list[str]:
+    """Return the lines about a loop as a whole."""
+    busy = max(0.0, loop["seconds_running"] - before["seconds_running"])
+    steps = (loop["steps"] - before["steps"]) / seconds
+    turns = (loop["turns"] - before["turns"]) / seconds
+    stuck = f", {text.clock(loop['lag'])} NOW" if loop["lag"] > 0.1 else ""
+    return [
+        f"loop {number}: {min(100.0, 100 * busy / seconds):.0f}% busy, {steps:.0f} steps/s, "
+        f"{turns:.0f} turns/s, worst lag {text.clock(loop['worst_lag'])}{stuck}",
+        f"{loop['tasks']} tasks, {loop['ready']} ready, {loop['spawned']} made so far",
+    ]
