@@ -24,7 +24,9 @@ __all__ = [
     "channel",
     "checkpoint",
     "echo",
+    "echo_monitored",
     "echo_parked",
+    "echo_timed",
     "lock",
     "reference",
     "run",
@@ -91,6 +93,20 @@ async def echo_parked(n: int) -> None:
                 await theirs.send_all(MESSAGE)
                 await theirs.receive()
     ours.close()
+
+
+def echo_monitored(n: int) -> Awaitable[None]:
+    """The same with the monitor on, while nobody asks it anything."""
+    giambio.start_monitor()
+    return echo_parked(n)
+
+
+async def echo_timed(n: int) -> None:
+    """The same while `python -m giambio top` has the loop take the time of each step."""
+    loop = giambio.current_loop()
+    loop._times_steps += 1
+    await echo_parked(n)
+    loop._times_steps -= 1
 
 
 async def sleep(n: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -247,3 +248,136 @@ def test_a_hook_that_removes_itself_and_raises_is_no_different(loop: giambio.Eve
 def test_what_is_no_hook_is_refused(loop: giambio.EventLoop, wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"add_hook\(\) needs an instance of giambio.Hook, not"):
         loop.add_hook(wrong)
+
+
+class Everything(giambio.Hook):
+    """Notes the events that are not of a task's life alone."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+
+    def spawned(self, task: Any, by: Any) -> None:
+        self.events.append(("spawned", task.name, getattr(by, "name", by)))
+
+    def woken(self, task: Any, by: Any) -> None:
+        self.events.append(("woken", task.name, getattr(by, "name", by)))
+
+    def scope_entered(self, task: Any, scope: Any) -> None:
+        self.events.append(("scope_entered", task.name, scope))
+
+    def scope_left(self, task: Any, scope: Any) -> None:
+        self.events.append(("scope_left", task.name, scope))
+
+    def callback_run(self, callback: Any, began: float) -> None:
+        self.events.append(("callback_run", callback, began))
+
+    def turn_began(self) -> None:
+        self.events.append(("turn_began",))
+
+    def turn_ended(self) -> None:
+        self.events.append(("turn_ended",))
+
+    def of(self, *kinds: str) -> list[tuple[Any, ...]]:
+        """The events of some kinds."""
+        return [event for event in self.events if event[0] in kinds]
+
+
+def heard(loop: giambio.EventLoop, main: Callable[..., Any]) -> Everything:
+    """What a hook hears of a run."""
+    hook = Everything()
+    loop.add_hook(hook)
+    loop.start(main)
+    loop.remove_hook(hook)
+    return hook
+
+
+def test_hooks_hear_who_has_spawned_and_who_has_woken(loop: giambio.EventLoop) -> None:
+    """Rule 26.13: the task or the callback; None for time and the system."""
+    event, other = giambio.Event(), giambio.Event()
+    handles = []
+
+    async def child(event: giambio.Event) -> None:
+        await event.wait()
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(child, event, name="by a task")
+            await manager.spawn(child, other, name="by a callback")
+            await manager.spawn(giambio.sleep, 0.01, name="by the clock")
+            await turns(3)
+            event.set()
+            handles.append(loop.call_soon(other.set))
+
+    hook = heard(loop, main)
+    main_name = hook.of("spawned")[0][1]
+    assert hook.of("spawned") == [
+        ("spawned", main_name, None),
+        ("spawned", "by a task", main_name),
+        ("spawned", "by a callback", main_name),
+        ("spawned", "by the clock", main_name),
+    ]
+    causes = {name: by for _, name, by in hook.of("woken")}
+    assert causes["by a task"] == main_name
+    assert causes["by a callback"] is handles[0]
+    assert causes["by the clock"] is None
+
+
+def test_hooks_hear_of_callbacks_with_the_time_of_their_beginning(
+    loop: giambio.EventLoop,
+) -> None:
+    """Rule 26.13: also of one that fails."""
+    handles = []
+
+    def fail() -> None:
+        raise KeyError("failed")
+
+    async def main() -> None:
+        handles.append(loop.call_soon(time.sleep, 0.02))
+        handles.append(loop.call_soon(fail))
+        with pytest.raises(KeyError):
+            await giambio.sleep_forever()
+
+    before = time.monotonic()
+    hook = heard(loop, main)
+    ours = [event for event in hook.of("callback_run") if event[1] in handles]
+    assert [event[1] for event in ours] == handles
+    assert before <= ours[0][2] <= ours[0][2] + 0.02 <= ours[1][2] <= time.monotonic()
+
+
+def test_hooks_hear_of_scopes_from_the_outside_in(loop: giambio.EventLoop) -> None:
+    """Rule 26.13: also of those with a time limit."""
+    scopes = []
+
+    async def main() -> None:
+        with giambio.CancelScope() as outer, giambio.move_on_after(10) as inner:
+            scopes.extend([outer, inner])
+            inner.cancel()
+            await giambio.checkpoint()
+
+    outer, inner = (event[2] for event in heard(loop, main).of("scope_entered"))
+    assert [outer, inner] == scopes
+    hook = heard(loop, main)
+    assert [event[2] for event in hook.of("scope_left")] == scopes[:1:-1]
+
+
+def test_hooks_hear_of_turns_and_all_else_is_within_one(loop: giambio.EventLoop) -> None:
+    """Rule 26.13: began and ended take turns."""
+
+    async def main() -> None:
+        for _ in range(3):
+            await giambio.sleep(0)
+
+    turns_heard = [event[0] for event in heard(loop, main).of("turn_began", "turn_ended")]
+    assert turns_heard[::2] == ["turn_began"] * len(turns_heard[::2])
+    assert turns_heard[1::2] == ["turn_ended"] * len(turns_heard[1::2])
+    assert len(turns_heard) >= 8
+
+
+def test_a_method_of_the_object_itself_is_heard_as_well(loop: giambio.EventLoop) -> None:
+    """Rule 26.13: whoever overrides it."""
+    hook: Any = giambio.Hook()
+    steps: list[Any] = []
+    hook.before_step = steps.append
+    loop.add_hook(hook)
+    loop.start(giambio.sleep, 0)
+    assert len(steps) == 2

@@ -34,7 +34,7 @@ FLOORS = (
     ("giambio.net", "giambio.files", "giambio.processes", "giambio.signals"),
     ("giambio.inspect", "giambio.interpreters"),
     ("giambio.runtime",),
-    ("giambio.portal",),
+    ("giambio.monitor", "giambio.portal"),
     ("giambio.asyncio", "giambio.integrations", "giambio.testing"),
     (
         "giambio",

@@ -64,7 +64,7 @@ print(giambio.build_info().build)
 """
 
 WARNING = (
-    r"ResourceWarning: <giambio.AsyncSocket IPv4 stream> made at {}:11 "
+    r"ResourceWarning: <giambio.AsyncSocket IPv4 stream to [0-9.:]+> made at {}:11 "
     "was dropped without being closed"
 )
 

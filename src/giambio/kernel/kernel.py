@@ -800,7 +800,7 @@ class Kernel:
         self._running = None
         if self._steps_for is not None:
             self._steps_for._after_step(task)
-        if self._times_steps:
+        if began != 0.0:
             task._add_time(began)
         if self._hooks is not None:
             self._report_step(task)

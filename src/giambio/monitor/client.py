@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -93,7 +94,10 @@ class Connection:
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.settimeout(PATIENCE)
         try:
-            self._sock.connect(str(socket_of(pid)))
+            self._connect(str(socket_of(pid)))
+        except LookError:
+            self._sock.close()
+            raise
         except (FileNotFoundError, ConnectionRefusedError):
             self._sock.close()
             raise LookError(
@@ -103,6 +107,21 @@ class Connection:
         except OSError as exc:
             self._sock.close()
             raise LookError(f"process {pid} cannot be asked: {exc}") from None
+
+    def _connect(self, path: str) -> None:
+        """Connect, and wait for a place if many others are about to."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._sock.connect(path)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise LookError(
+                        f"process {self._pid} does not answer: {why_silent(self._pid)}"
+                    ) from None
+                time.sleep(0.02)
+            else:
+                return
 
     def __enter__(self) -> Self:
         return self

@@ -130,8 +130,8 @@ def print_loops(loops: list[Any], lines_of: Callable[[Any], list[str]]) -> None:
 
 
 def ps(options: argparse.Namespace) -> None:
-    """List the tasks of a program, or the programs."""
-    width, colour = for_terminal()
+    """List the tasks of a program, or the programs; no line is cut, for its end matters most."""
+    _, colour = for_terminal()
     if options.program is None:
         list_programs(options.json)
         return
@@ -144,11 +144,11 @@ def ps(options: argparse.Namespace) -> None:
                 row["state"],
                 text.clock(row["seconds"]),
                 text.place(row["place"]),
-                row["waits_for"] or "-",
+                text.waits(row),
             )
             for row in rows
         ]
-        return text.table(PS, cells, width, colour)
+        return text.table(PS, cells, None, colour)
 
     print_loops(asked(options, "tasks"), lines)
 

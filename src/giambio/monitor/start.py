@@ -52,7 +52,7 @@ def start_monitor(*, signal: int | None = None) -> None:
 
     Example:
         >>> import giambio
-        >>> giambio.start_monitor()
+        >>> giambio.start_monitor()  # doctest: +SKIP
     """
     global _monitor
     if not hasattr(socket, "SO_PEERCRED"):

@@ -15,6 +15,7 @@ __all__ = [
     "stack_lines",
     "table",
     "tree_lines",
+    "waits",
 ]
 
 #: What a table's cell may not hold: a task's name or a lock's may have a line feed.
@@ -69,11 +70,15 @@ def table(
     Parameters:
         head: the columns' names; those that begin with ``>`` stand at the right.
         rows: the cells.
-        width: the most characters of a line; None for as many as there are.
+        width: the most characters of a line, and the second column may take a quarter of them;
+            None for as many as there are.
         colour: whether to set the head, and the states of tasks, apart.
     """
     names = [name.lstrip(">") for name in head]
     cells = [[cell.translate(ONE_LINE) for cell in row] for row in rows]
+    if width is not None:
+        for row in cells:
+            row[1] = shortened(row[1], width // 4)
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     lines = []
     for number, row in enumerate([names, *cells]):
@@ -92,6 +97,17 @@ def table(
                     line = line.replace(f" {state} ", f" {paint(state, code, True)} ", 1)
         lines.append(line)
     return lines
+
+
+def shortened(name: str, size: int) -> str:
+    """Leave out the beginning of a long name; of a function's, that is the package."""
+    return name if len(name) <= size else f"…{name[1 - size :]}"
+
+
+def waits(row: dict[str, Any]) -> str:
+    """Write what a task waits for, in a table: that its classes are giambio's need not be said."""
+    what: str = row["waits_for"]
+    return what.replace("<giambio.", "<") or "-"
 
 
 def tree_lines(rows: Sequence[dict[str, Any]]) -> list[str]:

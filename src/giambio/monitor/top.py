@@ -138,7 +138,7 @@ def lines_of(
                 text.clock(task["longest_step"]),
                 task["state"],
                 text.place(task["place"]),
-                task["waits_for"] or "-",
+                text.waits(task),
             )
             for task in loop["busiest"][:rows]
         ]
