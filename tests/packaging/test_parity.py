@@ -179,6 +179,7 @@ FINAL = (
     "TemporaryDirectory",
     "TemporaryFile",
     "TextStream",
+    "Tracer",
     "Watch",
     "Watcher",
     "WorkerThread",
