@@ -84,6 +84,7 @@ if _TYPE_CHECKING:
     )
     from giambio.inspect.metrics import LoopMetrics, metrics
     from giambio.inspect.task_tree import FrameInfo, TaskInfo, format_task_tree, task_tree
+    from giambio.inspect.tracer import Tracer
     from giambio.interpreters.to_interpreter import (
         current_default_interpreter_limiter,
         to_interpreter,
@@ -159,6 +160,7 @@ _LAZY = {
     ),
     "giambio.inspect.metrics": "LoopMetrics metrics",
     "giambio.inspect.task_tree": "FrameInfo TaskInfo format_task_tree task_tree",
+    "giambio.inspect.tracer": "Tracer",
     "giambio.interpreters.to_interpreter": "current_default_interpreter_limiter to_interpreter",
     "giambio.kernel.external_wakeups": "external_wakeups",
     "giambio.monitor.start": "start_monitor",
@@ -324,6 +326,7 @@ __all__ = [
     "TemporaryDirectory",
     "TemporaryFile",
     "TextStream",
+    "Tracer",
     "Watch",
     "WatchStatistics",
     "Watcher",

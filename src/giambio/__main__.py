@@ -1,4 +1,4 @@
-"""The command line, ``python -m giambio``: a demo, servers, and a look into live programs."""
+"""The command line, ``python -m giambio``: a prompt, servers, and a look into live programs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ from giambio.monitor.commands import add_parsers
 from giambio.workers import serve_command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> str | int | None:
     """Run the command line.
 
     Parameters:
         arguments: the arguments, without the program's name; by default those of the process.
 
     Returns:
-        The exit code.
+        The exit code, or what else `sys.exit` takes.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        from giambio.repl.start import start
+
+        return start()
+    if arguments[0] == "run" and len(arguments) > 1 and arguments[1] not in ("-h", "--help"):
+        from giambio.inspect.run_program import run_program
+
+        run_program(arguments[1:])  # as they are: they are Python's and the program's
     options = parser().parse_args(arguments)
     try:
         code = options.run(options)
@@ -36,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(
-        prog="python -m giambio", description="giambio, an asynchronous runtime for Python."
+        prog="python -m giambio",
+        description="giambio, an asynchronous runtime for Python. Without a command: a prompt.",
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     info = commands.add_parser(
@@ -45,6 +55,16 @@ def parser() -> argparse.ArgumentParser:
         description="Tell which build of giambio runs here, and why; one fact per line.",
     )
     info.set_defaults(run=print_info)
+    program = commands.add_parser(
+        "run",
+        help="run a program with the monitor on: run FILE ARGS, or run -m MODULE ARGS",
+        usage="python -m giambio run (FILE | -m MODULE) [ARGS ...]",
+        description=(
+            "Run a program as `python FILE ARGS` and `python -m MODULE ARGS` do, with the monitor "
+            "on (GIAMBIO_MONITOR=1), so that the other commands can look into it."
+        ),
+    )
+    program.set_defaults(run=lambda _: program.error("name one: `run app.py` or `run -m app`"))
     demo = commands.add_parser(
         "demo",
         help="scrape three servers, then hold 10000 connections in one thread",

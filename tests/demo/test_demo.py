@@ -285,7 +285,6 @@ def test_help_is_complete(arguments: list[str], words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
         (["dance"], "invalid choice: 'dance'"),
         (["demo", "--connections", "0"], "'0' is not a whole number from 1 up"),
         (["demo", "--connections", "many"], "'many' is not a whole number from 1 up"),

@@ -435,7 +435,10 @@ def test_adapters_can_be_turned_off(http: Any) -> None:
 DISTRIBUTED_AS = {"asgi_lifespan": "asgi-lifespan", "dns": "dnspython"}
 
 
-@pytest.mark.parametrize("name", sorted(finder.ADAPTERS.keys() - {"asyncio"}))  # Python's own
+PYTHONS_OWN = {"asyncio", "logging"}
+
+
+@pytest.mark.parametrize("name", sorted(finder.ADAPTERS.keys() - PYTHONS_OWN))
 def test_the_library_still_has_the_shape_that_is_adapted(name: str) -> None:
     """Fails loudly when it has not: look whether it still needs the adapter, and mend or drop it.
 

@@ -182,6 +182,7 @@ FINAL = (
     "TemporaryDirectory",
     "TemporaryFile",
     "TextStream",
+    "Tracer",
     "Watch",
     "Watcher",
     "WorkerThread",

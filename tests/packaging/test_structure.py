@@ -37,7 +37,14 @@ FLOORS = (
     ("giambio.monitor", "giambio.portal"),
     ("giambio.asyncio", "giambio.integrations", "giambio.testing"),
     ("giambio.cluster", "giambio.workers"),
-    ("giambio", "giambio.__main__", "giambio.anyio", "giambio.demo", "giambio.pytest_plugin"),
+    (
+        "giambio",
+        "giambio.__main__",
+        "giambio.anyio",
+        "giambio.demo",
+        "giambio.pytest_plugin",
+        "giambio.repl",
+    ),
 )
 
 #: Imports inside of functions, which would otherwise point upwards or cost too
@@ -60,6 +67,9 @@ LAZY = {
     ): "concurrent.futures costs, and few need it",
     ("giambio.portal.blocking_portal", "giambio.tasks.threadsafe"): "the same",
     ("giambio.__main__", "giambio.demo.show"): "info works whatever may be wrong with the demo",
+    ("giambio.__main__", "giambio.inspect.run_program"): "each command is loaded when it is given",
+    ("giambio.__main__", "giambio.repl.start"): "the same",
+    ("giambio.repl.start", "giambio.repl.console"): "the console costs, and a pipe has none",
     (
         "giambio.pytest_plugin",
         "giambio.tasks.manager",
@@ -189,6 +199,8 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
         assert of_others <= {"cloudpickle", "distributed"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
+    elif name == "giambio.repl.console":
+        assert of_others <= {"_pyrepl"}  # of the standard library, from Python 3.13 on
     else:
         assert of_others == set()
         assert not any(imported.startswith("giambio.anyio") for imported, _ in imports(name))

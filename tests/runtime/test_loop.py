@@ -1134,6 +1134,29 @@ def test_a_child_forked_before_start_runs_the_loop_as_does_its_parent(
 
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    "call",
+    [
+        giambio.current_task,
+        giambio.current_loop,
+        giambio.task_tree,
+        lambda: next(giambio.sleep(0).__await__()),
+        lambda: giambio.CancelScope().__enter__(),
+    ],
+)
+def test_what_needs_the_loop_says_in_a_child_that_it_was_forked(
+    run: Run, call: Callable[[], object]
+) -> None:
+    """Rule 27.12."""
+
+    async def main() -> str:
+        return in_child(call)
+
+    assert run(main).startswith("RuntimeError: this process was forked in a giambio task, and the")
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_while_the_loop_runs_may_run_a_new_one(run: Run) -> None:
     """Rule 1.10: it never touches its parent's registrations."""
 

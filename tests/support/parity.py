@@ -246,6 +246,7 @@ async def objects() -> dict[str, Outcomes]:
                 giambio.Runner(),
                 giambio.RunVar("v"),
                 giambio.WorkerThread(),
+                giambio.Tracer("trace.json"),
                 giambio.from_thread(),
             ]
             for value in made:

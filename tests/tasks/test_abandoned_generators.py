@@ -566,3 +566,35 @@ def test_a_failure_that_was_kept_for_such_a_clean_up_is_reported(
 
     run(main)
     assert {type(problem) for problem in unraisable} == {RuntimeError, ValueError}
+
+
+# -- where the block was entered -----------------------------------------------------------------
+
+
+async def in_a_scope() -> AsyncIterator[int]:
+    with giambio.move_on_after(DAY):
+        yield 1
+
+
+async def in_a_manager() -> AsyncIterator[int]:
+    async with giambio.TaskManager():
+        yield 1
+
+
+@pytest.mark.parametrize("generator", [in_a_scope, in_a_manager])
+def test_a_block_that_is_left_open_names_its_generator_and_place(
+    run: Run, generator: Generator
+) -> None:
+    """Rule 27.11."""
+    held = []
+
+    async def main() -> None:
+        held.append(generator())
+        await anext(held[0])
+
+    name = generator.__name__
+    line = generator.__code__.co_firstlineno + 2  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError) as caught:
+        run(main)
+    words = f"(entered in the async generator {name!r}, which is left at {__file__}:{line}), which"
+    assert words in str(caught.value)

@@ -34,6 +34,7 @@ ADAPTERS = {
     "httpcore2._synchronization": "giambio.integrations.httpcore",
     "httpx._transports.asgi": "giambio.integrations.httpx",
     "httpx2._transports.asgi": "giambio.integrations.httpx",
+    "logging": "giambio.integrations.logging",
     "litestar.concurrency": "giambio.integrations.litestar",
     "openai.lib._vector_stores": "giambio.integrations.openai",
 }

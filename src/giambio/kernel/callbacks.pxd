@@ -5,7 +5,7 @@ from giambio.kernel.run_queue cimport Runnable
 
 cdef class Handle(Runnable):
     cdef object __weakref__
-    cdef object _callback
+    cdef readonly object _callback
     cdef object _args
     cdef object _context
     cdef bint _cancelled

@@ -31,6 +31,7 @@ from giambio.kernel import (
 from giambio.kernel import guest as guests
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.clock import Clock, checked_clock
+from giambio.kernel.closed_from_outside import note_fork
 from giambio.kernel.coroutines import discard
 from giambio.kernel.counters import Counters
 from giambio.kernel.guest import Guest
@@ -944,6 +945,7 @@ class Kernel:
         driver.close(True)
         if current.get() is self:
             current.swap(None)
+            note_fork()
             self._failure = self._not_begun()  # no other task may run in the child
 
     def _run_inbox(self) -> None:

@@ -23,6 +23,7 @@ from giambio.kernel.closed_from_outside import no_task_runs
 from giambio.kernel.coroutines import discard
 from giambio.kernel.free_list import FreeList
 from giambio.kernel.kernel import Kernel, copy_or
+from giambio.kernel.left_blocks import whose_block
 from giambio.kernel.operation import Operation
 from giambio.kernel.reraise import Raised
 from giambio.kernel.run_queue import BaseTask
@@ -743,13 +744,14 @@ class Task(BaseTask):
         while self._scope is not None and self._scope is not outermost:
             scope = self._scope
             holder = self._supervisor_in(scope)
-            described = repr(scope if holder is None else holder)
+            block: object = scope if holder is None else holder
+            described = repr(block)
             if scope is self._told:
                 self._told = None
             if holder is not None:
                 holder._abandon()
             if scope._left_open():
-                blocks.append(described)
+                blocks.append(described + whose_block(block))
             if holder is not None:
                 self._pass_children_on(holder)
         return blocks

@@ -13,6 +13,7 @@ from typing import Any
 from giambio.monitor import text
 from giambio.monitor.client import Connection, LookError, find, programs
 from giambio.monitor.top import top
+from giambio.monitor.trace import trace
 
 __all__ = ["add_parsers"]
 
@@ -37,6 +38,18 @@ def add_parsers(commands: Any) -> None:
     )
     live.add_argument(
         "--count", type=int, default=None, metavar="N", help="how many looks (default: no end)"
+    )
+    add_trace_parser(commands)
+
+
+def add_trace_parser(commands: Any) -> None:
+    """Add the command that writes a file."""
+    parser = add(commands, write_trace, "write what it does into a file for Perfetto", name="trace")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="where to write; it is replaced"
+    )
+    parser.add_argument(
+        "--seconds", type=seconds, default=5.0, help="how long to record (default: 5)"
     )
 
 
@@ -179,3 +192,12 @@ def watch(options: argparse.Namespace) -> None:
     pid = find(options.program)
     with Connection(pid) as connection:
         top(connection, pid, options.interval, options.count, options.json)
+
+
+def write_trace(options: argparse.Namespace) -> None:
+    """Write a trace of a program."""
+    events = trace(find(options.program), options.output, options.seconds)
+    if options.json:
+        print(json.dumps({"events": events, "file": options.output}))
+    else:
+        print(f"{options.output}: {events} events; open it in https://ui.perfetto.dev")

@@ -21,6 +21,7 @@ from giambio.inspect.own_threads import own_threads
 from giambio.monitor import directory
 from giambio.monitor.protocol import MOST_ASKED, ProtocolError, answer, read_question
 from giambio.monitor.snapshot import QUESTIONS, Timing
+from giambio.monitor.tracing import Tracing
 
 __all__ = ["Monitor"]
 
@@ -30,6 +31,9 @@ MOST_CLIENTS = 64
 PATIENCE = 10.0
 #: How long to wait when there is no descriptor or no memory for another client.
 PAUSE = 0.1
+
+#: The questions whose answers depend on earlier ones.
+SESSIONS: dict[str, Any] = {"top": Timing, "trace": Tracing}
 
 CREDENTIALS = struct.Struct("3i")
 
@@ -41,7 +45,8 @@ class Client:
         self.sock = sock
         self.asked = b""
         self.answer = memoryview(b"")
-        self.timing: Timing | None = None
+        # What remembers its earlier questions, by their names.
+        self.sessions: dict[str, Any] = {}
         # Whether it is to go when it has read its answer.
         self.leaves = False
         self.active = time.monotonic()
@@ -55,9 +60,11 @@ class Client:
         """Prepare the answer to a question."""
         try:
             command = read_question(line)
-            if command == "top":
-                self.timing = self.timing or Timing()
-                told: Any = self.timing.ask()
+            if command in SESSIONS:
+                session = self.sessions.get(command)
+                if session is None:
+                    session = self.sessions[command] = SESSIONS[command]()
+                told: Any = session.ask()
             elif command in QUESTIONS:
                 told = QUESTIONS[command]()
             else:
@@ -225,8 +232,8 @@ class Monitor:
     def _dismiss(self, client: Client) -> None:
         if self._clients.pop(client.sock, None) is None:
             return
-        if client.timing is not None:
-            client.timing.end()
+        for session in client.sessions.values():
+            session.end()
         if client.sock in self._selector.get_map():
             self._selector.unregister(client.sock)
         client.sock.close()

@@ -23,7 +23,7 @@ from giambio.kernel.tracebacks import is_ours
 from giambio.runtime.recovery import mend
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Interrupts", "checked_signals"]
+__all__ = ["Interrupts", "checked_signals", "user_code_runs"]
 
 
 class Interrupts:
@@ -99,7 +99,7 @@ class Interrupts:
         self.count += 1
         if self.count == 1:
             self._kernel.call_soon_threadsafe(self._main.cancel, "Ctrl-C")
-        elif self._user_code_runs(frame):
+        elif user_code_runs(self._kernel, frame):
             self._kernel._torn = True
             raise KeyboardInterrupt
         else:
@@ -127,18 +127,24 @@ class Interrupts:
             if is_pure():  # compiled code is not interrupted, only what it calls
                 self._kernel.call_soon(mend, self._kernel)
 
-    def _user_code_runs(self, frame: FrameType | None) -> bool:
-        """Return whether a step is under way, and none of our frames is at work in it."""
-        task = self._kernel._running
-        if task is None:
-            return False
-        outermost = getattr(task._coro, "cr_frame", None)
-        while frame is not None and not is_ours(frame.f_globals.get("__name__")):
-            if frame is outermost:
-                return True
-            frame = frame.f_back
-        # Compiled, the kernel has no frames: the stack ends at the user's call.
-        return frame is None
+
+def user_code_runs(kernel: Kernel, frame: FrameType | None) -> bool:
+    """Return whether a step is under way, and none of our frames is at work in it.
+
+    Parameters:
+        kernel: the loop.
+        frame: what runs, as a signal handler is told.
+    """
+    task = kernel._running
+    if task is None:
+        return False
+    outermost = getattr(task._coro, "cr_frame", None)
+    while frame is not None and not is_ours(frame.f_globals.get("__name__")):
+        if frame is outermost:
+            return True
+        frame = frame.f_back
+    # Compiled, the kernel has no frames: the stack ends at the user's call.
+    return frame is None
 
 
 def checked_signals(signals: Iterable[int]) -> tuple[int, ...]:

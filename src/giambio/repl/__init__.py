@@ -1,0 +1,1 @@
+"""The interactive prompt, ``python -m giambio``: a loop runs while one types."""

@@ -1,0 +1,113 @@
+"""`python -m giambio trace`: a trace of a program, from outside."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.monitor import asked, folder, living, tool
+from support.traces import checked, names_of, read, tracks
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the monitor needs Linux"),
+    pytest.mark.usefixtures("folder"),
+]
+__all__ = ["folder"]
+
+BUSY = """
+    import giambio
+
+    async def work(queue):
+        while True:
+            await queue.get()
+            with giambio.move_on_after(60):
+                await giambio.sleep(0.001)
+
+    async def feed(queue):
+        while True:
+            await queue.put("item")
+
+    async def main():
+        queue = giambio.Queue(2)
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(feed, queue, name="feeder")
+            for number in range(2):
+                await manager.spawn(work, queue, name=f"worker {number}")
+            print("ready")
+
+    giambio.run(main)
+"""
+
+SPINNING = """
+    import giambio
+
+    async def main():
+        print("ready")
+        while True:
+            await giambio.sleep(0)
+
+    giambio.run(main)
+"""
+
+
+def test_a_trace_of_a_busy_program_keeps_to_the_format(tmp_path: Path) -> None:
+    """Rule 27.8."""
+    path = tmp_path / "trace.json"
+    with living(BUSY) as program:
+        said = asked("trace", program.pid, "-o", path, "--seconds", "0.5")
+    events = checked(read(path))
+    assert said.startswith(f"{path}: ")
+    assert {"loop", "feeder (2)", "worker 0 (3)", "worker 1 (4)"} <= tracks(events).keys()
+    waits = {"waits: Queue.get()", "waits: Queue.put()", "waits: sleep()", "scope of 60.000 s"}
+    assert waits & names_of(events, "B") >= {"waits: Queue.put()", "waits: sleep()"}
+    assert any(event["ph"] == "s" for event in events)
+
+
+def test_a_program_that_never_waits_can_be_traced(tmp_path: Path) -> None:
+    """Rule 27.8."""
+    path = tmp_path / "trace.json"
+    with living(SPINNING) as program:
+        said = json.loads(asked("trace", program.pid, "-o", path, "--seconds", "0.3", "--json"))
+    assert said["file"] == str(path)
+    assert len(checked(read(path))) >= said["events"] > 0
+
+
+def test_a_program_that_ends_meanwhile_leaves_a_complete_trace(tmp_path: Path) -> None:
+    """Rule 27.8."""
+    path = tmp_path / "trace.json"
+    with living(BUSY) as program:
+        command = [sys.executable, "-m", "giambio", "trace", str(program.pid), "-o", str(path)]
+        with subprocess.Popen([*command, "--seconds", "600"], stdout=subprocess.PIPE) as tracing:
+            while not path.exists() or path.stat().st_size < 1000:
+                time.sleep(0.01)
+            program.kill()
+            assert tracing.wait(30) == 0
+    checked(read(path))
+
+
+def test_ctrl_c_ends_a_trace_and_leaves_a_complete_file(tmp_path: Path) -> None:
+    """Rule 27.8."""
+    path = tmp_path / "trace.json"
+    with living(BUSY) as program:
+        command = [sys.executable, "-m", "giambio", "trace", str(program.pid), "-o", str(path)]
+        with subprocess.Popen([*command, "--seconds", "600"], stdout=subprocess.PIPE) as tracing:
+            while not path.exists() or path.stat().st_size < 1000:
+                time.sleep(0.01)
+            tracing.send_signal(signal.SIGINT)
+            assert tracing.wait(30) == 0
+        assert program.poll() is None
+    checked(read(path))
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """Rule 26.9."""
+    with living(BUSY) as program:
+        ended = tool("trace", program.pid, "-o", tmp_path / "nowhere" / "trace.json")
+    assert ended.returncode == 1
+    assert "cannot be written: No such file or directory" in ended.stderr
