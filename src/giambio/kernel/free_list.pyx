@@ -24,7 +24,7 @@ cdef extern from *:
     /* With the list's reference, which is the caller's now. */
     #define giambio_take(spare) ((void *)(spare)->traps[--(spare)->count])
 
-    #define GIAMBIO_SPARE_CLASSES 12
+    #define GIAMBIO_SPARE_CLASSES 16
     #define GIAMBIO_MOST_SPARE 64
 
     /* The spare operations of one class. */

@@ -167,7 +167,10 @@ class Operation(Trap):
             )
         task: BaseTask = kernel._running
         if task._parked is not None:
-            end_stepped(task)
+            left = task._parked
+            task._parked = None
+            if isinstance(left, Operation):
+                left.close()  # the task runs, so it does not wait for what it has stepped by hand
         self.task = task
         return task
 
@@ -274,14 +277,6 @@ class Operation(Trap):
 
 
 trap.install_am_send(Operation)
-
-
-def end_stepped(task: BaseTask) -> None:
-    """End what a task has stepped by hand: it runs, so it does not wait for that."""
-    left = task._parked
-    task._parked = None
-    if isinstance(left, Operation):
-        left.close()
 
 
 class Driven:
