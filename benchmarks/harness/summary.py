@@ -58,10 +58,10 @@ class Finding:
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> Finding:
         """One that was written as JSON, perhaps before it had all of these fields."""
-        known = {field.name: document.get(field.name) for field in fields(cls)}
-        for name, value in known.items():
-            if isinstance(value, dict):
-                known[name] = Spread(**value)
+        known: dict[str, Any] = {}
+        for field in fields(cls):
+            value = document.get(field.name)
+            known[field.name] = Spread(**value) if isinstance(value, dict) else value
         return cls(**known)
 
     @property
