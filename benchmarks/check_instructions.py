@@ -35,6 +35,7 @@ COUNTS = {
     "spawn": 400,
     "spawn_block": 400,
     "checkpoint": 2000,
+    "checkpoint_alone": 2000,
     "channel": 500,
     "timeout": 500,
     "sleep": 500,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from harness import machine, peers, rows
+from harness import machine, peers, published, rows
 from harness.bench import Bench
 from harness.errors import BenchmarkError
 from harness.plot import draw
@@ -25,8 +25,6 @@ from harness.report import Report, goals_reached
 from harness.samples import Timing
 from harness.schedule import Plan, run_interleaved
 from harness.ways import ConnectionMemory, Echo
-
-RESULTS = Path(__file__).resolve().parent / "results"
 
 USUAL = {"rounds": 5, "seconds": 0.8, "warmup": 0.3}
 QUICK = {"rounds": 1, "seconds": 0.4, "warmup": 0.2}
@@ -94,7 +92,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--svg", type=Path, metavar="FILE", help="also draw a picture")
     add(
         "--save", action="store_true",
-        help="write all three to benchmarks/results/, where they are committed",
+        help="write all three to benchmarks/results/, by the version of this Python, where they "
+        "are committed, and say in the READMEs where others are ahead",
+    )
+    add(
+        "--summary", action="store_true",
+        help="measure nothing; say in the READMEs what was saved, and end",
     )
     # fmt: on
     options = parser.parse_args(arguments)
@@ -102,9 +105,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         if getattr(options, name) is None:
             setattr(options, name, value)
     if options.save:
-        options.markdown = options.markdown or RESULTS / "results.md"
-        options.json = options.json or RESULTS / "results.json"
-        options.svg = options.svg or RESULTS / "results.svg"
+        options.markdown = options.markdown or published.saved_as("md")
+        options.json = options.json or published.saved_as("json")
+        options.svg = options.svg or published.saved_as("svg")
     return options
 
 
@@ -196,6 +199,13 @@ def write_files(options: argparse.Namespace, report: Report) -> None:
         facts = report.facts
         subtitle = f"{facts['python']}, {facts['kernel']}, {facts['processor']}"
         options.svg.write_text(draw(report.found, subtitle), encoding="utf-8")
+    if options.save:
+        write_summaries()
+
+
+def write_summaries() -> None:
+    for path, text in published.readmes().items():
+        path.write_text(text, encoding="utf-8")
 
 
 def main() -> int:
@@ -205,6 +215,9 @@ def main() -> int:
         options = parse_arguments()
         if options.list:
             show_rows()
+            return 0
+        if options.summary:
+            write_summaries()
             return 0
         report = run(options)
     except BenchmarkError as error:

@@ -27,7 +27,8 @@ CONNECT_SECONDS = 60.0
 SETTLE_SECONDS = 0.3
 """How long connections have been at rest before their memory is measured."""
 
-TLS_FLAGS = ("-DTLS", "-lssl", "-lcrypto")
+FLAGS = {"tls": ("-DTLS", "-lssl", "-lcrypto"), "http": ("-DHTTP",)}
+"""What the generator is compiled with for protocols on top of TCP."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Load:
     """What the generator does."""
 
     protocol: str
-    """`tcp`, `tls`, `udp` or `unix`."""
+    """`tcp`, `tls`, `http`, `udp` or `unix`."""
     connections: int
     size: int
+    """Bytes of a message; of no account by HTTP, where it is always the same request."""
     messages: int = 0
     """After how many each connection rests; 0 for never."""
     resting: int = 0
@@ -141,13 +143,13 @@ def under_load(command: Command, load: Load, bench: Bench, slowness: float = 1.0
 
     The server gets `slowness` times as long for it as others do.
     """
-    generator = bench.program("loadgen", *(TLS_FLAGS if load.protocol == "tls" else ()))
+    generator = bench.program("loadgen", *FLAGS.get(load.protocol, ()))
     logs = bench.log("server"), bench.log("load")
     counters = Counters()
     try:
         with child(command, bench.server_core, logs[0]) as server:
             address, description = _await_address(server, logs[0], START_SECONDS * slowness)
-            transport = "tcp" if load.protocol == "tls" else load.protocol
+            transport = "tcp" if load.protocol in FLAGS else load.protocol
             numbers = load.connections, load.size, load.messages, counters.descriptor, load.active
             renewal = "renew" if load.renewed else "keep"
             before = resident_memory(server.pid)

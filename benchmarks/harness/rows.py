@@ -55,6 +55,11 @@ UDP = {
     "gevent": "udp_gevent.py",
 }
 
+HTTP = {
+    peer: f"http_{peer.replace('-', '_')}.py"
+    for peer in (GIAMBIO, UVLOOP_STREAMS, ASYNCIO_STREAMS, "trio", "anyio", "gevent")
+} | {GIAMBIO_PURE: "http_giambio.py"}
+
 PEERS_OF_TASKS = (GIAMBIO, GIAMBIO_PURE, "uvloop", "asyncio", "trio", "anyio", "gevent")
 PEERS_OF_FILES = (GIAMBIO, GIAMBIO_PURE, "aiofiles", "trio", "anyio", "gevent")
 TASKS = {peer: f"tasks.{library(peer)}_" for peer in PEERS_OF_TASKS}
@@ -177,7 +182,11 @@ ALL = (
     ),
     Row(
         "handshake", "TLS connect, echo of 1 KiB and close, 50 at a time", "handshakes/s",
-        Echo(Load("tls", 50, 1024, renewed=True), TLS),
+        Echo(Load("tls", 50, 1024, renewed=True), TLS), {UVLOOP_PROTOCOL: 1.0},
+    ),
+    Row(
+        "http", "HTTP/1.1 requests by h11, 50 connections", "requests/s",
+        Echo(Load("http", 50, 0), HTTP),
     ),
     Row(
         "udp", "UDP echo of 512 bytes, 50 senders", "packets/s",
@@ -201,8 +210,12 @@ ALL = (
         Loop("checkpoint", TASKS | LOOPS), {"uvloop": 2.0},
     ),
     Row(
+        "checkpoint-alone", "a checkpoint of the only task", "checkpoints/s",
+        Loop("checkpoint_alone", TASKS | LOOPS), {RLOOP: 2.0},
+    ),
+    Row(
         "cancel", "spawn a task, cancel it and join it", "tasks/s",
-        Loop("cancel", TASKS),
+        Loop("cancel", TASKS), {"uvloop": 1.7, "gevent": 1.7},
     ),
     Row(
         "deep-scopes", "a cancelled scope in 1000 others", "scopes/s",
@@ -266,7 +279,7 @@ ALL = (
     ),
     Row(
         "import", "import time", "ms",
-        Import(PEERS_OF_TASKS), {"asyncio": 1.0},
+        Import(PEERS_OF_TASKS), owed_by_cpu={"asyncio": 1.5, "anyio": 1.0},
         less_is_better=True, scale=1e3,
     ),
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median
+from typing import Any
 
 from harness.peers import GIAMBIO
 from harness.rows import Goal, Row
@@ -53,6 +54,23 @@ class Finding:
     p99: float | None
     rounds: int
     disturbed_rounds: int
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Finding:
+        """One that was written as JSON, perhaps before it had all of these fields."""
+        known: dict[str, Any] = {}
+        for field in fields(cls):
+            value = document.get(field.name)
+            known[field.name] = Spread(**value) if isinstance(value, dict) else value
+        return cls(**known)
+
+    @property
+    def ratio(self) -> Spread | None:
+        """How many times better giambio is, by CPU time where the rest is void or says little."""
+        disturbed = 2 * self.disturbed_rounds >= self.rounds
+        if self.better is None or (disturbed and self.better_by_cpu):
+            return self.better_by_cpu
+        return self.better
 
     @property
     def generator_bound(self) -> bool:

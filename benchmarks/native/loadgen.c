@@ -21,6 +21,9 @@
  * Compiled with -DTLS the connections speak TLS, and every message is copied out. The
  * handshake is a part of sending the first one.
  *
+ * Compiled with -DHTTP a message is a request by HTTP/1.1, always the same, and what comes
+ * back is an answer instead of an echo.
+ *
  * Nobody sends a second message before everybody has had the echo of the first.
  *
  * usage: loadgen tcp|udp|unix ADDRESS CONNECTIONS SIZE MESSAGES COUNTER_FD ACTIVE keep|renew
@@ -52,7 +55,16 @@
 #include <openssl/ssl.h>
 #endif
 
-enum { MAX_EVENTS = 1024, WINDOWS = 256, COMPARE_EVERY = 8 };
+enum { MAX_EVENTS = 1024, COMPARE_EVERY = 8 };
+
+#ifdef HTTP
+enum { WINDOWS = 1 };
+static unsigned char REQUEST[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+/* The same text is made in servers/_http.py. */
+static unsigned char ANSWER[] = "HTTP/1.1 200 \r\nContent-Length: 13\r\n\r\nHello, world\n";
+#else
+enum { WINDOWS = 256 };
+#endif
 
 /* Nanoseconds fall into buckets of 1/32 of a power of two. */
 enum { BUCKET_BITS = 5, BUCKETS = 64 << BUCKET_BITS };
@@ -97,7 +109,8 @@ static struct connection *connections;
 static size_t count;  /* of connections */
 static size_t active; /* how many of them go on after their first message */
 static int renew;     /* make a connection for each message */
-static size_t size;
+static size_t size;        /* of a message */
+static size_t answer_size; /* of what comes back */
 static uint32_t limit;       /* messages per connection, or 0 */
 static unsigned char *bytes; /* size + WINDOWS pseudo-random bytes */
 static unsigned char *inbox; /* what the last recv() brought */
@@ -131,6 +144,29 @@ static void count_time(uint64_t nanoseconds)
     counters->taken[((uint64_t)shift << BUCKET_BITS) + (nanoseconds >> shift)]++;
 }
 
+#ifdef HTTP
+static void fill_bytes(void)
+{
+    bytes = REQUEST;
+    size = sizeof REQUEST - 1;
+    answer_size = sizeof ANSWER - 1;
+    inbox = malloc(answer_size);
+    if (!inbox)
+        fail("malloc");
+}
+
+/* How many bytes are to come back for what has been sent, and which. */
+static size_t expected(const struct connection *c)
+{
+    return c->sent == size ? answer_size : 0;
+}
+
+static const unsigned char *answer(const struct connection *c)
+{
+    (void)c;
+    return ANSWER;
+}
+#else
 static void fill_bytes(void)
 {
     uint64_t state = 88172645463325252u;
@@ -144,7 +180,19 @@ static void fill_bytes(void)
         state ^= state << 17;
         bytes[i] = (unsigned char)(state >> 32);
     }
+    answer_size = size;
 }
+
+static size_t expected(const struct connection *c)
+{
+    return c->sent;
+}
+
+static const unsigned char *answer(const struct connection *c)
+{
+    return bytes + c->window;
+}
+#endif
 
 /* Both transports return how many bytes went through, 0 at the end, and -1 with EAGAIN
  * when the connection has to be waited for. */
@@ -250,8 +298,8 @@ static void next_message(struct connection *c, uint64_t when)
 static int pull(struct connection *c)
 {
     int compare = c->number % COMPARE_EVERY == 0;
-    while (c->received < c->sent) {
-        size_t due = c->sent - c->received;
+    while (c->received < expected(c)) {
+        size_t due = expected(c) - c->received;
         ssize_t n = take(c, due, compare);
         if (n < 0) {
             if (errno == EAGAIN)
@@ -260,18 +308,18 @@ static int pull(struct connection *c)
         }
         if (n == 0)
             reject("closed a connection");
-        if (compare && memcmp(inbox, bytes + c->window + c->received, (size_t)n) != 0)
-            reject("sent back bytes that differ from those it was sent");
+        if (compare && memcmp(inbox, answer(c) + c->received, (size_t)n) != 0)
+            reject("sent back other bytes than it should");
         c->received += (size_t)n;
         if ((size_t)n < due && SHORT_READ_DRAINS)
             return 0; /* drained: the next byte is a new edge */
     }
-    return c->received == size;
+    return c->received == answer_size;
 }
 
 static int resting(const struct connection *c)
 {
-    return limit && c->received == size && c->number + 1 == limit;
+    return limit && c->received == answer_size && c->number + 1 == limit;
 }
 
 static void make_prompt(int fd)
@@ -341,7 +389,7 @@ static void on_answer(void)
 
 static void on_event(struct connection *c)
 {
-    if (c->received == size)
+    if (c->received == answer_size)
         return; /* resting, or waiting for the others' first echo */
     push(c);
     if (!pull(c))

@@ -47,6 +47,11 @@ async def checkpoint(n: int) -> None:
             group.start_soon(take_turns)
 
 
+async def checkpoint_alone(n: int) -> None:
+    for _ in range(n):
+        await anyio.lowlevel.checkpoint()
+
+
 async def channel(n: int) -> None:
     send, receive = anyio.create_memory_object_stream[int](1)
 

@@ -44,6 +44,11 @@ async def checkpoint(n: int) -> None:
             group.create_task(take_turns())
 
 
+async def checkpoint_alone(n: int) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
 async def channel(n: int) -> None:
     queue: asyncio.Queue[int] = asyncio.Queue(1)
 

@@ -41,6 +41,11 @@ def checkpoint(n: int) -> None:
     gevent.joinall([gevent.spawn(take_turns) for _ in range(YIELDERS)])
 
 
+def checkpoint_alone(n: int) -> None:
+    for _ in range(n):
+        gevent.sleep(0)
+
+
 def channel(n: int) -> None:
     queue = gevent.queue.SimpleQueue(1)
 

@@ -40,6 +40,11 @@ async def checkpoint(n: int) -> None:
             await manager.spawn(take_turns)
 
 
+async def checkpoint_alone(n: int) -> None:
+    for _ in range(n):
+        await giambio.checkpoint()
+
+
 async def channel(n: int) -> None:
     send, receive = giambio.open_channel(1)
 

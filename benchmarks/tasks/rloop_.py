@@ -9,9 +9,9 @@ from typing import Any
 
 import rloop
 
-from tasks.asyncio_ import checkpoint, spawn, spawn_block
+from tasks.asyncio_ import checkpoint, checkpoint_alone, spawn, spawn_block
 
-__all__ = ["DESCRIPTION", "checkpoint", "run", "spawn", "spawn_block"]
+__all__ = ["DESCRIPTION", "checkpoint", "checkpoint_alone", "run", "spawn", "spawn_block"]
 
 DESCRIPTION = f"RLoop {version('rloop')}"
 

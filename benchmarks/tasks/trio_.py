@@ -40,6 +40,11 @@ async def checkpoint(n: int) -> None:
             nursery.start_soon(take_turns)
 
 
+async def checkpoint_alone(n: int) -> None:
+    for _ in range(n):
+        await trio.lowlevel.checkpoint()
+
+
 async def channel(n: int) -> None:
     send, receive = trio.open_memory_channel[int](1)
 

@@ -46,6 +46,7 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     import harness.counters
     import harness.inside
     import harness.peers
+    import harness.published
     import harness.schedule
     import harness.summary
     import profile_row
@@ -59,6 +60,7 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         inside=harness.inside,
         peers=harness.peers,
         profile=profile_row,
+        published=harness.published,
         report=report,
         rows=rows,
         samples=samples,
@@ -340,6 +342,41 @@ def test_percentiles_come_from_the_buckets_of_the_load_generator(
     after[40] = 1
     assert harness.counters.percentile(0.99, before, after) == pytest.approx(20e-9)
     assert harness.counters.percentile(1.0, before, after) == pytest.approx(40e-9)
+
+
+# --- what is published ---
+
+
+def test_the_readmes_say_what_was_saved(harness: SimpleNamespace) -> None:
+    """As `run.py --summary` writes it."""
+    for path, text in harness.published.readmes().items():
+        assert path.read_text(encoding="utf-8") == text
+
+
+def test_every_row_in_which_somebody_is_ahead_is_named(
+    harness: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    samples = {
+        "giambio": [sample(harness, 10, cpu=1.0)],
+        "giambio-pure": [sample(harness, 20, cpu=1.0)],
+        "trio": [sample(harness, 5, cpu=2.0)],
+        "uvloop": [sample(harness, 20, cpu=0.5)],
+        "gevent": [sample(harness, 5, cpu=0.5, disturbed=0.5)],
+        "c": [sample(harness, 80, cpu=0.1)],
+    }
+    found = results(harness, samples)
+    asked = row(harness, list(samples))
+    plan = harness.schedule.Plan([(asked, list(samples))], 1, harness.samples.Timing(1, 1, 1))
+    report = harness.report.Report(plan, found, {})
+    for python in ("3.9", "3.13"):
+        report.write_json(tmp_path / f"results-{python}.json")
+    monkeypatch.setattr(harness.published, "RESULTS", tmp_path)
+    newest, oldest = harness.published.every()
+    assert (newest.python, oldest.python) == ("3.13", "3.9")
+    assert [finding.peer for finding in newest.ahead["row"]] == ["c", "uvloop", "gevent"]
+    assert "`row` (uvloop, gevent)" in "\n".join(harness.published.in_short([newest]))
+    said = list(harness.published.at_length([newest, oldest]))
+    assert said[-1].startswith("| `row`: what it does | c 0.12, uvloop 0.50, gevent 0.50 |")
 
 
 # --- counting instructions ---

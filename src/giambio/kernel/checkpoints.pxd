@@ -25,7 +25,11 @@ cdef class Sleep(Operation):
     cdef bint abort(self) except -1
 
 
-cdef FreeList SLEEPS
+cdef FreeList CHECKPOINTS, SLEEPS
+
+
+@cython.locals(operation=Checkpoint)
+cdef Checkpoint new_checkpoint(str what, bint shielded)
 
 
 @cython.locals(operation=Sleep)

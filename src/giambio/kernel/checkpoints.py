@@ -28,11 +28,8 @@ class Checkpoint(Operation):
 
     __slots__ = ("_yielded", "what")
 
-    def __init__(self, what: str, shielded: bool) -> None:
-        self.prepare(None)
-        self.shielded = shielded
-        self.what = what
-        self._yielded = False
+    what: str
+    _yielded: bool
 
     def advance(self) -> bool:
         """Check for a cancellation, before and after yielding control."""
@@ -92,7 +89,18 @@ class Sleep(Operation):
 final(Checkpoint)
 final(Sleep)
 
+CHECKPOINTS = FreeList(Checkpoint)
 SLEEPS = FreeList(Sleep)
+
+
+def new_checkpoint(what: str, shielded: bool) -> Checkpoint:
+    """Make a `Checkpoint`."""
+    operation: Checkpoint = CHECKPOINTS.take()
+    operation.prepare(None)
+    operation.shielded = shielded
+    operation.what = what
+    operation._yielded = False
+    return operation
 
 
 def checkpoint() -> Coroutine[Any, Any, None]:
@@ -115,7 +123,7 @@ def checkpoint() -> Coroutine[Any, Any, None]:
         >>> giambio.run(count, 3)
         3
     """
-    return Checkpoint("checkpoint()", False)
+    return new_checkpoint("checkpoint()", False)
 
 
 def checkpoint_if_cancelled() -> Coroutine[Any, Any, None]:
@@ -130,7 +138,7 @@ def checkpoint_if_cancelled() -> Coroutine[Any, Any, None]:
         >>> import giambio
         >>> giambio.run(giambio.checkpoint_if_cancelled)
     """
-    operation = Checkpoint("checkpoint_if_cancelled()", False)
+    operation = new_checkpoint("checkpoint_if_cancelled()", False)
     operation._yielded = True  # as if it had yielded control already
     return operation
 
@@ -144,7 +152,7 @@ def cancel_shielded_checkpoint() -> Coroutine[Any, Any, None]:
         >>> import giambio
         >>> giambio.run(giambio.cancel_shielded_checkpoint)
     """
-    return Checkpoint("cancel_shielded_checkpoint()", True)
+    return new_checkpoint("cancel_shielded_checkpoint()", True)
 
 
 def sleep(seconds: float) -> Coroutine[Any, Any, None]:
@@ -168,7 +176,7 @@ def sleep(seconds: float) -> Coroutine[Any, Any, None]:
     if type(seconds) is not float or not 0.0 < seconds < inf:  # to check costs as much again
         check_seconds("sleep()", "seconds", seconds)
         if seconds == 0:
-            return Checkpoint("sleep()", False)
+            return new_checkpoint("sleep()", False)
         if seconds == inf:
             return sleep_forever()
         seconds = float(seconds)
@@ -206,7 +214,7 @@ def sleep_until(deadline: float) -> Coroutine[Any, Any, None]:
     """
     check_number("sleep_until()", "deadline", deadline)
     if deadline <= current_kernel().current_time():
-        return Checkpoint("sleep_until()", False)
+        return new_checkpoint("sleep_until()", False)
     return new_sleep(-1.0, float(deadline))
 
 

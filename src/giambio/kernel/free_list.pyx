@@ -21,7 +21,10 @@ cdef extern from *:
     #define giambio_set_dealloc(cls, function) ((cls)->tp_dealloc = (destructor)(function))
     #define giambio_dealloc(function, op) ((destructor)(function))(op)
 
-    #define GIAMBIO_SPARE_CLASSES 12
+    /* With the list's reference, which is the caller's now. */
+    #define giambio_take(spare) ((void *)(spare)->traps[--(spare)->count])
+
+    #define GIAMBIO_SPARE_CLASSES 16
     #define GIAMBIO_MOST_SPARE 64
 
     /* The spare operations of one class. */
@@ -65,6 +68,7 @@ cdef extern from *:
         PyObject **traps
 
     Spare *giambio_spare_at(int place)
+    Trap giambio_take(Spare *spare)
     bint keeps "giambio_keeps"
     void giambio_begin()
     bint giambio_end()
@@ -111,10 +115,7 @@ cdef class FreeList:
         cdef Trap trap
         cdef Spare *spare = giambio_spare_at(self._place)
         if spare.count:
-            spare.count -= 1
-            trap = <Trap>spare.traps[spare.count]
-            Py_DECREF(<PyObject *>trap)
-            return trap
+            return giambio_take(spare)
         trap = giambio_make(class_at(self._place).cls, ())
         trap.free_list = self._place
         return trap

@@ -24,7 +24,7 @@ cdef class Operation(Trap):
     cdef BaseTask bind(self)
     cdef object refuse_await(self)
     cdef object refuse_step(self)
-    @cython.locals(task=BaseTask, kernel=Kernel)
+    @cython.locals(task=BaseTask)
     cdef bint advance(self) except -1
     @cython.locals(kernel=Kernel)
     cdef bint continues_here(self) except -1

@@ -166,10 +166,11 @@ class Operation(Trap):
                 "use each object in the loop it was made for"
             )
         task: BaseTask = kernel._running
-        left = task._parked
-        task._parked = None
-        if left is not None and isinstance(left, Operation):
-            left.close()  # the task runs, so it does not wait for what it has stepped by hand
+        if task._parked is not None:
+            left = task._parked
+            task._parked = None
+            if isinstance(left, Operation):
+                left.close()  # the task runs, so it does not wait for what it has stepped by hand
         self.task = task
         return task
 
@@ -207,34 +208,38 @@ class Operation(Trap):
         Returns:
             True when the operation is done; False when the task has to leave.
         """
-        task = self.task
-        if task is None:
-            task = self.bind()
-        kernel = self.kernel
-        if kernel is None:
+        # Hardly a local variable: counting its references would be a tenth of all this.
+        if self.task is None:
+            self.bind()
+        if self.task is None or self.kernel is None:
             return True
-        if kernel._running is not task or task._parked is self or self.state == constants.DONE:
+        if (
+            self.kernel._running is not self.task
+            or self.task._parked is self
+            or self.state == constants.DONE
+        ):
             self.refuse_step()
         if self.state == constants.GRANTED:
             self.state = constants.DONE
             return True
-        if task._pending and not self.shielded:
+        if self.task._pending and not self.shielded:
             if self.state == constants.TRIED:
                 self.abort()  # woken, and cancelled before it could try again
             self.state = constants.DONE
+            task = self.task  # an interruption may let go of it
             task._thrown = self.interruption(task)
             return False
         if self.state <= constants.AWAITED:
-            if kernel._budget <= 0:
-                kernel._queue.append(task)
+            if self.kernel._budget <= 0:
+                self.kernel._queue.append(self.task)
                 return False
-            kernel._budget -= 1
+            self.kernel._budget -= 1
             self.state = constants.TRIED
         if self.attempt():
             self.state = constants.DONE
             return True
-        if task._thrown is None and not task._queued:
-            task._parked = self
+        if self.task._thrown is None and not self.task._queued:
+            self.task._parked = self
         return False
 
     def continues_here(self) -> bool:

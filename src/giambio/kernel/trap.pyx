@@ -88,7 +88,7 @@ cdef extern from *:
     """
     int PYGEN_RETURN, PYGEN_NEXT
     int giambio_prepare_to_finish() except -1
-    void giambio_finish(object value)
+    void giambio_finish(PyObject *value)
     void giambio_set_am_send(PyTypeObject *cls, void *send)
     object PyObject_CallMethod(PyObject *self, const char *name, const char *format, PyObject *)
 
@@ -110,7 +110,7 @@ cdef class Trap(Park):
         if not self.advance():
             return step.PARK
         if self.result is not None:
-            giambio_finish(self.result)
+            giambio_finish(<PyObject *>self.result)
         raise StopIteration  # Cython turns it into a plain return
 
 

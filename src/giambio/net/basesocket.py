@@ -37,6 +37,11 @@ owned: set[stdlib_socket.socket] = set()
 #: The plain sockets that users have handed over, open or closed.
 wrapped: weakref.WeakSet[stdlib_socket.socket] = weakref.WeakSet()
 
+#: A plain socket's kind and family, as numbers. Its own properties look for a name for each, which
+#: takes longer than all else that is done for a new connection.
+type_of = stdlib_socket.SocketType.type.__get__
+family_of = stdlib_socket.SocketType.family.__get__
+
 
 class BaseSocket:
     """A socket of any kind, for the tasks of one loop."""
@@ -62,7 +67,7 @@ class BaseSocket:
         self._kernel = kernel
         self._sock = sock
         self._fd = sock.fileno()
-        self._short_reads = sock.type == stdlib_socket.SOCK_STREAM and sock.family in IP
+        self._short_reads = type_of(sock) == stdlib_socket.SOCK_STREAM and family_of(sock) in IP
         # Whether the last `receive` asked for much, and got most of it.
         self._plenty = False
         self._send_broken = False

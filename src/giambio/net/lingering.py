@@ -73,6 +73,7 @@ def has_unread_input(stream: Any) -> bool:
     """Return whether closing a connection now would reset it; False for what is no socket."""
     if not isinstance(stream, AsyncSocket):
         return False
-    with suppress(OSError, GiambioError):
+    try:  # `suppress` would be a fifth of what the end of a connection costs
         return bool(stream._open_socket().recv(1, socket.MSG_PEEK))
-    return False
+    except (OSError, GiambioError):
+        return False

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import Any, Literal, TypeAlias
 
 from giambio.arguments import check_int, check_seconds
@@ -273,9 +272,10 @@ class Server:
         try:
             if self._room is not None:
                 await self._room.acquire()
-            with suppress(RunFinishedError):
-                connections.start_soon(self._handle, stream, address)
-                begun = True
+            connections.start_soon(self._handle, stream, address)
+            begun = True
+        except RunFinishedError:
+            pass
         finally:
             if not begun:
                 stream.close_now()
