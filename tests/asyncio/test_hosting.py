@@ -80,6 +80,23 @@ def test_it_does_not_matter_when_asyncio_is_imported(imports: str) -> None:
     ) == ["[1, 2]", "timeout"]
 
 
+@pytest.mark.parametrize("start", ["giambio.run(main)", "giambio.asyncio.run(main())"])
+def test_libraries_that_took_current_task_by_name_before_know_all_tasks(start: str) -> None:
+    """Rule 24.5: AnyIO's backend does, and pytest imports it first."""
+    assert printed(
+        f"""
+        from asyncio import current_task as mine
+        import giambio.asyncio
+        async def child():
+            print(mine().get_coro().__name__)
+        async def main():
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(child)
+        {start}
+        """
+    ) == ["child"]
+
+
 def test_a_thread_that_imports_asyncio_serves_the_loop_of_another(tmp_path: Any) -> None:
     """Rule 24.1: every loop that runs then gets one."""
     assert printed(
