@@ -48,6 +48,8 @@ OLDER_ANYIO_TESTS = (
 )
 #: The suites of libraries take three minutes alone.
 LIBRARIES_SECONDS = 1800
+#: Those with real servers take a minute and a half alone, and as long to be installed.
+WITH_SERVERS_SECONDS = 1200
 COUNT_SECONDS = 900
 #: Versions between the oldest and the newest leave out what is no more likely to fail there: tests
 #: of texts, of programs made of what the other tests test, and of other people's libraries (22 %
@@ -165,6 +167,8 @@ class Run:
             self.jobs.start(pool, "AnyIO's own tests", anyio)
             libraries = partial(after_wheel, partial(self.libraries, environments[0]))
             self.jobs.start(pool, "libraries' own tests", libraries)
+            with_servers = partial(after_wheel, partial(self.with_servers, environments[0]))
+            self.jobs.start(pool, "asyncio's libraries, with real servers", with_servers)
             checks = {
                 "lint: ruff": self.ruff,
                 "lint: mypy --strict": self.mypy,
@@ -332,6 +336,12 @@ class Run:
         suites = ["tests/conformance/library_suites.py", "--fast", "--install"]
         suites.append(f"--cache={self.folder}")
         job.run([*python, *suites], cwd=self.outside, env=environment(), timeout=LIBRARIES_SECONDS)
+
+    def with_servers(self, built: Environment, job: Job) -> None:
+        """Use libraries of asyncio's with the servers that `.ci/run` has installed."""
+        python = self.install(built, "with-servers", job, built.wheel)
+        suite = [*python, "tests/conformance/asyncio_libraries_suite.py", "--install", "-q"]
+        job.run(suite, cwd=self.outside, env=environment(), timeout=WITH_SERVERS_SECONDS)
 
     # --- linters and type checkers, beside an installed compiled wheel ---
 

@@ -14,7 +14,7 @@ __all__ = ["SEED", "cancelled_at_random"]
 
 SEED = 17
 #: Operations that are run, a quarter of them for each way to cancel.
-TIMES = 200
+TIMES = 120
 #: How many at once.
 WORKERS = 4
 #: Cancelling comes after up to so many times what an operation takes (which is longer when there
