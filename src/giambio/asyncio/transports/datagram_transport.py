@@ -84,9 +84,6 @@ class DatagramTransport(SocketTransport):
                 self._sock, self._sock_fd, syscalls.RECEIVE_BUFFER, self._buffer
             )
         except OSError as exc:
-            if exc.errno == errno.EBADF:  # somebody has closed the socket
-                self._fatal_error(exc)
-                return
             self._tell_of_error(exc)
         except (SystemExit, KeyboardInterrupt):
             raise
@@ -113,7 +110,10 @@ class DatagramTransport(SocketTransport):
             self._report(exc, "protocol.datagram_received() failed")
 
     def _tell_of_error(self, exc: OSError) -> None:
-        """Tell the protocol of an error of the system."""
+        """Tell the protocol of an error of the system, or close if the socket is gone."""
+        if exc.errno == errno.EBADF:
+            self._fatal_error(exc)
+            return
         try:
             self._run_in_context(self._protocol.error_received, exc)
         except (SystemExit, KeyboardInterrupt):
@@ -143,7 +143,10 @@ class DatagramTransport(SocketTransport):
                 if self._send(data, addr):
                     return
             except OSError as exc:
-                self._protocol.error_received(exc)
+                if exc.errno == errno.EBADF:
+                    self._fatal_error(exc)
+                else:
+                    self._protocol.error_received(exc)
                 return
             except (SystemExit, KeyboardInterrupt):
                 raise
