@@ -9,11 +9,14 @@ from typing import Any
 import uvloop
 
 from tasks.asyncio_ import (
+    call_later,
+    call_soon,
     cancel,
     channel,
     checkpoint,
     crowd,
     deep_scopes,
+    future,
     idle_tasks,
     lock,
     process,
@@ -27,11 +30,14 @@ from tasks.asyncio_ import (
 
 __all__ = [
     "DESCRIPTION",
+    "call_later",
+    "call_soon",
     "cancel",
     "channel",
     "checkpoint",
     "crowd",
     "deep_scopes",
+    "future",
     "idle_tasks",
     "lock",
     "process",
