@@ -128,8 +128,8 @@ class Program:
         if what.startswith("peer_"):
             if self.peer.fileno() >= 0:
                 getattr(self, what)()
-        elif what.startswith("send") and transport.is_closing():
-            pass  # without an address, asyncio's own sends on until the socket is closed
+        elif what.startswith(("send", "low")) and transport.is_closing():
+            pass  # asyncio's own still sends without an address, and counts what it has dropped
         elif what == "send":
             transport.sendto(self.content(), self.to)
         elif what == "send_many":

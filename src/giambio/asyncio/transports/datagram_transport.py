@@ -180,7 +180,7 @@ class DatagramTransport(SocketTransport):
             self._wait_to_write(source)
 
     def _flush(self, source: Source) -> None:
-        """See `SocketTransport._flush`: as many datagrams as there is room for."""
+        """See `SocketTransport._flush`: as many datagrams as there is room for, or one error."""
         while self._datagrams:
             data, addr = self._datagrams[0]
             try:
@@ -189,7 +189,9 @@ class DatagramTransport(SocketTransport):
             except OSError as exc:
                 self._forget_first()
                 self._tell_of_error(exc)
-                continue
+                if not self._conn_lost:
+                    self._wait_to_write(source)  # in another turn
+                return
             except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as exc:
