@@ -18,6 +18,8 @@ class HostedLoop(KernelLoop):
 
     def __init__(self, kernel: EventLoop) -> None:
         super().__init__(kernel)
+        # What giambio does with the async generators of its own tasks.
+        self._giambios_hooks: Any = kernel._asyncgen_hooks
         # Where the async generators are that a task of asyncio's has begun. An address stays when
         # its generator has ended: before another one is collected there, it was begun there.
         self._begun_by_asyncio: set[int] = set()
@@ -34,14 +36,14 @@ class HostedLoop(KernelLoop):
             self._asyncgen_firstiter_hook(generator)
         else:
             self._begun_by_asyncio.discard(id(generator))
-            self._kernel._asyncgen_hooks[0](generator)
+            self._giambios_hooks[0](generator)
 
     def _generator_collected(self, generator: Any) -> None:
         """Finish an async generator that was left; called in any thread."""
         if id(generator) in self._begun_by_asyncio:
             self._asyncgen_finalizer_hook(generator)
         else:
-            self._kernel._asyncgen_hooks[1](generator)
+            self._giambios_hooks[1](generator)
 
     def run_forever(self) -> NoReturn:
         """Raise: it runs already."""
