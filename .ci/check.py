@@ -49,6 +49,8 @@ OLDER_ANYIO_TESTS = (
 )
 #: The suites of libraries take three minutes alone.
 LIBRARIES_SECONDS = 1800
+#: Those with real servers take a minute and a half alone, and as long to be installed.
+WITH_SERVERS_SECONDS = 1200
 COUNT_SECONDS = 1800
 #: Versions between the oldest and the newest leave out what is no more likely to fail there: tests
 #: of texts, of programs made of what the other tests test, and of other people's libraries (22 %
@@ -193,10 +195,13 @@ class Run:
                 asyncio = partial(self.after, wheel, partial(self.asyncio, env))
                 self.jobs.start(lane, f"asyncio's own tests: {env.name}", asyncio)
         env, wheel = built[0]
-        for name, work in {"AnyIO's": self.anyio, "libraries'": self.libraries}.items():
-            self.jobs.start(
-                lane, f"{name} own tests", partial(self.after, wheel, partial(work, env))
-            )
+        suites = {
+            "AnyIO's own tests": self.anyio,
+            "libraries' own tests": self.libraries,
+            "asyncio's libraries, with real servers": self.with_servers,
+        }
+        for name, work in suites.items():
+            self.jobs.start(lane, name, partial(self.after, wheel, partial(work, env)))
 
     def stop(self) -> int:
         """End all jobs, and return the exit code of a run that was told to end."""
@@ -345,6 +350,12 @@ class Run:
         suites = ["tests/conformance/library_suites.py", "--fast", "--install"]
         suites.append(f"--cache={self.folder}")
         job.run([*python, *suites], cwd=self.outside, env=environment(), timeout=LIBRARIES_SECONDS)
+
+    def with_servers(self, built: Environment, job: Job) -> None:
+        """Use libraries of asyncio's with the servers that `.ci/run` has installed."""
+        python = self.install(built, "with-servers", job, built.wheel)
+        suite = [*python, "tests/conformance/asyncio_libraries_suite.py", "--install", "-q"]
+        job.run(suite, cwd=self.outside, env=environment(), timeout=WITH_SERVERS_SECONDS)
 
     # --- linters and type checkers, beside an installed compiled wheel ---
 

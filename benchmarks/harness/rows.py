@@ -15,9 +15,15 @@ from harness.peers import (
     BLOCKING,
     EAGER,
     GIAMBIO,
+    GIAMBIO_BUFFERED,
+    GIAMBIO_HOSTING,
+    GIAMBIO_LOOP,
+    GIAMBIO_PROTOCOL,
     GIAMBIO_PURE,
+    GIAMBIO_STREAMS,
     RLOOP,
     RLOOP_PROTOCOL,
+    UVLOOP_BUFFERED,
     UVLOOP_PROTOCOL,
     UVLOOP_STREAMS,
     C,
@@ -59,6 +65,23 @@ HTTP = {
     peer: f"http_{peer.replace('-', '_')}.py"
     for peer in (GIAMBIO, UVLOOP_STREAMS, ASYNCIO_STREAMS, "trio", "anyio", "gevent")
 } | {GIAMBIO_PURE: "http_giambio.py"}
+PROTOCOLS = {
+    GIAMBIO_PROTOCOL: "tcp_giambio_protocol.py",
+    UVLOOP_PROTOCOL: "tcp_uvloop_protocol.py",
+}
+"""asyncio's programs: how much faster they get by giambio's loop than by uvloop."""
+BUFFERED = {
+    GIAMBIO_BUFFERED: "tcp_giambio_buffered.py",
+    UVLOOP_BUFFERED: "tcp_uvloop_buffered.py",
+}
+STREAMS = {
+    GIAMBIO_STREAMS: "tcp_giambio_streams.py",
+    UVLOOP_STREAMS: "tcp_uvloop_streams.py",
+}
+DATAGRAMS = {
+    GIAMBIO_PROTOCOL: "udp_giambio_protocol.py",
+    UVLOOP_PROTOCOL: "udp_uvloop_protocol.py",
+}
 
 PEERS_OF_TASKS = (GIAMBIO, GIAMBIO_PURE, "uvloop", "asyncio", "trio", "anyio", "gevent")
 PEERS_OF_FILES = (GIAMBIO, GIAMBIO_PURE, "aiofiles", "trio", "anyio", "gevent")
@@ -69,6 +92,8 @@ LOOPS = {RLOOP: f"tasks.{RLOOP}_"}
 """Another event loop, which has a row only where it is what is measured."""
 SPAWNING = IN_C | LOOPS | {EAGER: "tasks.asyncio_eager_"}
 SCOPES = {peer: program for peer, program in TASKS.items() if peer != "gevent"}
+CALLBACKS = {GIAMBIO_LOOP: "tasks.giambio_loop_", "uvloop": "tasks.uvloop_"}
+FUTURES = CALLBACKS | {GIAMBIO_HOSTING: "tasks.giambio_hosting_"}
 CROWD = {peer: TASKS[peer] for peer in (GIAMBIO, "uvloop", "asyncio", "trio")}
 """Those of which a million tasks fit into 4 GiB, and begin and end within a minute."""
 FILES = {peer: f"files.{library(peer)}_" for peer in PEERS_OF_FILES}
@@ -109,6 +134,8 @@ class Row:
     """How many times better than these peers giambio is to be."""
     owed_by_cpu: Mapping[str, float] = field(default_factory=dict)
     """The same, by operations per second of CPU time."""
+    others: tuple[Goal, ...] = ()
+    """What is owed by other ways to use giambio than its own."""
     less_is_better: bool = False
     scale: float = 1.0
     """What one of the way's own units is in `unit`."""
@@ -123,7 +150,7 @@ class Row:
         goals += [Goal(GIAMBIO, times, peer, by_cpu=True) for peer, times in by_cpu]
         if {GIAMBIO_PURE, "trio"} <= set(self.way.peers):
             goals.append(Goal(GIAMBIO_PURE, 1.0, "trio"))
-        return goals
+        return [*goals, *self.others]
 
 
 def _echo(
@@ -138,6 +165,13 @@ def _echo(
     title = f"TCP echo of 1 KiB, {connections} connection{plural}"
     way = Echo(load, servers, patience)
     return Row(f"echo-{connections}", title, "messages/s", way, owed, most_rounds=most_rounds)
+
+
+def _drop_in(name: str, title: str, unit: str, way: Way, times: float, scale: float = 1.0) -> Row:
+    """asyncio's programs, whose last peer is uvloop: the others are to be so many times better."""
+    *ours, theirs = sorted(way.peers)
+    others = tuple(Goal(peer, times, theirs) for peer in ours)
+    return Row(f"asyncio-{name}", f"asyncio: {title}", unit, way, others=others, scale=scale)
 
 
 def connections_of(row: Row) -> int | None:
@@ -277,6 +311,36 @@ ALL = (
         "million-tasks", "memory of a task, and the loop's longest pause, at a million", "bytes",
         TaskMemory(CROWD, 1_000_000, "crowd", "crowd"), less_is_better=True, most_rounds=2,
     ),
+    *(
+        _drop_in(
+            f"{name}-{connections}", f"{kind} echo of 1 KiB, {connections} connections",
+            "messages/s", Echo(Load("tcp", connections, 1024), servers), times,
+        )
+        for connections in (50, 1_000)
+        for name, kind, servers, times in (
+            ("echo", "Protocol", PROTOCOLS, 1.1),
+            ("buffered", "BufferedProtocol", BUFFERED, 1.1),
+            ("streams", "streams", STREAMS, 1.5),
+        )
+    ),
+    _drop_in(
+        "64k", "Protocol echo of 64 KiB, 50 connections", "messages/s",
+        Echo(Load("tcp", 50, 65536), PROTOCOLS), 1.1,
+    ),
+    _drop_in(
+        "tls", "Protocol echo of 16 KiB by TLS, 50 connections", "MiB/s",
+        Echo(Load("tls", 50, 16384), PROTOCOLS), 1.1, 1 / 64,
+    ),
+    _drop_in(
+        "udp", "UDP echo of 512 bytes, 50 senders", "packets/s",
+        Echo(Load("udp", 50, 512), DATAGRAMS), 1.1,
+    ),
+    _drop_in("call-soon", "call_soon", "calls/s", Loop("call_soon", CALLBACKS), 1.2),
+    _drop_in("call-later", "call_later, and cancel", "timers/s",
+             Loop("call_later", CALLBACKS), 1.2),
+    _drop_in("future", "a future that a callback completes", "futures/s",
+             Loop("future", FUTURES), 1.0),
+    _drop_in("task", "create a task and await it", "tasks/s", Loop("spawn", CALLBACKS), 1.0),
     Row(
         "import", "import time", "ms",
         Import(PEERS_OF_TASKS), owed_by_cpu={"asyncio": 1.5, "anyio": 1.0},

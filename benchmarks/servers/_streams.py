@@ -1,6 +1,6 @@
 """An asyncio streams server, whichever event loop it runs on.
 
-Shared by the asyncio and the uvloop rows, which differ in nothing else.
+Shared by the rows of asyncio, uvloop and giambio's loop, which differ in nothing else.
 """
 
 from __future__ import annotations

@@ -62,6 +62,37 @@ async def channel(n: int) -> None:
             await queue.get()
 
 
+async def call_soon(n: int) -> None:
+    """Callbacks, a hundred in each turn of the loop."""
+    loop = asyncio.get_running_loop()
+    for _ in range(n // BREATH):
+        for _ in range(BREATH):
+            loop.call_soon(nothing)
+        await asyncio.sleep(0)
+
+
+async def call_later(n: int) -> None:
+    """Timers that are cancelled before they are due, as those of timeouts mostly are."""
+    loop = asyncio.get_running_loop()
+    for _ in range(n // BREATH):
+        for _ in range(BREATH):
+            loop.call_later(FAR_AWAY, nothing).cancel()
+        await asyncio.sleep(0)
+
+
+def nothing() -> None:
+    """Be called."""
+
+
+async def future(n: int) -> None:
+    """Wait for a future that a callback completes."""
+    loop = asyncio.get_running_loop()
+    for _ in range(n):
+        waiting = loop.create_future()
+        loop.call_soon(waiting.set_result, None)
+        await waiting
+
+
 async def sleepers(n: int) -> None:
     async with asyncio.TaskGroup() as group:
         for delay in delays(n):

@@ -9,12 +9,15 @@ from typing import Any
 import uvloop
 
 from tasks.asyncio_ import (
+    call_later,
+    call_soon,
     cancel,
     channel,
     checkpoint,
     checkpoint_alone,
     crowd,
     deep_scopes,
+    future,
     idle_tasks,
     lock,
     process,
@@ -28,12 +31,15 @@ from tasks.asyncio_ import (
 
 __all__ = [
     "DESCRIPTION",
+    "call_later",
+    "call_soon",
     "cancel",
     "channel",
     "checkpoint",
     "checkpoint_alone",
     "crowd",
     "deep_scopes",
+    "future",
     "idle_tasks",
     "lock",
     "process",

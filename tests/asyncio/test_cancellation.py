@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
 import sys
 import warnings
@@ -53,6 +54,30 @@ def test_a_wait_of_asyncios_is_told_once_and_one_of_giambios_again(run: Run) -> 
 
     run(main)
     assert seen == ["enough" if BY_IDENTITY else "cancelled: enough", "cleaned up"]
+
+
+def test_the_error_of_a_future_that_a_cancel_replaces_is_not_reported(run: Run) -> None:
+    """Rule 24.26: asyncio's task looks at the future's outcome, too, and raises the other."""
+    reported: list[Any] = []
+
+    async def wait(future: asyncio.Future[None]) -> None:
+        await future
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: reported.append(context))
+        future = loop.create_future()
+        task = loop.create_task(wait(future))
+        await asyncio.sleep(0)
+        future.set_exception(ZeroDivisionError())
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del future, task
+        gc.collect()
+
+    run(main)
+    assert not reported
 
 
 def test_an_outer_scope_is_told_after_an_inner_one(run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import itertools
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import textwrap
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -78,6 +79,23 @@ def test_it_does_not_matter_when_asyncio_is_imported(imports: str) -> None:
         giambio.run(main)
         """
     ) == ["[1, 2]", "timeout"]
+
+
+@pytest.mark.parametrize("start", ["giambio.run(main)", "giambio.asyncio.run(main())"])
+def test_libraries_that_took_current_task_by_name_before_know_all_tasks(start: str) -> None:
+    """Rule 24.5: AnyIO's backend does, and pytest imports it first."""
+    assert printed(
+        f"""
+        from asyncio import current_task as mine
+        import giambio.asyncio
+        async def child():
+            print(mine().get_coro().__name__)
+        async def main():
+            async with giambio.TaskManager() as manager:
+                await manager.spawn(child)
+        {start}
+        """
+    ) == ["child"]
 
 
 def test_a_thread_that_imports_asyncio_serves_the_loop_of_another(tmp_path: Any) -> None:
@@ -785,3 +803,78 @@ def test_nothing_of_a_run_waits_for_the_collector(run: Run) -> None:
         theirs, ours = run(main)
         assert theirs() is None
         assert ours() is None
+
+
+# -- async generators --------------------------------------------------------------------
+
+
+async def numbers(log: list[str]) -> AsyncIterator[int]:
+    """Cleans up by waiting."""
+    try:
+        for number in itertools.count():
+            yield number
+    finally:
+        try:
+            await asyncio.sleep(0.001)
+            log.append("finished")
+        except asyncio.CancelledError:
+            log.append("cancelled")
+
+
+async def leave(log: list[str]) -> None:
+    """Drop a generator in the middle, as libraries do."""
+    async for _ in numbers(log):
+        break
+
+
+def test_a_generator_of_an_asyncio_task_is_finished_as_asyncio_does(run: Run) -> None:
+    """Rule 24.27: it may wait."""
+    log: list[str] = []
+
+    async def main() -> None:
+        await asyncio.create_task(leave(log))
+        while not log:
+            await asyncio.sleep(0)
+        assert log == ["finished"]
+
+    run(main)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_generator_of_a_task_of_a_manager_is_finished_as_giambio_does(run: Run) -> None:
+    """Rules 14.1, 24.27: it may not wait."""
+    log: list[str] = []
+
+    async def main() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(leave, log)
+        while not log:
+            await asyncio.sleep(0)
+        assert log == ["cancelled"]
+
+    run(main)
+
+
+def test_generators_that_are_alive_at_the_end_are_finished(run: Run) -> None:
+    """Rules 14.4, 24.27: those of both kinds of tasks, in this order."""
+    log: list[str] = []
+    kept: list[Any] = []
+
+    async def begin(name: str) -> None:
+        kept.append(named := numbers_named(log, name))
+        await anext(named)
+
+    async def main() -> None:
+        await asyncio.create_task(begin("asyncio"))
+        await begin("giambio")
+
+    run(main)
+    assert log == ["asyncio", "giambio"]
+
+
+async def numbers_named(log: list[str], name: str) -> AsyncIterator[int]:
+    try:
+        yield 1
+    finally:
+        await asyncio.sleep(0)
+        log.append(name)

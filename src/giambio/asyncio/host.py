@@ -149,6 +149,10 @@ class Host(Guest):
         task = self._kernel._running
         return None if task is None else self._link_of(task).facade
 
+    def runs_asyncios(self) -> bool:
+        """Return whether a task of `create_task` runs."""
+        return self._current is not None and not self._current.native
+
     def _link_of(self, task: BaseTask) -> Link:
         link = self._links.get(task)
         if link is None:
@@ -283,8 +287,9 @@ class Host(Guest):
 
     def _shut_down(self) -> None:
         """See `Guest._shut_down`."""
-        if self._tasks._children or self.loop._default_executor is not None:
-            self.create_task(self.loop._shut_down(), "shutdown", Context(), False)
+        loop = self.loop
+        if self._tasks._children or loop._asyncgens or loop._default_executor is not None:
+            self.create_task(loop._shut_down(), "shutdown", Context(), False)
 
 
 def get_loop(future: Any) -> Any:

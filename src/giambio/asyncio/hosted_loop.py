@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, NoReturn
 
 from giambio.asyncio.host import Host
@@ -14,6 +15,35 @@ __all__ = ["HostedLoop", "invite"]
 
 class HostedLoop(KernelLoop):
     """A loop that giambio's run begins and ends."""
+
+    def __init__(self, kernel: EventLoop) -> None:
+        super().__init__(kernel)
+        # What giambio does with the async generators of its own tasks.
+        self._giambios_hooks: Any = kernel._asyncgen_hooks
+        # Where the async generators are that a task of asyncio's has begun. An address stays when
+        # its generator has ended: before another one is collected there, it was begun there.
+        self._begun_by_asyncio: set[int] = set()
+
+    def _begin_turns(self) -> None:
+        """See `KernelLoop._begin_turns`."""
+        super()._begin_turns()
+        sys.set_asyncgen_hooks(self._generator_begun, self._generator_collected)
+
+    def _generator_begun(self, generator: Any) -> None:
+        """Note by whom an async generator is to be finished: by the kind that has begun it."""
+        if self._host.runs_asyncios():
+            self._begun_by_asyncio.add(id(generator))
+            self._asyncgen_firstiter_hook(generator)
+        else:
+            self._begun_by_asyncio.discard(id(generator))
+            self._giambios_hooks[0](generator)
+
+    def _generator_collected(self, generator: Any) -> None:
+        """Finish an async generator that was left; called in any thread."""
+        if id(generator) in self._begun_by_asyncio:
+            self._asyncgen_finalizer_hook(generator)
+        else:
+            self._giambios_hooks[1](generator)
 
     def run_forever(self) -> NoReturn:
         """Raise: it runs already."""
@@ -56,6 +86,7 @@ class HostedLoop(KernelLoop):
                             "task": task,
                         }
                     )
+        await self.shutdown_asyncgens()
         await self.shutdown_default_executor()
 
     def loop_ended(self, forked: bool) -> None:

@@ -1,7 +1,7 @@
 """An asyncio loop on giambio's kernel: its callbacks, timers and tasks are the kernel's.
 
-The transports of stream connections are giambio's, see `transports`; the others are asyncio's own,
-on a selector that the kernel waits for.
+The transports of streams and of datagrams are giambio's, see `transports`; those of pipes are
+asyncio's own, on a selector that the kernel waits for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 from giambio.asyncio import handles
 from giambio.asyncio.host import Host
 from giambio.asyncio.selector import DriverSelector
-from giambio.asyncio.transports.ready_streams import ReadyStreams
+from giambio.asyncio.transports.datagram_transport import DatagramTransport
+from giambio.asyncio.transports.ready_transports import ReadyTransports
 from giambio.asyncio.transports.stream_transport import StreamTransport
 from giambio.kernel.callbacks import Handle
 from giambio.kernel.coroutines import to_coroutine
@@ -42,7 +43,7 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
     def __init__(self, kernel: EventLoop) -> None:
         self._kernel = kernel
         self._host = Host(kernel, self)
-        self._ready_streams = ReadyStreams(self._host)
+        self._ready_transports = ReadyTransports(self._host)
         # Each handle of asyncio's has a context of its own, which it is run in by itself.
         self._outside = contextvars.Context()
         super().__init__(DriverSelector(kernel, self._run_handle))
@@ -164,8 +165,21 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
         context: contextvars.Context | None = None,  # from Python 3.15 on
     ) -> Any:
         self._ensure_fd_no_transport(sock)
-        streams = self._ready_streams
-        return StreamTransport(self, streams, sock, protocol, waiter, extra, server, context)
+        ready = self._ready_transports
+        return StreamTransport(self, ready, sock, protocol, waiter, extra, server, context)
+
+    def _make_datagram_transport(
+        self,
+        sock: Any,
+        protocol: Any,
+        address: Any = None,
+        waiter: Any = None,
+        extra: Any = None,
+        context: contextvars.Context | None = None,  # from Python 3.15 on
+    ) -> Any:
+        self._ensure_fd_no_transport(sock)
+        ready = self._ready_transports
+        return DatagramTransport(self, ready, sock, protocol, address, waiter, extra, context)
 
     def _make_ssl_transport(
         self,

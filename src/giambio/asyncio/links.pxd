@@ -58,6 +58,8 @@ cdef class FutureWait(Park):
     cdef bint abort(self) except -1
 
 
+cdef object look_at(object future)
+
 cdef bint may_be_replaced(object thrown) except -1
 
 cdef tuple message_of(CancelScope scope)

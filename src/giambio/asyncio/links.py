@@ -142,6 +142,8 @@ class Link:
         elif self._on_its_way and task._parked is None and may_be_replaced(task._thrown):
             self._untell()
             task._thrown = exc
+            if wait is not None:
+                look_at(wait.future)
         elif task._kernel is not None:
             task._kernel._inject(task, exc)
 
@@ -265,6 +267,8 @@ class FutureWait(Park):
                 error = self._link.tell(self._scope)
             elif isinstance(future, TaskFacade):
                 error = future._link.take_cancellation()
+        elif error is not None:
+            look_at(future)
         self._link.wake(self, error)
 
     def cancel_future(self, message: Any) -> bool:
@@ -296,6 +300,15 @@ class FutureWait(Park):
     def subject(self) -> object:
         """See `Park.subject`."""
         return self.future
+
+
+def look_at(future: Any) -> None:
+    """Take note of the error of a future, because its task raises a cancellation instead.
+
+    asyncio's task does, which looks at the outcome first; else it would be reported as lost.
+    """
+    if future.done() and not future.cancelled():
+        future.exception()
 
 
 def may_be_replaced(thrown: BaseException | None) -> bool:

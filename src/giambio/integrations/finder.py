@@ -57,7 +57,7 @@ def install() -> None:
 
 
 def adapt(module: ModuleType, adapter: Any, just_loaded: bool) -> None:
-    """Replace an object in a module, and in those of its package that imported it by name.
+    """Replace an object in a module, and in those that have imported it by name.
 
     Parameters:
         module: the module of a library.
@@ -70,7 +70,10 @@ def adapt(module: ModuleType, adapter: Any, just_loaded: bool) -> None:
     new = adapter.adapted(old, just_loaded)
     package = module.__name__.partition(".")[0]
     for loaded, other in list(sys.modules.items()):
-        if loaded == package or loaded.startswith(package + "."):
+        owner = loaded.partition(".")[0]
+        # Of a module just loaded, only its own package can have taken anything. giambio's
+        # modules take the original on purpose.
+        if owner == package or not (just_loaded or owner == "giambio"):
             for name, value in list(getattr(other, "__dict__", {}).items()):
                 if value is old:  # perhaps imported `as` something else
                     setattr(other, name, new)

@@ -14,12 +14,12 @@ __all__ = ["SEED", "cancelled_at_random"]
 
 SEED = 17
 #: Operations that are run, a quarter of them for each way to cancel.
-TIMES = 200
+TIMES = 120
 #: How many at once.
 WORKERS = 4
-#: Cancelling comes after up to so many times what an operation takes (which is longer when there
-#: are several, and when each has to connect again), so that some are not cut short.
-LONGEST = 3.0
+#: Cancelling comes after a random time, up to one that grows by so much with each operation that
+#: is cut short, and shrinks by as much with each that is not: so both happen on any machine.
+GROWTH = 1.1
 
 Operation = Callable[[], Awaitable[object]]
 
@@ -84,16 +84,16 @@ async def cancelled_at_random(
     ways = [by_timeout, by_task] + ([by_scope, by_manager] if world.has_giambio else [])
     todo = [ways[number % len(ways)] for number in range(times)]
     outcomes = []
-    durations = []
-    for _ in range(5):
-        begin = time.monotonic()
-        await operation()
-        durations.append(time.monotonic() - begin)
-    longest = LONGEST * workers * sorted(durations)[2]
+    begin = time.monotonic()
+    await operation()
+    longest = workers * (time.monotonic() - begin)
 
     async def work(worker: int) -> None:
+        nonlocal longest
         while todo:
-            outcomes.append(await todo.pop()(operation, longest * chance.random() ** 3))
+            cut_short = await todo.pop()(operation, longest * chance.random() ** 2)
+            longest *= GROWTH if cut_short else 1 / GROWTH
+            outcomes.append(cut_short)
 
     await side_by_side(world, work, range(workers))
     assert len(outcomes) == times

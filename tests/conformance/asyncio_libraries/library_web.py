@@ -30,12 +30,8 @@ APPS = [web_app.starlette, web_app.fastapi]
 
 
 @pytest.mark.parametrize("app", APPS, ids=["starlette", "fastapi"])
-def test_uvicorn_and_httpx(world: World, app: object, request: pytest.FixtureRequest) -> None:
+def test_uvicorn_and_httpx(world: World, app: object) -> None:
     """Both in one loop: handlers use giambio, and a client is cancelled at random."""
-    if world.name == "B":
-        # Only if it comes while a connection is being made.
-        reason = "asyncio's cancel() leaves an AnyIO task group of giambio's in an exception group"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
     numbers = itertools.count()
 
     async def main() -> None:

@@ -41,18 +41,23 @@ class World:
     def has_giambio(self) -> bool:
         return self.name != "asyncio"
 
-    def run(self, main: Callable[[], Awaitable[Any]], *, own: str = "") -> None:
+    def run(
+        self, main: Callable[[], Awaitable[Any]], *, own: str = "", own_descriptors: bool = False
+    ) -> None:
         """Run a program, which has to leave no task, descriptor or timer behind.
 
         Parameters:
             main: the program.
             own: a problem that the library has on plain asyncio, too: a part of its text.
+            own_descriptors: whether the library keeps descriptors on plain asyncio, too.
         """
 
         async def watched() -> None:
             asyncio.get_running_loop().set_exception_handler(note)
             before = open_descriptors()
             await main()
+            if own_descriptors:
+                before = open_descriptors()
             await eventually(lambda: not left_behind(before), lambda: left_behind(before))
 
         problems: list[str] = []

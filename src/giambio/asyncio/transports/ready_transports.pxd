@@ -5,11 +5,11 @@ from giambio.kernel.run_queue cimport Runnable, RunQueue
 cimport cython
 
 
-cdef class ReadyStreams(Runnable):
+cdef class ReadyTransports(Runnable):
     cdef Host _host
     cdef Kernel _kernel
-    cdef RunQueue _streams
+    cdef RunQueue _transports
 
-    cdef object append(self, Runnable stream)
-    @cython.locals(streams=RunQueue, count=Py_ssize_t, stream=Runnable, watched=bint)
+    cdef object append(self, Runnable transport)
+    @cython.locals(transports=RunQueue, count=Py_ssize_t, transport=Runnable, watched=bint)
     cdef void _run(self) except *

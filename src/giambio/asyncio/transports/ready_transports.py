@@ -12,49 +12,49 @@ from giambio.asyncio.host import Host
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import Runnable, RunQueue
 
-__all__ = ["ReadyStreams"]
+__all__ = ["ReadyTransports"]
 
 
-class ReadyStreams(Runnable):
+class ReadyTransports(Runnable):
     """One item of the kernel's run queue, for all transports that are ready.
 
     Parameters:
         host: knows the kernel, and asyncio's loop on it.
     """
 
-    __slots__ = ("_host", "_kernel", "_streams")
+    __slots__ = ("_host", "_kernel", "_transports")
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._kernel: Kernel = host._kernel
-        self._streams = RunQueue()
+        self._transports = RunQueue()
         self._following = None
         self._queued = False
         self._is_task = False
 
-    def append(self, stream: Runnable) -> None:
+    def append(self, transport: Runnable) -> None:
         """Have a transport get its turn."""
-        self._streams.append(stream)
+        self._transports.append(transport)
         self._kernel._queue.append(self)
 
     def _run(self) -> None:
         """Give those that are ready now their turn, and no second one."""
-        streams = self._streams
+        transports = self._transports
         self._host.name_asyncio()
         watched = self._host.watches_steps
-        count = streams.length
+        count = transports.length
         try:
             while count > 0:
                 count -= 1
-                stream: Any = streams.pop()
+                transport: Any = transports.pop()
                 if watched:
                     begin = self._kernel.current_time()
-                    stream._run()
-                    self._host.loop._report_slowness(begin, repr, stream)
+                    transport._run()
+                    self._host.loop._report_slowness(begin, repr, transport)
                 else:
-                    stream._run()
+                    transport._run()
         finally:
-            if streams.length:
+            if transports.length:
                 self._kernel._queue.append(self)
 
     def _is_ours(self) -> bool:

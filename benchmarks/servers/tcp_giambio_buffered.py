@@ -1,0 +1,9 @@
+"""`asyncio.BufferedProtocol` on giambio's loop."""
+
+from __future__ import annotations
+
+import giambio
+import giambio.asyncio
+from _protocol import Buffered, main
+
+giambio.asyncio.run(main(str(giambio.build_info()), Buffered))
