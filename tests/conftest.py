@@ -113,15 +113,15 @@ def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_open() -> Iterator[None]:
-    """A test leaves no descriptor and no loop behind."""
-    before = open_descriptors()
+    """A test leaves no descriptor, thread and loop behind."""
+    before, threads = open_descriptors(), set(threading.enumerate())
     yield
     if open_descriptors() - before:
         gc.collect()  # only then, because it takes longer than most tests
     left = open_descriptors() - before
     assert not left, f"descriptors left open: {describe(left)}"
-    for thread in threading.enumerate():
-        if not thread.name.startswith("giambio-") and thread is not threading.main_thread():
+    for thread in set(threading.enumerate()) - threads:
+        if not thread.name.startswith("giambio-"):
             thread.join(5)
             assert not thread.is_alive(), f"thread left running: {thread}"
 

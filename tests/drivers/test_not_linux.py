@@ -72,17 +72,22 @@ def run_elsewhere(
 # -- imports --------------------------------------------------------------------------------
 
 #: Imports every module but those that need what is missing by their very nature: two are the
-#: epoll driver, and two need a package that need not be installed.
+#: epoll driver, and some need a package that need not be installed, or does not know this system.
 IMPORTS = """\
 import importlib, pkgutil
 import giambio
 
 without = {"giambio.__main__", "giambio.drivers.epoll", "giambio.drivers.fd_watches"}
-for name in ("anyio", "pytest"):
+for package, module in {
+    "anyio": "giambio.anyio",
+    "distributed": "giambio.cluster.dask_engine",
+    "pytest": "giambio.pytest_plugin",
+    "uvicorn": "giambio.workers.asgi",
+}.items():
     try:
-        importlib.import_module(name)
-    except ImportError:
-        without |= {"giambio.anyio", "giambio.pytest_plugin"}
+        importlib.import_module(package)
+    except (ImportError, NotImplementedError):
+        without.add(module)
 count = 0
 for module in pkgutil.walk_packages(giambio.__path__, "giambio.", onerror=lambda name: None):
     if not any(module.name == name or module.name.startswith(name + ".") for name in without):

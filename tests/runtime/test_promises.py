@@ -21,6 +21,9 @@ Run = Callable[..., Any]
 #: What gives a `Task` to its caller; of these only a manager's methods spawn in a running loop.
 GIVES_A_TASK = {"EventLoop.begin", "TaskManager._launch", "TaskManager.start_soon", "current_task"}
 SPAWNS = {"TaskManager.spawn", "TaskManager.spawn_threadsafe", "TaskManager.start_soon"}
+#: What is made of a TaskManager, and hands on what it returns.
+GIVES_A_TASK |= {"ClusterManager.spawn"}
+SPAWNS |= {"ClusterManager.spawn", "Supervisor.start_soon"}
 
 #: Tasks, sleeping and sockets on numeric addresses, with an ear on what Python audits.
 ONE_PROCESS = """\
