@@ -60,6 +60,14 @@ def driver(request: pytest.FixtureRequest) -> str:
     return name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests with Dask last: its threads stay, and any of them might wake a task.
+
+    So no deadlock is seen from then on.
+    """
+    items.sort(key=lambda item: item.path.parent.name == "cluster")
+
+
 def pytest_collection_finish() -> None:
     """Spare the collector the thousands of tests, which live to the end: it is asked often."""
     gc.collect()
