@@ -377,7 +377,7 @@ def test_the_scheduler_has_gone(tmp_path: Path, cancelled: bool) -> None:
                     giambio.run(main)
         finally:
             scheduler.kill()
-            worker.terminate()
+            worker.kill()
 
 
 PROGRAM = """
