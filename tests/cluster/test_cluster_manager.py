@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,16 @@ def manager(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return lambda **options: giambio.ClusterManager(scheduler, **options)
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until a function returns something true."""
+    with giambio.fail_after(SECONDS):
+        while not condition():
+            await giambio.sleep(0.01)
+
+
 async def until_noted(folder: Path, count: int, text: str = "") -> None:
     """Wait until so much was noted."""
-    with giambio.fail_after(SECONDS):
-        while sum(text in line for line in far.notes(folder)) < count:
-            await giambio.sleep(0.01)
+    await until(lambda: sum(text in line for line in far.notes(folder)) >= count)
 
 
 # -- what is guaranteed of a TaskManager, and here -------------------------------------------
@@ -136,14 +142,14 @@ def test_one_call_is_cancelled_alone(manager: Any, tmp_path: Path) -> None:
     giambio.run(main)
 
 
-def test_several_failures_are_a_group(manager: Any) -> None:
+def test_several_failures_are_a_group(manager: Any, tmp_path: Path) -> None:
     """Rule 30.2."""
 
     async def main() -> None:
         async with manager() as block:
-            await block.spawn(far.fail_at_the_end, "one")
-            await block.spawn(far.fail_at_the_end, "two")
-            await giambio.sleep(0.5)
+            await block.spawn(far.fail_at_the_end, str(tmp_path), "one")
+            await block.spawn(far.fail_at_the_end, str(tmp_path), "two")
+            await until_noted(tmp_path, 2)
             block.cancel()
 
     with pytest.raises(ExceptionGroup) as caught:
@@ -266,6 +272,56 @@ def test_what_has_not_begun_never_does(address: str, tmp_path: Path) -> None:
     giambio.run(main)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_block_joins_a_map_of_another_task(
+    address: str, tmp_path: Path, cancelled: bool
+) -> None:
+    """Rule 30.1: it is cancelled with the block, too."""
+
+    async def nap(name: str) -> str:
+        return await far.nap_async(str(tmp_path), name, 60 if cancelled else 0.3)
+
+    async def use(cluster: giambio.ClusterManager) -> None:
+        if cancelled:
+            with pytest.raises(giambio.TaskCancelled, match="because their ClusterManager was"):
+                await cluster.map_concurrent(nap, "ab")
+        else:
+            assert await cluster.map_concurrent(nap, "ab") == ["a", "b"]
+
+    async def main() -> None:
+        async with giambio.TaskManager() as outside:
+            async with giambio.ClusterManager(address) as cluster:
+                outside.start_soon(use, cluster)
+                await until_noted(tmp_path, 2, "begins")
+                if cancelled:
+                    cluster.cancel()
+            assert sum("cleans up" in line for line in far.notes(tmp_path)) == 2
+
+    giambio.run(main)
+
+
+def test_a_failure_is_not_lost_when_a_cancellation_comes_last(address: str) -> None:
+    """Rule 30.2: the call has failed, and the task waits for a thread to learn it."""
+
+    async def main() -> None:
+        go = threading.Event()
+        limiter = giambio.current_default_thread_limiter()
+        limiter.total_tokens = 1
+        async with giambio.TaskManager() as outside, giambio.ClusterManager(address) as cluster:
+            outside.start_soon(giambio.to_thread, go.wait)
+            try:
+                await until(lambda: limiter.borrowed_tokens == 1)
+                task = await cluster.spawn(far.fail, "broken")
+                await until(lambda: limiter.statistics().tasks_waiting == 1)
+                task.cancel()
+                await giambio.checkpoint()
+            finally:
+                go.set()
+
+    with pytest.raises(ValueError, match="broken"):
+        giambio.run(main)
+
+
 def test_many_small_calls(address: str) -> None:
     """Rule 30.4."""
 
@@ -377,7 +433,7 @@ def test_the_scheduler_has_gone(tmp_path: Path, cancelled: bool) -> None:
                     giambio.run(main)
         finally:
             scheduler.kill()
-            worker.terminate()
+            worker.kill()
 
 
 PROGRAM = """
@@ -426,6 +482,8 @@ def test_mistakes(address: str) -> None:
                 await cluster.spawn(far.double, 1, retries=-1)
         with pytest.raises(giambio.RunFinishedError):
             await cluster.spawn(far.double, 1)
+        with pytest.raises(giambio.RunFinishedError, match="this ClusterManager's block was left"):
+            await cluster.map_concurrent(far.double, [1])
         with pytest.raises(RuntimeError, match="used already; make a new one"):
             await cluster.__aenter__()
         with pytest.raises(RuntimeError, match="not entered yet; call functions inside of"):

@@ -56,7 +56,8 @@ async def fail_async(message: str) -> None:
     raise ValueError(message)
 
 
-async def fail_at_the_end(message: str) -> None:
+async def fail_at_the_end(folder: str, message: str) -> None:
+    note(folder, "begins")
     try:
         await giambio.sleep_forever()
     finally:

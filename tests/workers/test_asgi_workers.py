@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import subprocess
 import sys
@@ -114,6 +115,40 @@ def test_a_request_that_has_begun_is_finished(tmp_path: Path) -> None:
 
         assert giambio.run(main).endswith(b" lifespan")
         assert service.end() == 0
+
+
+def test_ctrl_c_of_a_terminal_is_the_affair_of_the_parent(tmp_path: Path) -> None:
+    """Rule 29.6: the worker gets it, too, and serves on until it is told to stop."""
+    with application(tmp_path, "--workers", "1") as service:
+        (worker,) = service.started()
+        os.kill(worker, signal.SIGINT)
+        assert get(service, "/slow").split()[0] == str(worker)
+        assert get(service).split()[0] == str(worker)
+        service.signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
+STOPPED_EARLY = """if True:
+    import os, signal, socket
+    from giambio.workers import asgi, handed_over
+    from application import app
+
+    def sockets():
+        signal.raise_signal(signal.SIGTERM)
+        return [socket.create_server(("127.0.0.1", 0))]
+
+    handed_over.here.sockets = sockets
+    reading, writing = os.pipe()
+    asgi.serve(app, handed_over.Report(writing, 1), 1)
+"""
+
+
+def test_a_sigterm_before_the_server_serves(tmp_path: Path) -> None:
+    """Rule 29.6: it is not lost while uvicorn does not listen to signals yet."""
+    (tmp_path / "application.py").write_text(APP)
+    command = [sys.executable, "-c", STOPPED_EARLY]
+    ended = subprocess.run(command, cwd=tmp_path, timeout=50, check=False)
+    assert ended.returncode == 0
 
 
 def test_a_connection_that_was_made_just_now_is_served(tmp_path: Path) -> None:

@@ -98,10 +98,12 @@ class DaskEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        if self._client is not None:
-            self._client.close()
-        if self._cluster is not None:
-            self._cluster.close()
+        try:
+            if self._client is not None:
+                self._client.close()
+        finally:
+            if self._cluster is not None:
+                self._cluster.close()
 
     def submit(self, token: str, payload: bytes, runs: int, when_done: Callable[[], None]) -> None:
         """See `Engine.submit`."""

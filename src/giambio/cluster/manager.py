@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.cluster.engine import Engine
 from giambio.combinators.map_concurrent import map_concurrent
-from giambio.errors import RunFinishedError, WorkerLost
+from giambio.errors import RunFinishedError, TaskCancelled, WorkerLost
 from giambio.kernel.blocks import refuse_with
 from giambio.kernel.coroutines import discard, name_of
 from giambio.kernel.external_wakeups import external_wakeups
@@ -28,6 +28,7 @@ from giambio.sync.event import Event
 from giambio.sync.lock import Lock
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
+from giambio.tasks.task_status import TaskStatus
 from giambio.threads.to_thread import to_thread
 
 __all__ = ["ClusterManager"]
@@ -40,7 +41,7 @@ class ClusterManager:
         address: that of Dask's scheduler, such as ``"tcp://10.0.0.1:8786"``; by default a cluster
             is started on this machine, as `LocalCluster()` of Dask does it.
         limit: how many calls may be under way; `spawn` waits when there are as many. By default
-            twice as many as the cluster can run at once.
+            twice as many as the cluster can run at once, when the block is entered.
 
     The block ends when all calls have ended. The first failure cancels the others, waits for them,
     and is raised with the traceback of the worker as a note. Leaving the block, cancelling it and
@@ -68,8 +69,11 @@ class ClusterManager:
         "_engine",
         "_entered",
         "_limit",
+        "_left",
         "_manager",
+        "_maps",
         "_never_begin",
+        "_opened",
         "_to_cancel",
     )
 
@@ -85,7 +89,11 @@ class ClusterManager:
         self._engine: Any = None
         self._limit = limit
         self._manager: Any = None
+        # A task for each `map_concurrent`, whose calls are tasks of its caller.
+        self._maps: Any = TaskManager()
+        self._opened = AsyncExitStack()
         self._entered = False
+        self._left = False
         # Calls that are to be cancelled by the next broadcast, and who does one.
         self._to_cancel: list[str] = []
         self._cancelling = Lock()
@@ -101,14 +109,14 @@ class ClusterManager:
             )
         self._entered = True
         self._engine = new_engine(self._address)
-        try:
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(self._close)
             threads = await to_thread(self._engine.open)
             limit = self._limit or max(1, 2 * threads)
-            manager = TaskManager(limit=limit)
-            await manager.__aenter__()
-        except BaseException:
-            await self._close()
-            raise
+            await opened.enter_async_context(self._maps)
+            manager: Any = TaskManager(limit=limit)
+            await opened.enter_async_context(manager)
+            self._opened = opened.pop_all()
         self._limit = limit
         self._manager = manager
         return self
@@ -119,15 +127,12 @@ class ClusterManager:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        try:
-            caught: bool = await self._manager.__aexit__(exc_type, exc, traceback)
-            return caught
-        finally:
-            await self._close()
+        return bool(await self._opened.__aexit__(exc_type, exc, traceback))
 
     __enter__ = __exit__ = refuse_with
 
     async def _close(self) -> None:
+        self._left = True
         with CancelScope(shield=True):
             await to_thread(self._engine.close)
 
@@ -198,7 +203,8 @@ class ClusterManager:
             The results, in the order of the items.
 
         Raises:
-            TypeError, ValueError, RuntimeError, CancelledError: see `spawn`.
+            TypeError, ValueError, RuntimeError, RunFinishedError, CancelledError: see `spawn`.
+            TaskCancelled: the block was cancelled, and the caller, outside of it, was not.
             BaseException: the failure of a call; the others are cancelled first, and have ended.
                 Several failures are raised as an `ExceptionGroup`.
 
@@ -218,8 +224,27 @@ class ClusterManager:
         async def call(item: Any) -> Any:
             return await self._call(packed_for(what, function, (item,), {}), runs)
 
-        results: list[Any] = await map_concurrent(call, items, limit=self._limit)
-        return results
+        scope, ended = await self._maps.start(self._join)
+        try:
+            with scope:
+                results: list[Any] = await map_concurrent(call, items, limit=self._limit)
+                return results
+        finally:
+            ended.set()
+        raise TaskCancelled("the calls were cancelled, because their ClusterManager was")
+
+    async def _join(self, task_status: TaskStatus[tuple[CancelScope, Event]]) -> None:
+        """Have the block wait for what a task does, which need not be inside of it."""
+        scope = CancelScope()
+        ended = Event()
+        task_status.started((scope, ended))
+        try:
+            await ended.wait()
+        except BaseException:
+            scope.cancel("its ClusterManager was cancelled")
+            with CancelScope(shield=True):
+                await ended.wait()
+            raise
 
     async def _call(self, payload: bytes, runs: int) -> Any:
         """Have a call run, and return its result."""
@@ -243,7 +268,8 @@ class ClusterManager:
                         if await self._cancel(token, done):
                             await self._check_failure(token)
                     raise
-            data = await to_thread(self._engine.result, token)
+            with CancelScope(shield=True):  # it has ended, and how is not to be lost
+                data = await to_thread(self._engine.result, token)
         finally:
             self._engine.forget(token)
         return opened(data)
@@ -284,6 +310,7 @@ class ClusterManager:
 
         Raises:
             RuntimeError: the block was not entered yet.
+            RunFinishedError: the block was left already.
 
         Not a checkpoint.
 
@@ -295,7 +322,7 @@ class ClusterManager:
             ...         cluster.cancel()
         """
         self._check_open()
-        cancelled: bool = self._manager.cancel(reason)
+        cancelled: bool = self._maps.cancel(reason)
         return cancelled
 
     def _check_open(self) -> None:
@@ -303,6 +330,10 @@ class ClusterManager:
             raise RuntimeError(
                 "this ClusterManager was not entered yet; call functions inside of "
                 "`async with giambio.ClusterManager(address) as cluster:`"
+            )
+        if self._left:
+            raise RunFinishedError(
+                "this ClusterManager's block was left already; call functions while it is open"
             )
 
     def __repr__(self) -> str:

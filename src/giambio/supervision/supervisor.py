@@ -203,12 +203,9 @@ class Supervisor:
         """
         what = "Supervisor.start_soon()"
         child = self._new_child(what, function, args, keywords, restart, name)
+        self._check_open()
         first = child.call()  # here, so that wrong arguments are an error of this call
-        try:
-            self._spawn(self._keep, child, first, name=f"supervision of {child.name}")
-        except BaseException:
-            discard(first)
-            raise
+        self._manager.start_soon(self._keep, child, first, name=f"supervision of {child.name}")
 
     async def start(
         self,
@@ -252,7 +249,7 @@ class Supervisor:
         refuse_task_status(what, function, keywords)
         child = self._new_child(what, function, args, keywords, restart, name)
         child.reports = True
-        self._check_entered()
+        self._check_open()
         return await self._manager.start(self._keep, child, name=f"supervision of {child.name}")
 
     def cancel(self, reason: object = None) -> bool:
@@ -327,17 +324,14 @@ class Supervisor:
                 )
         return Child(function, args, keywords, restart, name or name_of(function))
 
-    def _check_entered(self) -> None:
+    def _check_open(self) -> None:
         if not self._entered:
             raise RuntimeError(
                 "this Supervisor was not entered yet; start functions inside of "
                 "`async with giambio.Supervisor() as supervisor:`"
             )
-
-    def _spawn(self, function: Any, *args: Any, name: str) -> None:
-        self._check_entered()
         try:
-            self._manager.start_soon(function, *args, name=name)
+            self._manager._check_open()
         except RunFinishedError:
             raise RunFinishedError(
                 "this Supervisor's block was left already; start functions while it is open"

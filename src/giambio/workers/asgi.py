@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from math import ceil, inf
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -33,6 +34,11 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, report: Report) -> None:
         super().__init__(config)
         self._report = report
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, but for Ctrl-C: a terminal sends that to all, and the parent decides on it."""
+        if sig != signal.SIGINT:
+            super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""
@@ -63,9 +69,11 @@ def serve(application: Any, report: Report, grace: float) -> None:
     """Serve an ASGI application, until SIGTERM."""
     seconds = None if grace == inf else ceil(grace)
     config = uvicorn.Config(application, timeout_graceful_shutdown=seconds)
-    # When it has stopped, uvicorn sends itself the signal again, which is not to kill it.
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
-    run(live(Server(config, report), report))
+    server = Server(config, report)
+    # One may come before uvicorn has its own handlers; and when it has stopped, it sends itself
+    # the signal again, which is not to kill it.
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    run(live(server, report))
 
 
 async def live(server: Server, report: Report) -> None:

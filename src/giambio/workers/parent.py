@@ -26,8 +26,9 @@ from giambio.workers.worker_process import Settings, run_worker
 
 __all__ = ["Parent"]
 
-#: How many restarts there may be within a few seconds, for each worker; see `Supervisor`.
+#: How many restarts there may be for each worker, within so many seconds; see `Supervisor`.
 RESTARTS = 3
+PERIOD = 5.0
 
 log = logging.getLogger("giambio.workers")
 
@@ -141,9 +142,10 @@ class Parent:
         """Live through a generation."""
         generation = Generation()
         limit = RESTARTS * self._workers
+        supervision = Supervisor(max_restarts=limit, period=PERIOD, on_restart=report)
         try:
             with generation.scope:
-                async with Supervisor(max_restarts=limit, on_restart=report) as supervisor:
+                async with supervision as supervisor:
                     async with TaskManager(strict=False) as starting:
                         for _ in range(self._workers):
                             starting.start_soon(self._start_worker, supervisor)

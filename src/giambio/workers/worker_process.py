@@ -29,6 +29,9 @@ log = logging.getLogger("giambio.workers")
 
 #: Seconds between two signs of life, if the parent does not want more of them.
 INTERVAL = 1.0
+#: How many waits for a sign of life make up the time after which a worker is given up. A parent
+#: that was stopped for a while, such as by Ctrl-Z, has missed one of them at most.
+WAITS = 4
 #: Seconds that a worker has to clean up when its grace is over, before it is killed.
 LAST_SECONDS = 2.0
 #: A worker finds modules where its parent finds them.
@@ -104,7 +107,7 @@ async def start(settings: Settings, report: int) -> Process:
         "addresses": settings.addresses,
         "grace": settings.grace,
         "report": report,
-        "interval": min(INTERVAL, settings.heartbeat / 4),
+        "interval": min(INTERVAL, settings.heartbeat / WAITS),
     }
     path = [folder for folder in sys.path if isinstance(folder, str)]
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
@@ -144,13 +147,15 @@ class Watch:
         self.ready = True
         log.info("worker process %s is ready", self._process.pid)
         self._task_status.started()
-        while reports:
-            with move_on_after(self._settings.heartbeat) as waiting:
+        missed = 0
+        while reports and missed < WAITS:
+            with move_on_after(self._settings.heartbeat / WAITS) as waiting:
                 reports = await self._reports()
-            if waiting.cancelled_caught:
-                # Its loop does not turn, so it would not notice SIGTERM.
-                self._process.kill()
-                raise self._lost(f"gave no sign of life for {self._settings.heartbeat:g} s")
+            missed = missed + 1 if waiting.cancelled_caught else 0
+        if missed:
+            # Its loop does not turn, so it would not notice SIGTERM.
+            self._process.kill()
+            raise self._lost(f"gave no sign of life for {self._settings.heartbeat:g} s")
 
     async def _reports(self) -> bytes:
         await wait_readable(self._reading)
