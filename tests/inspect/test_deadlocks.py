@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -600,3 +601,52 @@ def test_a_busy_loop_is_not_asked(run: Run) -> None:
             event.set()
 
     run(main)
+
+
+FORKS = """
+    import os, threading
+    import giambio
+
+    def child():
+        def wake():
+            while not found:
+                pass
+            slept.wait(1)
+            found[0].call_soon_threadsafe(event.set)
+
+        async def wait():
+            found.append(giambio.current_loop())
+            await event.wait()
+
+        slept, event, found = threading.Event(), giambio.Event(), []
+        threading.Thread(target=wake).start()
+        giambio.run(wait)
+        print("woken", flush=True)
+
+    async def main():
+        begun.set()
+        await giambio.to_thread(forked.wait)
+
+    begun, forked = threading.Event(), threading.Event()
+    thread = threading.Thread(target=giambio.EventLoop(slow_step=10).start, args=(main,))
+    thread.start()
+    begun.wait()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    forked.set()
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_watchdog_of_before_a_fork_hides_no_thread_of_the_child() -> None:
+    """Rule 11.11: its thread is not in the child, so nothing is to be left out for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FORKS)], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "woken\n", done.stderr

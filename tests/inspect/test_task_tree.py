@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 import giambio
+import giambio.asyncio
+from giambio.inspect import task_tree as module
 from giambio.testing import wait_all_tasks_blocked
 
 Run = Callable[..., Any]
@@ -235,3 +239,53 @@ def test_a_tree_of_a_thousand_levels_is_drawn(run: Run) -> None:
     lines: list[str] = []
     run(level, 1000)
     assert sum(" (" in line for line in lines) == 1001
+
+
+def test_a_task_that_moves_while_it_is_looked_at_is_told_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 26.7: between two looks it goes from the block that starts it into its manager."""
+    children_of = module.children_of
+
+    def met_twice(task: Any) -> Any:
+        for child in children_of(task):
+            yield child
+            yield child
+
+    async def parent() -> None:
+        async with giambio.TaskManager() as manager:
+            await manager.spawn(inner)
+
+    monkeypatch.setattr(module, "children_of", met_twice)
+    (child,) = tree_with(run, parent)
+    assert [below.name for below in child.children] == [f"{__name__}.inner"]
+
+
+def test_the_frames_of_others_are_not_those_of_a_task_that_has_just_parked() -> None:
+    """Rule 26.7: it is taken for the one that runs, but its loop's thread is elsewhere by now."""
+    coro = outer()
+    try:
+        frames = module.stack_of(coro, threading.get_ident())
+    finally:
+        coro.close()
+    assert [frame.f_code for frame in frames if frame] == [outer.__code__]
+
+
+def test_an_object_that_cannot_be_shown_is_no_obstacle() -> None:
+    """Rule 26.6: a future may be of another library's class, and its `repr` may fail."""
+
+    class Nameless(asyncio.Future[None]):
+        def __repr__(self) -> str:
+            raise ValueError("it has no name")
+
+    async def main() -> str:
+        async def wait() -> None:
+            await Nameless()
+
+        task = asyncio.ensure_future(wait())
+        await asyncio.sleep(0.01)
+        tree = giambio.format_task_tree()
+        task.cancel()
+        return tree
+
+    assert "on <Nameless, whose repr raised ValueError>\n" in giambio.asyncio.run(main())

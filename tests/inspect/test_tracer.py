@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 import giambio
+import giambio.asyncio
 from giambio.testing import wait_all_tasks_blocked
 from support.traces import checked, names_of, read, tracks
 
@@ -198,3 +201,38 @@ def test_a_file_that_cannot_be_written_is_an_error_in_the_end(run: Run) -> None:
             await busy()
 
     run(main)
+
+
+def test_an_object_that_cannot_be_shown_does_not_end_the_program(path: Path) -> None:
+    """Rule 27.8: a hook that raises would do that."""
+
+    class Nameless(asyncio.Future[None]):
+        def __repr__(self) -> str:
+            raise ValueError("it has no name")
+
+    async def main() -> None:
+        with giambio.Tracer(path):
+            future = Nameless()
+            asyncio.get_running_loop().call_soon(future.set_result, None)
+            await future
+
+    giambio.asyncio.run(main())
+    waits = [event["args"] for event in checked(read(path)) if "on" in event.get("args", ())]
+    assert {"on": "<Nameless, whose repr raised ValueError>"} in waits
+
+
+def test_a_recording_that_cannot_begin_leaves_no_thread(
+    run: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 27.9: the writer ends with it."""
+
+    def fail(recorder: object) -> None:
+        raise MemoryError
+
+    async def main() -> None:
+        with pytest.raises(MemoryError), giambio.Tracer(path):
+            pass
+
+    monkeypatch.setattr("giambio.inspect.recorder.Recorder.start", fail)
+    run(main)
+    assert "giambio-tracer" not in {thread.name for thread in threading.enumerate()}

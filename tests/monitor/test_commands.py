@@ -370,3 +370,28 @@ def test_wrong_options_are_refused() -> None:
     ended = tool("top", "1", "--interval", "0")
     assert ended.returncode == 2
     assert "'0' is no number of seconds from 0.05 to 3600" in ended.stderr
+
+
+NAMES = """
+    import giambio
+
+    async def main():
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(giambio.sleep_forever, name="file \\udcff \\x9b31m \\n.")
+            await giambio.checkpoint()
+            print("ready")
+            await giambio.sleep(1000)
+
+    giambio.run(main)
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+@pytest.mark.parametrize("command", [["ps"], ["pstree"], ["stacks"], ["top", "--count", "1"]])
+def test_any_name_is_shown_in_any_encoding(command: list[str], encoding: str) -> None:
+    """Rule 26.6: none is obeyed by the terminal, and none is too much for its encoding."""
+    with living(NAMES) as program:
+        options = ["--interval", "0.1"] if command[0] == "top" else []
+        ended = tool(*command, program.pid, *options, PYTHONIOENCODING=encoding)
+    assert ended.returncode == 0, ended.stderr
+    assert r"file \udcff  31m  ." in ended.stdout

@@ -268,6 +268,17 @@ def test_a_program_that_ends_leaves_nothing(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root")
+def test_a_program_that_has_given_up_its_rights_ends_without_a_word(folder: Path) -> None:
+    """Rule 26.1: it may not remove the socket any more; the next one with a monitor does."""
+    code = "import giambio, os; os.setuid(65534); print('ready'); input()"
+    with living(code) as program:
+        _, errors = program.communicate("\n", timeout=SECONDS)
+    assert (program.returncode, errors) == (0, "")
+    assert json.loads(asked("ps", "--json")) == []
+    assert list(folder.iterdir()) == []
+
+
 def test_the_monitor_starts_once_and_stops(folder: Path) -> None:
     """Rule 26.1: harmless if it is on."""
     try:

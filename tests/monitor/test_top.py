@@ -113,7 +113,7 @@ def test_top_fills_a_terminal_and_q_leaves_it_as_it_was(
         assert all(len(line) <= 110 for line in shown.splitlines())
         screen.call("send-keys", "x")  # means nothing
         screen.until(lambda text: "the hog" in text)
-        screen.call("send-keys", "q")
+        screen.call("send-keys", "-l", "yesq")  # all at once
         left = screen.until(lambda text: "EXIT" in text)
         assert "EXIT 0" in left
         assert "the hog" not in left

@@ -13,6 +13,10 @@ from support.programs import program
 
 SECONDS = 30
 
+#: Notes with which code a program has ended, which tmux does not always hear; then it stays, and
+#: with it what is on the screen.
+WATCHED = """trap : INT; "$@"; echo $? > "$0"; cat"""
+
 
 class Terminal:
     """A pane in which one program runs.
@@ -23,13 +27,14 @@ class Terminal:
 
     def __init__(self, server: Path) -> None:
         self._tmux = [program("tmux"), "-S", str(server), "-f", "/dev/null"]
+        self._code = server.with_name("exit code")
 
     def start(self, command: list[str], **environment: str) -> None:
         """Start a program in it; what it has printed stays when it has ended."""
         variables = [f"{name}={value}" for name, value in environment.items()]
         size = ["-x", "100", "-y", "40"]
-        self._call("new-session", "-d", *size, "env", *variables, *command)
-        self._call("set-option", "-g", "remain-on-exit", "on")
+        watched = ["sh", "-c", WATCHED, str(self._code), "env", *variables, *command]
+        self._call("new-session", "-d", *size, *watched)
 
     def type(self, *keys: str) -> None:
         """Type keys, by tmux's names for them: ``"C-c"``, ``"Enter"``."""
@@ -55,7 +60,7 @@ class Terminal:
     def exit_code(self) -> int:
         """Wait for the program's end, and return its exit code."""
         until = time.monotonic() + SECONDS
-        while not (code := self._call("display-message", "-p", "#{pane_dead_status}").strip()):
+        while not self._code.exists() or not (code := self._code.read_text(encoding="ascii")):
             assert time.monotonic() < until, f"it goes on:\n{self.text()}"
             time.sleep(0.05)
         return int(code)

@@ -26,7 +26,7 @@ from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from giambio.inspect.task_tree import family_of
+from giambio.inspect.task_tree import family_of, shown
 from giambio.kernel.hooks import Hook
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.run_queue import BaseTask
@@ -166,7 +166,7 @@ class Recorder(Hook):
         except KeyError:
             pass
         except TypeError:  # it cannot be kept in a dictionary
-            return str(subject)
+            return shown(subject)
         label = self._labels[subject] = self._new_label(subject)
         return label
 
@@ -175,7 +175,7 @@ class Recorder(Hook):
         if hasattr(subject, "qsize") and len(self._lengths) < MOST_QUEUES:
             self._lengths[subject] = -1
         elif not hasattr(subject, "statistics"):
-            return repr(subject)  # of a socket, for one: it has a name of its own
+            return shown(subject)  # of a socket, for one: it has a name of its own
         number = self._numbers[kind] = self._numbers.get(kind, 0) + 1
         return f"{kind} {number}"
 

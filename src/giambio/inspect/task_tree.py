@@ -109,10 +109,11 @@ def tree_of(kernel: Kernel) -> tuple[TaskInfo, ...]:
 def family_of(kernel: Kernel) -> dict[Task, list[Task]]:
     """Return all tasks of a loop, parents first, each with its children."""
     family: dict[Task, list[Task]] = {}
-    order: list[Task] = list(kernel._roots())
+    order: list[Task] = list(dict.fromkeys(kernel._roots()))
     seen = set(order)
     for task in order:
-        children = [child for child in children_of(task) if child not in seen]
+        # One that moves meanwhile, from `manager.start()` into its manager, is met in both.
+        children = [child for child in dict.fromkeys(children_of(task)) if child not in seen]
         seen.update(children)
         order.extend(children)
         family[task] = children
@@ -134,7 +135,15 @@ def state_of(task: Task, running: object) -> tuple[str, str]:
         return "ready", ""
     what = getattr(park, "what", "an object of another library")
     subject = park.subject()
-    return "waiting", what if subject is None else f"{what} on {subject!r}"
+    return "waiting", what if subject is None else f"{what} on {shown(subject)}"
+
+
+def shown(subject: object) -> str:
+    """Return the `repr` of the object of a wait, also if it is another library's and fails."""
+    try:
+        return repr(subject)
+    except Exception as exc:
+        return f"<{type(subject).__name__}, whose repr raised {type(exc).__name__}>"
 
 
 def user_frames(task: Task, runs_in: Kernel | None) -> Iterator[FrameInfo]:
@@ -155,15 +164,20 @@ def user_frames(task: Task, runs_in: Kernel | None) -> Iterator[FrameInfo]:
 
 
 def stack_of(coro: Any, thread: int) -> list[types.FrameType | None]:
-    """Return the frames of the task that runs in a thread, the outermost first."""
+    """Return the frames of the task that runs in a thread, the outermost first.
+
+    If it has just ceased to run, the thread's frames are not its own, but those of its awaits are.
+    """
     outermost = getattr(coro, "cr_frame", None)
     frames: list[types.FrameType | None] = []
     frame = sys._current_frames().get(thread)
     while frame is not None:
         frames.append(frame)
         if frame is outermost:
-            break
+            return frames[::-1]
         frame = frame.f_back
+    if isinstance(coro, types.CoroutineType):
+        return [frame for frame, _ in chain_of(coro)]
     return frames[::-1]
 
 

@@ -95,6 +95,8 @@ class Tracer:
             own_threads.add(self)
             undo.callback(own_threads.discard, self)
             self._thread.start()
+            undo.callback(self._thread.join)
+            undo.callback(self._ended.set)
             self._recorder.start()
             undo.pop_all()
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -79,6 +80,9 @@ def add(
 
 def run(function: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run a command, and say why it could not be."""
+    # A name may hold what the terminal's encoding has not, and so may the lines of a tree.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         function(options)
     except LookError as exc:

@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,8 @@ class Monitor:
         self._stopped = True
         self._wakeup.close()
         self._thread.join()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a process that runs as another user by now
+            self.path.unlink()
         self._close()
 
     def forked(self) -> None:

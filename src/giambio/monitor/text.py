@@ -18,8 +18,9 @@ __all__ = [
     "waits",
 ]
 
-#: What a table's cell may not hold: a task's name or a lock's may have a line feed.
-ONE_LINE = str.maketrans(dict.fromkeys((*range(32), 127), " "))
+#: What a table's cell may not hold: a task's name or a lock's may have a line feed, or what a
+#: terminal obeys.
+ONE_LINE = str.maketrans(dict.fromkeys((*range(32), *range(127, 160)), " "))
 
 #: Those of a task's states that one looks for.
 COLOURS = {"running": "\x1b[32m", "ready": "\x1b[33m"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import shutil
 import sys
@@ -97,8 +98,9 @@ def quits(interval: float, live: bool) -> bool:
     until = time.monotonic() + interval
     while (rest := until - time.monotonic()) > 0:
         if select.select([sys.stdin], [], [], rest)[0]:
-            key = sys.stdin.read(1)
-            if key in ("q", "Q", ""):
+            # Not by `sys.stdin`, which would keep to itself what was typed after the first key.
+            typed = os.read(sys.stdin.fileno(), 1024)
+            if not typed or b"q" in typed.lower():
                 return True
     return False
 
