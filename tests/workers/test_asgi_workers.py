@@ -177,10 +177,11 @@ def test_a_reload_under_load_fails_no_request(tmp_path: Path) -> None:
                 answers.append(await giambio.to_thread(get, service))
 
         async with giambio.TaskManager() as manager:
-            for _ in range(4):
+            for _ in range(6):
                 manager.start_soon(client)
-            service.signal(signal.SIGHUP)
-            await giambio.to_thread(service.wait_for, "giambio.workers: reloaded")
+            for _ in range(3):
+                service.signal(signal.SIGHUP)
+                await giambio.to_thread(service.wait_for, "giambio.workers: reloaded")
             over = True
         return answers
 

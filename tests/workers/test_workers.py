@@ -113,6 +113,26 @@ def test_workers_without_a_listener_are_ready_when_they_run(tmp_path: Path) -> N
         assert service.end() == 0
 
 
+def test_programs_of_a_worker_ignore_no_signal(tmp_path: Path) -> None:
+    """Rule 29.6: that Ctrl-C is the parent's affair is not passed on to them."""
+    (tmp_path / "starts.py").write_text(
+        "import pathlib, signal, giambio\n"
+        "async def main():\n"
+        "    for number in signal.SIGINT, signal.SIGHUP:\n"
+        "        async with giambio.open_process(['sleep', '60']) as process:\n"
+        "            process.send_signal(number)\n"
+        "            code = await process.wait()\n"
+        "        pathlib.Path(f'ended-{-code}').touch()\n"
+        "    await giambio.wait_stopping()\n"
+    )
+    code = "import giambio; giambio.run_workers('starts:main', workers=1)"
+    with program(tmp_path, None, "-c", code) as service:
+        until((tmp_path / f"ended-{int(signal.SIGHUP)}").exists, "SIGHUP is ignored")
+        assert (tmp_path / f"ended-{int(signal.SIGINT)}").exists()
+        service.signal(signal.SIGTERM)
+        assert service.end() == 0
+
+
 # -- bad days ----------------------------------------------------------------------------
 
 

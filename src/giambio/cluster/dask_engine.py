@@ -86,7 +86,9 @@ class DaskEngine:
     def open(self) -> int:
         """See `Engine.open`."""
         if self._address is None:
-            self._cluster = LocalCluster(dashboard_address=None)  # type: ignore[no-untyped-call]
+            # Without a dashboard there is still its port, which another cluster may have.
+            port: Any = {"dashboard_address": "127.0.0.1:0"}
+            self._cluster = LocalCluster(dashboard_address=None, scheduler_kwargs=port)  # type: ignore[no-untyped-call]
         try:
             where = self._cluster or self._address
             self._client = Client(where, set_as_default=False)  # type: ignore[no-untyped-call]

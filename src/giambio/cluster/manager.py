@@ -218,7 +218,7 @@ class ClusterManager:
         """
         what = "ClusterManager.map_concurrent()"
         runs = check_int(what, "retries", retries, 0, "number of times") + 1
-        packed_for(what, function, (), {})
+        packed_for(what, function, (), {}, "items")
         self._check_open()
 
         async def call(item: Any) -> Any:
@@ -356,8 +356,19 @@ def new_engine(address: str | None) -> Engine:
     return DaskEngine(address)
 
 
-def packed_for(what: str, function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> bytes:
+def packed_for(
+    what: str,
+    function: Any,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    arguments: str = "argument, ...",
+) -> bytes:
     """Return a function and its arguments as bytes.
+
+    Parameters:
+        what: the call, for messages.
+        function, args, keywords: what is sent.
+        arguments: what the call takes besides the function, for messages.
 
     Raises:
         TypeError: it is no function, or they cannot be sent.
@@ -368,7 +379,7 @@ def packed_for(what: str, function: Any, args: tuple[Any, ...], keywords: dict[s
         discard(function)
         raise TypeError(
             f"{what} needs a function, not {function!r}, which cannot be sent to another machine; "
-            f"write {what[:-1]}function, argument, ...)"
+            f"write {what[:-1]}function, {arguments})"
         )
     try:
         return packed(function, args, keywords)

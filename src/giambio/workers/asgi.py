@@ -6,6 +6,7 @@ well; and giambio's own functions work in the application's tasks.
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
@@ -52,6 +53,11 @@ class Server(uvicorn.Server):
         uvicorn closes connections on which there is no request. One that was accepted just now
         has not brought its first one yet, and a client would take that for a failure.
         """
+        # What was accepted is a connection some turns of the loop later, and lost if its server was
+        # closed meanwhile.
+        for sock in sockets or ():
+            asyncio.get_running_loop().remove_reader(sock)
+        await sleep(LOOK_AGAIN)
         for server in self.servers:
             server.close()
         with move_on_after(FIRST_REQUEST):

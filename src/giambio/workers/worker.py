@@ -29,8 +29,9 @@ def main(target: str, settings: str) -> None:
         settings: those of the parent, as JSON.
     """
     # Ctrl-C and a hang-up of the terminal reach all its processes; the parent decides on them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # That is not SIG_IGN, which the programs that are started here would inherit.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: None)
     given = json.loads(settings)
     report = here.report = Report(given["report"], given["interval"])
     here.sockets = partial(from_parent, given["descriptors"], given["addresses"])
