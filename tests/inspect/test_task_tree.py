@@ -288,4 +288,4 @@ def test_an_object_that_cannot_be_shown_is_no_obstacle() -> None:
         task.cancel()
         return tree
 
-    assert "on <Nameless, whose repr raised ValueError>\n" in giambio.asyncio.run(main())
+    assert "waits for <Nameless, whose repr raised ValueError>\n" in giambio.asyncio.run(main())

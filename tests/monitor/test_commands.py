@@ -224,6 +224,9 @@ def test_tasks_of_asyncio_are_in_all_of_it() -> None:
         assert "consumer" in asked("top", program.pid, "--count", 1, "--interval", 0.1)
     assert found["consumer"]["state"] == "waiting"
     assert found["consumer"]["place"] == ["<string>", 5, "consume"]
+    waits_for = str(found["consumer"]["waits_for"])
+    assert waits_for.startswith("<Future pending")
+    assert "<wakes task 'consumer'>" in waits_for
 
 
 def test_metrics_are_prometheus_text() -> None:

@@ -301,6 +301,10 @@ class FutureWait(Park):
         """See `Park.subject`."""
         return self.future
 
+    def __repr__(self) -> str:
+        # It is one of the future's callbacks, which the future shows.
+        return f"<wakes task {self._link._task.name!r}>"
+
 
 def look_at(future: Any) -> None:
     """Take note of the error of a future, because its task raises a cancellation instead.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from giambio.inspect.standstill import standing_still
 from giambio.inspect.task_tree import family_of
 from giambio.kernel.kernel import Kernel
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.system_clock import system_time
 
-__all__ = ["LoopMetrics", "metrics"]
+__all__ = ["LoopMetrics", "metrics", "metrics_of"]
 
 
 class LoopMetrics(NamedTuple):
@@ -69,6 +70,12 @@ def metrics(loop: Kernel | None = None) -> LoopMetrics:
     kernel = current_kernel() if loop is None else loop
     if not isinstance(kernel, Kernel):
         raise TypeError(f"metrics() needs an EventLoop, not {loop!r}")
+    with standing_still([kernel]):
+        return metrics_of(kernel)
+
+
+def metrics_of(kernel: Kernel) -> LoopMetrics:
+    """Read the counters of a loop that belongs to this thread, or stands still."""
     counters = kernel._counters
     waits, since = counters.waits, counters.since
     lives = kernel._driver is not None

@@ -154,8 +154,8 @@ class Recorder(Hook):
         if park is None:
             self._note(("step", began, now, task.id, None, None))
         else:
-            what = getattr(park, "what", "an object of another library")
             subject = park.subject()
+            what = getattr(park, "what", None) or type(subject).__name__  # as of a future
             label = None if subject is None else self._label(subject)
             self._note(("step", began, now, task.id, what, label))
 

@@ -133,9 +133,10 @@ def state_of(task: Task, running: object) -> tuple[str, str]:
     park = task._parked
     if park is None:
         return "ready", ""
-    what = getattr(park, "what", "an object of another library")
-    subject = park.subject()
-    return "waiting", what if subject is None else f"{what} on {shown(subject)}"
+    what, subject = getattr(park, "what", None), park.subject()
+    if subject is None:
+        return "waiting", what or "an object of another library"
+    return "waiting", f"{what} on {shown(subject)}" if what else shown(subject)
 
 
 def shown(subject: object) -> str:

@@ -9,7 +9,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from giambio.inspect.metrics import metrics
+from giambio.inspect.metrics import metrics, metrics_of
+from giambio.inspect.standstill import standing_still
 from giambio.inspect.task_tree import FrameInfo, TaskInfo, family_of, state_of, tree_of, user_frames
 from giambio.kernel.system_clock import system_time
 from giambio.runtime.loop import EventLoop, running_loops
@@ -30,7 +31,10 @@ def ordered_loops() -> list[EventLoop]:
 
 def tasks_of_loops() -> list[list[dict[str, Any]]]:
     """Return for each loop its tasks, parents first."""
-    return [list(rows_of(tree_of(loop))) for loop in ordered_loops()]
+    loops = ordered_loops()
+    with standing_still(loops):
+        trees = [tree_of(loop) for loop in loops]
+    return [list(rows_of(tree)) for tree in trees]
 
 
 def rows_of(tree: tuple[TaskInfo, ...]) -> Iterator[dict[str, Any]]:
@@ -86,7 +90,8 @@ class Timing:
                 loop._counters.times_steps += 1
         for loop in self._loops.keys() - set(loops):
             self._forget(loop)
-        told = [metrics(loop)._asdict() | self._tasks_of(loop) for loop in loops]
+        with standing_still(loops):
+            told = [metrics_of(loop)._asdict() | self._tasks_of(loop) for loop in loops]
         return {"loops": told, "descriptors": descriptors()}
 
     def _tasks_of(self, loop: EventLoop) -> dict[str, Any]:

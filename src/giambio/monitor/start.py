@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from giambio._build.selection import in_main_interpreter
+from giambio.inspect.standstill import standing_still
 from giambio.inspect.task_tree import lines_of, tree_of
 from giambio.monitor.server import Monitor
 from giambio.runtime.loop import running_loops
@@ -124,8 +125,10 @@ class TreePrinter:
         """Yield the tree of each loop."""
         loops = running_loops()
         yield f"giambio: {len(loops) or 'no'} running loop{'' if len(loops) == 1 else 's'}:"
-        for loop in loops:
-            yield from lines_of(tree_of(loop))
+        with standing_still(loops):
+            trees = [tree_of(loop) for loop in loops]
+        for tree in trees:
+            yield from lines_of(tree)
 
 
 def print_tree_at(number: int) -> None:

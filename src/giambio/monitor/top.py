@@ -136,7 +136,7 @@ def lines_of(
             (
                 str(task["id"]),
                 task["name"],
-                f"{100 * task['busy'] / seconds:.1f}%",
+                f"{min(100.0, 100 * task['busy'] / seconds):.1f}%",
                 text.clock(task["longest_step"]),
                 task["state"],
                 text.place(task["place"]),
