@@ -155,7 +155,12 @@ def test_a_program_runs_and_prints_what_the_document_says(block: Block, tmp_path
     if package := block.kind.partition(" with ")[2]:
         pytest.importorskip(package)
     done = subprocess.run(
-        command(block, tmp_path), capture_output=True, text=True, timeout=SECONDS, check=False
+        command(block, tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (block.output or "")
