@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,16 +58,28 @@ SPINNING = """
 """
 
 
+def traced(program: int, path: Path, enough: Callable[[list[dict[str, Any]]], bool]) -> str:
+    """Trace a program, and longer if that was not enough; return what was said.
+
+    On a busy machine it may not run at all for a while.
+    """
+    for seconds in ("0.3", "1", "5"):
+        said = asked("trace", program, "-o", path, "--seconds", seconds, "--json")
+        if enough(checked(read(path))):
+            break
+    return said
+
+
 def test_a_trace_of_a_busy_program_keeps_to_the_format(tmp_path: Path) -> None:
     """Rule 27.8."""
     path = tmp_path / "trace.json"
+    waits = {"waits: Queue.put()", "waits: sleep()"}
     with living(BUSY) as program:
-        said = asked("trace", program.pid, "-o", path, "--seconds", "0.5")
+        said = traced(program.pid, path, lambda events: waits <= names_of(events, "B"))
     events = checked(read(path))
-    assert said.startswith(f"{path}: ")
+    assert json.loads(said)["file"] == str(path)
     assert {"loop", "feeder (2)", "worker 0 (3)", "worker 1 (4)"} <= tracks(events).keys()
-    waits = {"waits: Queue.get()", "waits: Queue.put()", "waits: sleep()", "scope of 60.000 s"}
-    assert waits & names_of(events, "B") >= {"waits: Queue.put()", "waits: sleep()"}
+    assert waits <= names_of(events, "B")
     assert any(event["ph"] == "s" for event in events)
 
 
@@ -73,7 +87,7 @@ def test_a_program_that_never_waits_can_be_traced(tmp_path: Path) -> None:
     """Rule 27.8."""
     path = tmp_path / "trace.json"
     with living(SPINNING) as program:
-        said = json.loads(asked("trace", program.pid, "-o", path, "--seconds", "0.3", "--json"))
+        said = json.loads(traced(program.pid, path, bool))
     assert said["file"] == str(path)
     assert len(checked(read(path))) >= said["events"] > 0
 
@@ -96,11 +110,14 @@ def test_ctrl_c_ends_a_trace_and_leaves_a_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     with living(BUSY) as program:
         command = [sys.executable, "-m", "giambio", "trace", str(program.pid), "-o", str(path)]
-        with subprocess.Popen([*command, "--seconds", "600"], stdout=subprocess.PIPE) as tracing:
+        command += ["--seconds", "600"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tracing:
             while not path.exists() or path.stat().st_size < 1000:
                 time.sleep(0.01)
             tracing.send_signal(signal.SIGINT)
-            assert tracing.wait(30) == 0
+            said, _ = tracing.communicate(timeout=30)
+        assert tracing.returncode == 0
+        assert said.startswith(f"{path}: ")
         assert program.poll() is None
     checked(read(path))
 
