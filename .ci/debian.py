@@ -23,7 +23,8 @@ VERSIONS = ("3.14", "3.15")
 OF_EACH_PYTHON = ("python{}", "python{}-dev", "python{}-venv")
 PACKAGES = (
     *(name.format(version) for version in VERSIONS for name in OF_EACH_PYTHON),
-    *("ca-certificates", "curl", "gcc", "git", "libc6-dev", "libssl-dev", "openssl", "valgrind"),
+    *("ca-certificates", "curl", "gcc", "git", "libc6-dev", "libssl-dev", "openssl", "tmux"),
+    "valgrind",
 )
 SECONDS_TO_MAKE = 900
 INSIDE = Path(__file__).resolve().parent / "inside.sh"
