@@ -304,12 +304,13 @@ def test_a_deadlock_is_found_while_the_monitor_runs() -> None:
 
 
 FORKS = """
-    import giambio, os, sys, time
+    import giambio, os, sys, warnings
 
     async def child():
         print(os.getpid(), file=sys.stderr)
         await giambio.sleep(1000)
 
+    warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on: there is a thread
     if os.fork() == 0:
         giambio.run(child)
     print("ready")

@@ -113,7 +113,7 @@ def test_a_request_that_has_begun_is_finished(tmp_path: Path) -> None:
                     received += data
                 return received
 
-        assert giambio.run(main).endswith(b" lifespan")
+        assert b" lifespan" in giambio.run(main)
         assert service.end() == 0
 
 
@@ -161,7 +161,7 @@ def test_a_connection_that_was_made_just_now_is_served(tmp_path: Path) -> None:
         received = b""
         while data := client.recv(1000):
             received += data
-        assert received.endswith(b" lifespan")
+        assert b" lifespan" in received
         assert service.end() == 0
 
 
