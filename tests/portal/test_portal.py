@@ -663,15 +663,25 @@ def test_ctrl_c_in_the_calling_thread_cancels_and_waits(driver: str, use: str) -
 def test_ctrl_c_that_leaves_a_lock_taken_does_not_hold_the_loop_up(
     driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rule 19.1: it may come just after a method of `threading`'s, in Python, has taken a lock."""
+    """Rule 19.1: it may come just after a method of `threading`'s, in Python, has taken a lock.
+
+    The caller may be so quick that the loop has not told all others yet that the call has ended.
+    """
     caller = threading.current_thread()
     under_way: list[bool] = []
+    interruptions: list[bool] = []
 
     def enter(condition: Any) -> object:
         entered: object = condition._lock.__enter__()
         if under_way and threading.current_thread() is caller:
+            interruptions.append(True)
             raise KeyboardInterrupt
         return entered
+
+    def was_cancelled(future: Any, ask: Any = concurrent.futures.Future.cancelled) -> object:
+        if under_way and threading.current_thread() is not caller:
+            wait_until(lambda: interruptions)
+        return ask(future)
 
     async def work() -> None:
         under_way.append(True)
@@ -680,6 +690,7 @@ def test_ctrl_c_that_leaves_a_lock_taken_does_not_hold_the_loop_up(
     def call(portal: giambio.BlockingPortal) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Condition, "__enter__", enter)
+            patch.setattr(concurrent.futures.Future, "cancelled", was_cancelled)
             portal.call(work)
 
     with (

@@ -342,7 +342,8 @@ class BlockingPortal:
                 future.set_exception(problem)
 
         def settled(future: Future[Any]) -> None:
-            if future.cancelled():
+            # Once it has ended, whoever waited may hold the future's lock, and be interrupted.
+            if running and future.cancelled():
                 for task in running:
                     task.cancel()
 
