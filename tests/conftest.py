@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import find
+from hypothesis.strategies import none
 
 import giambio
 from support.files import ring_problem
@@ -70,6 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Spare the collector the thousands of tests, which live to the end: it is asked often."""
+    # It asks the collector who holds its random numbers, the first time that it is used.
+    find(none(), lambda _: True)
     gc.collect()
     gc.freeze()
 
