@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import gc
 import random
 import socket
@@ -1003,9 +1004,23 @@ def test_a_bit_that_was_flipped_on_the_way(
     run(main)
 
 
+def reduced_with_its_traceback(exc: ssl.SSLError) -> tuple[Any, ...]:
+    """What `copy` is told of an error: how to make one like it."""
+    trace = exc.__traceback__
+    return (lambda: ssl.SSLError(*exc.args).with_traceback(trace)), ()
+
+
 @pytest.mark.usefixtures("no_collector")
-def test_nonsense_after_the_handshake(run: Run, certificates: Certificates) -> None:
-    """It is told each time, and the error, which is kept for that, keeps no frame alive."""
+@pytest.mark.parametrize("copies", ["plain", "with tracebacks"])
+def test_nonsense_after_the_handshake(
+    run: Run, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, copies: str
+) -> None:
+    """It is told each time, and the error, which is kept for that, keeps no frame alive.
+
+    Also where copies of exceptions have tracebacks, which tblib sees to, and by it Dask.
+    """
+    if copies == "with tracebacks":
+        monkeypatch.setitem(copyreg.dispatch_table, ssl.SSLError, reduced_with_its_traceback)
 
     async def main() -> None:
         client, server = await encrypted(certificates)

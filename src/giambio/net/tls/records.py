@@ -129,7 +129,9 @@ class Records:
                 self._drained = not self._shared
                 break
             except ssl.SSLError as exc:
-                self._failure = copy(exc)  # without its traceback, in which this object is
+                # Without its traceback, in which this object is. A copy has none, unless somebody
+                # has told `copyreg` otherwise, as tblib does, which Dask imports.
+                self._failure = copy(exc).with_traceback(None)
                 if not parts:
                     raise
                 break  # data before the error is good; the error comes again
