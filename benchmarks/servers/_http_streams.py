@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 
+import _streams
 from _http import Conversation
-from _listener import BACKLOG, RECEIVE_SIZE, announce, open_listener
+from _listener import RECEIVE_SIZE
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +25,4 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def main(description: str) -> None:
-    listener = open_listener()
-    server = await asyncio.start_server(answer, sock=listener, backlog=BACKLOG)
-    announce(listener, description)
-    await server.serve_forever()
+    await _streams.main(description, answer)

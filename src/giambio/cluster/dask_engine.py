@@ -31,7 +31,7 @@ class Begun(SchedulerPlugin):
 
     def __init__(self) -> None:
         self._times: dict[str, int] = {}
-        self._cancelled: dict[str, None] = {}
+        self._cancelled = remote.Remembered(REMEMBERED)
 
     def begin(self, token: str, runs: int) -> bool:
         """Note that a call begins, if it may."""
@@ -43,9 +43,8 @@ class Begun(SchedulerPlugin):
 
     def cancel(self, tokens: list[str]) -> list[str]:
         """Have calls never begin any more, and return those that have begun."""
-        self._cancelled.update(dict.fromkeys(tokens))
-        while len(self._cancelled) > REMEMBERED:
-            del self._cancelled[next(iter(self._cancelled))]
+        for token in tokens:
+            self._cancelled.add(token)
         return [token for token in tokens if token in self._times]
 
     def transition(self, key: Any, start: Any, finish: Any, *args: Any, **kwargs: Any) -> None:

@@ -21,7 +21,7 @@ from giambio.kernel.introspect import makes_coroutines
 from giambio.runtime.loop import current_loop, run
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["call", "cancel", "check_failure", "opened", "packed"]
+__all__ = ["Remembered", "call", "cancel", "check_failure", "opened", "packed"]
 
 #: How many cancelled calls are remembered, in case that they have not begun yet.
 REMEMBERED = 10_000
@@ -32,13 +32,34 @@ class RemoteCancelled(BaseException):
     """Raised in an ordinary function that is cancelled."""
 
 
+class Remembered:
+    """The last tokens that were added, not all of them.
+
+    Parameters:
+        most: how many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tokens: dict[str, None] = {}
+
+    def add(self, token: str) -> None:
+        """Remember a token, and forget the oldest one if there are too many."""
+        self._tokens[token] = None
+        if len(self._tokens) > self._most:
+            del self._tokens[next(iter(self._tokens))]
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._tokens
+
+
 class Calls:
     """The calls that run in this process, and how each is cancelled."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, Callable[[], object]] = {}
-        self._cancelled: dict[str, None] = {}
+        self._cancelled = Remembered(REMEMBERED)
 
     def begin(self, token: str, cancel: Callable[[], object]) -> None:
         """Note how a call is cancelled; if it was already, that is done."""
@@ -55,9 +76,7 @@ class Calls:
     def cancel(self, token: str) -> None:
         """Cancel a call, now or when it begins."""
         with self._lock:
-            self._cancelled[token] = None
-            if len(self._cancelled) > REMEMBERED:
-                del self._cancelled[next(iter(self._cancelled))]
+            self._cancelled.add(token)
             cancel = self._running.get(token)
             if cancel is not None:
                 cancel()

@@ -71,11 +71,16 @@ def metrics(loop: Kernel | None = None) -> LoopMetrics:
     if not isinstance(kernel, Kernel):
         raise TypeError(f"metrics() needs an EventLoop, not {loop!r}")
     with standing_still([kernel]):
-        return metrics_of(kernel)
+        return metrics_of(kernel, len(family_of(kernel)))
 
 
-def metrics_of(kernel: Kernel) -> LoopMetrics:
-    """Read the counters of a loop that belongs to this thread, or stands still."""
+def metrics_of(kernel: Kernel, tasks: int) -> LoopMetrics:
+    """Read the counters of a loop that belongs to this thread, or stands still.
+
+    Parameters:
+        kernel: the loop.
+        tasks: how many tasks it has.
+    """
     counters = kernel._counters
     waits, since = counters.waits, counters.since
     lives = kernel._driver is not None
@@ -88,7 +93,7 @@ def metrics_of(kernel: Kernel) -> LoopMetrics:
         seconds_in_driver=counters.seconds_in_driver + (lasts if waits else 0.0),
         worst_lag=max(counters.worst_lag, lag),
         lag=lag,
-        tasks=len(family_of(kernel)),
+        tasks=tasks,
         ready=kernel._queue.length,
         spawned=kernel._numbers,
     )

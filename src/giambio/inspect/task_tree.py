@@ -244,16 +244,25 @@ def format_task_tree(tree: Iterable[TaskInfo] | None = None) -> str:
     return "\n".join(lines_of(task_tree() if tree is None else tree))
 
 
+def doing(name: str, number: int, state: str, waits_for: str) -> str:
+    """Write who a task is, and what it does."""
+    return f"{name} ({number}) {f'waits for {waits_for}' if waits_for else f'is {state}'}"
+
+
+def place(file: str, line: int, function: str) -> str:
+    """Write a place in the code."""
+    return f"{file}:{line} in {function}"
+
+
 def lines_of(tree: Iterable[TaskInfo]) -> Iterator[str]:
     """Draw tasks and all below them; without recursion, because trees may be deep."""
     todo = [(root, "", "") for root in tree][::-1]
     while todo:
         task, first, rest = todo.pop()
-        doing = f"waits for {task.waits_for}" if task.state == "waiting" else f"is {task.state}"
-        yield f"{first}{task.name} ({task.id}) {doing}"
+        yield f"{first}{doing(task.name, task.id, task.state, task.waits_for)}"
         bar = "│   " if task.children else "    "
-        for file, line, function in task.frames:
-            yield f"{rest}{bar}{file}:{line} in {function}"
+        for frame in task.frames:
+            yield f"{rest}{bar}{place(*frame)}"
         for number, child in enumerate(reversed(task.children)):
             branch, space = ("└── ", "    ") if number == 0 else ("├── ", "│   ")
             todo.append((child, rest + branch, rest + space))

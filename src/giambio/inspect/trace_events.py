@@ -87,23 +87,20 @@ class LoopTrace:
         }
         self._name("process_name", LOOP, name)
         self._name("thread_name", LOOP, "loop")
-        trace.write(self._lines)
-        self._lines.clear()
+        self._write_lines()
 
     def add(self, recorded: Iterable[Any]) -> None:
         """Write what was recorded."""
         write = self._writers
         for kind, *values in recorded:
             write[kind](*values)
-        self._trace.write(self._lines)
-        self._lines.clear()
+        self._write_lines()
 
     def finish(self) -> None:
         """End what is open; before the trace is finished."""
         for number, track in self._tracks.items():
             self._close(track, number, max(track.last, self._now))
-        self._trace.write(self._lines)
-        self._lines.clear()
+        self._write_lines()
 
     # -- what was recorded ---------------------------------------------------------------------
 
@@ -192,6 +189,10 @@ class LoopTrace:
                 self._quoted.clear()
             quoted = self._quoted[name] = json.dumps(name)
         return quoted
+
+    def _write_lines(self) -> None:
+        self._trace.write(self._lines)
+        self._lines.clear()
 
     def _event(self, phase: str, track: int, time: float, more: str = "") -> None:
         micros = (time - self._began) * 1e6

@@ -68,6 +68,8 @@ def adapt(module: ModuleType, adapter: Any, just_loaded: bool) -> None:
     if old is None:
         return
     new = adapter.adapted(old, just_loaded)
+    if new is old:  # the adapter has done what there was to do
+        return
     package = module.__name__.partition(".")[0]
     for loaded, other in list(sys.modules.items()):
         owner = loaded.partition(".")[0]

@@ -147,9 +147,8 @@ def end_interpreters() -> None:
 
 def preparation() -> str:
     """Return what an interpreter runs first, so that it finds what this program finds."""
-    path = [folder for folder in sys.path if isinstance(folder, str)]
     return (
-        f"import sys; sys.path[:] = {path!r}\n"
+        f"{worker_protocol.same_path()}\n"
         "from giambio.processes.worker_protocol import inherit_main\n"
         f"inherit_main({worker_protocol.describe_main()!r})"
     )

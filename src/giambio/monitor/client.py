@@ -198,10 +198,9 @@ def socket_of(pid: int) -> Path:
 def why_silent(pid: int) -> str:
     """Return what may keep the monitor of a process from answering."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *_ = directory.state_and_more(pid)
     except OSError:
         return "it has ended"
-    state = text.rpartition(")")[2].split()[0]
     return CANNOT_ANSWER.get(
         state, "perhaps it is in a call of C code that keeps all other threads from running"
     )

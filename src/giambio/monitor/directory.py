@@ -65,18 +65,35 @@ def check(folder: Path, uid: int) -> None:
         )
 
 
+def told_of(pid: int, name: str) -> str:
+    """Return what the system tells of a process in one of its files.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessLookupError(f"there is no process {pid}") from None
+
+
+def state_and_more(pid: int) -> list[str]:
+    """Return the fields of a process's ``stat`` from its state on, which is a letter.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+    """
+    # The field before is a name in parentheses, which may hold spaces and parentheses.
+    return told_of(pid, "stat").rpartition(")")[2].split()
+
+
 def started(pid: int) -> int:
     """Return when a process has started, in ticks of the system since it was booted.
 
     Raises:
         ProcessLookupError: there is no such process.
     """
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        raise ProcessLookupError(f"there is no process {pid}") from None
-    # The second field is a name in parentheses, which may hold spaces and parentheses.
-    fields = text.rpartition(")")[2].split()
+    fields = state_and_more(pid)
     if fields[0] in "ZX":  # it has ended, and only its parent has not heard of it
         raise ProcessLookupError(f"process {pid} has ended")
     return int(fields[19])
@@ -88,11 +105,8 @@ def owner_of(pid: int) -> int:
     Raises:
         ProcessLookupError: there is no such process.
     """
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        raise ProcessLookupError(f"there is no process {pid}") from None
-    return int(next(line for line in lines.splitlines() if line.startswith("Uid:")).split()[2])
+    lines = told_of(pid, "status").splitlines()
+    return int(next(line for line in lines if line.startswith("Uid:")).split()[2])
 
 
 def name_of(pid: int) -> str:

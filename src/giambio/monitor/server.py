@@ -130,7 +130,6 @@ class Monitor:
         self._close()
 
     def _close(self) -> None:
-        own_threads.discard(self)
         self._selector.close()
         for sock in (self._listener, self._sleeper, *self._clients):
             sock.close()

@@ -6,13 +6,14 @@ They are made in the monitor's thread while the loops run on, or hang.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from giambio.inspect.metrics import metrics, metrics_of
 from giambio.inspect.standstill import standing_still
 from giambio.inspect.task_tree import FrameInfo, TaskInfo, family_of, state_of, tree_of, user_frames
 from giambio.kernel.system_clock import system_time
+from giambio.kernel.task import Task
 from giambio.runtime.loop import EventLoop, running_loops
 
 __all__ = ["QUESTIONS", "Timing"]
@@ -91,15 +92,19 @@ class Timing:
         for loop in self._loops.keys() - set(loops):
             self._forget(loop)
         with standing_still(loops):
-            told = [metrics_of(loop)._asdict() | self._tasks_of(loop) for loop in loops]
+            told = [self._tell_of(loop) for loop in loops]
         return {"loops": told, "descriptors": descriptors()}
 
-    def _tasks_of(self, loop: EventLoop) -> dict[str, Any]:
+    def _tell_of(self, loop: EventLoop) -> dict[str, Any]:
+        family = family_of(loop)
+        return metrics_of(loop, len(family))._asdict() | self._tasks_of(loop, family)
+
+    def _tasks_of(self, loop: EventLoop, tasks: Iterable[Task]) -> dict[str, Any]:
         before = self._loops[loop]
         now: dict[int, float] = {}
         rows = []
         queues: dict[str, int] = {}
-        for task in family_of(loop):
+        for task in tasks:
             number = task.id
             state, waits_for = state_of(task, loop._running)
             if waits_for:

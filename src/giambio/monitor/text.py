@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from giambio.inspect import task_tree
+
 __all__ = [
     "ONE_LINE",
     "clock",
-    "frame",
     "paint",
     "place",
     "prometheus",
@@ -50,17 +51,12 @@ def clock(seconds: float) -> str:
     return f"{int(seconds // 86400)}d{int(seconds % 86400 // 3600):02d}h"
 
 
-def frame(file: str, line: int, function: str) -> str:
-    """Write a place in the code."""
-    return f"{file}:{line} in {function}"
-
-
 def place(found: Sequence[Any] | None) -> str:
     """Write where in the user's code a task is."""
     if found is None:
         return "-"
     file, line, function = found
-    return frame(file.rpartition("/")[2], line, function)
+    return task_tree.place(file.rpartition("/")[2], line, function)
 
 
 def table(
@@ -129,14 +125,14 @@ def tree_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def doing(row: dict[str, Any]) -> str:
     """Write who a task is and what it does."""
-    state = f"waits for {row['waits_for']}" if row["waits_for"] else f"is {row['state']}"
-    return f"{row['name']} ({row['id']}) {state}".translate(ONE_LINE)
+    said = task_tree.doing(row["name"], row["id"], row["state"], row["waits_for"])
+    return said.translate(ONE_LINE)
 
 
 def stack_lines(row: dict[str, Any]) -> list[str]:
     """Write a task and its await stack, the innermost frame last."""
     first = f"{doing(row)}, for {clock(row['seconds'])}"
-    return [first, *(f"    {frame(*one)}" for one in row["frames"])]
+    return [first, *(f"    {task_tree.place(*one)}" for one in row["frames"])]
 
 
 #: The counters as Prometheus calls them: name, kind, field, help.

@@ -16,7 +16,7 @@ from typing import Any
 from giambio._build.sealed import final
 from giambio.arguments import check_int
 from giambio.kernel.checkpoints import checkpoint_if_cancelled, current_time, sleep
-from giambio.net.address import IP, parse
+from giambio.net.address import IP, parse, written
 from giambio.net.hosts import addresses_of, bound_socket, check_reuse_port, no_attempt_left
 from giambio.net.resolver import numeric_address
 from giambio.net.socket import AsyncSocket, wrap_socket
@@ -234,10 +234,7 @@ def loopback(port: int) -> list[tuple[int, Any]]:
 
 def announce(listeners: list[SocketListener], host: str | None) -> None:
     """Log what is listened on and, if that is the default, how to open it to others."""
-    places = [
-        f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        for address, port, *_ in (listener.address for listener in listeners)
-    ]
+    places = [written(listener.address) for listener in listeners]
     hint = "; host=None opens it to other machines" if host == LOOPBACK else ""
     logging.getLogger("giambio").info("listening on %s%s", " and ".join(places), hint)
 

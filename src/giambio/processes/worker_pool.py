@@ -22,7 +22,7 @@ from giambio.processes.child import Child, at_work
 from giambio.processes.pipes import PipeReceiveStream, PipeSendStream
 from giambio.tasks.cancel import CancelScope
 
-__all__ = ["Pool", "WorkerProcess", "pool_of"]
+__all__ = ["Pool", "WorkerProcess", "fresh_interpreter", "pool_of"]
 
 #: How long a worker is kept without a call.
 IDLE_SECONDS = 30.0
@@ -223,6 +223,17 @@ def pool_of(kernel: Kernel) -> Pool:
     return pool
 
 
+def fresh_interpreter(program: str, *arguments: str) -> list[str]:
+    """Return the command of an interpreter like this one, in which `sys` is imported.
+
+    Parameters:
+        program: what it runs. It finds modules where this program finds them.
+        arguments: what follows in its `sys.argv`.
+    """
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *flags, "-c", f"{protocol.same_path()}; {program}", *arguments]
+
+
 def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
     """Start a worker process.
 
@@ -233,13 +244,6 @@ def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
         raise RuntimeError("to_process() cannot tell which Python runs: sys.executable is empty")
     if os.name != "posix":
         raise NotImplementedError("to_process() needs a POSIX system for now")
-    # It finds modules where this program finds them.
-    path = [folder for folder in sys.path if isinstance(folder, str)]
-    program = (
-        f"import sys; sys.path[:] = {path!r}; "
-        "from giambio.processes.worker_protocol import main; main({}, {})"
-    )
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     opened: list[int] = []
     try:
         for _ in range(2):
@@ -247,7 +251,7 @@ def start() -> tuple[subprocess.Popen[bytes], Any, Any]:
         their_requests, our_requests, our_replies, their_replies = opened
         theirs = (their_requests, their_replies)
         popen = subprocess.Popen(
-            [sys.executable, *flags, "-c", program.format(*theirs)],
+            fresh_interpreter(f"from giambio.processes.worker_protocol import main; main{theirs}"),
             stdin=subprocess.DEVNULL,
             pass_fds=theirs,
         )

@@ -38,6 +38,7 @@ __all__ = [
     "load_reply",
     "main",
     "reply_to",
+    "same_path",
 ]
 
 #: Before each frame comes its length.
@@ -79,6 +80,12 @@ class Main(NamedTuple):
 
 #: That of the program, where its functions are called for `to_process` or `to_interpreter`.
 inherited: Main | None = None
+
+
+def same_path() -> str:
+    """Return a statement after which modules are found where this program finds them."""
+    path = [folder for folder in sys.path if isinstance(folder, str)]
+    return f"import sys; sys.path[:] = {path!r}"
 
 
 def inherit_main(described: bytes) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
 from contextlib import ExitStack
 from dataclasses import replace
 
 from giambio.processes.process import Process
-from giambio.signals import open_signal_receiver
+from giambio.signals import SignalReceiver, open_signal_receiver
 from giambio.supervision.supervisor import Supervisor
 from giambio.sync.event import Event
 from giambio.tasks.cancel import CancelScope
@@ -84,14 +83,12 @@ class Parent:
         """Listen, or take what systemd hands over."""
         descriptors: list[int] = []
         addresses: list[tuple[int, tuple[str, int]]] = []
-        plain: list[socket.socket] = []
         for text in self._listeners:
             bound = await bind(text, self._reuse_port)
             for listener in bound.listeners:
                 opened.callback(listener.close_now)
                 descriptors.append(listener._sock.fileno())
             addresses += bound.addresses
-            plain += bound.reserved
             for sock in bound.reserved:
                 opened.callback(sock.close)
         if not self._listeners:
@@ -100,15 +97,18 @@ class Parent:
                 descriptors.append(sock.fileno())
         self._settings = replace(self._settings, descriptors=descriptors, addresses=addresses)
 
-    async def _obey(self, received: object) -> None:
+    async def _obey(self, received: SignalReceiver) -> None:
         """Do what the signals say: SIGHUP reloads; the others stop, and at last kill."""
-        async for number in received:  # type: ignore[attr-defined]
+        async for number in received:
+            name = signal.Signals(number).name
             if number == signal.SIGHUP:
                 self._reload.set()
             elif self._manager.cancel():
-                log.info("stopping, because of %s", number.name)
+                log.info("stopping, because of %s", name)
             else:
-                log.warning("killing the workers, because of another %s", number.name)
+                log.warning(
+                    "killing the workers, because of another %s", signal.Signals(number).name
+                )
                 for process in self._processes:
                     process.kill()
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +16,7 @@ from giambio.errors import BrokenWorkerProcess
 from giambio.kernel.checkpoints import checkpoint_if_cancelled
 from giambio.net.wait_fd import wait_readable
 from giambio.processes.process import Process, open_process
-from giambio.processes.worker_pool import how_it_ended
+from giambio.processes.worker_pool import fresh_interpreter, how_it_ended
 from giambio.tasks.manager import TaskManager
 from giambio.tasks.task_status import TaskStatus
 from giambio.tasks.timeouts import move_on_after
@@ -34,10 +32,8 @@ INTERVAL = 1.0
 WAITS = 4
 #: Seconds that a worker has to clean up when its grace is over, before it is killed.
 LAST_SECONDS = 2.0
-#: A worker finds modules where its parent finds them.
-PROGRAM = (
-    "import sys; sys.path[:] = {!r}; from giambio.workers.worker import main; main(*sys.argv[1:])"
-)
+
+PROGRAM = "from giambio.workers.worker import main; main(*sys.argv[1:])"
 
 
 @dataclass(frozen=True)
@@ -109,10 +105,8 @@ async def start(settings: Settings, report: int) -> Process:
         "report": report,
         "interval": min(INTERVAL, settings.heartbeat / WAITS),
     }
-    path = [folder for folder in sys.path if isinstance(folder, str)]
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return await open_process(
-        [sys.executable, *flags, "-c", PROGRAM.format(path), settings.target, json.dumps(given)],
+        fresh_interpreter(PROGRAM, settings.target, json.dumps(given)),
         pass_fds=(*settings.descriptors, report),
         terminate_timeout=settings.grace + LAST_SECONDS,
     )

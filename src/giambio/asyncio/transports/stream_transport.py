@@ -17,7 +17,7 @@ from giambio.asyncio.transports.socket_transport import SocketTransport
 from giambio.asyncio.transports.write_queue import WriteQueue
 from giambio.drivers.source import Source
 from giambio.net import syscalls
-from giambio.net.address import IP
+from giambio.net.basesocket import has_short_reads
 
 __all__ = ["StreamTransport"]
 
@@ -70,7 +70,7 @@ class StreamTransport(SocketTransport):
     ) -> None:
         self._begin(loop, ready, sock, protocol, extra, context)
         self._queue = WriteQueue()
-        self._short_reads = sock.type == stdlib_socket.SOCK_STREAM and sock.family in IP
+        self._short_reads = has_short_reads(sock)
         # Whether the last receive got much.
         self._plenty = False
         # `write_eof` was called.
