@@ -105,7 +105,8 @@ class Console:
             self._new.interrupt()
         elif self._reading:
             self._interrupted = True  # before: the other thread may be faster
-            self._interrupted = type_a_newline()
+            if not type_a_newline():
+                self._interrupted = False
 
     def _report(self, exc: BaseException) -> None:
         """Show the exception of a background task."""
