@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from giambio.repl.console import Console
 from support.terminal import Terminal, terminal
 
 MODULE = [sys.executable, "-W", "error", "-m", "giambio"]
@@ -119,6 +120,22 @@ def test_ctrl_c_drops_the_line_that_is_being_typed(pane: Terminal) -> None:
     pane.enter("6 * 7")
     text = pane.wait_for("^42$")
     assert "not executed" not in text
+
+
+def test_ctrl_c_drops_no_line_of_the_next_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 27.3: the thread that reads may be there before the newline is known to be typed."""
+    monkeypatch.setenv("PYTHON_BASIC_REPL", "1")
+    console = Console({})
+    console._reading = True
+
+    def read_at_once() -> bool:
+        assert console._interrupted
+        console._interrupted = False  # as at the beginning of each line
+        return True
+
+    monkeypatch.setattr("giambio.repl.console.type_a_newline", read_at_once)
+    console._interrupt()
+    assert not console._interrupted
 
 
 def test_a_background_task_that_fails_is_shown_and_the_session_goes_on(pane: Terminal) -> None:
