@@ -268,7 +268,11 @@ class Run:
         env = self.environment("compiled", FreeThreaded.found(job.say))
         self.build(env, job)
         install_dependencies(env.python[0], env.wheel, job.say)
-        variables = environment(PYTHON_GIL="0", GIAMBIO_TEST_PROGRAMS="required")
+        variables = environment(
+            PYTHON_GIL="0",
+            GIAMBIO_TEST_PROGRAMS="required",
+            GIAMBIO_TEST_EXAMPLES=str(EXAMPLES_BETWEEN),
+        )
         check = partial(job.run, cwd=self.outside, timeout=TEST_SECONDS)
         check([*env.python, ".ci/check_build.py", env.build], env=variables)
         tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds", *LEFT_OUT_BETWEEN]

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,7 @@ SPINNING = """
     async def main():
         print("ready")
         while True:
+            sum(range(10_000))  # so that its trace can be written as fast as it happens
             await giambio.sleep(0)
 
     giambio.run(main)
@@ -90,6 +92,18 @@ def test_a_program_that_never_waits_can_be_traced(tmp_path: Path) -> None:
         said = json.loads(traced(program.pid, path, bool))
     assert said["file"] == str(path)
     assert len(checked(read(path))) >= said["events"] > 0
+
+
+def test_a_trace_that_cannot_keep_up_says_so_and_is_whole_until_there(tmp_path: Path) -> None:
+    """Rule 27.8: the limit is made so low here that every trace reaches it."""
+    path = tmp_path / "trace.json"
+    low = "from giambio.inspect import recorder\nrecorder.MOST_EVENTS = 10\n"
+    with living(low + textwrap.dedent(SPINNING)) as program:
+        ended = tool("trace", program.pid, "-o", path, "--seconds", 600)
+        assert program.poll() is None
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "does more than can be written down; it is cut off" in ended.stderr
+    assert len(checked(read(path))) > 10
 
 
 def test_a_program_that_ends_meanwhile_leaves_a_complete_trace(tmp_path: Path) -> None:

@@ -59,6 +59,20 @@ def test_the_loop_goes_on_while_the_prompt_waits(pane: Terminal) -> None:
     pane.wait_for("^asyncio, too")
 
 
+def test_what_is_printed_while_one_types_begins_new_lines(pane: Terminal, tmp_path: Path) -> None:
+    """Rule 27.2."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pane.enter(f"task = manager.start_soon(giambio.to_thread, open, {str(pipe)!r})")
+    pane.enter("_ = task.add_done_callback(lambda _: print('o' + 'ne', 'two', sep=chr(10)))")
+    pane.type("-l", "6 *")
+    pane.wait_for(r">>> 6 \* *$")
+    pipe.write_text("now")
+    pane.wait_for("^two")
+    pane.enter(" 7")
+    pane.wait_for("^42$")
+
+
 def test_context_variables_keep_their_values(pane: Terminal) -> None:
     """Rule 27.1."""
     pane.enter("import contextvars; var = contextvars.ContextVar('var')")

@@ -15,8 +15,11 @@ from giambio.monitor.protocol import ProtocolError, check_version, question
 
 __all__ = ["Connection", "LookError", "Program", "find", "programs"]
 
-#: For how many seconds to wait for an answer.
-PATIENCE = 10.0
+#: For how many seconds to wait for an answer. A loop that is busy, in the pure build, can keep
+#: other threads from running for seconds: it gives the interpreter up too often for their requests.
+PATIENCE = 30.0
+#: After how many of them to see whether the process can answer at all.
+PAUSE = 1.0
 
 #: The states of a process, as the system writes them, in which its monitor cannot answer.
 CANNOT_ANSWER = {"T": "it is stopped (by Ctrl-Z or SIGSTOP)", "t": "a debugger holds it"}
@@ -92,7 +95,7 @@ class Connection:
         self._pid = pid
         self._rest = b""
         self._sock = socket.socket(socket.AF_UNIX)
-        self._sock.settimeout(PATIENCE)
+        self._sock.settimeout(PAUSE)
         try:
             self._connect(str(socket_of(pid)))
         except LookError:
@@ -163,11 +166,20 @@ class Connection:
     def _read_line(self) -> bytes:
         parts = [self._rest]
         while b"\n" not in parts[-1]:
-            parts.append(self._sock.recv(1 << 20))
+            parts.append(self._receive())
             if not parts[-1]:
                 return b""
         line, end, self._rest = b"".join(parts).partition(b"\n")
         return line + end
+
+    def _receive(self) -> bytes:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._sock.recv(1 << 20)
+            except TimeoutError:
+                if time.monotonic() > until or state_of(self._pid) in CANNOT_ANSWER:
+                    raise
 
 
 def socket_of(pid: int) -> Path:
@@ -197,10 +209,17 @@ def socket_of(pid: int) -> Path:
 
 def why_silent(pid: int) -> str:
     """Return what may keep the monitor of a process from answering."""
-    try:
-        state, *_ = directory.state_and_more(pid)
-    except OSError:
+    state = state_of(pid)
+    if not state:
         return "it has ended"
     return CANNOT_ANSWER.get(
         state, "perhaps it is in a call of C code that keeps all other threads from running"
     )
+
+
+def state_of(pid: int) -> str:
+    """Return the state of a process, as the system writes it, or "" if it has ended."""
+    try:
+        return directory.state_and_more(pid)[0]
+    except OSError:
+        return ""

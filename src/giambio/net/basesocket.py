@@ -67,7 +67,7 @@ class BaseSocket:
         self._kernel = kernel
         self._sock = sock
         self._fd = sock.fileno()
-        self._short_reads = has_short_reads(sock)
+        self._short_reads = has_short_reads(type_of(sock), family_of(sock))
         # Whether the last `receive` asked for much, and got most of it.
         self._plenty = False
         self._send_broken = False
@@ -360,9 +360,9 @@ def take_over(cls: type[BaseSocket], what: str, sock: Any, wanted: int, hint: st
     wrapped.add(sock)
 
 
-def has_short_reads(sock: stdlib_socket.socket) -> bool:
+def has_short_reads(kind: int, family: int) -> bool:
     """Return whether to receive less than one has asked for means that there is no more."""
-    return bool(type_of(sock) == stdlib_socket.SOCK_STREAM and family_of(sock) in IP)
+    return kind == stdlib_socket.SOCK_STREAM and family in IP
 
 
 def where(sock: stdlib_socket.socket) -> str:

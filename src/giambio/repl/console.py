@@ -145,14 +145,36 @@ class NewConsole:
         if not CAN_USE_PYREPL:
             raise ImportError("it cannot be used with this terminal")
         self.InteractiveColoredConsole = InteractiveColoredConsole
-        self.run: Callable[[Any], None] = simple_interact.run_multiline_interactive_console
+        self._run: Callable[[Any], None] = simple_interact.run_multiline_interactive_console
         self._reader: Callable[[], Any] = simple_interact._get_reader
+
+    def run(self, console: Any) -> None:
+        """Read and run inputs until the end."""
+        keep_new_lines(sys.modules[type(self._reader().console).__module__])
+        self._run(console)
 
     def interrupt(self) -> None:
         """End the input that is being edited; the console looks ten times a second."""
         hook = self._reader().threading_hook
         if hook is not None:
             hook.add("")
+
+
+def keep_new_lines(module: Any) -> None:
+    """Have a newline begin a new line while one types, too, for what background tasks print.
+
+    Python's new console has the terminal's mode changed so that it does not, and does without.
+    """
+    set_mode = getattr(module, "tcsetattr", None)
+    if set_mode is None:
+        return
+    import termios
+
+    def set_mode_but_that(fd: int, when: int, mode: Any) -> None:
+        mode.oflag |= termios.OPOST
+        set_mode(fd, when, mode)
+
+    module.tcsetattr = set_mode_but_that
 
 
 def new_console() -> NewConsole | None:

@@ -70,7 +70,7 @@ class StreamTransport(SocketTransport):
     ) -> None:
         self._begin(loop, ready, sock, protocol, extra, context)
         self._queue = WriteQueue()
-        self._short_reads = has_short_reads(sock)
+        self._short_reads = has_short_reads(sock.type, sock.family)
         # Whether the last receive got much.
         self._plenty = False
         # `write_eof` was called.
