@@ -209,11 +209,10 @@ class Server:
             task_status.started()
 
     async def run(self, host, port):
-        serve = functools.partial(giambio.serve_tcp, host=host)
         async with giambio.TaskManager() as living:
             await living.start(self.lifespan)
             async with giambio.TaskManager() as manager:
-                manager.start_soon(serve, self.serve_client, port)
+                manager.start_soon(giambio.serve_tcp, self.serve_client, port, host=host)
                 await giambio.wait_stopping()
                 manager.stop(grace=GRACE)  # the rest is the application's, to come to its end
             self.ended.set()

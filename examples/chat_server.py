@@ -17,7 +17,7 @@ async def tell(stream, news):
 
 
 async def talk(room, name, lines, stream):
-    with room.subscribe() as news:
+    with room.subscribe(overflow="disconnect") as news:  # nobody waits for the slowest
         async with giambio.TaskManager() as manager:
             manager.start_soon(tell, stream, news)
             await room.send(b"* %s is here\n" % name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -153,17 +154,22 @@ def check_signal(what: str, number: int) -> int:
     return int(number)
 
 
-def could_take(function: object, keyword: str) -> bool:
-    """Return whether a function may be called with a keyword, as far as its signature tells."""
+def could_take(function: object, args: tuple[object, ...], keyword: str) -> bool:
+    """Return whether a call with these arguments may have a keyword, too.
+
+    That is as far as the signature tells. What a `functools.partial` has set is not for the call.
+    """
     from inspect import signature  # it costs, and few calls ask
 
-    if not callable(function):
+    if not callable(function) or (isinstance(function, partial) and keyword in function.keywords):
         return False
     try:
-        parameters = signature(function).parameters
-    except (TypeError, ValueError):  # not every function written in C has one
+        called = signature(function)
+        taken = called.bind_partial(*args).arguments
+    except (TypeError, ValueError):  # not every function written in C has one; nor fits each call
         return False
+    parameters = called.parameters
     parameter = parameters.get(keyword)
     if parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY:
-        return parameter.kind is not parameter.VAR_POSITIONAL
+        return parameter.kind is not parameter.VAR_POSITIONAL and keyword not in taken
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())

@@ -56,6 +56,27 @@ def test_a_wait_of_asyncios_is_told_once_and_one_of_giambios_again(run: Run) -> 
     assert seen == ["enough" if BY_IDENTITY else "cancelled: enough", "cleaned up"]
 
 
+def test_a_wait_of_asyncios_does_not_hear_of_a_stop_but_of_the_cancellation_after_it(
+    run: Run,
+) -> None:
+    """Rules 23.3, 23.5: it waits on, also for what comes meanwhile, unless a block is cut short."""
+
+    async def main() -> None:
+        future = asyncio.get_running_loop().create_future()
+        with giambio.CancelScope() as scope:
+            scope.stop(grace=0.05, reason="enough")
+            with giambio.cancel_on_stop() as block:
+                await asyncio.sleep(60)
+            assert block.cancelled_caught
+            asyncio.get_running_loop().call_later(0.01, future.set_result, "an answer")
+            assert await asyncio.wait_for(future, 60) == "an answer"
+            assert giambio.stopping()
+            await asyncio.sleep(60)
+        assert scope.cancelled_caught
+
+    run(main)
+
+
 def test_the_error_of_a_future_that_a_cancel_replaces_is_not_reported(run: Run) -> None:
     """Rule 24.26: asyncio's task looks at the future's outcome, too, and raises the other."""
     reported: list[Any] = []

@@ -66,6 +66,18 @@ def test_what_one_says_in_the_chat_all_read() -> None:
             assert until(ann, b"\n") == b"* Cem has left\n"
 
 
+def test_in_the_chat_nobody_waits_for_somebody_who_does_not_read() -> None:
+    """More is said than the system and the room hold for Ben, long before he is given up."""
+    with serving("chat_server.py") as (_, port), connect(port) as ben, connect(port) as ann:
+        for sock, name in ((ben, b"Ben"), (ann, b"Ann")):
+            sock.sendall(name + b"\n")
+            until(sock, name + b" is here\n")
+        with ann.makefile("rb") as lines:
+            for _ in range(300):
+                ann.sendall(b"x" * 60_000 + b"\n")
+                assert lines.readline().startswith(b"Ann: x")
+
+
 def test_the_proxy_says_where_it_cannot_connect_and_goes_on() -> None:
     target = unused_port()
     complaint = f"127.0.0.1, port {target}: [Errno 111] Connection refused"

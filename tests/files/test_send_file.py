@@ -394,6 +394,18 @@ def test_what_is_no_binary_file_on_a_disk(run: Run, path: Path, what: str) -> No
     run(main)
 
 
+def test_what_is_no_stream(run: Run, path: Path) -> None:
+    """Rules 19.1, 19.4."""
+
+    async def main() -> None:
+        async with giambio.open_file(path, "rb") as file:
+            for wrong in (5, file.fileno(), giambio.BufferedStream):
+                with pytest.raises(TypeError, match=r"^send_file\(\) needs a stream to send on"):
+                    await giambio.send_file(wrong, file)  # type: ignore[arg-type]
+
+    run(main)
+
+
 def test_a_pipe_is_no_file(run: Run) -> None:
     """Rule 19.4: it has no offset."""
 

@@ -203,3 +203,14 @@ def test_it_works_on_any_stream(run: Run) -> None:
             await theirs.receive()
 
     run(main)
+
+
+def test_what_is_no_stream_is_an_error(run: Run) -> None:
+    """Rules 19.1, 19.4."""
+
+    async def main() -> None:
+        for wrong in (5, giambio.Event(), socket.socket):
+            with pytest.raises(TypeError, match=r"^lingering_close\(\) needs a ByteStream"):
+                await giambio.lingering_close(wrong)  # type: ignore[arg-type]
+
+    run(main)

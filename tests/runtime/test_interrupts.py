@@ -316,6 +316,22 @@ outcome(main)
     assert errors == ""
 
 
+def test_a_cancelled_main_task_is_no_error_beside_the_keyboard_interrupt(driver: str) -> None:
+    """Rule 12.7: nothing but the `KeyboardInterrupt` is shown of a program that has let it pass."""
+    program = """
+async def main():
+    say("waiting")
+    await giambio.sleep_forever()
+outcome(main)
+"""
+    with child(program, driver) as process:
+        process.expect("waiting")
+        process.send(signal.SIGINT)
+        lines, errors = process.end()
+    assert lines == ["raised KeyboardInterrupt NoneType", *RESTORED]
+    assert errors == ""
+
+
 def test_other_errors_are_the_context_of_the_keyboard_interrupt(driver: str) -> None:
     """Rule 12.7: other errors in its `__context__`."""
     program = """

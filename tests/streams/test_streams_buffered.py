@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -119,6 +120,23 @@ def test_what_is_before_the_delimiter_may_be_as_long_as_allowed(run: Run, size: 
         stream = giambio.BufferedStream(Pieces(b"12345--rest"))
         assert await stream.receive_until(b"--", size) == b"12345"
         assert stream.buffer == b"rest"
+
+    run(main)
+
+
+def test_lines_and_pieces_have_the_same_limit_by_default(run: Run) -> None:
+    """Rule 17.9."""
+
+    async def main() -> None:
+        for size in (65536, 65537):
+            for until in (b"\n", b"--"):
+                stream = giambio.BufferedStream(Pieces(b"x" * size, until, b"rest"))
+                piece = partial(stream.receive_until, until)
+                receive = stream.receive_line if until == b"\n" else piece
+                if size > 65536:
+                    await raises(giambio.DelimiterNotFound, receive)
+                else:
+                    assert len((await receive()).rstrip()) == size
 
     run(main)
 

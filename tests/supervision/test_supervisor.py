@@ -417,6 +417,8 @@ def test_a_function_may_take_a_name_of_its_own(run: Run) -> None:
     async def main() -> None:
         async with giambio.Supervisor() as supervisor:
             assert await supervisor.start(partial(server, name="its own")) == "its own"
+            both = supervisor.start(partial(server, name="its own"), name="the task's")
+            assert await both == "its own"
             with pytest.raises(TypeError, match=r"name= is the supervisor's.*functools\.partial"):
                 await supervisor.start(server, name="whose?")
 

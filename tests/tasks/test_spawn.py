@@ -177,6 +177,34 @@ def test_a_keyword_that_could_be_both_is_an_error(
     run(main)
 
 
+@pytest.mark.parametrize(("keyword", "value"), [("name", "n"), ("context", contextvars.Context())])
+def test_a_keyword_that_the_function_has_got_already_is_the_tasks(
+    run: Run, spawn: Spawn, keyword: str, value: object
+) -> None:
+    """Rule 7.30: by position or in a partial, also where `**keywords` would take anything."""
+
+    async def named(name: object = None, context: object = None) -> object:
+        return name or context
+
+    async def anything(**keywords: object) -> object:
+        return keywords[keyword]
+
+    async def main() -> None:
+        ours: dict[str, Any] = {keyword: value}
+        async with giambio.TaskManager() as manager:
+            for function in (named, anything):
+                bound = functools.partial(function, **{keyword: "the function's"})
+                task = await spawn(manager, bound, **ours)
+                assert await task == "the function's"
+                assert keyword != "name" or task.name == "n"
+            task = await spawn(manager, named, "first", "second", **ours)
+            assert await task == "first"
+            with pytest.raises(TypeError, match="takes from 0 to 2 positional arguments"):
+                await spawn(manager, named, 1, 2, 3, **ours)
+
+    run(main)
+
+
 def test_the_message_about_a_keyword_that_could_be_both(run: Run) -> None:
     """Rule 7.30."""
 

@@ -920,7 +920,10 @@ def test_what_is_no_executor_of_threads(run: Run) -> None:
     async def main() -> None:
         with pytest.raises(TypeError, match=r"to_thread\(executor=\) needs a concurrent.futures"):
             giambio.to_thread(int, executor=5)  # type: ignore[call-overload]
-        with pytest.raises(TypeError, match="cannot pickle"):
+        with pytest.raises(TypeError, match="cannot pickle") as caught:
             await giambio.to_thread(int, executor=Processes())
+        assert caught.value.__notes__ == [
+            "to_thread() needs a pool of threads; for processes there is to_process()"
+        ]
 
     run(main)

@@ -50,7 +50,7 @@ async def send_file(
     What a Python file object has buffered for writing is not seen: flush it before.
 
     Raises:
-        TypeError: `file` is not such a file, or a parameter not a whole number.
+        TypeError: `stream` or `file` is no such thing, or a parameter not a whole number.
         ValueError: `offset` or `count` is negative, or `file` is a pipe or the like.
         OSError: the file cannot be read.
         RuntimeError: a thread would be needed, and the loop has none.
@@ -64,7 +64,7 @@ async def send_file(
         >>> import giambio, os, tempfile
         >>> async def main(path):
         ...     left, right = giambio.socketpair()
-        ...     async with left, right, await giambio.open_file(path, "wb+") as file:
+        ...     async with left, right, giambio.open_file(path, "wb+") as file:
         ...         await file.write(b"hello, world")
         ...         print(await giambio.send_file(left, file, offset=7))
         ...         return await right.receive()
@@ -76,6 +76,8 @@ async def send_file(
     check_int("send_file()", "offset", offset, 0)
     if count is not None:
         check_int("send_file()", "count", count, 0)
+    if not isinstance(stream, SendStream):
+        raise TypeError(f"send_file() needs a stream to send on, such as a socket, not {stream!r}")
     number = descriptor_of(file)
     await spend_budget()
     if isinstance(file, AsyncFile) and file.writable():

@@ -40,6 +40,7 @@ async def lingering_close(stream: ByteStream) -> None:
     With TLS 1.2 and older, which cannot end one direction alone, it only closes.
 
     Raises:
+        TypeError: `stream` is no `ByteStream`.
         CancelledError: the task is in a cancelled scope; the stream is closed then, at once.
 
     A checkpoint. Errors of the connection are none here: it ends anyway.
@@ -60,6 +61,8 @@ async def lingering_close(stream: ByteStream) -> None:
         >>> giambio.run(main)
         (b'too long', b'')
     """
+    if not isinstance(stream, ByteStream):
+        raise TypeError(f"lingering_close() needs a ByteStream, such as a socket, not {stream!r}")
     async with stream:
         with suppress(OSError, GiambioError, NotImplementedError), move_on_after(LINGERING_TIME):
             await stream.send_eof()

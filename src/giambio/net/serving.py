@@ -106,14 +106,14 @@ async def serve_tcp(
     A checkpoint.
 
     Example:
-        >>> import functools, giambio
+        >>> import giambio
         >>> async def echo(stream):
         ...     while data := await stream.receive():
         ...         await stream.send_all(data)
         >>> async def main():
-        ...     serve = functools.partial(giambio.serve_tcp, host="127.0.0.1")
         ...     async with giambio.TaskManager() as manager:
-        ...         (listener,) = await manager.start(serve, echo, 0)
+        ...         serve = giambio.serve_tcp
+        ...         (listener,) = await manager.start(serve, echo, 0, host="127.0.0.1")
         ...         async with giambio.connect_tcp(*listener.address) as client:
         ...             await client.send_all(b"hello")
         ...             print(await client.receive())

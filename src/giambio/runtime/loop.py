@@ -216,7 +216,8 @@ class EventLoop(Kernel):
                 watchdog.stop()
         if interrupts.count and not isinstance(problem, KeyboardInterrupt):
             interrupt = KeyboardInterrupt()
-            interrupt.__context__ = problem
+            if not (task.cancelled() and isinstance(problem, TaskCancelled)):  # by that Ctrl-C
+                interrupt.__context__ = problem
             problem = interrupt
         try:
             if problem is not None:

@@ -124,13 +124,13 @@ class BufferedStream(ByteStream):
                     raise self._incomplete(f"before the {size} bytes that were asked for")
             return self._take(size)
 
-    async def receive_until(self, delimiter: bytes, max_size: int) -> bytes:
+    async def receive_until(self, delimiter: bytes, max_size: int = 65536) -> bytes:
         """Receive up to a delimiter.
 
         Parameters:
             delimiter: the bytes that end it; not empty.
-            max_size: the most that may come before the delimiter, in bytes: no
-                other side can fill your memory.
+            max_size: the most that may come before the delimiter, in bytes; 65536 by
+                default: no other side can fill your memory.
 
         Returns:
             The bytes before the delimiter, which is taken too.

@@ -316,7 +316,7 @@ class Supervisor:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name= needs a string, not {name!r}")
         for keyword, given in (("restart", restart != "transient"), ("name", name is not None)):
-            if given and could_take(function, keyword):
+            if given and could_take(function, args, keyword):
                 raise TypeError(
                     f"{what}: {keyword}= is the supervisor's, but {name_of(function)}() could take "
                     f"it too; write functools.partial({name_of(function)}, {keyword}=...) if it is "

@@ -50,5 +50,5 @@ cdef Spawn new_spawn(
     TaskManager manager, object target, tuple args, dict keywords, object name, object context
 )
 
-cdef object context_for(str what, object target, object name, object context)
-cdef object check_options(str what, object target, object name, object context)
+cdef object context_for(str what, object target, tuple args, object name, object context)
+cdef object check_options(str what, object target, tuple args, object name, object context)

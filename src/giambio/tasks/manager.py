@@ -133,7 +133,7 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             True
         """
-        context = context_for("spawn()", target, name, context)
+        context = context_for("spawn()", target, args, name, context)
         return new_spawn(self, target, args, keywords, name, context)
 
     def start_soon(
@@ -169,7 +169,7 @@ class TaskManager(TaskGroup):
             ...         manager.start_soon(giambio.sleep, 0.01)
             >>> giambio.run(main)
         """
-        context = context_for("start_soon()", target, name, context)
+        context = context_for("start_soon()", target, args, name, context)
         try:
             self._check_open()
             if self._is_full():
@@ -228,7 +228,7 @@ class TaskManager(TaskGroup):
             >>> giambio.run(main)
             port 8080
         """
-        context = context_for("start()", target, name, context)
+        context = context_for("start()", target, args, name, context)
         refuse_task_status("start()", target, keywords)
         return Start(self, target, args, keywords, name, context)
 
@@ -505,16 +505,24 @@ def new_spawn(
 
 
 def context_for(
-    what: str, target: Any, name: str | None, context: contextvars.Context | None
+    what: str,
+    target: Any,
+    args: tuple[Any, ...],
+    name: str | None,
+    context: contextvars.Context | None,
 ) -> contextvars.Context:
     """Return the context of a new task, after checking its options; see `check_options`."""
     if name is not None or context is not None:
-        check_options(what, target, name, context)
+        check_options(what, target, args, name, context)
     return introspect.copy_context() if context is None else context
 
 
 def check_options(
-    what: str, target: Any, name: str | None, context: contextvars.Context | None
+    what: str,
+    target: Any,
+    args: tuple[Any, ...],
+    name: str | None,
+    context: contextvars.Context | None,
 ) -> None:
     """Close the target and raise, unless a task can have these options.
 
@@ -528,7 +536,7 @@ def check_options(
         if context is not None and not isinstance(context, contextvars.Context):
             raise TypeError(f"context= needs a contextvars.Context, not {context!r}")
         for keyword, value in (("name", name), ("context", context)):
-            if value is not None and could_take(target, keyword):
+            if value is not None and could_take(target, args, keyword):
                 called = coroutines.name_of(target)
                 raise TypeError(
                     f"{what}: {keyword}= is the task's, but {called}() could take it too; "
