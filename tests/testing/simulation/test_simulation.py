@@ -13,6 +13,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -401,6 +402,30 @@ def test_tls_names_and_datagrams_work_as_they_do(certificates: Certificates) -> 
         return secret, answers
 
     assert simulate(system, seed=1) == ([b"hello"], [b"HELLO", b"HELLO"])
+
+
+def test_a_file_is_sent(tmp_path: Path) -> None:
+    """Rule 31.3: files are real ones."""
+    path = tmp_path / "file"
+    path.write_bytes(random.Random(1).randbytes(1_000_000))
+
+    async def serve() -> None:
+        async def send(stream: giambio.AsyncSocket) -> None:
+            async with giambio.open_file(path, "rb") as file:
+                await giambio.send_file(stream, file)
+
+        await giambio.serve_tcp(send, 7, host=None)
+
+    async def receive() -> bytes:
+        async with giambio.connect_tcp("server", 7) as stream:
+            return await giambio.BufferedStream(stream).receive_exactly(1_000_000)
+
+    async def system(sim: Simulation) -> Any:
+        sim.host("server", serve)
+        await giambio.sleep(1)
+        return await on(sim, "client", receive)
+
+    assert simulate(system, seed=1) == path.read_bytes()
 
 
 # -- crashes -----------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ def patched(
         random.seed(seed)
         patches.enter_context(sockets_of(network, on_host))
         replace(patches, socket, "getaddrinfo", resolver.look_up, on_host)
+        if hasattr(os, "sendfile"):
+            replace(patches, os, "sendfile", sendfile_on(network), on_host)
         replace(patches, ThreadPoolExecutor, "submit", run_at_once, on_host)
         for owner, name, instead in ESCAPES:
             replace(patches, owner, name, refusal(owner, name, instead), on_host)
@@ -99,6 +101,15 @@ def replace(
 def nanoseconds_of(clock: Callable[[], float]) -> Callable[[], int]:
     """Return a clock that counts nanoseconds."""
     return lambda: round(clock() * NANOSECONDS)
+
+
+def sendfile_on(network: Network) -> Callable[..., int]:
+    """Return what sends a part of a file on a simulated socket; see `os.sendfile`."""
+
+    def sendfile(out_fd: int, in_fd: int, offset: int, count: int) -> int:
+        return network.sockets[out_fd].send(os.pread(in_fd, count, offset))
+
+    return sendfile
 
 
 def refusal(owner: Any, name: str, instead: str) -> Callable[..., object]:
