@@ -64,13 +64,13 @@ async def asked(data: bytes, within: float = math.inf) -> bytes:
 # -- seeds -------------------------------------------------------------------------------------
 
 SYSTEM = """
-    import random, os, time, giambio
+    import random, os, secrets, time, uuid, giambio
     from giambio.testing import Faults, simulate
 
     async def echo(stream):
         while data := await stream.receive():
-            await giambio.sleep(random.random())
-            await stream.send_all(data + os.urandom(2))
+            await giambio.sleep(random.random() + random.Random().random())
+            await stream.send_all(data + os.urandom(2) + secrets.token_bytes(1) + uuid.uuid4().bytes)
 
     async def serve():
         await giambio.serve_tcp(echo, 7, host=None)
@@ -705,6 +705,16 @@ def test_functions_for_threads_are_called_in_the_loops_own() -> None:
 
 async def nothing(sim: Simulation) -> None:
     """A system without hosts."""
+
+
+def test_it_needs_a_thread_without_a_loop() -> None:
+    """Rule 19.3."""
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="runs"):
+            simulate(nothing, seed=1)
+
+    giambio.run(main)
 
 
 @pytest.mark.parametrize(

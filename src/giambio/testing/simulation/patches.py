@@ -69,6 +69,7 @@ def patched(
             replace(patches, time, f"{name}_ns", nanoseconds_of(clock), inside)
         for module, name in ((os, "urandom"), (random, "_urandom")):
             replace(patches, module, name, entropy.randbytes, inside)
+        replace(patches, Random, "seed", seeded_from(entropy), inside)
         patches.callback(random.setstate, random.getstate())
         random.seed(seed)
         patches.enter_context(sockets_of(network, on_host))
@@ -101,6 +102,16 @@ def replace(
 def nanoseconds_of(clock: Callable[[], float]) -> Callable[[], int]:
     """Return a clock that counts nanoseconds."""
     return lambda: round(clock() * NANOSECONDS)
+
+
+def seeded_from(entropy: Random) -> Callable[..., None]:
+    """Return a `Random.seed` that needs nothing from the system."""
+    seed_it = Random.seed
+
+    def seed(generator: Random, a: Any = None, version: int = 2) -> None:
+        seed_it(generator, entropy.getrandbits(128) if a is None else a, version)
+
+    return seed
 
 
 def sendfile_on(network: Network) -> Callable[..., int]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, overload
 from giambio.arguments import check_seconds, is_int
 from giambio.inspect.deadlocks import DeadlockDetector
 from giambio.inspect.task_tree import format_task_tree, tree_of
+from giambio.kernel.kernel import check_no_loop_runs
 from giambio.net.resolver import set_resolver
 from giambio.runtime.loop import EventLoop
 from giambio.tasks.manager import TaskManager
@@ -463,6 +464,7 @@ def simulate(
     Example: see `Simulation`.
     """
     check_function("simulate()", system)
+    check_no_loop_runs()
     if (seed is None) == (seeds is None):
         raise TypeError("simulate() needs seed=, a whole number, or seeds=, several")
     if seeds is not None:
