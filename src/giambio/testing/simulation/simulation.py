@@ -121,7 +121,7 @@ class Simulation:
         """
         if not isinstance(name, str):
             raise TypeError(f"sim.host() needs a name first, a text, not {name!r}")
-        check_function(f"sim.host({name!r}, ...)", function)
+        check_function("sim.host()", function, f"sim.host({name!r}, function)")
         if name in self.hosts:
             raise ValueError(
                 f"there is a host {name!r}; keep what sim.host() returned, and restart() it"
@@ -461,16 +461,27 @@ def simulate(
     `os.urandom` and `socket.socket` follow the simulation on hosts. A function for `to_thread` is
     called in the loop's own thread.
 
-    Example: see `Simulation`.
+    Example:
+        >>> import giambio
+        >>> from giambio.testing import Faults, simulate
+        >>> async def work(done):
+        ...     await giambio.sleep(60)
+        ...     done.append("work")
+        >>> async def system(sim):
+        ...     done = []
+        ...     sim.host("worker", work, done)
+        ...     sim.eventually(lambda: done, within=200)
+        >>> simulate(system, seeds=3, faults=Faults(crashes=1))
+        [None, None, None]
     """
-    check_function("simulate()", system)
+    check_function("simulate()", system, "simulate(system)")
     check_no_loop_runs()
     if (seed is None) == (seeds is None):
         raise TypeError("simulate() needs seed=, a whole number, or seeds=, several")
     if seeds is not None:
         return [
             simulate(system, *args, seed=one, faults=faults)
-            for one in seeds_of("simulate()", seeds)
+            for one in seeds_of("simulate", seeds)
         ]
     check_seconds("simulate()", "timeout", timeout)
     if not is_int(seed):
