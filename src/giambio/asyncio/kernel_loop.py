@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from asyncio import coroutines, sslproto
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -24,6 +25,7 @@ from giambio.kernel.coroutines import to_coroutine
 from giambio.kernel.kernel import copy_or
 from giambio.kernel.operation import Operation
 from giambio.runtime.loop import EventLoop
+from giambio.threads.workers import INSTEAD
 
 __all__ = ["KernelLoop"]
 
@@ -154,6 +156,15 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
 
     # -- transports ----------------------------------------------------------------------
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """See `asyncio.loop.run_in_executor`; in a loop without threads the default has none."""
+        instead = self._kernel._services.get(INSTEAD)
+        if executor is not None or instead is None:
+            return super().run_in_executor(executor, func, *args)
+        job = ExecutorJob(self.create_future(), partial(func, *args))
+        instead(iter((job,)))
+        return job.future
+
     def _make_socket_transport(
         self,
         sock: Any,
@@ -247,3 +258,25 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
 
 #: The factory for eager tasks, which Python has from 3.12 on.
 EAGER_FACTORY = getattr(asyncio, "eager_task_factory", None)
+
+
+class ExecutorJob:
+    """A function for an executor, run by what a loop has instead of threads."""
+
+    def __init__(self, future: Any, function: Callable[[], object]) -> None:
+        self.future = future
+        self._function = function
+
+    def run(self) -> None:
+        """Call it."""
+        if self.future.cancelled():
+            return
+        try:
+            self.future.set_result(self._function())
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            self.future.set_exception(exc)
+
+    def deliver(self) -> None:
+        """Nothing is left to do."""

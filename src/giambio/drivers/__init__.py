@@ -20,18 +20,19 @@ def default_name() -> str:
     return "selectors"
 
 
-def create(name: str | None = None) -> Driver:
-    """Make a driver.
+def create(choice: str | Driver | None = None) -> Driver:
+    """Make a driver, or return one that was made already.
 
     Parameters:
-        name: ``"epoll"`` or ``"selectors"``; None takes the best one.
+        choice: ``"epoll"`` or ``"selectors"``; None takes the best one.
 
     Raises:
         ValueError: there is no driver of that name on this system.
     """
-    if name is None:
-        name = default_name()
-    check_name(name)
+    if isinstance(choice, Driver):
+        return choice
+    name = default_name() if choice is None else choice
+    check_choice(name)
     if name == "epoll":
         from giambio.drivers.epoll import EpollDriver
 
@@ -41,12 +42,14 @@ def create(name: str | None = None) -> Driver:
     return SelectorsDriver()
 
 
-def check_name(name: str) -> None:
-    """Raise unless there is a driver of that name on this system.
+def check_choice(choice: str | Driver) -> None:
+    """Raise unless it is a driver, or the name of one on this system.
 
     Raises:
-        ValueError: there is none; the message lists those that exist.
+        ValueError: there is none of that name; the message lists those that exist.
     """
+    if isinstance(choice, Driver):
+        return
     available = ["selectors"] if default_name() == "selectors" else ["epoll", "selectors"]
-    if name not in available:
-        raise ValueError(f"driver={name!r}: on this system there is {' and '.join(available)}")
+    if choice not in available:
+        raise ValueError(f"driver={choice!r}: on this system there is {' and '.join(available)}")

@@ -62,10 +62,10 @@ class DeadlockDetector:
         gc.collect()  # a finalizer may close a channel, which wakes a task
         if kernel._has_work():
             return NOT_BEFORE_AN_EVENT
-        self._raise()
+        self.raise_error()
         return SECOND_LOOK
 
-    def _raise(self) -> None:
+    def raise_error(self) -> None:
         """Raise in the main task; if that did not help, out of the loop."""
         kernel = self._kernel
         main = kernel._main

@@ -19,7 +19,7 @@ cdef double NEVER
 
 cdef class Kernel:
     cdef object __weakref__
-    cdef readonly object _driver_name
+    cdef readonly object _driver_choice
     cdef readonly Driver _driver
     cdef readonly object _wakeup
     cdef object _clock

@@ -78,7 +78,7 @@ class Kernel:
         "_budget",
         "_closed",
         "_driver",
-        "_driver_name",
+        "_driver_choice",
         "_external",
         "_guest",
         "_main",
@@ -92,15 +92,15 @@ class Kernel:
 
     def __init__(
         self,
-        driver: str | None = None,
+        driver: str | Driver | None = None,
         clock: Any = None,
         strict: bool = False,
         seed: int | None = None,
     ) -> None:
         self._queue = RunQueue()
         if driver is not None:
-            drivers.check_name(driver)
-        self._driver_name = driver
+            drivers.check_choice(driver)
+        self._driver_choice = driver
         self._driver: Driver | None = None
         self._wakeup = Wakeup()
         self._clock: Any = Clock() if clock is None else checked_clock(clock)
@@ -886,7 +886,7 @@ class Kernel:
         """
         self._check_open()
         self._forked = False
-        self._driver = drivers.create(self._driver_name)
+        self._driver = drivers.create(self._driver_choice)
         try:
             self._wakeup.open(self._driver)
             if guest is not None:

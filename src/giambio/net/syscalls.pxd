@@ -8,7 +8,8 @@ cpdef enum:
 cdef class ReceiveBuffer:
     cdef readonly Py_ssize_t size
     cdef char *data
-    cdef object memory
+    # The bytes as an object, for `socket_calls`, which makes it when it is first needed.
+    cdef public object memory
 
 cdef Py_ssize_t bounded(object size) except? -1
 cdef object receive(

@@ -13,6 +13,8 @@ from cpython.object cimport PyObject
 
 from socket import socket
 
+from giambio.net import socket_calls
+
 cdef extern from *:
     """
     #include <arpa/inet.h>
@@ -159,6 +161,8 @@ cdef extern from "Python.h":
 cdef enum:
     # The most that a call moves without releasing the GIL: about 20 µs of copying.
     LARGE = 262144
+    # From here on, descriptors are those of `socket_calls`.
+    FIRST_VIRTUAL = 1073741824
 
 
 cdef class ReceiveBuffer:
@@ -190,6 +194,11 @@ cdef int open_fd(object sock, int fd) except -1:
     return fd
 
 
+cdef inline bint is_virtual(int fd) noexcept:
+    """Tell whether a socket is one that the system does not know."""
+    return fd >= FIRST_VIRTUAL
+
+
 cdef inline bint interrupted() except -1:
     """Tell whether a signal has made a call fail; if not, the call would block.
 
@@ -216,6 +225,8 @@ cdef object receive(
     object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer, bint plenty
 ):
     cdef Py_ssize_t count
+    if is_virtual(fd):
+        return socket_calls.receive(sock, fd, size, buffer, plenty)
     fd = open_fd(sock, fd)
     if size > buffer.size:
         size = buffer.size
@@ -253,6 +264,8 @@ cdef Py_ssize_t receive_at(int fd, char *place, Py_ssize_t size) except -2:
 
 cdef Py_ssize_t receive_into(object sock, int fd, object target) except -2:
     cdef Py_buffer view
+    if is_virtual(fd):
+        return socket_calls.receive_into(sock, fd, target)
     fd = open_fd(sock, fd)
     PyObject_GetBuffer(target, &view, PyBUF_WRITABLE | PyBUF_SIMPLE)
     try:
@@ -309,6 +322,8 @@ cdef object accept_any(object sock):
 
 cdef Py_ssize_t send(object sock, int fd, object data, Py_ssize_t offset) except -2:
     cdef Py_buffer view
+    if is_virtual(fd):
+        return socket_calls.send(sock, fd, data, offset)
     fd = open_fd(sock, fd)
     if PyBytes_CheckExact(data):
         return send_from(
@@ -340,6 +355,8 @@ cdef Py_ssize_t send_parts(object sock, int fd, list parts, Py_ssize_t offset) e
     cdef iovec[MOST_PARTS] vectors
     cdef ssize_t sent
     cdef int count = 0
+    if is_virtual(fd):
+        return socket_calls.send_parts(sock, fd, parts, offset)
     fd = open_fd(sock, fd)
     try:
         for part in parts:
@@ -387,7 +404,10 @@ cdef Py_ssize_t take_datagram(
 
 cdef object receive_datagram(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer):
     cdef socklen_t length
-    cdef Py_ssize_t count = take_datagram(sock, fd, size, buffer, NULL, &length)
+    cdef Py_ssize_t count
+    if is_virtual(fd):
+        return socket_calls.receive_datagram(sock, fd, size, buffer)
+    count = take_datagram(sock, fd, size, buffer, NULL, &length)
     if count < 0:
         return None
     return PyBytes_FromStringAndSize(buffer.data, count)
@@ -396,7 +416,10 @@ cdef object receive_datagram(object sock, int fd, Py_ssize_t size, ReceiveBuffer
 cdef object receive_from(object sock, int fd, Py_ssize_t size, ReceiveBuffer buffer):
     cdef giambio_address name
     cdef socklen_t length
-    cdef Py_ssize_t count = take_datagram(sock, fd, size, buffer, &name, &length)
+    cdef Py_ssize_t count
+    if is_virtual(fd):
+        return socket_calls.receive_from(sock, fd, size, buffer)
+    count = take_datagram(sock, fd, size, buffer, &name, &length)
     if count < 0:
         return None
     data = PyBytes_FromStringAndSize(buffer.data, count)
@@ -434,7 +457,7 @@ cdef bint send_to(object sock, int fd, object data, object address) except -1:
     cdef socklen_t length = fill_in(&name, address)
     cdef Py_buffer view
     cdef ssize_t count
-    if not length:
+    if not length or is_virtual(fd):
         return send_to_any(sock, data, address)
     fd = open_fd(sock, fd)
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)

@@ -37,6 +37,7 @@ from giambio.tasks.cancel import new_task
 from giambio.tasks.system_tasks import SystemTasks
 
 if TYPE_CHECKING:
+    from giambio.drivers.driver import Driver
     from giambio.net.socket import AsyncSocket
 
 __all__ = ["EventLoop", "current_loop", "run", "running_loops"]
@@ -78,7 +79,8 @@ class EventLoop(Kernel):
     """An event loop: it runs one main task, and all that this one spawns.
 
     Parameters:
-        driver: ``"epoll"`` or ``"selectors"``; by default the best one here.
+        driver: ``"epoll"`` or ``"selectors"``; by default the best one here. Or a
+            `giambio.drivers.Driver`, for this loop alone and one run of it.
         clock: the source of time, an object like `giambio.Clock`; the
             system's monotonic clock by default.
         strict: the meaning of ``TaskManager(strict=None)`` in this loop.
@@ -124,7 +126,7 @@ class EventLoop(Kernel):
     def __init__(
         self,
         *,
-        driver: str | None = None,
+        driver: str | Driver | None = None,
         clock: Any = None,
         strict: bool = False,
         threads: bool = True,

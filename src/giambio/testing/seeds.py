@@ -58,14 +58,9 @@ def explore(
         >>> sorted(set(explore(main, seeds=20)))
         ['ab', 'ba']
     """
-    if is_awaitable(main) or not callable(main):
-        discard(main)
-        raise TypeError(
-            f"explore() needs the async function itself, not {main!r}; it is called anew for "
-            "each run: write explore(main), without the parentheses"
-        )
+    check_function("explore()", main, "explore(main)")
     results = []
-    for seed in seeds_of(seeds):
+    for seed in seeds_of("explore", seeds):
         try:
             own = None if clock is None else clock()
             results.append(run(main, *args, seed=seed, clock=own, driver=driver, strict=strict))
@@ -78,8 +73,27 @@ def explore(
     return results
 
 
-def seeds_of(seeds: int | Iterable[int]) -> list[int]:
-    """Return the seeds of the runs.
+def check_function(what: str, function: object, right: str) -> None:
+    """Raise unless it can be called for each run.
+
+    Parameters:
+        what: the call that it was given to.
+        function: the function.
+        right: how that call is written.
+
+    Raises:
+        TypeError: it cannot; what was a coroutine is closed.
+    """
+    if is_awaitable(function) or not callable(function):
+        discard(function)
+        raise TypeError(
+            f"{what} needs the async function itself, not {function!r}; it is called anew for "
+            f"each run: write {right}, without the parentheses"
+        )
+
+
+def seeds_of(what: str, seeds: int | Iterable[int]) -> list[int]:
+    """Return the seeds of the runs of `what`.
 
     Raises:
         TypeError: they are not whole numbers.
@@ -90,7 +104,7 @@ def seeds_of(seeds: int | Iterable[int]) -> list[int]:
     elif isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
         chosen = list(seeds)
     else:
-        raise TypeError(f"explore(seeds=) needs a number of runs or the seeds, not {seeds!r}")
+        raise TypeError(f"{what}(seeds=) needs a number of runs or the seeds, not {seeds!r}")
     if not chosen:
-        raise ValueError(f"explore(seeds={seeds!r}) would run nothing at all")
+        raise ValueError(f"{what}(seeds={seeds!r}) would run nothing at all")
     return chosen

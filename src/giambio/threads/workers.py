@@ -25,11 +25,13 @@ from itertools import count
 from typing import Any, ClassVar, TypeVar
 
 from giambio._build.selection import in_main_interpreter
+from giambio.kernel import current
 from giambio.kernel.operation import current_kernel
 from giambio.kernel.tracebacks import modules_of
 from giambio.threads.call import ThreadCall
 
 __all__ = [
+    "INSTEAD",
     "Worker",
     "daemons_allowed",
     "end_idle_workers",
@@ -45,6 +47,8 @@ T = TypeVar("T")
 
 #: The number of threads in a pool for jobs that nobody asked for by name.
 MOST_WORKERS = 32
+#: The name of the service of a loop that takes jobs instead of threads.
+INSTEAD = "instead of threads"
 #: How long a thread waits for another job.
 IDLE_SECONDS = 5.0
 #: How long a thread waits for memory before it tries again.
@@ -222,7 +226,15 @@ def submit(job: ThreadCall) -> None:
 
 
 def start(jobs: Iterator[ThreadCall], kind: type[Worker] = Worker) -> None:
-    """Have jobs run one after another, by an idle worker or by a new one; see `submit`."""
+    """Have jobs run one after another, by an idle worker or by a new one; see `submit`.
+
+    The service `INSTEAD` of a loop gets them if there is one: a simulation has no threads.
+    """
+    kernel = current.get()
+    instead = None if kernel is None else kernel._services.get(INSTEAD)
+    if instead is not None:
+        instead(jobs)
+        return
     try:
         worker, _ = kind.idle.popitem()
     except KeyError:

@@ -1,0 +1,401 @@
+"""The socket object: what `socket.socket` is inside a simulation.
+
+It is a real `socket.socket` without a descriptor of the system's: its number is one that the
+system never gives, by which giambio's own system calls know that they have to ask the object
+instead. Everything else, from `AsyncSocket` to TLS and HTTP, is the code that runs on real ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from giambio.drivers.source import Source
+from giambio.net.address import UNIX
+from giambio.net.socket_calls import FIRST_VIRTUAL
+from giambio.testing.simulation.tcp import (
+    ENDED,
+    NEW,
+    OPEN,
+    ListeningEnd,
+    StreamEnd,
+    join,
+    system_error,
+)
+from giambio.testing.simulation.udp import DatagramEnd
+
+if TYPE_CHECKING:
+    from giambio.testing.simulation.host import Host
+    from giambio.testing.simulation.network import Network
+
+__all__ = ["RealSocket", "SimulatedSocket"]
+
+#: The system's own, whatever `socket.socket` is meanwhile.
+RealSocket = socket.socket
+
+FAMILIES = {socket.AF_INET, socket.AF_INET6, UNIX}
+#: The kind of a socket without its flags.
+KINDS = 0xF
+
+#: What `recvmsg` returns: the data, control messages, flags, and the sender.
+Message: TypeAlias = tuple[bytes, list[Any], int, Any]
+
+#: The value of `SO_LINGER` by which a close resets the connection.
+RESET = struct.pack("ii", 1, 0)
+
+descriptors = count(FIRST_VIRTUAL)
+
+
+class SimulatedSocket(RealSocket):
+    """A socket of a simulated host.
+
+    Parameters:
+        network: the network that the host is in.
+        host: the host.
+        family, kind: see `socket.socket`.
+    """
+
+    def __init__(
+        self, network: Network, host: Host, family: int, kind: int, end: Any = None
+    ) -> None:
+        if family not in FAMILIES:
+            raise system_error(errno.EAFNOSUPPORT)
+        # With a descriptor Python asks the system nothing about a socket whose kind it is told.
+        with RealSocket(socket.AF_INET, socket.SOCK_DGRAM) as real:
+            super().__init__(family, kind & KINDS, 0, real.fileno())
+            socket.SocketType.detach(self)
+        self._network = network
+        self._host = host
+        self._number = next(descriptors)
+        self._waits: float | None = socket.getdefaulttimeout()
+        self._options: dict[tuple[int, int], int] = {}
+        # Whether `SO_LINGER` asks for a reset at its end.
+        self._resets = False
+        self._bound = False
+        #: The address that it is bound to.
+        self.bound_to: Any = None
+        #: What reports readiness for it.
+        self.source: Source | None = None
+        #: Called for each event, while somebody watches it.
+        self.on_event: Callable[[SimulatedSocket], object] | None = None
+        if end is None:
+            ends = {socket.SOCK_STREAM: StreamEnd, socket.SOCK_DGRAM: DatagramEnd}
+            make = ends.get(socket.SocketKind(kind & KINDS))
+            if make is None:
+                raise system_error(errno.EPROTONOSUPPORT)
+            end = make(network, host, family)
+        self.end: Any = end
+        end.owner = self
+        network.sockets[self._number] = host.sockets[self._number] = self
+
+    def __repr__(self) -> str:
+        return f"<simulated socket of {self._host.name!r} at {self.bound_to}>"
+
+    # -- for the driver --------------------------------------------------------------------------
+
+    def wake(self, readable: bool, writable: bool, sticky: bool) -> None:
+        """Report an event."""
+        if self.source is not None:
+            self.source.report(readable, writable, sticky)
+        if self.on_event is not None:
+            self.on_event(self)
+
+    def vanish(self) -> None:
+        """Be gone with the host: nothing is said to anybody."""
+        self._network.sockets.pop(self._number, None)
+        self.end.owner = None
+        if isinstance(self.end, StreamEnd):
+            self.end.state = ENDED
+
+    @property
+    def reuses_port(self) -> bool:
+        """Whether others may be bound to the same address."""
+        return bool(self._options.get((socket.SOL_SOCKET, socket.SO_REUSEPORT)))
+
+    # -- names and options -----------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return -1 if self._is_closed() else self._number
+
+    def setblocking(self, flag: bool) -> None:
+        self._waits = None if flag else 0.0
+
+    def getblocking(self) -> bool:
+        return self._waits != 0.0
+
+    def settimeout(self, value: float | None) -> None:
+        self._waits = value
+
+    def gettimeout(self) -> float | None:
+        return self._waits
+
+    def setsockopt(self, level: int, option: int, value: Any, *rest: Any) -> None:
+        self._check_open()
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            self._resets = bytes(value) == RESET
+        elif isinstance(value, int):
+            self._options[level, option] = value
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
+        self._check_open()
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            number = getattr(self.end, "error", 0)
+            if number:
+                self.end.error = 0
+            return number
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_TYPE):
+            return int(self.type)
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return int(isinstance(self.end, ListeningEnd))
+        value = self._options.get((level, option), 0)
+        return value.to_bytes(size, "little") if size else value
+
+    def getsockname(self) -> Any:
+        self._check_open()
+        local = self.end.local
+        if local is None:
+            if self.family == UNIX:
+                return ""
+            return ("::", 0, 0, 0) if self.family == socket.AF_INET6 else ("0.0.0.0", 0)
+        return local
+
+    def getpeername(self) -> Any:
+        self._check_open()
+        connected = getattr(self.end, "remote", None)
+        if connected is None or getattr(self.end, "state", OPEN) == NEW:
+            raise system_error(errno.ENOTCONN)
+        return connected
+
+    def bind(self, address: Any) -> None:
+        self._check_open()
+        if self._bound:
+            raise system_error(errno.EINVAL)
+        self._bind(self._full(address))
+
+    def _full(self, address: Any) -> Any:
+        """Return an address with all the parts that its family has."""
+        if self.family == socket.AF_INET6 and isinstance(address, tuple) and len(address) < 4:
+            return (*address, *(0, 0)[: 4 - len(address)])
+        return address
+
+    def _bind(self, address: Any) -> None:
+        kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
+        address = self._host.bind(self, kind, self.family, address)
+        self._bound = True
+        self.bound_to = self.end.local = address
+
+    def _bind_if_needed(self, remote: Any) -> None:
+        """Bind it to a free port at the address that is seen by the other side."""
+        if self._bound:
+            return
+        if not isinstance(remote, tuple):
+            self.end.local = ""
+            return
+        host = self._network.host_of(self._host, remote)
+        own = remote[0] if host is self._host else self._host.own_address(self.family)
+        self._bind((own, 0, *remote[2:]))
+
+    # -- connections -----------------------------------------------------------------------------
+
+    def listen(self, backlog: int = 128) -> None:
+        self._check_open()
+        if isinstance(self.end, ListeningEnd):
+            self.end.backlog = backlog
+            return
+        if not isinstance(self.end, StreamEnd):
+            raise system_error(errno.EOPNOTSUPP)
+        if not self._bound:
+            self._bind(("::", 0, 0, 0) if self.family == socket.AF_INET6 else ("0.0.0.0", 0))
+        self.end = ListeningEnd(self.end.local, backlog)
+        self.end.owner = self
+
+    def accept(self) -> tuple[RealSocket, Any]:
+        self._check_open()
+        if not isinstance(self.end, ListeningEnd):
+            raise system_error(errno.EINVAL)
+        if not self.end.waiting:
+            raise self._would_wait("accept()")
+        end = self.end.waiting.popleft()
+        sock = SimulatedSocket(self._network, self._host, self.family, self.type, end)
+        return sock, end.remote
+
+    def connect_ex(self, address: Any) -> int:
+        self._check_open()
+        address = self._full(address)
+        if isinstance(self.end, ListeningEnd):
+            return errno.EISCONN
+        self._bind_if_needed(address)
+        if isinstance(self.end, DatagramEnd):
+            self.end.remote = address
+            return 0
+        number: int = self.end.connect(address)
+        return number
+
+    def connect(self, address: Any) -> None:
+        number = self.connect_ex(address)
+        if number == errno.EINPROGRESS and self._waits != 0.0:
+            raise self._would_wait("connect()")
+        if number:
+            raise system_error(number)
+
+    def shutdown(self, how: int) -> None:
+        self._check_open()
+        if not isinstance(self.end, StreamEnd):
+            raise system_error(errno.ENOTCONN)
+        if how != socket.SHUT_RD:
+            self.end.end()
+        if how != socket.SHUT_WR:
+            self.end.has_ended = True
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self._check_open()
+        peek = bool(flags & socket.MSG_PEEK)
+        if isinstance(self.end, DatagramEnd):
+            return self._receive_datagram(peek)[0][:size]
+        if not isinstance(self.end, StreamEnd):
+            raise system_error(errno.ENOTCONN)
+        data = self.end.receive(size, peek)
+        if data is None:
+            raise self._would_wait("recv()")
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.recv(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, Any]:
+        self._check_open()
+        if isinstance(self.end, DatagramEnd):
+            data, sender = self._receive_datagram(bool(flags & socket.MSG_PEEK))
+            return data[:size], sender
+        return self.recv(size, flags), None
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        view = memoryview(buffer).cast("B")
+        data, sender = self.recvfrom(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data), sender
+
+    def recvmsg(
+        self, size: int, ancillary: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[Any], int, Any]:
+        data, sender = self.recvfrom(LARGEST_RECEIVED, flags)
+        return data[:size], [], socket.MSG_TRUNC if len(data) > size else 0, sender
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancillary: int = 0, flags: int = 0
+    ) -> tuple[int, list[Any], int, Any]:
+        (buffer,) = buffers
+        view = memoryview(buffer).cast("B")
+        data, _, truncated, sender = self.recvmsg(len(view), ancillary, flags)
+        view[: len(data)] = data
+        return len(data), [], truncated, sender
+
+    def _receive_datagram(self, peek: bool) -> tuple[bytes, Any]:
+        received: tuple[bytes, Any] | None = self.end.receive(peek)
+        if received is None:
+            raise self._would_wait("recvfrom()")
+        return received
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self._check_open()
+        view = memoryview(data).cast("B")
+        if isinstance(self.end, DatagramEnd):
+            return self._send_datagram(bytes(view), self.end.remote)
+        if not isinstance(self.end, StreamEnd):
+            raise system_error(errno.EPIPE)
+        count = self.end.send(view)
+        if count is None:
+            raise self._would_wait("send()")
+        return count
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self.send(view, flags) :]
+
+    def sendmsg(self, buffers: Iterable[Any], *rest: Any) -> int:
+        data = b"".join(buffers)
+        if len(rest) > 2 and rest[2] is not None:
+            return self.sendto(data, rest[2])
+        return self.send(data)
+
+    def sendto(self, data: Any, *rest: Any) -> int:
+        self._check_open()
+        if not isinstance(self.end, DatagramEnd):
+            return self.send(data)
+        return self._send_datagram(bytes(data), self._full(rest[-1]))
+
+    def _send_datagram(self, data: bytes, remote: Any) -> int:
+        if remote is None:
+            raise system_error(errno.EDESTADDRREQ)
+        self._bind_if_needed(remote)
+        if self.end.error:
+            raise system_error(self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        self.end.send(data, remote)
+        return len(data)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _real_close(self, *_: Any) -> None:
+        if self._network.sockets.pop(self._number, None) is None:
+            return
+        self._host.sockets.pop(self._number, None)
+        if self._bound and isinstance(self.end, ListeningEnd | DatagramEnd | StreamEnd):
+            kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
+            self._host.unbind(self, kind, self.family, self.bound_to)
+        if isinstance(self.end, StreamEnd):
+            self.end.close(reset=self._resets)
+        else:
+            self.end.close()
+
+    def detach(self) -> int:
+        raise OSError(
+            errno.EOPNOTSUPP, "a simulated socket has no descriptor that could be detached"
+        )
+
+    def dup(self) -> Self:
+        raise OSError(errno.EOPNOTSUPP, "a simulated socket cannot be duplicated")
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _is_closed(self) -> bool:
+        closed: bool = self._closed  # type: ignore[attr-defined]  # `socket.socket` keeps it
+        return closed
+
+    def _check_open(self) -> None:
+        if self._is_closed():
+            raise system_error(errno.EBADF)
+        if self._number not in self._network.sockets:
+            raise system_error(errno.ENETDOWN)  # its host has crashed
+
+    def _would_wait(self, what: str) -> Exception:
+        """Return the exception for a call that would have to wait."""
+        if self._waits == 0.0:
+            return BlockingIOError(errno.EAGAIN, "it would have to wait")
+        return RuntimeError(
+            f"{what} of a blocking socket would stop the whole simulation: "
+            "use giambio's sockets, or setblocking(False)"
+        )
+
+
+#: More than any datagram has.
+LARGEST_RECEIVED = 65536
+
+
+def connected_pair(network: Network, host: Host) -> tuple[SimulatedSocket, SimulatedSocket]:
+    """Return two sockets of a host that are connected, as `socket.socketpair` does."""
+    ends = StreamEnd(network, host, UNIX), StreamEnd(network, host, UNIX)
+    join(*ends)
+    for end in ends:
+        end.state, end.local, end.remote = OPEN, "", ""
+    one, other = (SimulatedSocket(network, host, UNIX, socket.SOCK_STREAM, end) for end in ends)
+    return one, other
