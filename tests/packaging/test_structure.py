@@ -199,6 +199,10 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
         assert of_others <= {"cloudpickle", "distributed"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
+    elif name == "giambio.integrations.opentelemetry":
+        assert of_others == {"opentelemetry"}
+    elif name == "giambio.integrations.prometheus":
+        assert of_others == {"prometheus_client"}
     elif name == "giambio.repl.console":
         assert of_others <= {"_pyrepl"}  # of the standard library, from Python 3.13 on
     else:
