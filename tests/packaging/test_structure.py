@@ -69,6 +69,7 @@ LAZY = {
     ("giambio.__main__", "giambio.demo.show"): "info works whatever may be wrong with the demo",
     ("giambio.__main__", "giambio.inspect.run_program"): "each command is loaded when it is given",
     ("giambio.__main__", "giambio.repl.start"): "the same",
+    ("giambio.monitor.top", "giambio.monitor.screen"): "not every system has such terminals",
     ("giambio.repl.start", "giambio.repl.console"): "the console costs, and a pipe has none",
     (
         "giambio.pytest_plugin",
