@@ -6,6 +6,7 @@ CI builds it, with warnings as errors: `docs: build` in `.ci/check.py`.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(not PAGES.exists(), reason="the documentation is
 
 def documented() -> dict[str, list[str]]:
     """The names on the pages, for each module."""
-    names: dict[str, list[str]] = {"giambio": [], "giambio.testing": [], "giambio.asyncio": []}
+    names: dict[str, list[str]] = defaultdict(list)
     for page in sorted(PAGES.glob("*.rst")):
         module = ""
         for is_module, name in DIRECTIVE.findall(page.read_text(encoding="utf-8")):
@@ -40,6 +41,8 @@ def test_the_reference_has_every_public_name_once() -> None:
     names = documented()
     assert sorted(names["giambio.testing"]) == giambio.testing.__all__
     assert sorted(names["giambio.asyncio"]) == sorted(giambio.asyncio.__all__)
+    assert names["giambio.integrations.prometheus"] == ["LoopCollector"]
+    assert names["giambio.integrations.opentelemetry"] == ["observe_loops"]
     # What `build_info` returns has no public name: nobody makes one.
     assert sorted(set(names["giambio"]) - {"giambio._build.info.BuildInfo"}) == giambio.__all__
     assert len(names["giambio"]) == len(giambio.__all__) + 1

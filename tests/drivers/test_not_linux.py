@@ -81,6 +81,8 @@ without = {"giambio.__main__", "giambio.drivers.epoll", "giambio.drivers.fd_watc
 for package, module in {
     "anyio": "giambio.anyio",
     "distributed": "giambio.cluster.dask_engine",
+    "opentelemetry.metrics": "giambio.integrations.opentelemetry",
+    "prometheus_client": "giambio.integrations.prometheus",
     "pytest": "giambio.pytest_plugin",
     "uvicorn": "giambio.workers.asgi",
 }.items():

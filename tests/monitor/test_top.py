@@ -117,10 +117,7 @@ def test_top_fills_a_terminal_and_q_leaves_it_as_it_was(
         left = screen.until(lambda text: "EXIT" in text)
         assert "EXIT 0" in left
         assert "the hog" not in left
-        assert screen.call("display-message", "-p", "#{alternate_on} #{cursor_flag}").split() == [
-            "0",
-            "1",
-        ]
+        assert modes(screen) == ["0", "1"]
 
 
 def test_the_terminal_is_given_back_when_the_program_ends(
@@ -133,3 +130,35 @@ def test_the_terminal_is_given_back_when_the_program_ends(
         program.kill()
         left = screen.until(lambda text: "EXIT 1" in text)
     assert f"giambio: process {program.pid} has ended" in left
+
+
+def test_ctrl_z_gives_the_terminal_back_until_top_goes_on(
+    terminal: Callable[[str], Terminal],
+) -> None:
+    """Rule 26.6: as the shell's jobs do, more than once."""
+    with living(BUSY) as program:
+        top = f"{sys.executable} -m giambio top {program.pid} --interval 0.2"
+        screen = terminal("PS1='$ ' sh -i")
+        screen.until(lambda text: "$" in text)
+        screen.call("send-keys", "-l", f"stty -a | grep -o '.icanon'; {top}; echo CODE $?")
+        screen.call("send-keys", "Enter")
+        for _ in range(2):
+            screen.until(lambda text: "the hog" in text)
+            assert modes(screen) == ["1", "0"]
+            screen.call("send-keys", "C-z")
+            screen.until(lambda text: "topped" in text)  # or "Stopped": shells differ
+            assert modes(screen) == ["0", "1"]
+            screen.call("send-keys", "-l", "clear; stty -a | grep -o '.icanon -*'; fg")
+            screen.call("send-keys", "Enter")
+            shown = screen.until(lambda text: "q quits" in text)
+            assert shown.startswith("giambio top - ")
+        screen.call("send-keys", "-l", "q")
+        left = screen.until(lambda text: "q quits" not in text and "$" in text)
+        assert " icanon" in left
+        assert "-icanon" not in left
+        assert modes(screen) == ["0", "1"]
+
+
+def modes(screen: Terminal) -> list[str]:
+    """Whether another screen is shown, and whether there is a cursor."""
+    return screen.call("display-message", "-p", "#{alternate_on} #{cursor_flag}").split()

@@ -69,6 +69,7 @@ LAZY = {
     ("giambio.__main__", "giambio.demo.show"): "info works whatever may be wrong with the demo",
     ("giambio.__main__", "giambio.inspect.run_program"): "each command is loaded when it is given",
     ("giambio.__main__", "giambio.repl.start"): "the same",
+    ("giambio.monitor.top", "giambio.monitor.screen"): "not every system has such terminals",
     ("giambio.repl.start", "giambio.repl.console"): "the console costs, and a pipe has none",
     (
         "giambio.pytest_plugin",
@@ -201,6 +202,10 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
         assert of_others <= {"cloudpickle", "distributed"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
+    elif name == "giambio.integrations.opentelemetry":
+        assert of_others == {"opentelemetry"}
+    elif name == "giambio.integrations.prometheus":
+        assert of_others == {"prometheus_client"}
     elif name == "giambio.repl.console":
         assert of_others <= {"_pyrepl"}  # of the standard library, from Python 3.13 on
     else:

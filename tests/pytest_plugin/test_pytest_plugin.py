@@ -1163,3 +1163,182 @@ def test_the_entry_point_is_found(project: Project, monkeypatch: pytest.MonkeyPa
     command = [sys.executable, "-m", "pytest", "-W", "error", "test_found.py"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# -- a forgotten await ----------------------------------------------------------------------------
+
+FORGETFUL = """
+    import giambio, pytest
+
+    async def work():
+        pass
+
+    @pytest.mark.giambio
+    async def test_operation():
+        giambio.sleep(1)
+
+    @pytest.mark.giambio
+    async def test_coroutine():
+        held = work()
+        await giambio.sleep(0)
+
+    @pytest.mark.giambio
+    async def test_held():
+        held = giambio.sleep(1)
+
+    @pytest.mark.giambio
+    async def test_thrice():
+        for _ in range(3):
+            giambio.sleep(1)
+        giambio.sleep(2)
+
+    @pytest.mark.giambio
+    async def test_all_is_well():
+        await giambio.sleep(0)
+        await work()
+"""
+
+
+@pytest.mark.parametrize("action", ["error", "default", "always"])
+@pytest.mark.parametrize("pure", ["", "1"], ids=["as-installed", "pure"])
+def test_a_forgotten_await_fails_the_test_and_names_the_line_of_the_call(
+    project: Project, monkeypatch: pytest.MonkeyPatch, pure: str, action: str
+) -> None:
+    """Rule 19.8: also where warnings are errors, which nobody could catch."""
+    monkeypatch.setenv("GIAMBIO_PURE", pure)
+    result = project(FORGETFUL, "-W", action)
+    result.assert_outcomes(passed=1, failed=4)
+    lines = [line for line in lines_with(result, " was never") if not line.startswith("FAILED")]
+    assert [line.partition("test_it.py:")[2] for line in lines] == [
+        "8: sleep() was never awaited",
+        "12: coroutine 'work' was never awaited",
+        ":test_held: sleep() was never awaited; a variable held it until the function ended",
+        "22: sleep() was never awaited",
+        "23: sleep() was never awaited",
+    ]
+    assert "ignored" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_fixture_that_forgets_an_await_fails_in_its_own_step(project: Project) -> None:
+    """Rule 19.8."""
+    result = project(
+        """
+        import giambio, pytest
+
+        @pytest.fixture
+        async def forgets_before():
+            giambio.sleep(1)
+            yield
+
+        @pytest.fixture
+        async def forgets_after():
+            yield
+            giambio.sleep(1)
+
+        @pytest.mark.giambio
+        async def test_one(forgets_before):
+            pass
+
+        @pytest.mark.giambio
+        async def test_two(forgets_after):
+            pass
+        """
+    )
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_one*",
+            "*test_it.py:5: sleep() was never awaited",
+            "*ERROR at teardown of test_two*",
+            "*test_it.py:11: sleep() was never awaited",
+        ]
+    )
+
+
+def test_a_test_that_fails_anyway_tells_both(project: Project) -> None:
+    """Rule 19.8: the failure is often a consequence."""
+    result = project(
+        """
+        import giambio, pytest
+
+        @pytest.mark.giambio
+        async def test_it():
+            giambio.sleep(1)
+            assert 1 == 2
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert lines_with(result, "assert 1 == 2")
+    assert len(lines_with(result, "test_it.py:5: sleep() was never awaited")) == 1
+
+
+def test_a_forgotten_await_that_is_expected_or_ignored_fails_nothing(project: Project) -> None:
+    """Rule 19.8."""
+    result = project(
+        """
+        import warnings, giambio, pytest
+
+        pytestmark = pytest.mark.giambio
+
+        async def work():
+            pass
+
+        async def test_expected():
+            with pytest.warns(RuntimeWarning, match="never awaited"):
+                giambio.sleep(1)
+
+        async def test_recorded(recwarn):
+            work()
+            assert len(recwarn) == 1
+
+        @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+        async def test_coroutine():
+            work()
+
+        @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+        async def test_operation():
+            giambio.sleep(1)
+
+        @pytest.mark.xfail(strict=True)
+        async def test_fails():
+            giambio.sleep(1)
+        """
+    )
+    result.assert_outcomes(passed=4, xfailed=1)
+
+
+def test_tests_that_are_not_ours_and_other_warnings_are_left_to_pytest(project: Project) -> None:
+    """Rule 19.8."""
+    result = project(
+        """
+        import asyncio, gc, sys, warnings, giambio, pytest
+
+        async def work():
+            pass
+
+        def test_of_asyncio():
+            async def main():
+                work()
+            asyncio.run(main())
+            assert sys.get_coroutine_origin_tracking_depth() == 0
+
+        def test_leaves_garbage():
+            gc.disable()
+            cycle = [work()]
+            cycle.append(cycle)
+
+        @pytest.mark.giambio
+        async def test_other_warnings():
+            gc.enable()
+            gc.collect()
+            warnings.warn("something else")
+
+        def test_tracks_no_more():
+            assert sys.get_coroutine_origin_tracking_depth() == 0
+        """,
+        "-W",
+        "always",
+    )
+    result.assert_outcomes(passed=4, warnings=3)
+    assert len(lines_with(result, "coroutine 'work' was never awaited")) == 2
+    assert lines_with(result, "UserWarning: something else")

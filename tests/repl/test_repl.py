@@ -86,6 +86,9 @@ def test_a_traceback_begins_at_what_was_typed(pane: Terminal) -> None:
     pane.enter("await giambio.sleep(-1, 2, 3) if 0 else 1 / 0")
     text = pane.wait_for("^ZeroDivisionError")
     assert "/giambio/" not in text
+    pane.enter("raise GeneratorExit('on purpose')")
+    text = pane.wait_for("^GeneratorExit: on purpose")
+    assert "/giambio/" not in text
     pane.enter("1 +")
     pane.wait_for("^SyntaxError")
 
@@ -232,6 +235,12 @@ def test_background_tasks_of_a_piped_program_end_with_it() -> None:
             1,
             'Traceback (most recent call last):\n  File "<stdin>", line 1, in <module>\n'
             "ZeroDivisionError: division by zero\n",
+        ),
+        (
+            "raise GeneratorExit('on purpose')",
+            1,
+            'Traceback (most recent call last):\n  File "<stdin>", line 1, in <module>\n'
+            "GeneratorExit: on purpose\n",
         ),
         ("def f(:", 1, '  File "<stdin>", line 1\n    def f(:\n          ^\nSyntaxError: '),
         ("await giambio.sleep(0)\nexit(3)", 3, ""),

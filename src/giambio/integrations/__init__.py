@@ -1,1 +1,1 @@
-"""Adapters for other libraries, so that they work in a giambio task; see docs/anyio.md."""
+"""Adapters for other libraries: that they work in a giambio task, and that they see its loops."""

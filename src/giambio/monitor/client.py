@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from giambio.monitor import directory
 from giambio.monitor.protocol import ProtocolError, check_version, question
+from giambio.monitor.way_in import NoWayInError, enter
 
 __all__ = ["Connection", "LookError", "Program", "find", "programs"]
 
@@ -97,16 +98,13 @@ class Connection:
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.settimeout(PAUSE)
         try:
-            self._connect(str(socket_of(pid)))
+            try:
+                self._connect(str(socket_of(pid)))
+            except (FileNotFoundError, ConnectionRefusedError):
+                self._connect(str(way_in(pid)))
         except LookError:
             self._sock.close()
             raise
-        except (FileNotFoundError, ConnectionRefusedError):
-            self._sock.close()
-            raise LookError(
-                f"process {pid} has no monitor; start it with GIAMBIO_MONITOR=1 in its "
-                "environment, or have it call giambio.start_monitor()"
-            ) from None
         except OSError as exc:
             self._sock.close()
             raise LookError(f"process {pid} cannot be asked: {exc}") from None
@@ -205,6 +203,21 @@ def socket_of(pid: int) -> Path:
     except PermissionError as exc:
         raise LookError(str(exc)) from None
     return folder / name
+
+
+def way_in(pid: int) -> Path:
+    """Return the path of the socket of a process that had none, and has let us in.
+
+    Raises:
+        LookError: there is no way in.
+    """
+    try:
+        return enter(pid)
+    except NoWayInError as exc:
+        raise LookError(
+            f"process {pid} has no monitor; start it with GIAMBIO_MONITOR=1 in its environment, or "
+            f"have it call giambio.start_monitor() (and it cannot be entered: {exc})"
+        ) from None
 
 
 def why_silent(pid: int) -> str:

@@ -66,7 +66,8 @@ def add(
         name or function.__name__,
         help=help,
         description=f"{help[0].upper()}{help[1:]}. The program needs a monitor: GIAMBIO_MONITOR=1 "
-        "in its environment, or a call of giambio.start_monitor().",
+        "in its environment, or a call of giambio.start_monitor(); from Python 3.14 on it is "
+        "entered without, by its number, where the system lets debuggers in.",
     )
     words = f"{WHO}; without it, the programs that can be looked into are listed"
     if one_may_do:

@@ -13,6 +13,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,17 @@ class Client:
 class Monitor:
     """A thread with a socket, in the directory of this process's user.
 
+    Parameters:
+        may_leave: None, or what to ask when the last client has gone: whether that was the end.
+
     Raises:
         OSError: there can be no socket, for want of descriptors or by what is in its place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, may_leave: Callable[[Monitor], bool] | None = None) -> None:
+        self.may_leave = may_leave
+        # Until when the first client is waited for.
+        self._expects_one = time.monotonic() + PATIENCE
         uid = os.geteuid()
         folder = directory.make(uid)
         for _ in directory.monitored(uid):
@@ -120,13 +127,16 @@ class Monitor:
         self._stopped = True
         self._wakeup.close()
         self._thread.join()
-        with suppress(OSError):  # of a process that runs as another user by now
-            self.path.unlink()
-        self._close()
+        self._vanish()
 
     def forked(self) -> None:
         """Give up the parent's sockets, in a forked child. Its thread is not here."""
         self._wakeup.close()
+        self._close()
+
+    def _vanish(self) -> None:
+        with suppress(OSError):  # of a process that runs as another user by now
+            self.path.unlink()
         self._close()
 
     def _close(self) -> None:
@@ -139,20 +149,29 @@ class Monitor:
         own_threads.add(self)  # while it lives and no longer: another thread would not be counted
         try:
             while not self._stopped:
-                timeout = PATIENCE / 4 if self._clients else None
+                timeout = PATIENCE / 4 if self._clients or self.may_leave else None
                 for key, _ in self._selector.select(timeout):
                     if key.fileobj is self._listener:
                         self._accept()
                     elif isinstance(key.data, Client):
                         self._attend(key.data)
                 self._dismiss_the_silent()
+                if self._is_left() and self.may_leave is not None and self.may_leave(self):
+                    self._wakeup.close()
+                    self._vanish()
+                    break
         finally:
             for client in list(self._clients.values()):
                 self._dismiss(client)
             own_threads.discard(self)
 
+    def _is_left(self) -> bool:
+        """Whether no client is here, and none is about to come."""
+        return not self._clients and time.monotonic() > self._expects_one
+
     def _accept(self) -> None:
         """Take a client on, unless it is of another user."""
+        self._expects_one = 0.0
         try:
             sock, _ = self._listener.accept()
         except BlockingIOError:

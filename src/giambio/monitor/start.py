@@ -17,7 +17,7 @@ from giambio.inspect.task_tree import lines_of, tree_of
 from giambio.monitor.server import Monitor
 from giambio.runtime.loop import running_loops
 
-__all__ = ["from_environment", "start_monitor", "stop_monitor"]
+__all__ = ["from_environment", "start_for_client", "start_monitor", "stop_monitor"]
 
 #: The variable that names the signal at which the tree is printed; "none" for none.
 SIGNAL = "GIAMBIO_MONITOR_SIGNAL"
@@ -67,6 +67,35 @@ def start_monitor(*, signal: int | None = None) -> None:
             monitor = Monitor()
             monitor.start()
             _monitor = monitor
+        _monitor.may_leave = None
+
+
+def start_for_client() -> str:
+    """Turn the monitor on for a client that has found its `way_in`; it ends with the last one.
+
+    Returns:
+        The directory of its socket.
+
+    Raises:
+        OSError: there can be no socket.
+    """
+    global _monitor
+    with _lock:
+        if _monitor is None:
+            monitor = Monitor(may_leave)
+            monitor.start()
+            _monitor = monitor
+        return str(_monitor.path.parent)
+
+
+def may_leave(monitor: Monitor) -> bool:
+    """Whether a monitor that was turned on for a client ends; then it is not ours any more."""
+    global _monitor
+    with _lock:
+        if _monitor is not monitor or monitor.may_leave is None:
+            return False
+        _monitor = None
+        return True
 
 
 def stop_monitor() -> None:
@@ -154,7 +183,10 @@ def _in_child() -> None:
     if _monitor is None:
         return
     _monitor.forked()
+    for_client = _monitor.may_leave is not None
     _monitor = None
+    if for_client:
+        return
     try:
         start_monitor()
     except (OSError, RuntimeError) as exc:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from giambio.inspect import task_tree
+from giambio.inspect.series import SERIES
 
 __all__ = [
     "ONE_LINE",
@@ -135,27 +136,14 @@ def stack_lines(row: dict[str, Any]) -> list[str]:
     return [first, *(f"    {task_tree.place(*one)}" for one in row["frames"])]
 
 
-#: The counters as Prometheus calls them: name, kind, field, help.
-SERIES = (
-    ("turns_total", "counter", "turns", "Turns of the loop."),
-    ("steps_total", "counter", "steps", "Steps of tasks."),
-    ("running_seconds_total", "counter", "seconds_running", "Time for which the loop has run."),
-    ("driver_seconds_total", "counter", "seconds_in_driver", "Time spent waiting for events."),
-    ("tasks_spawned_total", "counter", "spawned", "Tasks that were made."),
-    ("worst_lag_seconds", "gauge", "worst_lag", "The longest time without asking for events."),
-    ("lag_seconds", "gauge", "lag", "The time since the loop has asked for events."),
-    ("tasks", "gauge", "tasks", "Tasks that live."),
-    ("ready", "gauge", "ready", "Tasks and callbacks that wait for their turn."),
-)
-
-
 def prometheus(found: dict[str, Any]) -> str:
     """Write the counters of a process in Prometheus's text format."""
     lines = []
-    for name, kind, field, words in SERIES:
-        lines += [f"# HELP giambio_{name} {words}", f"# TYPE giambio_{name} {kind}"]
+    for series in SERIES:
+        name, kind = f"giambio_{series.name}", "counter" if series.is_counter else "gauge"
+        lines += [f"# HELP {name} {series.help}", f"# TYPE {name} {kind}"]
         for number, loop in enumerate(found["loops"]):
-            lines.append(f'giambio_{name}{{loop="{number}"}} {loop[field]}')
+            lines.append(f'{name}{{loop="{number}"}} {loop[series.field]}')
     lines += [
         "# HELP process_open_fds Number of open file descriptors.",
         "# TYPE process_open_fds gauge",

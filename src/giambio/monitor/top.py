@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 from giambio.monitor import text
@@ -22,12 +19,6 @@ COLUMNS = (">ID", "NAME", ">BUSY", ">LONGEST", "STATE", "WHERE", "WAITS FOR")
 #: How many tasks, and things they wait for, are shown where there is no screen to fill.
 ROWS = 20
 WAITS = 5
-
-ENTER = "\x1b[?1049h\x1b[?25l"  # another screen, and no cursor
-LEAVE = "\x1b[?25h\x1b[?1049l"
-HOME = "\x1b[H"
-TO_END_OF_LINE = "\x1b[K"
-TO_END_OF_SCREEN = "\x1b[J"
 
 
 def top(
@@ -48,16 +39,18 @@ def top(
     live = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     before = connection.ask("top")
     since = time.monotonic()
-    with keys() if live else nothing():
+    with screen_to_fill() if live else nullcontext() as screen:
         while count is None or count > 0:
-            if quits(interval, live):
+            if screen is None:
+                time.sleep(interval)
+            elif screen.quits(interval):
                 break
             found = connection.ask("top")
             now = time.monotonic()
             if as_json:
                 print(json.dumps(found | {"seconds": now - since}), flush=True)
-            elif live:
-                draw(lines_of(before, found, now - since, pid, True))
+            elif screen is not None:
+                screen.show(lines_of(before, found, now - since, pid, True))
             else:
                 print("\n".join(lines_of(before, found, now - since, pid, False)), end="\n\n")
                 sys.stdout.flush()
@@ -65,52 +58,11 @@ def top(
             count = None if count is None else count - 1
 
 
-@contextmanager
-def keys() -> Iterator[None]:
-    """Take the terminal over: a screen of our own, and keys as they are pressed."""
-    import termios
-    import tty
+def screen_to_fill() -> Any:
+    """Take the terminal over, for a block."""
+    from giambio.monitor.screen import Screen
 
-    terminal = sys.stdin.fileno()
-    modes = termios.tcgetattr(terminal)
-    try:
-        tty.setcbreak(terminal)
-        sys.stdout.write(ENTER)
-        draw(["looking ..."])
-        yield
-    finally:
-        sys.stdout.write(LEAVE)
-        sys.stdout.flush()
-        termios.tcsetattr(terminal, termios.TCSADRAIN, modes)
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    """Leave the terminal alone."""
-    yield
-
-
-def quits(interval: float, live: bool) -> bool:
-    """Wait until the next look, and return whether the user wants no other."""
-    if not live:
-        time.sleep(interval)
-        return False
-    until = time.monotonic() + interval
-    while (rest := until - time.monotonic()) > 0:
-        if select.select([sys.stdin], [], [], rest)[0]:
-            # Not by `sys.stdin`, which would keep to itself what was typed after the first key.
-            typed = os.read(sys.stdin.fileno(), 1024)
-            if not typed or b"q" in typed.lower():
-                return True
-    return False
-
-
-def draw(lines: list[str]) -> None:
-    """Show lines on the screen, as many as it has."""
-    shown = lines[: shutil.get_terminal_size().lines - 1]
-    body = "".join(f"{line}{TO_END_OF_LINE}\n" for line in shown)
-    sys.stdout.write(f"{HOME}{body}{TO_END_OF_SCREEN}")
-    sys.stdout.flush()
+    return Screen()
 
 
 def lines_of(

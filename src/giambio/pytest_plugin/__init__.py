@@ -19,6 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from giambio.pytest_plugin.forgotten import (
+    forgotten_in,
+    pytest_runtest_call,
+    pytest_runtest_protocol,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+)
 from giambio.pytest_plugin.ownership import (
     ORIGINAL,
     is_async,
@@ -51,7 +58,11 @@ __all__ = [
     "pytest_pycollect_makeitem",
     "pytest_pyfunc_call",
     "pytest_report_header",
+    "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
     "sim",
     "task_manager",
     "virtual_clock",
@@ -157,8 +168,10 @@ def close_runner(item: pytest.Function) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, Any]:
-    """Report the seed of a test that failed, and what an async test without a mark lacks."""
+    """Report what a test that failed forgot, its seed, and what one without a mark lacks."""
     report = yield
+    if report.failed and (lines := forgotten_in(item)):
+        report.sections.append(("giambio", lines))
     if report.failed and SEED in item.stash:
         again = f"random schedule; run it again with {item.stash[SEED]}"
         report.sections.append(("giambio", again))

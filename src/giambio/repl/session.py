@@ -99,9 +99,11 @@ class Session:
             awaited = FunctionType(code, self._namespace)()
             if isinstance(awaited, CoroutineType):  # only if there is an `await` in it
                 await awaited
-        except (CancelledError, GeneratorExit):
+        except CancelledError:
             raise
-        except BaseException as exc:  # it is raised again where it can be shown
+        # It is raised again where it can be shown. A `GeneratorExit`, too: if it is the end of this
+        # coroutine and not a mistake, nobody looks at the result.
+        except BaseException as exc:
             return user_part(exc)
         return None
 

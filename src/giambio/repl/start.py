@@ -60,7 +60,9 @@ def run_input(names: dict[str, Any]) -> int:
         return 1
     try:
         giambio.run(run_program, code, names)
-    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as exc:
+    except SystemExit:
+        raise
+    except BaseException as exc:
         sys.excepthook(type(exc), user_part(exc), exc.__traceback__)
         return 128 + signal.SIGINT if isinstance(exc, KeyboardInterrupt) else 1
     return 0
