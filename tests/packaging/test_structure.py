@@ -80,7 +80,8 @@ LAZY = {
         "giambio.workers.run_workers",
     ): "others are quick",
     ("giambio.cluster.manager", "giambio.cluster.dask_engine"): "Dask is an extra",
-    ("giambio.cluster.manager", "giambio.cluster.remote"): "the same",
+    ("giambio.cluster.manager", "giambio.cluster.progress"): "so is rich",
+    ("giambio.cluster.manager", "giambio.cluster.remote"): "Dask is an extra",
     ("giambio.workers.worker", "giambio.workers.asgi"): "uvicorn is an extra, for those who use it",
     ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
 }
@@ -196,7 +197,7 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
     elif name.startswith("giambio.pytest_plugin"):
         assert of_others <= {"_pytest", "pytest"}
     elif name.startswith("giambio.cluster"):
-        assert of_others <= {"cloudpickle", "distributed"}
+        assert of_others <= {"cloudpickle", "distributed", "rich"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
     elif name == "giambio.repl.console":
