@@ -79,6 +79,7 @@ LAZY = {
         "giambio.workers.serve_command",
         "giambio.workers.run_workers",
     ): "others are quick",
+    ("giambio.workers.run_workers", "giambio.workers.source_changes"): "watchfiles is an extra",
     ("giambio.cluster.manager", "giambio.cluster.dask_engine"): "Dask is an extra",
     ("giambio.cluster.manager", "giambio.cluster.progress"): "so is rich",
     ("giambio.cluster.manager", "giambio.cluster.remote"): "Dask is an extra",
@@ -200,6 +201,8 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
         assert of_others <= {"cloudpickle", "distributed", "rich"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
+    elif name == "giambio.workers.source_changes":
+        assert of_others == {"watchfiles"}
     elif name == "giambio.repl.console":
         assert of_others <= {"_pyrepl"}  # of the standard library, from Python 3.13 on
     else:
