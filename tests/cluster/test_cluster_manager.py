@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 import giambio
 from support import remote_functions as far
+from support.net import server_port
 
 pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
@@ -24,6 +28,10 @@ dask = pytest.importorskip("dask")
 HERE = Path(__file__).resolve()
 TESTS = HERE.parents[1]
 SECONDS = 50
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +48,7 @@ def address() -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
+        env=ENVIRONMENT,
     ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
@@ -272,6 +280,41 @@ def test_what_has_not_begun_never_does(address: str, tmp_path: Path) -> None:
     giambio.run(main)
 
 
+@pytest.mark.parametrize("function", [far.nap_async, far.spin])
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_one_call_is_cancelled_before_during_and_after_it_ran(
+    address: str, tmp_path: Path, function: Any, when: str
+) -> None:
+    """Rule 30.3: async and ordinary, with the clean-up over there."""
+    folder = str(tmp_path)
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            # They take all four threads, so that another call cannot begin.
+            others = [await cluster.spawn(far.nap_async, folder, "other") for _ in range(4)]
+            await until_noted(tmp_path, 4, "other begins")
+            task = await cluster.spawn(function, folder, "a", 0 if when == "after" else 60)
+            if when != "before":
+                others.pop().cancel()
+                await until_noted(tmp_path, 1, "a begins")
+            if when == "after":
+                await task.join()
+            assert task.cancel() is (when != "after")
+            if when != "after":
+                with pytest.raises(giambio.TaskCancelled):
+                    await task.join()
+            # When the task has ended, so has the call.
+            seen = [] if when == "before" else ["a begins", "a cleans up"]
+            assert [line for line in far.notes(tmp_path) if line.startswith("a ")] == seen
+            for other in others:
+                other.cancel()
+        if when == "after":
+            assert task.result() == "a"
+        assert [line for line in far.notes(tmp_path) if line.startswith("a ")] == seen
+
+    giambio.run(main)
+
+
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_the_block_joins_a_map_of_another_task(
     address: str, tmp_path: Path, cancelled: bool
@@ -322,14 +365,87 @@ def test_a_failure_is_not_lost_when_a_cancellation_comes_last(address: str) -> N
         giambio.run(main)
 
 
+def test_an_abandoned_call_is_cancelled_and_not_waited_for(address: str, tmp_path: Path) -> None:
+    """Rule 30.11."""
+    folder = str(tmp_path)
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            task = await cluster.spawn(far.wait_for_file, folder, "go", abandon_on_cancel=True)
+            with giambio.CancelScope() as scope:
+                async with giambio.TaskManager() as manager:
+                    naps = partial(far.wait_for_file, folder)
+                    await manager.spawn(
+                        partial(cluster.map_concurrent, naps, ["go"], abandon_on_cancel=True)
+                    )
+                    await until_noted(tmp_path, 2, "begins")
+                    scope.cancel()
+            assert task.cancel()
+        assert task.cancelled()
+        assert not any("cleans up" in line for line in far.notes(tmp_path))
+        (tmp_path / "go").touch()
+        await until_noted(tmp_path, 2, "cleans up")
+
+    giambio.run(main)
+
+
+def test_context_variables(address: str) -> None:
+    """Rule 30.9: for each call, and no longer."""
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address, context={far.tenant: "acme"}) as cluster:
+            assert await cluster.map_concurrent(far.tenant_of, range(8)) == ["acme"] * 8
+            assert await cluster.map_concurrent(far.tenant_of_async, range(2)) == ["acme"] * 2
+        async with giambio.ClusterManager(address) as cluster:
+            assert await cluster.map_concurrent(far.tenant_of, range(8)) == ["nobody"] * 8
+
+    giambio.run(main)
+
+
+BAR = """
+    import sys
+    import giambio
+    from support import remote_functions as far
+
+    async def main():
+        async with giambio.ClusterManager(sys.argv[1]) as cluster:
+            print(await cluster.map_concurrent(far.double, range(3), progress=True))
+            await cluster.map_concurrent(far.double, iter(range(3)), progress=True)
+
+    giambio.run(main)
+"""
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_a_progress_bar(address: str, forced: bool) -> None:
+    """Rule 30.10: not in a pipe, unless the environment says so."""
+    pytest.importorskip("rich")
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "FORCE_COLOR"}
+    if forced:
+        environment["FORCE_COLOR"] = "1"
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(BAR), address],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert ended.stdout == "[0, 2, 4]\n"
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", ended.stderr)
+    assert bool(re.search("double .* 3/3 ", shown)) is forced
+    assert bool(re.search(r"double .* 3/\? ", shown)) is forced
+    assert forced or not shown
+
+
 def test_many_small_calls(address: str) -> None:
     """Rule 30.4."""
 
     async def main() -> int:
         async with giambio.ClusterManager(address, limit=50) as cluster:
-            return sum(await cluster.map_concurrent(far.double, range(200)))
+            return sum(await cluster.map_concurrent(far.double, range(1000)))
 
-    assert giambio.run(main) == 39_800
+    assert giambio.run(main) == 999_000
 
 
 LOCAL = """
@@ -402,43 +518,92 @@ def test_a_worker_that_is_killed_while_idle(address: str) -> None:
     giambio.run(main)
 
 
+class Machines:
+    """A scheduler and a worker that are started and killed one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = server_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self._log = folder / "log"
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stack.close()
+
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        """Start the scheduler, always at the same address."""
+        return self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        return self._start("worker", self.address, "--nthreads", "2", "--no-nanny")
+
+    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
+        with open(self._log, "a") as log:
+            process = subprocess.Popen(
+                [*command, "--no-dashboard"], env=ENVIRONMENT, stdout=log, stderr=log
+            )
+        self._stack.enter_context(process)
+        self._stack.callback(process.kill)
+        return process
+
+
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_the_scheduler_has_gone(tmp_path: Path, cancelled: bool) -> None:
-    """Rule 30.5: its calls are lost, and one that is cancelled then is over."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)]),
-    }
+    """Rule 30.7: its calls are lost, and one that is cancelled then is over."""
 
-    def dask(what: str, *options: str) -> subprocess.Popen[bytes]:
-        where = ("--scheduler-file", str(tmp_path / "scheduler"), "--no-dashboard")
-        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *where, *options]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    async def main(scheduler: subprocess.Popen[bytes], address: str) -> None:
+        async with giambio.ClusterManager(address, limit=4) as cluster:
+            await cluster.spawn(far.nap_async, str(tmp_path), "a")
+            await until_noted(tmp_path, 1)
+            scheduler.kill()
+            if cancelled:
+                cluster.cancel()
 
-    async def main() -> None:
-        with giambio.fail_after(SECONDS):
-            while not (tmp_path / "scheduler").exists():
-                await giambio.sleep(0.05)
-            address = json.loads((tmp_path / "scheduler").read_text())["address"]
-            async with giambio.ClusterManager(address, limit=4) as cluster:
-                await cluster.spawn(far.nap_async, str(tmp_path), "a")
+    with Machines(tmp_path) as machines:
+        scheduler = machines.scheduler()
+        machines.worker()
+        if cancelled:
+            giambio.run(main, scheduler, machines.address)
+        else:
+            with pytest.raises(giambio.WorkerLost, match="lost the connection to the scheduler"):
+                giambio.run(main, scheduler, machines.address)
+        # The worker has noticed by itself, and ends what ran there.
+        giambio.run(until_noted, tmp_path, 1, "cleans up")
+
+
+def test_the_scheduler_has_gone_and_is_back(tmp_path: Path) -> None:
+    """Rule 30.7: what was under way is lost, and what is called then waits for the new one."""
+
+    async def lose(cluster: giambio.ClusterManager) -> None:
+        with pytest.raises(giambio.WorkerLost):
+            await cluster.map_concurrent(partial(far.nap_async, str(tmp_path), "a"), [60])
+
+    async def main(machines: Machines) -> None:
+        scheduler, worker = machines.scheduler(), machines.worker()
+        async with giambio.ClusterManager(machines.address, limit=4) as cluster:
+            async with giambio.TaskManager() as manager:
+                manager.start_soon(lose, cluster)
                 await until_noted(tmp_path, 1)
                 scheduler.kill()
-                if cancelled:
-                    cluster.cancel()
+                scheduler.wait()
+            task = await cluster.spawn(far.double, 21)
+            await until(lambda: worker.poll() is not None)
+            assert not task.done()
+            machines.scheduler()
+            machines.worker()
+            await task.join()
+            # The new scheduler notes what has begun, too; and no other worker is waited for.
+            await cluster.spawn(far.kill_worker, str(tmp_path), 3)
+        assert task.result() == 42
 
-    options = ("--host", "127.0.0.1", "--port", "0")
-    alone = ("--nthreads", "2", "--no-nanny")
-    with dask("scheduler", *options) as scheduler, dask("worker", *alone) as worker:
-        try:
-            if cancelled:
-                giambio.run(main)
-            else:
-                with pytest.raises(giambio.WorkerLost):
-                    giambio.run(main)
-        finally:
-            scheduler.kill()
-            worker.kill()
+    with Machines(tmp_path) as machines, pytest.raises(giambio.WorkerLost):
+        giambio.run(main, machines)
+    assert far.notes(tmp_path) == ["a begins", "a cleans up", "begins"]
 
 
 PROGRAM = """
@@ -459,7 +624,7 @@ def test_ctrl_c_leaves_nothing_running(address: str, tmp_path: Path) -> None:
     """Rule 30.3."""
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(PROGRAM), address, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path)])},
+        env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -469,6 +634,47 @@ def test_ctrl_c_leaves_nothing_running(address: str, tmp_path: Path) -> None:
     assert "KeyboardInterrupt" in errors
     begun = sum("begins" in line for line in far.notes(tmp_path))
     assert sum("cleans up" in line for line in far.notes(tmp_path)) == begun
+
+
+INTERRUPTED = """
+    import sys
+    import giambio
+    from support import remote_functions as far
+
+    async def main():
+        async with giambio.ClusterManager() as cluster:
+            for name in "ab":
+                await cluster.spawn(far.nap_async, sys.argv[1], name)
+
+    if __name__ == "__main__":
+        giambio.run(main)
+"""
+
+
+def test_ctrl_c_ends_a_cluster_of_this_machine(tmp_path: Path) -> None:
+    """Rules 30.3, 30.8: a terminal sends it to all processes, and none of them is left."""
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(INTERRUPTED))
+    with subprocess.Popen(
+        [sys.executable, str(program), str(tmp_path)],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        giambio.run(until_noted, tmp_path, 2)
+        os.killpg(process.pid, signal.SIGINT)
+        errors = process.communicate(timeout=SECONDS)[1]
+    assert "KeyboardInterrupt" in errors
+
+    def is_empty() -> bool:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    giambio.run(until, is_empty)
 
 
 # -- mistakes --------------------------------------------------------------------------------
@@ -503,6 +709,35 @@ def test_mistakes(address: str) -> None:
         giambio.ClusterManager(8786)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="from 1 up for limit"):
         giambio.ClusterManager(address, limit=0)
+    with pytest.raises(TypeError, match=r"needs context=\{variable: value\}, not \["):
+        giambio.ClusterManager(address, context=[far.tenant])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="needs context variables in context=, not 'tenant'"):
+        giambio.ClusterManager(address, context={"tenant": 1})  # type: ignore[dict-item]
+    nowhere: ContextVar[int] = ContextVar("nowhere")
+    with pytest.raises(ValueError, match=r"'nowhere'.*define it at the top level of a module"):
+        giambio.ClusterManager(address, context={nowhere: 1})
+
+
+def test_a_bar_without_rich(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 30.10."""
+    for name in ("rich.console", "giambio.cluster.progress"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    missing = ModuleNotFoundError("No module named 'rich'", name="rich")
+
+    class Missing:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name.startswith("rich."):
+                raise missing
+
+    monkeypatch.setattr(sys, "meta_path", [Missing, *sys.meta_path])
+
+    async def main() -> None:
+        async with giambio.ClusterManager(address) as cluster:
+            await cluster.map_concurrent(far.double, [1], progress=True)
+
+    with pytest.raises(ModuleNotFoundError, match=r"python -m pip install 'giambio\[progress\]'"):
+        giambio.run(main)
 
 
 def test_there_is_no_scheduler() -> None:

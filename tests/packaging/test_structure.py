@@ -80,8 +80,10 @@ LAZY = {
         "giambio.workers.serve_command",
         "giambio.workers.run_workers",
     ): "others are quick",
+    ("giambio.workers.run_workers", "giambio.workers.source_changes"): "watchfiles is an extra",
     ("giambio.cluster.manager", "giambio.cluster.dask_engine"): "Dask is an extra",
-    ("giambio.cluster.manager", "giambio.cluster.remote"): "the same",
+    ("giambio.cluster.manager", "giambio.cluster.progress"): "so is rich",
+    ("giambio.cluster.manager", "giambio.cluster.remote"): "Dask is an extra",
     ("giambio.workers.worker", "giambio.workers.asgi"): "uvicorn is an extra, for those who use it",
     ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
     ("giambio.pytest_plugin.simulations", "giambio.testing.seeds"): "the same",
@@ -199,13 +201,15 @@ def test_only_the_back_end_imports_anyio_and_nothing_imports_the_back_end(name: 
     elif name.startswith("giambio.pytest_plugin"):
         assert of_others <= {"_pytest", "pytest"}
     elif name.startswith("giambio.cluster"):
-        assert of_others <= {"cloudpickle", "distributed"}
+        assert of_others <= {"cloudpickle", "distributed", "rich"}
     elif name == "giambio.workers.asgi":
         assert of_others == {"uvicorn"}
     elif name == "giambio.integrations.opentelemetry":
         assert of_others == {"opentelemetry"}
     elif name == "giambio.integrations.prometheus":
         assert of_others == {"prometheus_client"}
+    elif name == "giambio.workers.source_changes":
+        assert of_others == {"watchfiles"}
     elif name == "giambio.repl.console":
         assert of_others <= {"_pyrepl"}  # of the standard library, from Python 3.13 on
     else:

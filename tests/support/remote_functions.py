@@ -7,9 +7,12 @@ import signal
 import sys
 import time
 import types
+from contextvars import ContextVar
 from pathlib import Path
 
 import giambio
+
+tenant: ContextVar[str] = ContextVar("tenant of the calls", default="nobody")
 
 
 def note(folder: str, text: str) -> None:
@@ -31,6 +34,15 @@ def double(number: int) -> int:
 async def double_async(number: int) -> int:
     await giambio.sleep(0.001)
     return number * 2
+
+
+def tenant_of(number: int) -> str:
+    return tenant.get()
+
+
+async def tenant_of_async(number: int) -> str:
+    await giambio.checkpoint()
+    return tenant.get()
 
 
 def where() -> int:
@@ -86,6 +98,15 @@ def spin(folder: str, name: str, seconds: float = 60) -> str:
     finally:
         note(folder, f"{name} cleans up")
     return name
+
+
+async def wait_for_file(folder: str, name: str) -> None:
+    """Wait, also when cancelled, until there is a file."""
+    note(folder, "begins")
+    with giambio.CancelScope(shield=True):
+        while not (Path(folder) / name).exists():
+            await giambio.sleep(0.02)
+    note(folder, "cleans up")
 
 
 async def nap_async(folder: str, name: str, seconds: float = 60) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ websockets = pytest.importorskip("websockets.sync.client")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 
 APP = """
-import os, pathlib
+import os, pathlib, time
 import giambio
 
 here = pathlib.Path(__file__).parent
@@ -47,6 +49,8 @@ async def app(scope, receive, send):
     else:
         async with giambio.TaskManager() as manager:  # all of giambio works here
             manager.start_soon(giambio.sleep, 0.3 if scope["path"] == "/slow" else 0)
+        if scope["path"] == "/block":
+            time.sleep(0.05)
         body = f"{os.getpid()} {scope['state']['word']}".encode()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": body})
@@ -87,6 +91,29 @@ def test_requests_lifespan_and_giambio_in_a_handler(tmp_path: Path, name: str) -
         service.signal(signal.SIGTERM)
         assert service.end() == 0
     assert len(list(tmp_path.glob("shutdown-*"))) == 2
+
+
+def test_connections_that_come_together_are_shared(tmp_path: Path) -> None:
+    """Rule 29.10: and not all of them taken by the worker that wakes up first."""
+    with application(tmp_path, "--workers", "2") as service, ExitStack() as opened:
+        workers = service.started()
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        clients = [opened.enter_context(service.connect()) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"GET /block HTTP/1.0\r\n\r\n")
+        one, other = workers
+        os.kill(one, signal.SIGCONT)
+        # When it answers the first, it has not accepted the last.
+        select.select(clients, [], [], 30)
+        os.kill(other, signal.SIGCONT)
+        answered: set[int] = set()
+        for client in clients:
+            received = b""
+            while data := client.recv(1000):
+                received += data
+            answered.update(map(int, re.findall(rb"(\d+) lifespan", received)))
+        assert answered == workers
 
 
 def test_web_sockets(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,50 @@ def test_programs_of_a_worker_ignore_no_signal(tmp_path: Path) -> None:
         assert (tmp_path / f"ended-{int(signal.SIGINT)}").exists()
         service.signal(signal.SIGTERM)
         assert service.end() == 0
+
+
+def test_a_changed_source_file_is_a_reload(tmp_path: Path) -> None:
+    """Rule 29.11: without a failed request, and what is broken changes nothing."""
+    pytest.importorskip("watchfiles")
+    source = tmp_path / "version.py"
+
+    def change(text: str, log: str) -> str:
+        """Write the file until a line is logged: watching begins at a time of its own."""
+        lines: list[str] = []
+        waiting = threading.Thread(target=lambda: lines.append(service.wait_for(log)))
+        waiting.start()
+        while waiting.is_alive():
+            source.write_text(text)
+            waiting.join(1)
+        return lines[0]
+
+    source.write_text("")
+    (tmp_path / "versioned.py").write_text("import version\nfrom app import main\n")
+    options = ("--workers", "1", "--reload")
+    with serving(tmp_path, *options, target="versioned:main") as service:
+        (first,) = service.started()
+        assert service.ask() == first
+        assert "version.py" in change("number = 2", "changed: ")
+        answers = set()
+        until(lambda: answers.add(service.ask()) or answers - {first}, "it is not reloaded")
+        service.wait_for("giambio.workers: reloaded")
+        change("syntax error", "the reload has failed, and nothing has changed")
+        assert service.ask() in service.started() - {first}
+        (tmp_path / "notes.txt").write_text("no source")
+        service.signal(signal.SIGTERM)
+        assert service.end() == 0
+    assert not any("notes.txt" in line for line in service.lines)
+
+
+def test_reload_without_watchfiles_says_what_to_install(tmp_path: Path) -> None:
+    """Rule 29.11: before anything is started."""
+    (tmp_path / "watchfiles.py").write_text("raise ModuleNotFoundError(name='watchfiles')")
+    ended = serve("app:main", "--reload", "--bind", "127.0.0.1:0", folder=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(
+        "python -m giambio serve: to reload at a change needs watchfiles"
+    )
+    assert "python -m pip install 'giambio[reload]'" in ended.stderr
 
 
 # -- bad days ----------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 Dask runs a task again when its worker is lost, also when only the result was. So that a call has
 begun is noted on the scheduler, which survives the worker; there it is decided whether it may
 begin, and whether it was cancelled before.
+
+When a scheduler is lost, so are its calls, for good: Dask's workers end, and the client finds the
+one that takes its place at the same address. That one has to be prepared by who asks it first.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cloudpickle  # type: ignore[import-untyped]
 from distributed import Client, Future, LocalCluster, get_worker
-from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 from distributed.utils import sync
 
 from giambio.cluster import remote
@@ -19,26 +23,41 @@ from giambio.errors import WorkerLost
 
 __all__ = ["DaskEngine"]
 
+NAME = "giambio"
 PREFIX = "giambio-"
+LOST = "the worker was lost while the function ran there"
+#: For workers of this machine: a terminal sends Ctrl-C to all, and this program decides on it. That
+#: is not SIG_IGN, which the programs that are started there would inherit.
+IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, lambda number, frame: None)"
 #: How many cancelled calls the scheduler remembers: one may be about to begin.
 REMEMBERED = 100_000
 
 
 class Begun(SchedulerPlugin):
-    """How often calls have begun; on the scheduler."""
+    """How often calls have begun; on the scheduler.
 
-    name = "giambio"
+    Parameters:
+        scheduler: the one that it is added to.
+    """
 
-    def __init__(self) -> None:
+    name = NAME
+
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
         self._times: dict[str, int] = {}
+        #: Those that may not begin once more.
+        self._last: set[str] = set()
         self._cancelled = remote.Remembered(REMEMBERED)
 
     def begin(self, token: str, runs: int) -> bool:
-        """Note that a call begins, if it may."""
+        """Note that a call begins, if it may; one of a scheduler before this one may not."""
         times = self._times.get(token, 0) + 1
-        if times > runs or token in self._cancelled:
+        known = PREFIX + token in self._scheduler.tasks
+        if times > runs or token in self._cancelled or not known:
             return False
         self._times[token] = times
+        if times == runs:
+            self._last.add(token)
         return True
 
     def cancel(self, tokens: list[str]) -> list[str]:
@@ -48,25 +67,78 @@ class Begun(SchedulerPlugin):
         return [token for token in tokens if token in self._times]
 
     def transition(self, key: Any, start: Any, finish: Any, *args: Any, **kwargs: Any) -> None:
-        """See `SchedulerPlugin.transition`: forget what Dask forgets."""
-        if finish == "forgotten" and isinstance(key, str):
-            self._times.pop(key.removeprefix(PREFIX), None)
+        """See `SchedulerPlugin.transition`: forget what Dask forgets, and give up what is lost."""
+        if not isinstance(key, str):
+            return
+        token = key.removeprefix(PREFIX)
+        if finish == "forgotten":
+            self._times.pop(token, None)
+            self._last.discard(token)
+        elif finish == "released" and (
+            token in self._last or (token in self._times and token in self._cancelled)
+        ):
+            self._scheduler.loop.add_callback(self._give_up, key)
+
+    def _give_up(self, key: str) -> None:
+        """Have a call be lost instead of waiting for a worker, which would not begin it."""
+        task = self._scheduler.tasks.get(key)
+        for client in list(task.who_wants or ()) if task is not None else ():
+            self._scheduler.stimulus_cancel(
+                [key], client.client_key, force=True, reason="worker-lost", msg=LOST
+            )
+
+
+class Running(WorkerPlugin):
+    """The calls that run on a worker, which are cancelled when it ends; on the worker."""
+
+    name = NAME
+
+    def __init__(self) -> None:
+        self.tokens: set[str] = set()
+
+    def teardown(self, worker: Any) -> None:
+        """See `WorkerPlugin.teardown`: it was told to end, or has lost the scheduler."""
+        remote.cancel(list(self.tokens))
 
 
 def prepare(dask_scheduler: Any) -> None:
     """Have a scheduler note what has begun; run on it."""
     if "giambio_begin" not in dask_scheduler.handlers:
-        begun = Begun()
+        begun = Begun(dask_scheduler)
         dask_scheduler.add_plugin(begun)
         dask_scheduler.handlers.update(giambio_begin=begun.begin, giambio_cancel=begun.cancel)
+
+
+async def ask(scheduler: Any, what: str, **arguments: Any) -> Any:
+    """Have a scheduler do something, which may be a new one that is not prepared."""
+    answer = await getattr(scheduler, what)(**arguments)
+    if answer is None:
+        await scheduler.run_function(function=cloudpickle.dumps(prepare))
+        answer = await getattr(scheduler, what)(**arguments)
+    return answer
+
+
+async def begin(worker: Any, token: str, runs: int) -> bool:
+    """Return whether a call may begin; run on the loop of a worker."""
+    if NAME not in worker.plugins:
+        await worker.plugin_add(Running(), NAME)
+    may: bool = await ask(worker.scheduler, "giambio_begin", token=token, runs=runs)
+    return may
 
 
 def run(payload: bytes, token: str, runs: int) -> bytes:
     """Call a function, if it may begin; run on a worker, in one of its threads."""
     worker = get_worker()
-    if not sync(worker.loop, worker.scheduler.giambio_begin, token=token, runs=runs):
-        raise WorkerLost("the worker was lost while the function ran there")
-    return remote.call(payload, token)
+    if not sync(worker.loop, begin, worker, token, runs):
+        raise WorkerLost(LOST)
+    running: Any = worker.plugins.get(NAME)
+    if running is None:
+        raise WorkerLost("the worker ends")
+    running.tokens.add(token)
+    try:
+        return remote.call(payload, token)
+    finally:
+        running.tokens.discard(token)
 
 
 class DaskEngine:
@@ -87,7 +159,9 @@ class DaskEngine:
         if self._address is None:
             # Without a dashboard there is still its port, which another cluster may have.
             port: Any = {"dashboard_address": "127.0.0.1:0"}
-            self._cluster = LocalCluster(dashboard_address=None, scheduler_kwargs=port)  # type: ignore[no-untyped-call]
+            self._cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                dashboard_address=None, scheduler_kwargs=port, preload=[IGNORE_CTRL_C]
+            )
         try:
             where = self._cluster or self._address
             self._client = Client(where, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -125,7 +199,8 @@ class DaskEngine:
     def cancel(self, tokens: list[str]) -> set[str]:
         """See `Engine.cancel`."""
         try:
-            begun = self._client.sync(self._client.scheduler.giambio_cancel, tokens=tokens)
+            scheduler = self._client.scheduler
+            begun = self._client.sync(ask, scheduler, "giambio_cancel", tokens=tokens)
             never = set(tokens).difference(begun)
             self._client.cancel([self._futures[token] for token in never], force=True)
             if begun:

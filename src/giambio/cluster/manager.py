@@ -7,9 +7,11 @@ A task that is cancelled has its call cancelled over there, and leaves only when
 
 from __future__ import annotations
 
+import sys
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterable, Mapping, Sized
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,6 +44,9 @@ class ClusterManager:
             is started on this machine, as `LocalCluster()` of Dask does it.
         limit: how many calls may be under way; `spawn` waits when there are as many. By default
             twice as many as the cluster can run at once, when the block is entered.
+        context: values of context variables, as ``{variable: value}``, with which each call runs;
+            by default none are sent. A variable is found over there by its name in the module
+            where it is, which has to be one that workers can import.
 
     The block ends when all calls have ended. The first failure cancels the others, waits for them,
     and is raised with the traceback of the worker as a note. Leaving the block, cancelling it and
@@ -66,6 +71,7 @@ class ClusterManager:
         "__weakref__",
         "_address",
         "_cancelling",
+        "_context",
         "_engine",
         "_entered",
         "_limit",
@@ -77,7 +83,13 @@ class ClusterManager:
         "_to_cancel",
     )
 
-    def __init__(self, address: str | None = None, *, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        limit: int | None = None,
+        context: Mapping[ContextVar[Any], Any] | None = None,
+    ) -> None:
         if not (address is None or isinstance(address, str)):
             raise TypeError(
                 "ClusterManager() needs the address of a scheduler, such as "
@@ -86,6 +98,7 @@ class ClusterManager:
         if limit is not None:
             check_int("ClusterManager()", "limit", limit, 1, "number of calls")
         self._address = address
+        self._context = named_variables(context)
         self._engine: Any = None
         self._limit = limit
         self._manager: Any = None
@@ -144,6 +157,7 @@ class ClusterManager:
         /,
         *args: Any,
         retries: int = 0,
+        abandon_on_cancel: bool = False,
         name: str | None = None,
         **keywords: Any,
     ) -> Task[Any]:
@@ -154,6 +168,9 @@ class ClusterManager:
             args, keywords: its arguments. They are sent, and so is the result (by cloudpickle).
             retries: how often it may begin again when its worker is lost; by default it begins
                 at most once.
+            abandon_on_cancel: the effect of a cancellation. False waits until the call has ended.
+                True only has it be cancelled over there, where it may run on for a while, such as
+                in C code; what becomes of it is dropped, an error too.
             name: the name of the task; by default that of the function.
 
         Returns:
@@ -181,29 +198,39 @@ class ClusterManager:
             ...     return task.result()
         """
         what = "ClusterManager.spawn()"
-        payload = packed_for(what, function, args, keywords)
+        payload = packed_for(what, function, args, keywords, self._context)
         runs = check_int(what, "retries", retries, 0, "number of times") + 1
         self._check_open()
         task: Task[Any] = await self._manager.spawn(
-            self._call, payload, runs, name=name or name_of(function)
+            self._call, payload, runs, abandon_on_cancel, name=name or name_of(function)
         )
         return task
 
     async def map_concurrent(
-        self, function: Callable[[Any], Any], items: Iterable[Any], *, retries: int = 0
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        retries: int = 0,
+        abandon_on_cancel: bool = False,
+        progress: bool = False,
     ) -> list[Any]:
         """Call a function for each item on the workers, and return the results in order.
 
         Parameters:
             function: see `spawn`; it is called with one item.
             items: an iterable or an async iterable. The next item is taken when there is a place.
-            retries: see `spawn`.
+            retries, abandon_on_cancel: see `spawn`.
+            progress: True shows a bar on stderr, if that is a terminal: how many calls have ended,
+                of how many if `items` has a length. It needs rich: ``pip install
+                'giambio[progress]'``.
 
         Returns:
             The results, in the order of the items.
 
         Raises:
             TypeError, ValueError, RuntimeError, RunFinishedError, CancelledError: see `spawn`.
+            ModuleNotFoundError: rich is not installed, for `progress`.
             TaskCancelled: the block was cancelled, and the caller, outside of it, was not.
             BaseException: the failure of a call; the others are cancelled first, and have ended.
                 Several failures are raised as an `ExceptionGroup`.
@@ -218,15 +245,20 @@ class ClusterManager:
         """
         what = "ClusterManager.map_concurrent()"
         runs = check_int(what, "retries", retries, 0, "number of times") + 1
-        packed_for(what, function, (), {}, "items")
+        packed_for(what, function, (), {}, self._context, "items")
         self._check_open()
+        total = len(items) if isinstance(items, Sized) else None
+        bar = progress_bar(name_of(function), total) if progress else nullcontext(lambda: None)
 
         async def call(item: Any) -> Any:
-            return await self._call(packed_for(what, function, (item,), {}), runs)
+            payload = packed_for(what, function, (item,), {}, self._context)
+            result = await self._call(payload, runs, abandon_on_cancel)
+            call_has_ended()
+            return result
 
         scope, ended = await self._maps.start(self._join)
         try:
-            with scope:
+            with scope, bar as call_has_ended:
                 results: list[Any] = await map_concurrent(call, items, limit=self._limit)
                 return results
         finally:
@@ -246,7 +278,7 @@ class ClusterManager:
                 await ended.wait()
             raise
 
-    async def _call(self, payload: bytes, runs: int) -> Any:
+    async def _call(self, payload: bytes, runs: int, abandon: bool) -> Any:
         """Have a call run, and return its result."""
         from giambio.cluster.remote import opened
 
@@ -265,7 +297,9 @@ class ClusterManager:
                     await done.wait()
                 except BaseException:
                     with CancelScope(shield=True):
-                        if await self._cancel(token, done):
+                        begun = await self._cancel(token)
+                        if begun and not abandon:
+                            await done.wait()
                             await self._check_failure(token)
                     raise
             with CancelScope(shield=True):  # it has ended, and how is not to be lost
@@ -281,8 +315,8 @@ class ClusterManager:
         with suppress(WorkerLost):
             check_failure(await to_thread(self._engine.result, token))
 
-    async def _cancel(self, token: str, done: Event) -> bool:
-        """Cancel a call, and wait until it has ended.
+    async def _cancel(self, token: str) -> bool:
+        """Have a call be cancelled over there.
 
         Returns:
             False if it had not begun, and never will.
@@ -296,7 +330,6 @@ class ClusterManager:
         if token in self._never_begin:
             self._never_begin.remove(token)
             return False
-        await done.wait()
         return True
 
     def cancel(self, reason: object = None) -> bool:
@@ -361,6 +394,7 @@ def packed_for(
     function: Any,
     args: tuple[Any, ...],
     keywords: dict[str, Any],
+    context: dict[tuple[str, str], Any],
     arguments: str = "argument, ...",
 ) -> bytes:
     """Return a function and its arguments as bytes.
@@ -368,6 +402,7 @@ def packed_for(
     Parameters:
         what: the call, for messages.
         function, args, keywords: what is sent.
+        context: the values of context variables, by module and name.
         arguments: what the call takes besides the function, for messages.
 
     Raises:
@@ -382,11 +417,61 @@ def packed_for(
             f"write {what[:-1]}function, {arguments})"
         )
     try:
-        return packed(function, args, keywords)
+        return packed(function, args, keywords, context)
     except Exception as exc:
         raise TypeError(
             f"{what} cannot send {name_of(function)}() and its arguments to another machine: {exc}"
         ) from exc
 
 
-final(ClusterManager, "(address=None, *, limit=None)")
+def named_variables(
+    context: Mapping[ContextVar[Any], Any] | None,
+) -> dict[tuple[str, str], Any]:
+    """Return values of context variables, by module and name of each.
+
+    Raises:
+        TypeError: it is no mapping of context variables.
+        ValueError: a variable is in no module.
+    """
+    if context is None:
+        return {}
+    what = "ClusterManager()"
+    if not isinstance(context, Mapping):
+        raise TypeError(f"{what} needs context={{variable: value}}, not {context!r}")
+    return {name_of_variable(what, variable): value for variable, value in context.items()}
+
+
+def name_of_variable(what: str, variable: object) -> tuple[str, str]:
+    """Return the module of a context variable, and its name there.
+
+    Raises:
+        TypeError, ValueError: see `named_variables`.
+    """
+    if not isinstance(variable, ContextVar):
+        raise TypeError(f"{what} needs context variables in context=, not {variable!r}")
+    for module, contents in list(sys.modules.items()):
+        for name, value in list(getattr(contents, "__dict__", {}).items()):
+            if value is variable and module != "__main__":
+                return module, name
+    raise ValueError(
+        f"{what} cannot send {variable!r}, which workers find by its name; define it at the top "
+        "level of a module that they can import, which the main program is not"
+    )
+
+
+def progress_bar(name: str, total: int | None) -> AbstractContextManager[Callable[[], None]]:
+    """Return a progress bar.
+
+    Raises:
+        ModuleNotFoundError: rich is not installed.
+    """
+    try:
+        from giambio.cluster.progress import shown
+    except ModuleNotFoundError as exc:
+        if exc.name is not None and exc.name.partition(".")[0] == "rich":
+            exc.msg = "progress=True needs rich: python -m pip install 'giambio[progress]'"
+        raise
+    return shown(name, total)
+
+
+final(ClusterManager, "(address=None, *, limit=None, context=None)")

@@ -11,8 +11,10 @@ import ctypes
 import threading
 import traceback
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import Any, TypeAlias
 
 import cloudpickle  # type: ignore[import-untyped]
 
@@ -26,6 +28,9 @@ __all__ = ["Remembered", "call", "cancel", "check_failure", "opened", "packed"]
 #: How many cancelled calls are remembered, in case that they have not begun yet.
 REMEMBERED = 10_000
 REASON = "cancelled by the caller"
+
+#: Values of context variables, by module and name.
+Variables: TypeAlias = dict[tuple[str, str], Any]
 
 
 class RemoteCancelled(BaseException):
@@ -91,10 +96,20 @@ def cancel(tokens: list[str]) -> None:
         calls.cancel(token)
 
 
-def packed(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> bytes:
-    """Return a function and its arguments as bytes."""
-    data: bytes = cloudpickle.dumps((function, args, keywords))
+def packed(
+    function: Any, args: tuple[Any, ...], keywords: dict[str, Any], variables: Variables
+) -> bytes:
+    """Return a function, its arguments, and what context variables are to be, as bytes."""
+    data: bytes = cloudpickle.dumps((function, args, keywords, variables))
     return data
+
+
+def in_context(variables: Variables) -> Context:
+    """Return a context in which variables have these values."""
+    context = copy_context()
+    for (module, name), value in variables.items():
+        context.run(getattr(import_module(module), name).set, value)
+    return context
 
 
 def call(payload: bytes, token: str) -> bytes:
@@ -104,9 +119,10 @@ def call(payload: bytes, token: str) -> bytes:
         What has become of it, for `opened`.
     """
     try:
-        function, args, keywords = cloudpickle.loads(payload)
+        function, args, keywords, variables = cloudpickle.loads(payload)
         runner = run_async if is_async(function) else run_ordinary
-        outcome = runner(partial(function, *args, **keywords), token)
+        context = in_context(variables)
+        outcome = context.run(runner, partial(function, *args, **keywords), token)
     except RemoteCancelled:  # it came at the very end
         calls.end(token)
         outcome = ("cancelled", None)

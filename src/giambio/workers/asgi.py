@@ -27,6 +27,16 @@ __all__ = ["serve"]
 #: Seconds that a client has to send its first request when the server stops.
 FIRST_REQUEST = 1.0
 LOOK_AGAIN = 0.01
+#: asyncio accepts as many connections in one turn as may wait in the queue. Then all that come
+#: together are served by the worker that is the first to wake up.
+ACCEPTED_AT_ONCE = 1
+
+
+class SharedListener(socket.socket):
+    """A socket on which the parent listens, and workers accept."""
+
+    def listen(self, backlog: int = 0) -> None:
+        """Do nothing: it listens already, and how many may wait is the parent's affair."""
 
 
 class Server(uvicorn.Server):
@@ -74,7 +84,9 @@ def is_fresh(connection: Any) -> bool:
 def serve(application: Any, report: Report, grace: float) -> None:
     """Serve an ASGI application, until SIGTERM."""
     seconds = None if grace == inf else ceil(grace)
-    config = uvicorn.Config(application, timeout_graceful_shutdown=seconds)
+    config = uvicorn.Config(
+        application, timeout_graceful_shutdown=seconds, backlog=ACCEPTED_AT_ONCE
+    )
     server = Server(config, report)
     # One may come before uvicorn has its own handlers; and when it has stopped, it sends itself
     # the signal again, which is not to kill it.
@@ -86,7 +98,7 @@ async def live(server: Server, report: Report) -> None:
     """Run the server, and tell the parent that the loop turns."""
     async with TaskManager(strict=False) as manager:
         manager.start_soon(report.stay_alive)
-        await server.serve(take_sockets())
+        await server.serve([SharedListener(fileno=sock.detach()) for sock in take_sockets()])
         manager.cancel()
     if not server.started:
         sys.exit(3)  # as uvicorn itself, which has logged the reason

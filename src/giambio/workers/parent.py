@@ -8,9 +8,12 @@ has changed. The signals are handled beside all that, so they also come through 
 from __future__ import annotations
 
 import logging
+import os
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TypeAlias
 
 from giambio.processes.process import Process
 from giambio.signals import SignalReceiver, open_signal_receiver
@@ -31,6 +34,8 @@ PERIOD = 5.0
 
 log = logging.getLogger("giambio.workers")
 
+Follow: TypeAlias = Callable[[str, Callable[[list[str]], object]], Awaitable[None]]
+
 
 class Generation:
     """Workers that were started together."""
@@ -48,15 +53,23 @@ class Parent:
         listeners: the addresses; none for what systemd hands over.
         workers: how many there are.
         reuse_port: whether each has a listener of its own.
+        follow: tells a function of changed source files of a folder, each of which is a reload;
+            None for no such reloads.
     """
 
     def __init__(
-        self, settings: Settings, listeners: list[str], workers: int, reuse_port: bool
+        self,
+        settings: Settings,
+        listeners: list[str],
+        workers: int,
+        reuse_port: bool,
+        follow: Follow | None,
     ) -> None:
         self._settings = settings
         self._listeners = listeners
         self._workers = workers
         self._reuse_port = reuse_port
+        self._follow = follow
         self._processes: set[Process] = set()
         self._manager = TaskManager(strict=False)
         self._reload = Event()
@@ -75,6 +88,8 @@ class Parent:
             received = opened.enter_context(open_signal_receiver(*signals))
             async with TaskManager(strict=False) as handling:
                 handling.start_soon(self._obey, received)
+                if self._follow is not None:
+                    handling.start_soon(self._follow, os.getcwd(), self._reload_changed)
                 async with self._manager:
                     await self._serve_generations()
                 handling.cancel()
@@ -112,8 +127,13 @@ class Parent:
                 for process in self._processes:
                     process.kill()
 
+    def _reload_changed(self, paths: list[str]) -> None:
+        """Reload, because source files have changed."""
+        log.info("changed: %s", ", ".join(map(os.path.relpath, paths)))
+        self._reload.set()
+
     async def _serve_generations(self) -> None:
-        """Start the first generation; at each SIGHUP, the next one takes over."""
+        """Start the first generation; at each reload, the next one takes over."""
         current = await self._start()
         log.info("serving")
         while True:

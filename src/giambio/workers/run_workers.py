@@ -10,7 +10,7 @@ from giambio.arguments import check_int, check_seconds
 from giambio.net.hosts import check_reuse_port
 from giambio.runtime.loop import run
 from giambio.workers.bind_address import check_address
-from giambio.workers.parent import Parent
+from giambio.workers.parent import Follow, Parent
 from giambio.workers.worker import INTERFACES
 from giambio.workers.worker_process import Settings
 
@@ -31,6 +31,7 @@ def run_workers(
     heartbeat: float = 30.0,
     ready_timeout: float = 60.0,
     interface: Interface = "auto",
+    reload: bool = False,
 ) -> None:
     """Serve in several processes, which share their listeners, until SIGTERM or Ctrl-C.
 
@@ -49,6 +50,9 @@ def run_workers(
             replaced; `math.inf` for never.
         ready_timeout: how many seconds a worker has until it is ready.
         interface: ``"main"`` or ``"asgi"``, where it cannot be seen which of the two `target` is.
+        reload: True reloads when a source file of Python changes in the working directory, at any
+            depth, as SIGHUP does; for development. It needs watchfiles: ``pip install
+            'giambio[reload]'``.
 
     This process listens, starts the workers, and waits until they are ready: until they wait for
     connections. One that ends is replaced, with pauses that grow, as by a `Supervisor`.
@@ -66,6 +70,7 @@ def run_workers(
         BrokenWorkerProcess: a worker was not ready, at the start. What it says is on stderr.
         RestartLimitExceeded: workers have ended too often: three times each within 5 seconds.
         RuntimeError: this is not the main thread, or a loop runs in it.
+        ModuleNotFoundError: watchfiles is not installed, for `reload`.
         NotImplementedError: this is no POSIX system.
 
     Example:
@@ -94,7 +99,26 @@ def run_workers(
     if interface not in ("auto", *INTERFACES):
         raise ValueError(f'{WHAT} needs "auto", "main" or "asgi" for interface, not {interface!r}')
     settings = Settings(target, interface, [], [], grace, heartbeat, ready_timeout)
-    run(Parent(settings, addresses, workers, reuse_port).serve)
+    follow = follow_source_changes() if reload else None
+    run(Parent(settings, addresses, workers, reuse_port, follow).serve)
+
+
+def follow_source_changes() -> Follow:
+    """Return what tells of changed source files.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    try:
+        from giambio.workers.source_changes import follow
+    except ModuleNotFoundError as exc:
+        if exc.name in ("watchfiles", "anyio"):
+            exc.msg = (
+                "to reload at a change needs watchfiles, which is not installed: "
+                "python -m pip install 'giambio[reload]'"
+            )
+        raise
+    return follow
 
 
 def check_target(target: object) -> None:

@@ -54,6 +54,11 @@ def add_parser(commands: Any) -> None:
         default="auto",
         help="what MODULE:NAME is, if that cannot be seen",
     )
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="reload when a source file changes in this folder, for development",
+    )
     parser.set_defaults(run=serve)
 
 
@@ -71,8 +76,15 @@ def serve(options: argparse.Namespace) -> int:
             grace=options.grace,
             reuse_port=options.reuse_port,
             interface=options.interface,
+            reload=options.reload,
         )
-    except (OSError, ValueError, BrokenWorkerProcess, RestartLimitExceeded) as exc:
+    except (
+        OSError,
+        ValueError,
+        ModuleNotFoundError,
+        BrokenWorkerProcess,
+        RestartLimitExceeded,
+    ) as exc:
         print(f"python -m giambio serve: {exc}", file=sys.stderr)
         return 1
     return 0
