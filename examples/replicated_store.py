@@ -35,7 +35,7 @@ async def replica(port, journal):
             key, *new = json.loads(line)
             async with writing:
                 if new > values.get(key, UNKNOWN):
-                    await giambio.to_thread(journal.write, line)
+                    await giambio.to_thread(journal.write, line.strip() + b"\n")
                     values[key] = new
             await lines.send_all(json.dumps(values.get(key, UNKNOWN)).encode() + b"\n")
 
