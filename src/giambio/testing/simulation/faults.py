@@ -44,7 +44,7 @@ class Fault(NamedTuple):
         return text if self.kind == "reset" else f"{text} for {self.lasts:.3f} s"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Faults:
     """How many faults of which kind a simulation has; when and where, the seed decides.
 

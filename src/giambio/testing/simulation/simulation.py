@@ -440,7 +440,15 @@ def simulate(
     `os.urandom` and `socket.socket` follow the simulation on hosts. A function for `to_thread` is
     called in the loop's own thread.
 
-    Example: see `Simulation`.
+    Example:
+        >>> import giambio
+        >>> from giambio.testing import Faults, simulate
+        >>> async def system(sim):
+        ...     sim.host("db", giambio.sleep_forever)
+        ...     await giambio.sleep(60)
+        ...     return sim.happened[0].kind
+        >>> simulate(system, seeds=2, faults=Faults(crashes=1))
+        ['crash', 'crash']
     """
     check_function("simulate()", system)
     if (seed is None) == (seeds is None):
