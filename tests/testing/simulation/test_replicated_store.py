@@ -73,6 +73,7 @@ def test_the_journals_are_what_outlasts_a_crash_of_all(example: dict[str, Any]) 
         await example["replica"](port, io.BytesIO())
 
     faults = [Fault(2.0, "crash", (name,), 0.5) for name in NAMES]
+    faults.append(Fault(1.9, "partition", ("writer",), 9.0))  # else it is quick to write again
     simulate(numbers, example, seed=1, faults=faults)
     with pytest.raises(AssertionError, match=r"^0 was read after "):
         simulate(numbers, example | {"replica": forgetful}, seeds=100, faults=faults)
