@@ -325,6 +325,19 @@ def test_a_check_fails_at_the_step_that_breaks_it() -> None:
     assert "failed at 3.000000 s" in raised.value.__notes__[0]
 
 
+def test_a_check_is_made_once_after_each_step() -> None:
+    """Rule 31.8: also when one before has held and is gone."""
+
+    async def system(sim: Simulation) -> None:
+        sim.eventually(lambda: True, within=5)
+        await giambio.sleep(1)
+        sim.always(lambda: giambio.current_time() < 2)
+        await giambio.sleep(2)
+
+    with pytest.raises(AssertionError, match="does not hold"):
+        simulate(system, seed=1)
+
+
 def test_what_never_holds_fails_in_time() -> None:
     """Rule 31.8."""
 
@@ -354,6 +367,27 @@ def test_the_seed_decides_about_faults() -> None:
     assert all(0 <= fault.at <= 20 for fault in first)
     only = simulate(observed, seed=1, faults=Faults(crashes=5, hosts=("two",)))
     assert {fault.hosts for fault in only} == {("two",)}
+
+
+def test_the_end_of_a_partition_is_not_that_of_another_one() -> None:
+    """Rule 31.9."""
+
+    async def system(sim: Simulation) -> None:
+        async def client() -> None:
+            await giambio.sleep(4)
+            with pytest.raises(TimeoutError):
+                await greeted(seconds=5)
+            await giambio.sleep(5)
+            assert await greeted() == b"hello"
+
+        sim.host("server", server)
+        await sim.host("client", client).join()
+
+    faults = [
+        Fault(1.0, "partition", ("server",), 10.0),
+        Fault(2.0, "partition", ("client",), 1.0),
+    ]
+    simulate(system, seed=1, faults=faults)
 
 
 def test_faults_are_shrunk_to_those_that_are_needed() -> None:
