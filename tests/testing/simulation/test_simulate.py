@@ -100,7 +100,7 @@ def test_time_jumps() -> None:
         await sim.host("sleeper", giambio.sleep, 10 * 365 * 86400).join()
         return giambio.current_time()
 
-    assert simulate(system, seed=1) == 10 * 365 * 86400
+    assert simulate(system, seed=1, timeout=math.inf) == 10 * 365 * 86400
     assert time.monotonic() - began < 60
 
 

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from giambio.drivers.source import Source
 from giambio.net.address import UNIX
 from giambio.net.socket_calls import FIRST_VIRTUAL
-from giambio.testing.simulation.tcp import ListeningEnd, StreamEnd, join, system_error
+from giambio.testing.simulation.tcp import (
+    ENDED,
+    NEW,
+    OPEN,
+    ListeningEnd,
+    StreamEnd,
+    join,
+    system_error,
+)
 from giambio.testing.simulation.udp import DatagramEnd
 
 if TYPE_CHECKING:
@@ -101,7 +109,7 @@ class SimulatedSocket(RealSocket):
         self._network.sockets.pop(self._number, None)
         self.end.owner = None
         if isinstance(self.end, StreamEnd):
-            self.end.state = "ended"
+            self.end.state = ENDED
 
     @property
     def reuses_port(self) -> bool:
@@ -158,7 +166,7 @@ class SimulatedSocket(RealSocket):
     def getpeername(self) -> Any:
         self._check_open()
         connected = getattr(self.end, "remote", None)
-        if connected is None or getattr(self.end, "state", "open") == "new":
+        if connected is None or getattr(self.end, "state", OPEN) == NEW:
             raise system_error(errno.ENOTCONN)
         return connected
 
@@ -388,6 +396,6 @@ def connected_pair(network: Network, host: Host) -> tuple[SimulatedSocket, Simul
     ends = StreamEnd(network, host, UNIX), StreamEnd(network, host, UNIX)
     join(*ends)
     for end in ends:
-        end.state, end.local, end.remote = "open", "", ""
+        end.state, end.local, end.remote = OPEN, "", ""
     one, other = (SimulatedSocket(network, host, UNIX, socket.SOCK_STREAM, end) for end in ends)
     return one, other
