@@ -97,6 +97,8 @@ MEMBERS = {
     "Watcher": "changed value",
     "WorkerThread": "close run",
     "from_thread": "check_cancelled run run_sync",
+    "testing.Host": "join",
+    "testing.Simulation": "always digest eventually hosts intercept partition reset",
     "testing.VirtualClock": "jump jump_to now wait_time",
 }
 #: Called by giambio and not by users; the class's example shows how.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pty
 import signal
@@ -114,6 +115,24 @@ def test_an_idle_service_exits_at_once() -> None:
     with serving("service.py") as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
+
+
+def test_the_store_does_not_miss_one_of_three_machines(tmp_path: Path) -> None:
+    """`replicated_store.py`, on real sockets and files; its tests by simulation are elsewhere."""
+    name, task, journals = "replicated_store.py", ("serve",), [tmp_path / word for word in "abc"]
+    machines = [functools.partial(serving, name, journal, task=task) for journal in journals]
+    with machines[0]() as (_, one), machines[1]() as (_, two):
+        with machines[2]() as (_, three):
+            ports = ["--ports", one, two, three]
+            assert done(name, "get", "colour", *ports) == (0, "None\n", "")
+            assert done(name, "put", "colour", "blue", *ports) == (0, "", "")
+        assert done(name, "get", "colour", *ports) == (0, "blue\n", "")
+        assert done(name, "put", "colour", "red", *ports) == (0, "", "")
+    # After a crash of them all, one of the two that have heard of red comes back, and the third.
+    with machines[1]() as (_, two), machines[2]() as (_, three):
+        assert done(name, "get", "colour", "--ports", two, three, one) == (0, "red\n", "")
+    told = "no majority of the replicas has answered\n"
+    assert done(name, "get", "colour", "--timeout", 0.1, *ports) == (1, "", told)
 
 
 # -- HTTP -----------------------------------------------------------------------------------

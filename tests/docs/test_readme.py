@@ -11,10 +11,14 @@ Each Python block has a line before it that says how it is tested:
     <!-- run: a test file -->       its tests pass, with giambio's pytest plugin; a setting of
                                     pytest's may follow: a test file, giambio_mode = auto
     <!-- run: a test file for AnyIO's plugin -->   the same, with AnyIO's plugin as well
+    <!-- run: the file NAME -->    programs further down import it
+    <!-- run: a change of NAME --> a function that replaces the one in that file
+    <!-- run: a program beside these files -->   it runs with them, as they stand there
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -43,6 +47,8 @@ FOR_CONTRIBUTORS = [
 ]
 FOR_ANYIO = "a test file for AnyIO's plugin"
 TEST_FILES = ("a test file", "a test file, giambio_mode = auto", FOR_ANYIO)
+OF_A_FILE = THE_FILE, A_CHANGE = ("the file ", "a change of ")
+BESIDE_FILES = "a program beside these files"
 SECONDS = 30
 PORT = 8080
 
@@ -133,6 +139,32 @@ def command(block: Block, folder: Path) -> list[str]:
     return [sys.executable, "-W", "error", str(file)]
 
 
+def files_before(program: Block) -> dict[str, str]:
+    """The files that a document shows before a program, with their changes."""
+    files: dict[str, str] = {}
+    for block in BLOCKS:
+        if block.document == program.document and block.number < program.number:
+            if block.kind.startswith(THE_FILE):
+                files[block.kind.removeprefix(THE_FILE)] = block.code
+            elif block.kind.startswith(A_CHANGE):
+                name = block.kind.removeprefix(A_CHANGE)
+                files[name] = changed(files[name], block.code)
+    return files
+
+
+def changed(text: str, function: str) -> str:
+    """Replace the function of the same name."""
+    (name,) = re.findall(r"^ *(?:async )?def (\w+)", function, re.MULTILINE)
+    (old,) = (
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+    )
+    lines = text.splitlines(keepends=True)
+    lines[old.lineno - 1 : old.end_lineno] = [function]
+    return "".join(lines)
+
+
 # -- the programs ---------------------------------------------------------------------
 
 
@@ -144,14 +176,22 @@ def test_every_python_block_says_how_it_is_tested() -> None:
         "the seed",
         "part of the seed",
         *TEST_FILES,
+        BESIDE_FILES,
     }
     assert [str(block) for block in BLOCKS if block.language == "python" and block.kind == ""] == []
-    assert {block.kind.partition(" with ")[0] for block in BLOCKS} - {""} <= known
+    kinds = [block.kind for block in BLOCKS if not block.kind.startswith(OF_A_FILE)]
+    assert {kind.partition(" with ")[0] for kind in kinds} - {""} <= known
     assert {block.language for block in BLOCKS if block.kind} == {"python"}
 
 
-@pytest.mark.parametrize("block", marked("a program"), ids=str)
+PROGRAMS = marked("a program") + marked(BESIDE_FILES)
+
+
+@pytest.mark.parametrize("block", PROGRAMS, ids=str)
 def test_a_program_runs_and_prints_what_the_document_says(block: Block, tmp_path: Path) -> None:
+    if block.kind == BESIDE_FILES:
+        for name, text in files_before(block).items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
     if package := block.kind.partition(" with ")[2]:
         pytest.importorskip(package)
     done = subprocess.run(
@@ -284,6 +324,18 @@ def echoed(sock: socket.socket, data: bytes) -> bool:
 def reset(sock: socket.socket) -> None:
     """Have the connection reset when the socket is closed."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+# -- the replicated store -------------------------------------------------------------------
+
+
+def test_the_store_of_the_simulation_is_the_example_in_the_end() -> None:
+    """Its names, which are the same in both; the example has a command line as well."""
+    program = marked(BESIDE_FILES)[-1]
+    example = CHECKOUT / "examples" / "replicated_store.py"
+    ours = ast.parse(files_before(program)["store.py"]).body
+    theirs = list(map(ast.dump, ast.parse(example.read_text(encoding="utf-8")).body))
+    assert [ast.unparse(node) for node in ours if ast.dump(node) not in theirs] == []
 
 
 # -- commands and links ------------------------------------------------------------------

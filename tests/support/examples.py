@@ -53,11 +53,11 @@ def running(name: str, *arguments: object, errors: str = "") -> Iterator[subproc
 
 @contextmanager
 def serving(
-    name: str, *arguments: object, errors: str = ""
+    name: str, *arguments: object, errors: str = "", task: tuple[str, ...] = ()
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """An example that serves the port that is its first argument."""
+    """An example that serves the port that is its first argument, or the one after its task."""
     port = server_port()
-    with running(name, port, *arguments, errors=errors) as process:
+    with running(name, *task, port, *arguments, errors=errors) as process:
         while True:
             assert process.poll() is None, process.communicate()[1]
             try:

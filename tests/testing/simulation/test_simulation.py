@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_run_in_every_build_and_process() -> None:
 
 
 def test_chance_and_clocks_are_the_programs_again_afterwards() -> None:
-    """Rule 31.2."""
+    """Rule 31.13."""
     random.seed(1)
     expected = random.random(), random.random()
     random.seed(1)
@@ -172,7 +172,7 @@ def test_time_jumps_and_each_host_has_its_clock() -> None:
 
 
 def test_a_link_has_a_latency() -> None:
-    """Rule 31.3: to connect, to ask and to be answered takes four ways, and a look-up."""
+    """Rule 31.7: to connect, to ask and to be answered takes four ways, and a look-up."""
 
     async def system(sim: Simulation) -> float:
         link = sim.link("server", "client")
@@ -186,7 +186,7 @@ def test_a_link_has_a_latency() -> None:
 
 
 def test_a_link_has_a_bandwidth() -> None:
-    """Rule 31.3."""
+    """Rule 31.7."""
 
     async def send() -> float:
         async with giambio.connect_tcp("server", 7) as stream:
@@ -208,7 +208,7 @@ def test_a_link_has_a_bandwidth() -> None:
 
 
 def test_loss_is_delay() -> None:
-    """Rule 31.4: nothing is missing, and nothing comes twice or in another order."""
+    """Rule 31.7: nothing is missing, and nothing comes twice or in another order."""
     data = random.Random(1).randbytes(3_000_000)
 
     async def send() -> bytes:
@@ -236,7 +236,7 @@ def test_loss_is_delay() -> None:
 
 
 def test_nobody_listens() -> None:
-    """Rule 31.4."""
+    """Rule 31.7."""
 
     async def system(sim: Simulation) -> Any:
         sim.host("server", giambio.sleep_forever)
@@ -249,7 +249,7 @@ def test_nobody_listens() -> None:
 
 
 def test_nobody_is_there() -> None:
-    """Rule 31.4: the first packet is sent seven times, with pauses that double."""
+    """Rule 31.7: the first packet is sent seven times, with pauses that double."""
 
     async def connect() -> tuple[int | None, float]:
         try:
@@ -265,7 +265,7 @@ def test_nobody_is_there() -> None:
 
 
 def test_a_partition_is_noticed_by_timeouts_and_heals() -> None:
-    """Rule 31.5."""
+    """Rule 31.7."""
 
     async def ask_and_wait() -> list[str]:
         async with giambio.connect_tcp("server", 7) as stream:
@@ -300,7 +300,7 @@ def test_a_partition_is_noticed_by_timeouts_and_heals() -> None:
 
 
 def test_a_reset_breaks_connections_at_both_ends() -> None:
-    """Rule 31.5."""
+    """Rule 31.7."""
     broken: list[str] = []
 
     async def serve() -> None:
@@ -333,7 +333,7 @@ def test_a_reset_breaks_connections_at_both_ends() -> None:
 
 
 def test_packets_are_intercepted() -> None:
-    """Rule 31.6: the first data is lost and sent again after 0.2 seconds."""
+    """Rule 31.11: the first data is lost and sent again after 0.2 seconds."""
     seen: list[Packet] = []
 
     def lose_the_first(packet: Packet) -> float | None:
@@ -356,7 +356,7 @@ def test_packets_are_intercepted() -> None:
 
 
 def test_tls_names_and_datagrams_work_as_they_do(certificates: Certificates) -> None:
-    """Rule 31.3: TLS by the name of a host, and a datagram to each of its addresses."""
+    """Rule 31.7: TLS by the name of a host, and a datagram to each of its addresses."""
 
     async def serve() -> None:
         async with giambio.TaskManager() as manager:
@@ -406,7 +406,7 @@ def test_tls_names_and_datagrams_work_as_they_do(certificates: Certificates) -> 
 
 
 def test_a_file_is_sent(tmp_path: Path) -> None:
-    """Rule 31.3: files are real ones."""
+    """Rule 31.7: files are real ones."""
     path = tmp_path / "file"
     path.write_bytes(random.Random(1).randbytes(1_000_000))
 
@@ -433,7 +433,7 @@ def test_a_file_is_sent(tmp_path: Path) -> None:
 
 
 def test_a_crash_cuts_off_first_and_cancels_then() -> None:
-    """Rule 31.7: what a host does to clean up reaches nobody, and its memory is gone."""
+    """Rule 31.5: what a host does to clean up reaches nobody, and its memory is gone."""
     log: list[str] = []
 
     async def serve(starts: list[int] = []) -> None:  # noqa: B006  # it outlives the host
@@ -485,7 +485,7 @@ def test_a_crash_cuts_off_first_and_cancels_then() -> None:
 
 
 def test_data_for_a_host_that_was_restarted_is_answered_by_a_reset() -> None:
-    """Rule 31.7."""
+    """Rule 31.5."""
 
     async def talk() -> str:
         async with giambio.connect_tcp("server", 7) as stream:
@@ -515,7 +515,7 @@ def test_data_for_a_host_that_was_restarted_is_answered_by_a_reset() -> None:
 
 
 def test_what_a_host_fails_with_fails_the_simulation() -> None:
-    """Rule 31.8: with a note that tells the seed and the time."""
+    """Rule 31.6: with a note that tells the seed and the time."""
 
     async def fail() -> None:
         await giambio.sleep(3)
@@ -537,7 +537,7 @@ def test_what_a_host_fails_with_fails_the_simulation() -> None:
 
 
 def test_always_fails_at_the_step_that_broke_it() -> None:
-    """Rule 31.9."""
+    """Rule 31.8."""
     stock = [1]
 
     async def take() -> None:
@@ -559,7 +559,7 @@ def test_always_fails_at_the_step_that_broke_it() -> None:
 
 
 def test_eventually_waits_until_it_holds_and_not_longer() -> None:
-    """Rule 31.9."""
+    """Rule 31.8."""
 
     async def finish(after: float, done: list[int]) -> None:
         await giambio.sleep(after)
@@ -577,7 +577,7 @@ def test_eventually_waits_until_it_holds_and_not_longer() -> None:
 
 
 def test_a_simulation_without_an_end_is_ended() -> None:
-    """Rule 31.8."""
+    """Rule 31.12."""
 
     async def beat() -> None:
         while True:
@@ -591,7 +591,7 @@ def test_a_simulation_without_an_end_is_ended() -> None:
 
 
 def test_when_all_wait_it_is_a_deadlock() -> None:
-    """Rule 31.8: with the tree of what each host waits for."""
+    """Rule 31.12: with the tree of what each host waits for."""
 
     async def listen() -> None:
         (listener,) = await giambio.open_tcp_listeners(7, host="0.0.0.0")
@@ -676,7 +676,7 @@ def connect_and_block() -> None:
 def test_what_would_leave_the_simulation_is_an_error(
     escape: Callable[[], object], message: str
 ) -> None:
-    """Rule 31.11."""
+    """Rule 31.13."""
 
     async def leave() -> None:
         escape()
@@ -689,7 +689,7 @@ def test_what_would_leave_the_simulation_is_an_error(
 
 
 def test_functions_for_threads_are_called_in_the_loops_own() -> None:
-    """Rule 31.11."""
+    """Rule 31.13."""
 
     async def work() -> list[int]:
         return [await giambio.to_thread(threading.get_ident), threading.get_ident()]
@@ -768,7 +768,7 @@ def test_mistakes_in_a_system_are_told_at_the_call(
 
 
 def test_a_name_that_is_no_hosts_is_unknown() -> None:
-    """Rule 31.3."""
+    """Rule 31.4."""
 
     async def system(sim: Simulation) -> None:
         await on(sim, "client", giambio.connect_tcp, "nowhere", 7)

@@ -25,6 +25,7 @@ class Checks(Hook):
         # With the time at which each must have held.
         self._pending: dict[Callable[[], object], float] = {}
         self._all_held = Event()
+        self._begun = False
 
     def always(self, check: Callable[[], object]) -> None:
         """Fail as soon as a check is false."""
@@ -39,7 +40,8 @@ class Checks(Hook):
         self._begin()
 
     def _begin(self) -> None:
-        if len(self._always) + len(self._pending) == 1:
+        if not self._begun:
+            self._begun = True
             self._loop.add_hook(self)
 
     async def all_held(self) -> None:

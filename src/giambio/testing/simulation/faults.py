@@ -44,7 +44,7 @@ class Fault(NamedTuple):
         return text if self.kind == "reset" else f"{text} for {self.lasts:.3f} s"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Faults:
     """How many faults of which kind a simulation has; when and where, the seed decides.
 
@@ -120,9 +120,9 @@ async def bring_about(sim: Simulation, planned: Draft | Fault) -> None:
     elif fault.kind == "partition":
         cut_off = fault.hosts[0]
         others = [name for name in sim.hosts if name != cut_off]
-        sim.partition(cut_off, others)
+        cut = sim._network.partition([cut_off], others)
         await sleep(fault.lasts)
-        sim.heal(cut_off)
+        sim._network.end_partition(cut)
     else:
         sim.reset(*fault.hosts)
 

@@ -164,7 +164,8 @@ class Network:
         self.by_address: dict[str, Host] = {}
         self.sockets = sockets
         self.links: dict[tuple[str, str], Link] = {}
-        self.cut: set[tuple[str, str]] = set()
+        #: The pairs of hosts between which nothing passes, for each partition.
+        self.cuts: list[set[tuple[str, str]]] = []
         self.rule: Callable[[Packet], float | None] | None = None
         self._loopback = Link(LOOPBACK, 0.0)
         # The events belong to no task.
@@ -195,18 +196,25 @@ class Network:
             link = self.links[pair] = self._loopback if one == other else Link()
         return link
 
-    def partition(self, left: Iterable[str], right: Iterable[str]) -> None:
-        """Let nothing pass between two groups of hosts."""
+    def partition(self, left: Iterable[str], right: Iterable[str]) -> set[tuple[str, str]]:
+        """Let nothing pass between two groups of hosts; return what `end_partition` takes."""
         left, right = list(left), list(right)
         self.note("partition", *left, "|", *right)
-        for one in left:
-            for other in right:
-                self.cut |= {(one, other), (other, one)}
+        ways = {(one, other) for one in left for other in right}
+        cut = ways | {(other, one) for one, other in ways}
+        self.cuts.append(cut)
+        return cut
+
+    def end_partition(self, cut: set[tuple[str, str]]) -> None:
+        """Let pass again what this partition alone has held up."""
+        self.note("heal", *sorted({one for one, _ in cut}))
+        self.cuts = [other for other in self.cuts if other is not cut]
 
     def heal(self, hosts: Collection[str]) -> None:
         """Let everything pass again, or that from and to some hosts."""
         self.note("heal", *hosts)
-        self.cut = {pair for pair in self.cut if hosts and not set(hosts) & set(pair)}
+        for cut in self.cuts:
+            cut -= {pair for pair in cut if not hosts or set(hosts) & set(pair)}
 
     def host_of(self, source: Host, address: Any) -> Host | None:
         """Return the host that has an address, seen from a host; a Unix path is its own."""
@@ -248,7 +256,7 @@ class Network:
             if told is not None:
                 return told
         pair = (packet.source, packet.destination)
-        if pair in self.cut:
+        if any(pair in cut for cut in self.cuts):
             return inf
         now = self.loop.current_time()
         return self.link(*pair).delay(packet.source, len(packet.data), now, self.random)
