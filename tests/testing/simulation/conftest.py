@@ -1,13 +1,17 @@
-"""The fixtures of the tests of the real network, for the simulated one."""
+"""The fixtures of the tests of the real network, for the simulated one; and how they get there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from giambio.testing import Simulation, simulate
+
+NET = Path(__file__).parents[2] / "net"
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def driver() -> str:
 def run() -> Callable[..., Any]:
     """`giambio.run`, on a host of a simulation."""
 
-    def run_on_host(main: Any, *args: Any) -> Any:
+    def run_on_host(main: Any, *args: Any, threads: bool = True) -> Any:
         async def system(sim: Simulation) -> Any:
             results = []
 
@@ -33,3 +37,39 @@ def run() -> Callable[..., Any]:
         return simulate(system, seed=1)
 
     return run_on_host
+
+
+# -- the tests of the real network ------------------------------------------------------------
+
+
+class Parity(pytest.Module):
+    """`test_parity`: to its own tests come those that it names, with the fixtures of this file."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        yield from super().collect()
+        for name in self.obj.MODULES:
+            path = NET / f"{name}.py"
+            yield Original.from_parent(
+                self, path=path, name=name, nodeid=f"{self.nodeid}::{name}"
+            )
+
+
+class Original(pytest.Module):
+    """A module of `tests/net`: those of its tests that run something."""
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        exceptions = self.parent.obj.EXCEPTIONS
+        for item in super().collect():
+            if isinstance(item, pytest.Function) and "run" not in item.fixturenames:
+                continue
+            yield item
+            test = f"{self.name}::{item.name}"
+            for pattern, reason in exceptions.items():
+                if fnmatchcase(test, pattern):
+                    item.add_marker(pytest.mark.xfail(reason=reason))
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
+    if module_path.name == "test_parity.py":
+        return Parity.from_parent(parent, path=module_path)
+    return None
