@@ -24,7 +24,7 @@ def driver() -> str:
 def run() -> Callable[..., Any]:
     """`giambio.run`, on a host of a simulation."""
 
-    def run_on_host(main: Any, *args: Any, threads: bool = True) -> Any:
+    def run_on_host(main: Any, *args: Any, threads: bool = True, clock: Any = None) -> Any:
         async def system(sim: Simulation) -> Any:
             results = []
 

@@ -1,8 +1,9 @@
 """The network: which host has which address, and how long a packet takes between two of them.
 
 It knows nothing of connections. What is lost here is sent again by `tcp`, and missed by `udp`. Each
-packet is an event of the loop, so the virtual clock is the only clock there is. Packet rules and
-defaults are those of turmoil (Rust), as far as they fit.
+packet is an event of the loop, so the virtual clock is the only clock there is. Within a host it is
+there when the call that sends it returns, as on Linux. Packet rules and defaults are those of
+turmoil (Rust), as far as they fit.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ __all__ = ["Link", "Network", "Packet"]
 LATENCY = 0.001
 #: How much longer it takes at the most.
 JITTER = 0.0005
-#: How long a packet takes within a host.
-LOOPBACK = 0.00001
 
 #: How many events are kept for a report.
 MOST_TRACED = 10_000
@@ -166,7 +165,7 @@ class Network:
         self.links: dict[tuple[str, str], Link] = {}
         self.cut: set[tuple[str, str]] = set()
         self.rule: Callable[[Packet], float | None] | None = None
-        self._loopback = Link(LOOPBACK, 0.0)
+        self._loopback = Link(0.0, 0.0)
         # The events belong to no task.
         self._context = Context()
         self._digest = sha256()
@@ -229,6 +228,8 @@ class Network:
         delay = self.delay(packet)
         if delay == inf:
             lost(item)
+        elif not delay:
+            self._arrive(packet, arrive, lost, item)
         else:
             self.after(delay, self._arrive, packet, arrive, lost, item)
 
@@ -256,3 +257,10 @@ class Network:
     def after(self, seconds: float, callback: Callable[..., object], *args: Any) -> None:
         """Call a function of the network later."""
         self.loop.call_later(seconds, callback, *args, context=self._context)
+
+    def soon(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call a function of the network when no task runs."""
+        if self.loop._running is None:
+            callback(*args)
+        else:
+            self.loop.call_soon(callback, *args, context=self._context)

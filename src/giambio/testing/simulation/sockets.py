@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from giambio.drivers.source import Source
 from giambio.net.address import UNIX
 from giambio.net.socket_calls import FIRST_VIRTUAL
+from giambio.testing.simulation import unix
 from giambio.testing.simulation.tcp import ListeningEnd, StreamEnd, join, system_error
 from giambio.testing.simulation.udp import DatagramEnd
 
@@ -68,8 +69,9 @@ class SimulatedSocket(RealSocket):
         # Whether `SO_LINGER` asks for a reset at its end.
         self._resets = False
         self._bound = False
-        #: The address that it is bound to.
+        #: The address that it is bound to, and what the host finds it by.
         self.bound_to: Any = None
+        self.bound_as: Any = None
         #: What reports readiness for it.
         self.source: Source | None = None
         #: Called for each event, while somebody watches it.
@@ -90,7 +92,10 @@ class SimulatedSocket(RealSocket):
     # -- for the driver --------------------------------------------------------------------------
 
     def wake(self, readable: bool, writable: bool, sticky: bool) -> None:
-        """Report an event."""
+        """Report an event, as a driver does: between the steps of tasks."""
+        self._network.soon(self._report, readable, writable, sticky)
+
+    def _report(self, readable: bool, writable: bool, sticky: bool) -> None:
         if self.source is not None:
             self.source.report(readable, writable, sticky)
         if self.on_event is not None:
@@ -170,6 +175,8 @@ class SimulatedSocket(RealSocket):
 
     def _full(self, address: Any) -> Any:
         """Return an address with all the parts that its family has."""
+        if self.family == UNIX:
+            return unix.full_name(address)
         if self.family == socket.AF_INET6 and isinstance(address, tuple) and len(address) < 4:
             return (*address, *(0, 0)[: 4 - len(address)])
         return address
@@ -184,7 +191,7 @@ class SimulatedSocket(RealSocket):
         """Bind it to a free port at the address that is seen by the other side."""
         if self._bound:
             return
-        if not isinstance(remote, tuple):
+        if self.family == UNIX:
             self.end.local = ""
             return
         host = self._network.host_of(self._host, remote)
@@ -209,8 +216,7 @@ class SimulatedSocket(RealSocket):
         self._check_open()
         if not isinstance(self.end, ListeningEnd):
             raise system_error(errno.EINVAL)
-        if not self.end.waiting:
-            raise self._would_wait("accept()")
+        self._check_ready(self.end.readable, "accept()")
         end = self.end.waiting.popleft()
         sock = SimulatedSocket(self._network, self._host, self.family, self.type, end)
         return sock, end.remote
@@ -230,7 +236,8 @@ class SimulatedSocket(RealSocket):
     def connect(self, address: Any) -> None:
         number = self.connect_ex(address)
         if number == errno.EINPROGRESS and self._waits != 0.0:
-            raise self._would_wait("connect()")
+            self._check_ready(self.end.writable, "connect()")
+            number = self.connect_ex(address)
         if number:
             raise system_error(number)
 
@@ -252,9 +259,8 @@ class SimulatedSocket(RealSocket):
             return self._receive_datagram(peek)[0][:size]
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.ENOTCONN)
-        data = self.end.receive(size, peek)
-        if data is None:
-            raise self._would_wait("recv()")
+        self._check_ready(self.end.readable, "recv()")
+        data: bytes = self.end.receive(size, peek)
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -292,9 +298,8 @@ class SimulatedSocket(RealSocket):
         return len(data), [], truncated, sender
 
     def _receive_datagram(self, peek: bool) -> tuple[bytes, Any]:
-        received: tuple[bytes, Any] | None = self.end.receive(peek)
-        if received is None:
-            raise self._would_wait("recvfrom()")
+        self._check_ready(self.end.readable, "recvfrom()")
+        received: tuple[bytes, Any] = self.end.receive(peek)
         return received
 
     def send(self, data: Any, flags: int = 0) -> int:
@@ -304,9 +309,8 @@ class SimulatedSocket(RealSocket):
             return self._send_datagram(bytes(view), self.end.remote)
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.EPIPE)
-        count = self.end.send(view)
-        if count is None:
-            raise self._would_wait("send()")
+        self._check_ready(self.end.writable, "send()")
+        count: int = self.end.send(view)
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -341,9 +345,7 @@ class SimulatedSocket(RealSocket):
         if self._network.sockets.pop(self._number, None) is None:
             return
         self._host.sockets.pop(self._number, None)
-        if self._bound and isinstance(self.end, ListeningEnd | DatagramEnd | StreamEnd):
-            kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
-            self._host.unbind(self, kind, self.family, self.bound_to)
+        self._host.unbind(self)
         if isinstance(self.end, StreamEnd):
             self.end.close(reset=self._resets)
         else:
@@ -369,11 +371,18 @@ class SimulatedSocket(RealSocket):
         if self._number not in self._network.sockets:
             raise system_error(errno.ENETDOWN)  # its host has crashed
 
-    def _would_wait(self, what: str) -> Exception:
-        """Return the exception for a call that would have to wait."""
+    def _check_ready(self, is_ready: Callable[[], bool], what: str) -> None:
+        """Raise if a call would have to wait.
+
+        Raises:
+            BlockingIOError: the socket does not block.
+            RuntimeError: it does.
+        """
+        if is_ready():
+            return
         if self._waits == 0.0:
-            return BlockingIOError(errno.EAGAIN, "it would have to wait")
-        return RuntimeError(
+            raise BlockingIOError(errno.EAGAIN, "it would have to wait")
+        raise RuntimeError(
             f"{what} of a blocking socket would stop the whole simulation: "
             "use giambio's sockets, or setblocking(False)"
         )

@@ -13,6 +13,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from giambio.net.address import UNIX
 from giambio.testing.simulation.network import Network, Packet
 
 if TYPE_CHECKING:
@@ -144,10 +145,36 @@ class StreamEnd:
             return errno.EISCONN if told else 0
         if self.state == ENDED:
             return errno.ECONNABORTED
-        self.state = CONNECTING
         self.remote = remote
+        if self.family == UNIX:
+            return self._connect_at_once()
+        self.state = CONNECTING
         self._knock(0)
         return errno.EINPROGRESS
+
+    def _connect_at_once(self) -> int:
+        """Connect a Unix socket: it never waits."""
+        try:
+            listener = self.host.listener(UNIX, self.remote)
+        except OSError as exc:
+            return exc.errno or errno.EINVAL
+        if listener is None:
+            return errno.ECONNREFUSED
+        if listener.is_full():
+            return errno.EAGAIN
+        self._meet(self.host, listener)
+        self.state, self.told = OPEN, True
+        return 0
+
+    def _meet(self, host: Host, listener: ListeningEnd) -> StreamEnd:
+        """Make the other end; the listener has it."""
+        other = StreamEnd(self.network, host, self.family)
+        other.local, other.remote = self.remote, self.local
+        join(self, other)
+        other.state = OPEN
+        self.network.note("connected", self.host.name, host.name, port_of(self.remote))
+        listener.put(other)
+        return other
 
     def _knock(self, tries: int) -> None:
         """Send the first packet, again if it was lost."""
@@ -177,13 +204,7 @@ class StreamEnd:
         elif listener.is_full():
             self._unheard(tries)
         else:
-            other = StreamEnd(self.network, host, self.family)
-            other.local, other.remote = self.remote, self.local
-            join(self, other)
-            other.state = OPEN
-            self.network.note("connected", self.host.name, host.name, self.remote[1])
-            listener.put(other)
-            other._send("accept")
+            self._meet(host, listener)._send("accept")
 
     def _refused(self, tries: int) -> None:
         if self.state == CONNECTING:
@@ -271,7 +292,7 @@ class StreamEnd:
         self.raise_error()
         if self.state == NEW:
             raise system_error(errno.ENOTCONN)
-        if self.sends_no_more or self.state == ENDED:
+        if self.sends_no_more or self.state == ENDED or self._is_left():
             raise system_error(errno.EPIPE)
         if self.state == CONNECTING or self._room <= 0:
             return None
@@ -280,6 +301,10 @@ class StreamEnd:
             self._room -= len(part)
             self._send("data", part)
         return len(part)
+
+    def _is_left(self) -> bool:
+        """Whether the other end is closed, which only a Unix socket can know."""
+        return self.family == UNIX and self._pipe is not None and self._pipe.target.state == ENDED
 
     def end(self) -> None:
         """Send nothing any more.
