@@ -12,6 +12,8 @@ import pytest
 from giambio.testing import Simulation, simulate
 
 NET = Path(__file__).parents[2] / "net"
+#: Options of `run` that change nothing: there are no threads, and the clock is virtual.
+WITHOUT_MEANING = {"threads", "clock"}
 
 
 @pytest.fixture
@@ -24,7 +26,8 @@ def driver() -> str:
 def run() -> Callable[..., Any]:
     """`giambio.run`, on a host of a simulation."""
 
-    def run_on_host(main: Any, *args: Any, threads: bool = True, clock: Any = None) -> Any:
+    def run_on_host(main: Any, *args: Any, **options: Any) -> Any:
+        assert options.keys() <= WITHOUT_MEANING or options == {"strict": False}, options
         async def system(sim: Simulation) -> Any:
             results = []
 

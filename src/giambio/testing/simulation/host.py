@@ -13,7 +13,7 @@ from giambio.sync.event import Event
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
 from giambio.testing.simulation import unix
-from giambio.testing.simulation.network import LOOPBACKS, Network
+from giambio.testing.simulation.network import Network, is_loopback
 from giambio.testing.simulation.tcp import ListeningEnd, system_error
 from giambio.testing.simulation.udp import DatagramEnd
 
@@ -172,7 +172,7 @@ class Host:
 
     def has_address(self, address: str) -> bool:
         """Whether a socket of this host can be bound to an address."""
-        return address in (self.address, self.address6, *LOOPBACKS, *ANY)
+        return address in (self.address, self.address6, *ANY) or is_loopback(address)
 
     def own_address(self, family: int) -> str:
         """Return its address of a family."""

@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextvars import Context
 from hashlib import sha256
+from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from giambio.net.socket_calls import FIRST_VIRTUAL
 from giambio.runtime.loop import EventLoop
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ JITTER = 0.0005
 #: How many events are kept for a report.
 MOST_TRACED = 10_000
 
-#: Addresses that each host has for itself.
+#: Addresses that each host has for itself; of IPv4 all that begin with 127.
 LOOPBACKS = ("127.0.0.1", "::1")
 
 
@@ -145,6 +147,11 @@ def check_part(name: str, value: object) -> None:
         raise ValueError(f"the {name} of a link is a time in seconds from 0 up, not {value!r}")
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address means the host itself."""
+    return address in LOOPBACKS or address.startswith("127.")
+
+
 class Network:
     """Carries packets between the hosts of one simulation.
 
@@ -162,6 +169,7 @@ class Network:
         self.hosts: dict[str, Host] = {}
         self.by_address: dict[str, Host] = {}
         self.sockets = sockets
+        self._freed: list[int] = []
         self.links: dict[tuple[str, str], Link] = {}
         self.cut: set[tuple[str, str]] = set()
         self.rule: Callable[[Packet], float | None] | None = None
@@ -171,6 +179,21 @@ class Network:
         self._digest = sha256()
         #: The last events, for a report.
         self.trace: deque[str] = deque(maxlen=MOST_TRACED)
+
+    # -- descriptors -----------------------------------------------------------------------------
+
+    def open(self, sock: SimulatedSocket) -> int:
+        """Return a descriptor for a socket: the lowest that is free."""
+        number = heappop(self._freed) if self._freed else FIRST_VIRTUAL + len(self.sockets)
+        self.sockets[number] = sock
+        return number
+
+    def close(self, number: int) -> bool:
+        """Free a descriptor; return whether it was open."""
+        if self.sockets.pop(number, None) is None:
+            return False
+        heappush(self._freed, number)
+        return True
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -209,7 +232,7 @@ class Network:
 
     def host_of(self, source: Host, address: Any) -> Host | None:
         """Return the host that has an address, seen from a host; a Unix path is its own."""
-        if not isinstance(address, tuple) or address[0] in LOOPBACKS:
+        if not isinstance(address, tuple) or is_loopback(address[0]):
             return source
         return self.by_address.get(address[0])
 

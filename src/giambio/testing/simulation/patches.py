@@ -156,7 +156,9 @@ def sockets_of(network: Network, on_host: Callable[[], bool]) -> Iterator[None]:
     real_pair = socket.socketpair
 
     def pair(family: Any = None, type: int = socket.SOCK_STREAM, proto: int = 0) -> Any:
-        return connected_pair(network, here()) if on_host() else real_pair(family, type, proto)
+        if not on_host():
+            return real_pair(family, type, proto)
+        return connected_pair(network, here(), type)
 
     names = {"socket": Socket, "socketpair": pair}
     real = {name: getattr(socket, name) for name in names}

@@ -11,15 +11,18 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterable
-from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from giambio.drivers.source import Source
 from giambio.net.address import UNIX
-from giambio.net.socket_calls import FIRST_VIRTUAL
 from giambio.testing.simulation import unix
-from giambio.testing.simulation.tcp import ListeningEnd, StreamEnd, join, system_error
-from giambio.testing.simulation.udp import DatagramEnd
+from giambio.testing.simulation.tcp import (
+    ListeningEnd,
+    StreamEnd,
+    join_streams,
+    system_error,
+)
+from giambio.testing.simulation.udp import DatagramEnd, join_datagrams
 
 if TYPE_CHECKING:
     from giambio.testing.simulation.host import Host
@@ -40,7 +43,8 @@ Message: TypeAlias = tuple[bytes, list[Any], int, Any]
 #: The value of `SO_LINGER` by which a close resets the connection.
 RESET = struct.pack("ii", 1, 0)
 
-descriptors = count(FIRST_VIRTUAL)
+#: What a connection to any address is to, as on Linux.
+LOOPBACK_OF = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class SimulatedSocket(RealSocket):
@@ -63,7 +67,6 @@ class SimulatedSocket(RealSocket):
             socket.SocketType.detach(self)
         self._network = network
         self._host = host
-        self._number = next(descriptors)
         self._waits: float | None = socket.getdefaulttimeout()
         self._options: dict[tuple[int, int], int] = {}
         # Whether `SO_LINGER` asks for a reset at its end.
@@ -84,7 +87,8 @@ class SimulatedSocket(RealSocket):
             end = make(network, host, family)
         self.end: Any = end
         end.owner = self
-        network.sockets[self._number] = host.sockets[self._number] = self
+        self._number = network.open(self)
+        host.sockets[self._number] = self
 
     def __repr__(self) -> str:
         return f"<simulated socket of {self._host.name!r} at {self.bound_to}>"
@@ -103,7 +107,7 @@ class SimulatedSocket(RealSocket):
 
     def vanish(self) -> None:
         """Be gone with the host: nothing is said to anybody."""
-        self._network.sockets.pop(self._number, None)
+        self._network.close(self._number)
         self.end.owner = None
         if isinstance(self.end, StreamEnd):
             self.end.state = "ended"
@@ -181,6 +185,12 @@ class SimulatedSocket(RealSocket):
             return (*address, *(0, 0)[: 4 - len(address)])
         return address
 
+    def _full_remote(self, address: Any) -> Any:
+        full = self._full(address)
+        if self.family == UNIX:
+            return full
+        return (LOOPBACK_OF.get(full[0], full[0]), *full[1:])
+
     def _bind(self, address: Any) -> None:
         kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
         address = self._host.bind(self, kind, self.family, address)
@@ -223,13 +233,12 @@ class SimulatedSocket(RealSocket):
 
     def connect_ex(self, address: Any) -> int:
         self._check_open()
-        address = self._full(address)
+        address = self._full_remote(address)
         if isinstance(self.end, ListeningEnd):
             return errno.EISCONN
         self._bind_if_needed(address)
         if isinstance(self.end, DatagramEnd):
-            self.end.remote = address
-            return 0
+            return self.end.connect(address)
         number: int = self.end.connect(address)
         return number
 
@@ -328,7 +337,7 @@ class SimulatedSocket(RealSocket):
         self._check_open()
         if not isinstance(self.end, DatagramEnd):
             return self.send(data)
-        return self._send_datagram(bytes(data), self._full(rest[-1]))
+        return self._send_datagram(bytes(data), self._full_remote(rest[-1]))
 
     def _send_datagram(self, data: bytes, remote: Any) -> int:
         if remote is None:
@@ -336,14 +345,16 @@ class SimulatedSocket(RealSocket):
         self._bind_if_needed(remote)
         if self.end.error:
             raise system_error(self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
-        self.end.send(data, remote)
+        if not self.end.send(data, remote):
+            self._check_ready(bool, "sendto()")
         return len(data)
 
     # -- the end ---------------------------------------------------------------------------------
 
     def _real_close(self, *_: Any) -> None:
-        if self._network.sockets.pop(self._number, None) is None:
+        if self._network.sockets.get(self._number) is not self:
             return
+        self._network.close(self._number)
         self._host.sockets.pop(self._number, None)
         self._host.unbind(self)
         if isinstance(self.end, StreamEnd):
@@ -368,7 +379,7 @@ class SimulatedSocket(RealSocket):
     def _check_open(self) -> None:
         if self._is_closed():
             raise system_error(errno.EBADF)
-        if self._number not in self._network.sockets:
+        if self._network.sockets.get(self._number) is not self:
             raise system_error(errno.ENETDOWN)  # its host has crashed
 
     def _check_ready(self, is_ready: Callable[[], bool], what: str) -> None:
@@ -392,11 +403,11 @@ class SimulatedSocket(RealSocket):
 LARGEST_RECEIVED = 65536
 
 
-def connected_pair(network: Network, host: Host) -> tuple[SimulatedSocket, SimulatedSocket]:
+def connected_pair(
+    network: Network, host: Host, kind: int
+) -> tuple[SimulatedSocket, SimulatedSocket]:
     """Return two sockets of a host that are connected, as `socket.socketpair` does."""
-    ends = StreamEnd(network, host, UNIX), StreamEnd(network, host, UNIX)
-    join(*ends)
-    for end in ends:
-        end.state, end.local, end.remote = "open", "", ""
-    one, other = (SimulatedSocket(network, host, UNIX, socket.SOCK_STREAM, end) for end in ends)
+    one, other = (SimulatedSocket(network, host, UNIX, kind) for _ in range(2))
+    connect_ends = join_datagrams if isinstance(one.end, DatagramEnd) else join_streams
+    connect_ends(one.end, other.end)
     return one, other

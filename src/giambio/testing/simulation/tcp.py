@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from giambio.testing.simulation.host import Host
     from giambio.testing.simulation.sockets import SimulatedSocket
 
-__all__ = ["ListeningEnd", "StreamEnd"]
+__all__ = ["ListeningEnd", "StreamEnd", "join_streams", "port_of", "shown_size", "system_error"]
 
 #: How many bytes an end keeps that nobody has received yet.
 WINDOW = 262144
@@ -404,6 +404,13 @@ class ListeningEnd:
 def join(one: StreamEnd, other: StreamEnd) -> None:
     """Make two ends the ends of one connection."""
     one._pipe, other._pipe = Pipe(one, other), Pipe(other, one)
+
+
+def join_streams(one: StreamEnd, other: StreamEnd) -> None:
+    """Connect the ends of two sockets without a name."""
+    join(one, other)
+    for end in (one, other):
+        end.state, end.told, end.local, end.remote = OPEN, True, "", ""
 
 
 def port_of(address: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from giambio.testing.simulation.tcp import system_error
 
-__all__ = ["full_name", "is_abstract", "made", "sought"]
+__all__ = ["full_name", "made", "sought"]
 
 #: The most bytes that a path may have.
 LONGEST = 107
@@ -30,12 +30,7 @@ def full_name(address: Any) -> str | bytes:
     name = os.fsencode(address)
     if len(name) > LONGEST:
         raise OSError("AF_UNIX path too long")
-    return name if is_abstract(name) else os.fsdecode(name)
-
-
-def is_abstract(name: str | bytes) -> bool:
-    """Whether a name is one that has no file."""
-    return isinstance(name, bytes)
+    return name if name.startswith(b"\0") else os.fsdecode(name)
 
 
 def made(name: str | bytes) -> Any:
@@ -44,7 +39,7 @@ def made(name: str | bytes) -> Any:
     Raises:
         OSError: there is such a file, or it cannot be made.
     """
-    if is_abstract(name):
+    if isinstance(name, bytes):
         return name
     try:
         os.mknod(name, 0o777 | stat.S_IFSOCK)
@@ -59,7 +54,7 @@ def sought(name: str | bytes) -> Any:
     Raises:
         OSError: there is no such file, or it is of another kind.
     """
-    if is_abstract(name):
+    if isinstance(name, bytes):
         return name
     status = os.stat(name)
     if not stat.S_ISSOCK(status.st_mode):
