@@ -48,7 +48,9 @@ class SimulatedDriver(Driver):
             self._real.arm(source, direction)
         else:
             source.armed |= direction
-            self.sockets[source.fd].source = source
+            sock = self.sockets[source.fd]
+            sock.source = source
+            sock.tell()  # what has happened before
 
     def forget(self, source: Source) -> None:
         """See `Driver.forget`."""
@@ -68,7 +70,7 @@ class SimulatedDriver(Driver):
         self._watches[fd, direction] = waiter
         sock = self.sockets[fd]
         sock.on_event = self._look
-        sock.wake(False, False, False)
+        sock.tell()
         return True
 
     def _look(self, sock: SimulatedSocket) -> None:

@@ -91,13 +91,18 @@ class SimulatedSocket(RealSocket):
         host.sockets[self._number] = self
 
     def __repr__(self) -> str:
-        return f"<simulated socket of {self._host.name!r} at {self.bound_to}>"
+        return f"<socket.socket of the simulated host {self._host.name!r} at {self.bound_to}>"
 
     # -- for the driver --------------------------------------------------------------------------
 
     def wake(self, readable: bool, writable: bool, sticky: bool) -> None:
         """Report an event, as a driver does: between the steps of tasks."""
         self._network.soon(self._report, readable, writable, sticky)
+
+    def tell(self) -> None:
+        """Report for what it is ready now."""
+        end = self.end
+        self.wake(end.readable(), end.writable(), getattr(end, "has_ended", False))
 
     def _report(self, readable: bool, writable: bool, sticky: bool) -> None:
         if self.source is not None:
@@ -229,6 +234,7 @@ class SimulatedSocket(RealSocket):
         self._check_ready(self.end.readable, "accept()")
         end = self.end.waiting.popleft()
         sock = SimulatedSocket(self._network, self._host, self.family, self.type, end)
+        sock._options.update(self._options)
         return sock, end.remote
 
     def connect_ex(self, address: Any) -> int:
@@ -313,6 +319,8 @@ class SimulatedSocket(RealSocket):
 
     def send(self, data: Any, flags: int = 0) -> int:
         self._check_open()
+        if flags & socket.MSG_OOB:
+            raise OSError(errno.EOPNOTSUPP, "a simulated socket has no urgent data")
         view = memoryview(data).cast("B")
         if isinstance(self.end, DatagramEnd):
             return self._send_datagram(bytes(view), self.end.remote)
@@ -328,6 +336,8 @@ class SimulatedSocket(RealSocket):
             view = view[self.send(view, flags) :]
 
     def sendmsg(self, buffers: Iterable[Any], *rest: Any) -> int:
+        if rest and rest[0]:
+            raise OSError(errno.EOPNOTSUPP, "a simulated socket passes no descriptors")
         data = b"".join(buffers)
         if len(rest) > 2 and rest[2] is not None:
             return self.sendto(data, rest[2])

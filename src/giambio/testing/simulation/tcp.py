@@ -37,6 +37,8 @@ SYN_TRIES = 6
 SYN_RETRANSMISSION = 1.0
 
 NEW, CONNECTING, OPEN, ENDED = "new", "connecting", "open", "ended"
+#: It could not connect, and has not told that to who wants to connect.
+FAILED = "failed"
 
 
 class Item:
@@ -136,6 +138,9 @@ class StreamEnd:
 
     def connect(self, remote: Any) -> int:
         """Begin to connect, or tell how far that is; return an error number, 0 when connected."""
+        if self.state == FAILED:  # from here on it may try another address
+            self.state, self.has_ended = NEW, False
+            return self.take_error() or errno.ECONNABORTED
         if self.error:
             return self.take_error()
         if self.state == CONNECTING:
@@ -214,7 +219,8 @@ class StreamEnd:
 
     def readable(self) -> bool:
         """Whether to receive would not wait."""
-        return bool(self.received or self.has_ended or self.error or self.state in (NEW, ENDED))
+        waits = not self.has_ended and self.state in (CONNECTING, OPEN)
+        return bool(self.received or self.error or not waits)
 
     def receive(self, size: int, peek: bool = False) -> bytes | None:
         """Take received bytes; none at the end; None if there are none yet.
@@ -261,7 +267,7 @@ class StreamEnd:
                 self.state = OPEN
                 self._wake(writable=True)
         elif item.kind == "reset":
-            self.fail(errno.ECONNRESET)
+            self.fail(errno.EPIPE if self.has_ended else errno.ECONNRESET)
         elif item.kind == "window":
             was, self._room = self._room, self._room + item.number
             if was <= 0:
@@ -289,10 +295,12 @@ class StreamEnd:
         Raises:
             OSError: the connection has failed or ended, or there is none.
         """
+        if self._is_left():
+            raise system_error(errno.EPIPE)
         self.raise_error()
         if self.state == NEW:
             raise system_error(errno.ENOTCONN)
-        if self.sends_no_more or self.state == ENDED or self._is_left():
+        if self.sends_no_more or self.state in (ENDED, FAILED):
             raise system_error(errno.EPIPE)
         if self.state == CONNECTING or self._room <= 0:
             return None
@@ -336,13 +344,12 @@ class StreamEnd:
 
     def fail(self, number: int) -> None:
         """Break the connection, for this end."""
-        if self.state == ENDED:
+        if self.state in (ENDED, FAILED):
             return
         self.network.note("failed", self.host.name, port_of(self.local), errno.errorcode[number])
-        self.state = ENDED
+        self.state = FAILED if self.state == CONNECTING else ENDED
         self.error = number
         self.has_ended = True
-        self.received.clear()
         self._wake(readable=True, writable=True)
 
     def take_error(self) -> int:
