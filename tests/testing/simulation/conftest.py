@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +60,12 @@ class Original(pytest.Module):
     """A module of `tests/net`: those of its tests that run something."""
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        exceptions = self.parent.obj.EXCEPTIONS
         for item in super().collect():
-            if isinstance(item, pytest.Function) and "run" not in item.fixturenames:
-                continue
-            yield item
-            test = f"{self.name}::{item.name}"
-            for pattern, reason in exceptions.items():
-                if fnmatchcase(test, pattern):
-                    item.add_marker(pytest.mark.xfail(reason=reason))
+            if isinstance(item, pytest.Function) and "run" in item.fixturenames:
+                mark = self.parent.obj.mark_of(f"{self.name}::{item.name}")
+                if mark is not None:
+                    item.add_marker(mark)
+                yield item
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
