@@ -148,7 +148,8 @@ def sockets_of(network: Network, on_host: Callable[[], bool]) -> Iterator[None]:
         family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
     ) -> RealSocket:
         if fileno is not None:
-            return RealSocket(family, type, proto, fileno)
+            sock = network.sockets.get(fileno)
+            return RealSocket(family, type, proto, fileno) if sock is None else sock.another()
         family = socket.AF_INET if family == -1 else family
         kind = socket.SOCK_STREAM if type == -1 else type
         return SimulatedSocket(network, here(), family, kind)

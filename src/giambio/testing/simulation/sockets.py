@@ -43,6 +43,8 @@ Message: TypeAlias = tuple[bytes, list[Any], int, Any]
 #: The value of `SO_LINGER` by which a close resets the connection.
 RESET = struct.pack("ii", 1, 0)
 
+#: Addresses of all machines.
+BROADCAST = {"255.255.255.255", "127.255.255.255"}
 #: What a connection to any address is to, as on Linux.
 LOOPBACK_OF = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -61,10 +63,7 @@ class SimulatedSocket(RealSocket):
     ) -> None:
         if family not in FAMILIES:
             raise system_error(errno.EAFNOSUPPORT)
-        # With a descriptor Python asks the system nothing about a socket whose kind it is told.
-        with RealSocket(socket.AF_INET, socket.SOCK_DGRAM) as real:
-            super().__init__(family, kind & KINDS, 0, real.fileno())
-            socket.SocketType.detach(self)
+        self._begin(family, kind & KINDS)
         self._network = network
         self._host = host
         self._waits: float | None = socket.getdefaulttimeout()
@@ -89,6 +88,20 @@ class SimulatedSocket(RealSocket):
         end.owner = self
         self._number = network.open(self)
         host.sockets[self._number] = self
+
+    def _begin(self, family: int, kind: int) -> None:
+        # With a descriptor Python asks the system nothing about a socket whose kind it is told.
+        with RealSocket(socket.AF_INET, socket.SOCK_DGRAM) as real:
+            super().__init__(family, kind, 0, real.fileno())
+            socket.SocketType.detach(self)
+
+    def another(self) -> SimulatedSocket:
+        """Return another object for the same descriptor."""
+        other = SimulatedSocket.__new__(SimulatedSocket)
+        other._begin(self.family, self.type)
+        vars(other).update(vars(self))
+        other._waits = socket.getdefaulttimeout()
+        return other
 
     def __repr__(self) -> str:
         return f"<socket.socket of the simulated host {self._host.name!r} at {self.bound_to}>"
@@ -194,6 +207,8 @@ class SimulatedSocket(RealSocket):
         full = self._full(address)
         if self.family == UNIX:
             return full
+        if full[0] in BROADCAST and not self._options.get((socket.SOL_SOCKET, socket.SO_BROADCAST)):
+            raise system_error(errno.EACCES)
         return (LOOPBACK_OF.get(full[0], full[0]), *full[1:])
 
     def _bind(self, address: Any) -> None:
@@ -217,6 +232,7 @@ class SimulatedSocket(RealSocket):
 
     def listen(self, backlog: int = 128) -> None:
         self._check_open()
+        backlog = c_int(backlog)
         if isinstance(self.end, ListeningEnd):
             self.end.backlog = backlog
             return
@@ -239,9 +255,12 @@ class SimulatedSocket(RealSocket):
 
     def connect_ex(self, address: Any) -> int:
         self._check_open()
-        address = self._full_remote(address)
         if isinstance(self.end, ListeningEnd):
             return errno.EISCONN
+        try:
+            address = self._full_remote(address)
+        except PermissionError as exc:
+            return errno.ENETUNREACH if self.type == socket.SOCK_STREAM else exc.errno
         self._bind_if_needed(address)
         if isinstance(self.end, DatagramEnd):
             return self.end.connect(address)
@@ -362,7 +381,7 @@ class SimulatedSocket(RealSocket):
     # -- the end ---------------------------------------------------------------------------------
 
     def _real_close(self, *_: Any) -> None:
-        if self._network.sockets.get(self._number) is not self:
+        if not self._has_descriptor():
             return
         self._network.close(self._number)
         self._host.sockets.pop(self._number, None)
@@ -373,9 +392,9 @@ class SimulatedSocket(RealSocket):
             self.end.close()
 
     def detach(self) -> int:
-        raise OSError(
-            errno.EOPNOTSUPP, "a simulated socket has no descriptor that could be detached"
-        )
+        number = self.fileno()
+        self._closed = True  # type: ignore[attr-defined]  # `socket.socket` keeps it
+        return number
 
     def dup(self) -> Self:
         raise OSError(errno.EOPNOTSUPP, "a simulated socket cannot be duplicated")
@@ -386,10 +405,15 @@ class SimulatedSocket(RealSocket):
         closed: bool = self._closed  # type: ignore[attr-defined]  # `socket.socket` keeps it
         return closed
 
+    def _has_descriptor(self) -> bool:
+        """Whether the descriptor is still that of this socket."""
+        current = self._network.sockets.get(self._number)
+        return current is not None and current.end is self.end
+
     def _check_open(self) -> None:
         if self._is_closed():
             raise system_error(errno.EBADF)
-        if self._network.sockets.get(self._number) is not self:
+        if not self._has_descriptor():
             raise system_error(errno.ENETDOWN)  # its host has crashed
 
     def _check_ready(self, is_ready: Callable[[], bool], what: str) -> None:
@@ -407,6 +431,17 @@ class SimulatedSocket(RealSocket):
             f"{what} of a blocking socket would stop the whole simulation: "
             "use giambio's sockets, or setblocking(False)"
         )
+
+
+def c_int(value: int) -> int:
+    """Return a number that the system takes as a C int.
+
+    Raises:
+        TypeError, OverflowError: it is none.
+    """
+    if not -(2**31) <= value < 2**31:
+        raise OverflowError("signed integer is greater than maximum")
+    return value
 
 
 #: More than any datagram has.
