@@ -57,11 +57,12 @@ class Parity(pytest.Module):
 
 
 class Original(pytest.Module):
-    """A module of `tests/net`: those of its tests that run something."""
+    """A module of `tests/net`: those of its tests that run something, under any schedule."""
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         for item in super().collect():
-            if isinstance(item, pytest.Function) and "run" in item.fixturenames:
+            fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+            if "run" in fixtures and "in_turn" not in fixtures:
                 mark = self.parent.obj.mark_of(f"{self.name}::{item.name}")
                 if mark is not None:
                     item.add_marker(mark)

@@ -73,10 +73,9 @@ class SimulatedDriver(Driver):
         sock.tell()
         return True
 
-    def _look(self, sock: SimulatedSocket) -> None:
+    def _look(self, fd: int, readable: bool, writable: bool) -> None:
         """Notify who watches a socket, if it is ready."""
-        fd = sock.fileno()
-        ready = {interest.READING: sock.end.readable(), interest.WRITING: sock.end.writable()}
+        ready = {interest.READING: readable, interest.WRITING: writable}
         for direction, is_ready in ready.items():
             if is_ready and (waiter := self._watches.pop((fd, direction), None)) is not None:
                 notify(fd, waiter)

@@ -77,7 +77,7 @@ class SimulatedSocket(RealSocket):
         #: What reports readiness for it.
         self.source: Source | None = None
         #: Called for each event, while somebody watches it.
-        self.on_event: Callable[[SimulatedSocket], object] | None = None
+        self.on_event: Callable[[int, bool, bool], object] | None = None
         if end is None:
             ends = {socket.SOCK_STREAM: StreamEnd, socket.SOCK_DGRAM: DatagramEnd}
             make = ends.get(socket.SocketKind(kind & KINDS))
@@ -121,7 +121,7 @@ class SimulatedSocket(RealSocket):
         if self.source is not None:
             self.source.report(readable, writable, sticky)
         if self.on_event is not None:
-            self.on_event(self)
+            self.on_event(self._number, readable, writable)
 
     def vanish(self) -> None:
         """Be gone with the host: nothing is said to anybody."""
