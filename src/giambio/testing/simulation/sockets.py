@@ -259,8 +259,8 @@ class SimulatedSocket(RealSocket):
             return errno.EISCONN
         try:
             address = self._full_remote(address)
-        except PermissionError as exc:
-            return errno.ENETUNREACH if self.type == socket.SOCK_STREAM else exc.errno
+        except PermissionError:
+            return errno.ENETUNREACH if self.type == socket.SOCK_STREAM else errno.EACCES
         self._bind_if_needed(address)
         if isinstance(self.end, DatagramEnd):
             return self.end.connect(address)
@@ -294,7 +294,8 @@ class SimulatedSocket(RealSocket):
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.ENOTCONN)
         self._check_ready(self.end.readable, "recv()")
-        data: bytes = self.end.receive(size, peek)
+        data = self.end.receive(size, peek)
+        assert data is not None, "it was readable"
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -346,7 +347,8 @@ class SimulatedSocket(RealSocket):
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.EPIPE)
         self._check_ready(self.end.writable, "send()")
-        count: int = self.end.send(view)
+        count = self.end.send(view)
+        assert count is not None, "it was writable"
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -393,7 +395,7 @@ class SimulatedSocket(RealSocket):
 
     def detach(self) -> int:
         number = self.fileno()
-        self._closed = True  # type: ignore[attr-defined]  # `socket.socket` keeps it
+        self._closed = True  # `socket.socket` keeps it
         return number
 
     def dup(self) -> Self:
@@ -402,7 +404,7 @@ class SimulatedSocket(RealSocket):
     # -- inside ----------------------------------------------------------------------------------
 
     def _is_closed(self) -> bool:
-        closed: bool = self._closed  # type: ignore[attr-defined]  # `socket.socket` keeps it
+        closed: bool = self._closed
         return closed
 
     def _has_descriptor(self) -> bool:
