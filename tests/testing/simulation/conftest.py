@@ -74,6 +74,7 @@ class Original(pytest.Module):
         for item in super().collect():
             fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
             if "run" in fixtures and "in_turn" not in fixtures:
+                assert isinstance(self.parent, Parity)
                 mark = self.parent.obj.mark_of(f"{self.name}::{item.name}")
                 if mark is not None:
                     item.add_marker(mark)
