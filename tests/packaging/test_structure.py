@@ -83,6 +83,8 @@ LAZY = {
     ("giambio.cluster.manager", "giambio.cluster.remote"): "the same",
     ("giambio.workers.worker", "giambio.workers.asgi"): "uvicorn is an extra, for those who use it",
     ("giambio.pytest_plugin", "giambio.testing.runner"): "the same",
+    ("giambio.pytest_plugin.simulations", "giambio.testing.seeds"): "the same",
+    ("giambio.pytest_plugin.simulations", "giambio.testing.simulation.simulation"): "the same",
 }
 
 

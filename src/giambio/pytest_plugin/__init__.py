@@ -36,6 +36,7 @@ from giambio.pytest_plugin.settings import (
     pytest_report_header,
     timeout_of,
 )
+from giambio.pytest_plugin.simulations import is_simulation, make_simulation, sim
 
 if TYPE_CHECKING:
     from giambio.tasks.manager import TaskManager
@@ -51,6 +52,7 @@ __all__ = [
     "pytest_pyfunc_call",
     "pytest_report_header",
     "pytest_runtest_makereport",
+    "sim",
     "task_manager",
     "virtual_clock",
 ]
@@ -79,6 +81,8 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     for item in collected if isinstance(collected, list) else [collected]:
         if is_ours(item):
             make_ordinary(item)
+        elif is_simulation(item):
+            make_simulation(item)
     return collected
 
 

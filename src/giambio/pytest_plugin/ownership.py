@@ -16,6 +16,7 @@ __all__ = [
     "MARK",
     "ORIGINAL",
     "OTHER_MODES",
+    "SIMULATE",
     "is_async",
     "is_async_test",
     "is_ours",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 MARK = "giambio"
+#: The mark of tests that are simulations.
+SIMULATE = "giambio_simulate"
 #: Other plugins that run async tests: their marks, their settings for running all of them, and
 #: fixtures by which they know a test that is theirs.
 OTHERS = ("anyio", "asyncio", "trio")
@@ -49,7 +52,7 @@ def is_ours(item: object) -> bool:
     if not isinstance(item, pytest.Function) or not is_async_test(item):
         return False
     for mark in item.iter_markers():  # the closest first
-        if mark.name in (MARK, *OTHERS):
+        if mark.name in (MARK, SIMULATE, *OTHERS):
             return mark.name == MARK
     return is_unclaimed(item)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from giambio.pytest_plugin.ownership import MARK, OTHER_MODES
+from giambio.pytest_plugin.ownership import MARK, OTHER_MODES, SIMULATE
 
 __all__ = [
     "failure",
@@ -47,6 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "giambio(timeout=, driver=, seed=, strict=): run this async test on giambio; "
         "timeout: seconds it may take; the others as in giambio.run()",
+    )
+    config.addinivalue_line(
+        "markers",
+        f"{SIMULATE}(seeds=, faults=): this async test describes a system of hosts, which is "
+        "simulated; see giambio.testing.simulate()",
     )
     mode = config.getini("giambio_mode")
     if mode not in ("auto", "strict"):

@@ -58,9 +58,9 @@ def explore(
         >>> sorted(set(explore(main, seeds=20)))
         ['ab', 'ba']
     """
-    check_function("explore()", main)
+    check_function("explore()", main, "explore(main)")
     results = []
-    for seed in seeds_of("explore()", seeds):
+    for seed in seeds_of("explore", seeds):
         try:
             own = None if clock is None else clock()
             results.append(run(main, *args, seed=seed, clock=own, driver=driver, strict=strict))
@@ -73,8 +73,13 @@ def explore(
     return results
 
 
-def check_function(what: str, function: object) -> None:
+def check_function(what: str, function: object, right: str) -> None:
     """Raise unless it can be called for each run.
+
+    Parameters:
+        what: the call that it was given to.
+        function: the function.
+        right: how that call is written.
 
     Raises:
         TypeError: it cannot; what was a coroutine is closed.
@@ -83,7 +88,7 @@ def check_function(what: str, function: object) -> None:
         discard(function)
         raise TypeError(
             f"{what} needs the async function itself, not {function!r}; it is called anew for "
-            "each run: write its name without the parentheses"
+            f"each run: write {right}, without the parentheses"
         )
 
 
@@ -99,7 +104,7 @@ def seeds_of(what: str, seeds: int | Iterable[int]) -> list[int]:
     elif isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes):
         chosen = list(seeds)
     else:
-        raise TypeError(f"{what} needs a number of runs or the seeds as seeds=, not {seeds!r}")
+        raise TypeError(f"{what}(seeds=) needs a number of runs or the seeds, not {seeds!r}")
     if not chosen:
-        raise ValueError(f"{what} with seeds={seeds!r} would run nothing at all")
+        raise ValueError(f"{what}(seeds={seeds!r}) would run nothing at all")
     return chosen

@@ -8,6 +8,7 @@ simulated work: only what comes from outside the simulation can be there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from giambio import drivers
 from giambio.drivers import interest
@@ -28,14 +29,26 @@ class SimulatedDriver(Driver):
     Parameters:
         stalled: called when every task waits, and nothing is under way. It returns False if
             something real is waited for.
+        now: the clock.
+        limit: a time of it.
+        too_late: called once when that has passed.
     """
 
     name = "simulated"
 
-    def __init__(self, stalled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        stalled: Callable[[], bool],
+        now: Callable[[], float],
+        limit: float,
+        too_late: Callable[[], object],
+    ) -> None:
         #: The simulated sockets by their descriptors.
         self.sockets: dict[int, SimulatedSocket] = {}
         self._stalled = stalled
+        self._now = now
+        self._limit = limit
+        self._too_late = too_late
         self._real = drivers.create()
         self._turns = 0
         self._watches: dict[tuple[int, int], Waiter] = {}
@@ -95,6 +108,9 @@ class SimulatedDriver(Driver):
 
     def wait(self, timeout: float) -> None:
         """See `Driver.wait`."""
+        if self._now() > self._limit:
+            self._limit = inf
+            self._too_late()
         watches = self._watches_outside()
         if timeout < 0 and not watches and self._stalled():
             timeout = 0.0

@@ -69,10 +69,13 @@ def patched(
             replace(patches, time, f"{name}_ns", nanoseconds_of(clock), inside)
         for module, name in ((os, "urandom"), (random, "_urandom")):
             replace(patches, module, name, entropy.randbytes, inside)
+        replace(patches, Random, "seed", seeded_from(entropy), inside)
         patches.callback(random.setstate, random.getstate())
         random.seed(seed)
         patches.enter_context(sockets_of(network, on_host))
         replace(patches, socket, "getaddrinfo", resolver.look_up, on_host)
+        if hasattr(os, "sendfile"):
+            replace(patches, os, "sendfile", sendfile_on(network), on_host)
         replace(patches, ThreadPoolExecutor, "submit", run_at_once, on_host)
         for owner, name, instead in ESCAPES:
             replace(patches, owner, name, refusal(owner, name, instead), on_host)
@@ -99,6 +102,25 @@ def replace(
 def nanoseconds_of(clock: Callable[[], float]) -> Callable[[], int]:
     """Return a clock that counts nanoseconds."""
     return lambda: round(clock() * NANOSECONDS)
+
+
+def seeded_from(entropy: Random) -> Callable[..., None]:
+    """Return a `Random.seed` that needs nothing from the system."""
+    seed_it = Random.seed
+
+    def seed(generator: Random, a: Any = None, version: int = 2) -> None:
+        seed_it(generator, entropy.getrandbits(128) if a is None else a, version)
+
+    return seed
+
+
+def sendfile_on(network: Network) -> Callable[..., int]:
+    """Return what sends a part of a file on a simulated socket; see `os.sendfile`."""
+
+    def sendfile(out_fd: int, in_fd: int, offset: int, count: int) -> int:
+        return network.sockets[out_fd].send(os.pread(in_fd, count, offset))
+
+    return sendfile
 
 
 def refusal(owner: Any, name: str, instead: str) -> Callable[..., object]:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, overload
 
 from giambio.arguments import check_seconds, is_int
 from giambio.inspect.deadlocks import DeadlockDetector
+from giambio.inspect.task_tree import format_task_tree, tree_of
+from giambio.kernel.kernel import check_no_loop_runs
 from giambio.net.resolver import set_resolver
 from giambio.runtime.loop import EventLoop
 from giambio.tasks.manager import TaskManager
@@ -34,6 +36,8 @@ __all__ = ["Simulation", "simulate"]
 
 T = TypeVar("T")
 
+#: How long a simulation may take, in seconds of its own.
+TIMEOUT = 3600.0
 #: How many of the last events a failure tells.
 TOLD = 8
 
@@ -117,7 +121,7 @@ class Simulation:
         """
         if not isinstance(name, str):
             raise TypeError(f"sim.host() needs a name first, a text, not {name!r}")
-        check_function(f"sim.host({name!r}, ...)", function)
+        check_function("sim.host()", function, f"sim.host({name!r}, function)")
         if name in self.hosts:
             raise ValueError(
                 f"there is a host {name!r}; keep what sim.host() returned, and restart() it"
@@ -320,24 +324,27 @@ class Run:
         args: tuple[Any, ...],
         seed: int,
         plan: Sequence[Draft | Fault],
+        timeout: float,
     ) -> None:
         self._system = system
         self._args = args
         self.seed = seed
         self.plan = plan
+        self.timeout = timeout
         self._clock = VirtualClock()
         self.sim: Simulation | None = None
 
     def result(self) -> Any:
         """Run it, and return the result of the function that describes the system."""
-        driver = SimulatedDriver(self._stalled)
+        now = self._clock.now
+        driver = SimulatedDriver(self._stalled, now, self.timeout, self._too_late)
         self._loop = EventLoop(
             driver=driver, clock=self._clock, seed=self.seed, detect_deadlocks=False
         )
         self._detector = DeadlockDetector(self._loop)
         self._network = Network(self._loop, Random(f"network {self.seed}"), driver.sockets)
         self._resolver = SimulatedResolver(self._network)
-        with patched(self._network, self._resolver, self.seed, self._clock.now):
+        with patched(self._network, self._resolver, self.seed, now):
             return self._loop.start(self._main)
 
     async def _main(self) -> Any:
@@ -352,6 +359,14 @@ class Run:
             await checks.all_held()
             manager.cancel("the simulation is over")
         return result
+
+    def _too_late(self) -> None:
+        tree = format_task_tree(tree_of(self._loop))
+        self._loop._crash(
+            TimeoutError(
+                f"the simulation has not ended after {self.timeout:g} seconds of its own:\n{tree}"
+            )
+        )
 
     def _stalled(self) -> bool:
         """Nothing will ever happen again, unless somebody waits for a real thing."""
@@ -395,6 +410,7 @@ def simulate(
     *args: Any,
     seed: int,
     faults: Faults | Sequence[Fault] = (),
+    timeout: float = TIMEOUT,
 ) -> T: ...
 @overload
 def simulate(
@@ -403,6 +419,7 @@ def simulate(
     *args: Any,
     seeds: int | Iterable[int],
     faults: Faults | Sequence[Fault] = (),
+    timeout: float = TIMEOUT,
 ) -> list[T]: ...
 def simulate(
     system: Callable[..., Awaitable[Any]],
@@ -411,6 +428,7 @@ def simulate(
     seed: int | None = None,
     seeds: int | Iterable[int] | None = None,
     faults: Faults | Sequence[Fault] = (),
+    timeout: float = TIMEOUT,
 ) -> Any:
     """Run a whole system in one process, by a seed: its hosts, their clocks, and the network.
 
@@ -422,6 +440,8 @@ def simulate(
         seed: the seed. The same one gives the same run.
         seeds: instead, how many runs there are, with the seeds 0, 1, 2 and so on; or the seeds.
         faults: how many faults there are, drawn from the seed; or which.
+        timeout: after how many seconds of the simulation it fails if it has not ended: an hour
+            by default.
 
     Returns:
         The result of `system`; with `seeds` a list of them.
@@ -432,6 +452,7 @@ def simulate(
             again with fewer and fewer of them as long as it fails so. A note says the seed,
             the time, the faults, and how to run it again.
         DeadlockError: every host waits, and nothing is under way.
+        TimeoutError: it took longer than `timeout`; the message shows what each task waits for.
         TypeError, ValueError: `system` is no async function; or not one of `seed` and `seeds`
             was given, or it is no whole number.
         RuntimeError: a loop runs in this thread.
@@ -440,20 +461,32 @@ def simulate(
     `os.urandom` and `socket.socket` follow the simulation on hosts. A function for `to_thread` is
     called in the loop's own thread.
 
-    Example: see `Simulation`.
+    Example:
+        >>> import giambio
+        >>> from giambio.testing import Faults, simulate
+        >>> async def work(done):
+        ...     await giambio.sleep(60)
+        ...     done.append("work")
+        >>> async def system(sim):
+        ...     done = []
+        ...     sim.host("worker", work, done)
+        ...     sim.eventually(lambda: done, within=200)
+        >>> simulate(system, seeds=3, faults=Faults(crashes=1))
+        [None, None, None]
     """
-    check_function("simulate()", system)
+    check_function("simulate()", system, "simulate(system)")
+    check_no_loop_runs()
     if (seed is None) == (seeds is None):
         raise TypeError("simulate() needs seed=, a whole number, or seeds=, several")
     if seeds is not None:
         return [
-            simulate(system, *args, seed=one, faults=faults)
-            for one in seeds_of("simulate()", seeds)
+            simulate(system, *args, seed=one, faults=faults) for one in seeds_of("simulate", seeds)
         ]
+    check_seconds("simulate()", "timeout", timeout)
     if not is_int(seed):
         raise TypeError(f"simulate(seed=) is a whole number, not {seed!r}")
     plan = drawn(faults, seed) if isinstance(faults, Faults) else list(faults)
-    run = Run(system, args, seed, plan)
+    run = Run(system, args, seed, plan, timeout)
     try:
         return run.result()
     except Exception as exc:
@@ -478,7 +511,7 @@ def shrunk(run: Run, failure: Exception) -> tuple[Run, Exception]:
         begin = 0
         while begin < len(plan):
             fewer = plan[:begin] + plan[begin + size :]
-            smaller = Run(run._system, run._args, run.seed, fewer)
+            smaller = Run(run._system, run._args, run.seed, fewer, run.timeout)
             try:
                 smaller.result()
             except kind as exc:

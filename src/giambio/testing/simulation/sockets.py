@@ -17,6 +17,9 @@ from giambio.drivers.source import Source
 from giambio.net.address import UNIX
 from giambio.testing.simulation import unix
 from giambio.testing.simulation.tcp import (
+    ENDED,
+    NEW,
+    OPEN,
     ListeningEnd,
     StreamEnd,
     join_streams,
@@ -128,7 +131,7 @@ class SimulatedSocket(RealSocket):
         self._network.close(self._number)
         self.end.owner = None
         if isinstance(self.end, StreamEnd):
-            self.end.state = "ended"
+            self.end.state = ENDED
 
     @property
     def reuses_port(self) -> bool:
@@ -185,7 +188,7 @@ class SimulatedSocket(RealSocket):
     def getpeername(self) -> Any:
         self._check_open()
         connected = getattr(self.end, "remote", None)
-        if connected is None or getattr(self.end, "state", "open") == "new":
+        if connected is None or getattr(self.end, "state", OPEN) == NEW:
             raise system_error(errno.ENOTCONN)
         return connected
 
@@ -385,9 +388,9 @@ class SimulatedSocket(RealSocket):
     def _real_close(self, *_: Any) -> None:
         if not self._has_descriptor():
             return
+        self._host.unbind(self._network.sockets[self._number])
         self._network.close(self._number)
         self._host.sockets.pop(self._number, None)
-        self._host.unbind(self)
         if isinstance(self.end, StreamEnd):
             self.end.close(reset=self._resets)
         else:
