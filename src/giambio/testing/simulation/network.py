@@ -280,10 +280,3 @@ class Network:
     def after(self, seconds: float, callback: Callable[..., object], *args: Any) -> None:
         """Call a function of the network later."""
         self.loop.call_later(seconds, callback, *args, context=self._context)
-
-    def soon(self, callback: Callable[..., object], *args: Any) -> None:
-        """Call a function of the network when no task runs."""
-        if self.loop._running is None:
-            callback(*args)
-        else:
-            self.loop.call_soon(callback, *args, context=self._context)

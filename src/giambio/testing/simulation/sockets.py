@@ -11,6 +11,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from giambio.drivers.source import Source
@@ -42,6 +43,9 @@ KINDS = 0xF
 
 #: What `recvmsg` returns: the data, control messages, flags, and the sender.
 Message: TypeAlias = tuple[bytes, list[Any], int, Any]
+
+#: An event belongs to no task.
+NO_TASK = Context()
 
 #: The value of `SO_LINGER` by which a close resets the connection.
 RESET = struct.pack("ii", 1, 0)
@@ -113,7 +117,11 @@ class SimulatedSocket(RealSocket):
 
     def wake(self, readable: bool, writable: bool, sticky: bool) -> None:
         """Report an event, as a driver does: between the steps of tasks."""
-        self._network.soon(self._report, readable, writable, sticky)
+        loop = self._network.loop
+        if loop._running is None:
+            self._report(readable, writable, sticky)
+        else:
+            loop.call_soon(self._report, readable, writable, sticky, context=NO_TASK)
 
     def tell(self) -> None:
         """Report for what it is ready now."""
@@ -250,7 +258,7 @@ class SimulatedSocket(RealSocket):
         self._check_open()
         if not isinstance(self.end, ListeningEnd):
             raise system_error(errno.EINVAL)
-        self._check_ready(self.end.readable, "accept()")
+        self._check_ready(self.end.readable(), "accept()")
         end = self.end.waiting.popleft()
         sock = SimulatedSocket(self._network, self._host, self.family, self.type, end)
         sock._options.update(self._options)
@@ -273,7 +281,7 @@ class SimulatedSocket(RealSocket):
     def connect(self, address: Any) -> None:
         number = self.connect_ex(address)
         if number == errno.EINPROGRESS and self._waits != 0.0:
-            self._check_ready(self.end.writable, "connect()")
+            self._check_ready(self.end.writable(), "connect()")
             number = self.connect_ex(address)
         if number:
             raise system_error(number)
@@ -296,9 +304,9 @@ class SimulatedSocket(RealSocket):
             return self._receive_datagram(peek)[0][:size]
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.ENOTCONN)
-        self._check_ready(self.end.readable, "recv()")
         data = self.end.receive(size, peek)
-        assert data is not None, "it was readable"
+        if data is None:
+            raise self._would_wait("recv()")
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -336,7 +344,7 @@ class SimulatedSocket(RealSocket):
         return len(data), [], truncated, sender
 
     def _receive_datagram(self, peek: bool) -> tuple[bytes, Any]:
-        self._check_ready(self.end.readable, "recvfrom()")
+        self._check_ready(self.end.readable(), "recvfrom()")
         received: tuple[bytes, Any] = self.end.receive(peek)
         return received
 
@@ -349,9 +357,9 @@ class SimulatedSocket(RealSocket):
             return self._send_datagram(bytes(view), self.end.remote)
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.EPIPE)
-        self._check_ready(self.end.writable, "send()")
         count = self.end.send(view)
-        assert count is not None, "it was writable"
+        if count is None:
+            raise self._would_wait("send()")
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -380,7 +388,7 @@ class SimulatedSocket(RealSocket):
         if self.end.error:
             raise system_error(self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
         if not self.end.send(data, remote):
-            self._check_ready(bool, "sendto()")
+            raise self._would_wait("sendto()")
         return len(data)
 
     # -- the end ---------------------------------------------------------------------------------
@@ -421,18 +429,15 @@ class SimulatedSocket(RealSocket):
         if not self._has_descriptor():
             raise system_error(errno.ENETDOWN)  # its host has crashed
 
-    def _check_ready(self, is_ready: Callable[[], bool], what: str) -> None:
-        """Raise if a call would have to wait.
+    def _check_ready(self, is_ready: bool, what: str) -> None:
+        if not is_ready:
+            raise self._would_wait(what)
 
-        Raises:
-            BlockingIOError: the socket does not block.
-            RuntimeError: it does.
-        """
-        if is_ready():
-            return
+    def _would_wait(self, what: str) -> Exception:
+        """Return the exception for a call that would have to wait."""
         if self._waits == 0.0:
-            raise BlockingIOError(errno.EAGAIN, "it would have to wait")
-        raise RuntimeError(
+            return BlockingIOError(errno.EAGAIN, "it would have to wait")
+        return RuntimeError(
             f"{what} of a blocking socket would stop the whole simulation: "
             "use giambio's sockets, or setblocking(False)"
         )

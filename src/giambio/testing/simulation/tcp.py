@@ -295,7 +295,7 @@ class StreamEnd:
         Raises:
             OSError: the connection has failed or ended, or there is none.
         """
-        if self._is_left():
+        if self.family == UNIX and self._is_left():
             raise system_error(errno.EPIPE)
         self.raise_error()
         if self.state == NEW:
@@ -312,7 +312,7 @@ class StreamEnd:
 
     def _is_left(self) -> bool:
         """Whether the other end is closed, which only a Unix socket can know."""
-        return self.family == UNIX and self._pipe is not None and self._pipe.target.state == ENDED
+        return self._pipe is not None and self._pipe.target.state == ENDED
 
     def end(self) -> None:
         """Send nothing any more.
