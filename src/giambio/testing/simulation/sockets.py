@@ -299,7 +299,7 @@ class SimulatedSocket(RealSocket):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         self._check_open()
-        peek = bool(flags & socket.MSG_PEEK)
+        peek = bool(flags and flags & socket.MSG_PEEK)
         if isinstance(self.end, DatagramEnd):
             return self._receive_datagram(peek)[0][:size]
         if not isinstance(self.end, StreamEnd):
@@ -350,7 +350,7 @@ class SimulatedSocket(RealSocket):
 
     def send(self, data: Any, flags: int = 0) -> int:
         self._check_open()
-        if flags & socket.MSG_OOB:
+        if flags and flags & socket.MSG_OOB:  # an `IntFlag` is slow
             raise OSError(errno.EOPNOTSUPP, "a simulated socket has no urgent data")
         view = memoryview(data).cast("B")
         if isinstance(self.end, DatagramEnd):
@@ -426,7 +426,8 @@ class SimulatedSocket(RealSocket):
     def _check_open(self) -> None:
         if self._is_closed():
             raise system_error(errno.EBADF)
-        if not self._has_descriptor():
+        current = self._network.sockets.get(self._number)
+        if current is not self and not self._has_descriptor():
             raise system_error(errno.ENETDOWN)  # its host has crashed
 
     def _check_ready(self, is_ready: bool, what: str) -> None:
