@@ -25,20 +25,22 @@ from giambio.testing import Simulation, simulate
 RATIO_SHOULD_BE = 1.5
 HOSTS = 10
 PORT = 7
+#: How many lines a connection has, where it is about round trips: simloom stops after some 150.
+LINES = 100
 
 
 # -- the programs, for asyncio -----------------------------------------------------------------
 
 
-async def serve_lines() -> None:
-    """Send each line back."""
+async def serve_lines(name: str) -> None:
+    """Send each line back, on the host of that name."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():
             writer.write(line)
         writer.close()
 
-    server = await asyncio.start_server(echo, "0.0.0.0", PORT)
+    server = await asyncio.start_server(echo, name, PORT)
     async with server:
         await server.serve_forever()
 
@@ -54,6 +56,12 @@ async def ask_lines(server: str, count: int, pause: float = 0.0) -> None:
     writer.close()
 
 
+async def ask_in_turn(server: str, count: int) -> None:
+    """Send so many lines, with a new connection now and then."""
+    for _ in range(count // LINES):
+        await ask_lines(server, LINES)
+
+
 async def ask_all(names: list[str], seconds: int) -> None:
     """Ask all hosts once a second."""
     await asyncio.gather(*(ask_lines(name, seconds, 1.0) for name in names))
@@ -62,14 +70,14 @@ async def ask_all(names: list[str], seconds: int) -> None:
 # -- the same for giambio ----------------------------------------------------------------------
 
 
-async def serve_lines_natively() -> None:
-    """Send each line back."""
+async def serve_lines_natively(name: str) -> None:
+    """Send each line back, on the host of that name."""
 
     async def echo(stream: giambio.AsyncSocket) -> None:
         while data := await stream.receive():
             await stream.send_all(data)
 
-    await giambio.serve_tcp(echo, PORT, host="0.0.0.0")
+    await giambio.serve_tcp(echo, PORT, host=name)
 
 
 async def ask_lines_natively(server: str, count: int, pause: float = 0.0) -> None:
@@ -80,6 +88,12 @@ async def ask_lines_natively(server: str, count: int, pause: float = 0.0) -> Non
             assert await stream.receive() == b"how are you?\n"
             if pause:
                 await giambio.sleep(pause)
+
+
+async def ask_in_turn_natively(server: str, count: int) -> None:
+    """Send so many lines, with a new connection now and then."""
+    for _ in range(count // LINES):
+        await ask_lines_natively(server, LINES)
 
 
 async def ask_all_natively(names: list[str], seconds: int) -> None:
@@ -95,19 +109,19 @@ async def ask_all_natively(names: list[str], seconds: int) -> None:
 def in_giambio(native: bool) -> Callable[[int, int], None]:
     """Return what runs a program in a simulation of ours."""
     serve: Any = serve_lines_natively if native else serve_lines
-    ask: Any = ask_lines_natively if native else ask_lines
+    ask: Any = ask_in_turn_natively if native else ask_in_turn
     ask_of_all: Any = ask_all_natively if native else ask_all
 
     def run(round_trips: int, seconds: int) -> None:
         async def system(sim: Simulation) -> None:
             if round_trips:
-                sim.host("server", serve)
+                sim.host("server", serve, "server")
                 await giambio.sleep(1)
                 await sim.host("client", ask, "server", round_trips).join()
                 return
             names = [f"host{number}" for number in range(HOSTS)]
             for name in names:
-                sim.host(name, serve)
+                sim.host(name, serve, name)
             await giambio.sleep(1)
             clients = [
                 sim.host(f"client{number}", ask_of_all, names, seconds) for number in range(HOSTS)
@@ -127,13 +141,13 @@ def in_simloop(round_trips: int, seconds: int) -> None:
     async def system() -> None:
         loop: Any = asyncio.get_running_loop()
         if round_trips:
-            loop.net.host("server").create_task(serve_lines())
+            loop.net.host("server").create_task(serve_lines("server"))
             await asyncio.sleep(1)
-            await loop.net.host("client").create_task(ask_lines("server", round_trips))
+            await loop.net.host("client").create_task(ask_in_turn("server", round_trips))
             return
         names = [f"host{number}" for number in range(HOSTS)]
         for name in names:
-            loop.net.host(name).create_task(serve_lines())
+            loop.net.host(name).create_task(serve_lines(name))
         await asyncio.sleep(1)
         await asyncio.gather(
             *(
@@ -157,16 +171,16 @@ def in_simloom(round_trips: int, seconds: int) -> None:
             done.append(name)
 
         if round_trips:
-            world.host("server").spawn(serve_lines)
+            world.host("server").spawn(lambda: serve_lines("server"))
             await world.sleep(1)
             world.host("client").spawn(
-                lambda: client("client", lambda: ask_lines("server", round_trips))
+                lambda: client("client", lambda: ask_in_turn("server", round_trips))
             )
             await world.until(lambda: done, timeout=1e9)
             return
         names = [f"host{number}" for number in range(HOSTS)]
         for name in names:
-            world.host(name).spawn(serve_lines)
+            world.host(name).spawn(lambda name=name: serve_lines(name))
         await world.sleep(1)
         for number in range(HOSTS):
             name = f"client{number}"
