@@ -661,7 +661,7 @@ def test_without_faults_there_is_no_bug() -> None:
 def connect_and_block() -> None:
     """What blocking code does."""
     with socket.socket() as sock:
-        sock.connect(("10.0.0.1", 7))
+        sock.connect(("10.0.0.2", 7))
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ class SimulatedDriver(Driver):
         self._real = drivers.create()
         self._turns = 0
         self._watches: dict[tuple[int, int], Waiter] = {}
+        # What of the real driver's was watched, and may still be.
+        self._outside: set[tuple[int, int]] = set()
 
     def arm(self, source: Source, direction: int) -> None:
         """See `Driver.arm`."""
@@ -59,7 +61,9 @@ class SimulatedDriver(Driver):
             self._real.arm(source, direction)
         else:
             source.armed |= direction
-            self.sockets[source.fd].source = source
+            sock = self.sockets[source.fd]
+            sock.source = source
+            sock.tell()  # what has happened before
 
     def forget(self, source: Source) -> None:
         """See `Driver.forget`."""
@@ -74,17 +78,17 @@ class SimulatedDriver(Driver):
     def watch(self, fd: int, direction: int, waiter: Waiter) -> bool:
         """See `Driver.watch`."""
         if fd < FIRST_VIRTUAL:
+            self._outside.add((fd, direction))
             return self._real.watch(fd, direction, waiter)
         self._watches[fd, direction] = waiter
         sock = self.sockets[fd]
         sock.on_event = self._look
-        self._look(sock)
+        sock.tell()
         return True
 
-    def _look(self, sock: SimulatedSocket) -> None:
+    def _look(self, fd: int, readable: bool, writable: bool) -> None:
         """Notify who watches a socket, if it is ready."""
-        fd = sock.fileno()
-        ready = {interest.READING: sock.end.readable(), interest.WRITING: sock.end.writable()}
+        ready = {interest.READING: readable, interest.WRITING: writable}
         for direction, is_ready in ready.items():
             if is_ready and (waiter := self._watches.pop((fd, direction), None)) is not None:
                 notify(fd, waiter)
@@ -107,11 +111,18 @@ class SimulatedDriver(Driver):
         if self._now() > self._limit:
             self._limit = inf
             self._too_late()
-        if timeout < 0 and self._stalled():
+        watches = self._watches_outside()
+        if timeout < 0 and not watches and self._stalled():
             timeout = 0.0
         self._turns += 1
-        if timeout or not self._turns % SELDOM:
+        if timeout or watches or not self._turns % SELDOM:
             self._real.wait(timeout)
+
+    def _watches_outside(self) -> bool:
+        """Whether a task waits for a real descriptor."""
+        if self._outside:
+            self._outside = {key for key in self._outside if self._real.watcher(*key) is not None}
+        return bool(self._outside)
 
     def deliver(self) -> None:
         """See `Driver.deliver`."""

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
+from giambio.net.address import UNIX
 from giambio.sync.event import Event
 from giambio.tasks.cancel import CancelScope
 from giambio.tasks.manager import TaskManager
-from giambio.testing.simulation.network import LOOPBACKS, Network
+from giambio.testing.simulation import unix
+from giambio.testing.simulation.network import Network, is_loopback
 from giambio.testing.simulation.tcp import ListeningEnd, system_error
 from giambio.testing.simulation.udp import DatagramEnd
 
@@ -170,7 +172,7 @@ class Host:
 
     def has_address(self, address: str) -> bool:
         """Whether a socket of this host can be bound to an address."""
-        return address in (self.address, self.address6, *LOOPBACKS, *ANY)
+        return address in (self.address, self.address6, *ANY) or is_loopback(address)
 
     def own_address(self, family: int) -> str:
         """Return its address of a family."""
@@ -190,8 +192,8 @@ class Host:
         Raises:
             OSError: it is in use, or not one of this host.
         """
-        if not isinstance(address, tuple):
-            return self._bind_to(sock, kind, family, address, address)
+        if family == UNIX:
+            return self._bind_to(sock, kind, family, unix.made(address), address)
         name, port, *rest = address
         if not self.has_address(name):
             raise system_error(errno.EADDRNOTAVAIL)
@@ -207,6 +209,7 @@ class Host:
             if same and not (sock.reuses_port and other.reuses_port):
                 raise system_error(errno.EADDRINUSE)
         others.append(sock)
+        sock.bound_as = (kind, family, port)
         return address
 
     def _free_port(self, kind: str, family: int) -> int:
@@ -217,12 +220,13 @@ class Host:
                 return port
         raise system_error(errno.EADDRINUSE)
 
-    def unbind(self, sock: SimulatedSocket, kind: str, family: int, address: Any) -> None:
+    def unbind(self, sock: SimulatedSocket) -> None:
         """Let others have a socket's address."""
-        port = address[1] if isinstance(address, tuple) else address
-        bound = self._bound.get((kind, family, port), [])
+        bound = self._bound.get(sock.bound_as, [])
         if sock in bound:
             bound.remove(sock)
+            if not bound:
+                del self._bound[sock.bound_as]
 
     def listener(self, family: int, address: Any) -> ListeningEnd | None:
         """Return the end that listens at an address."""
@@ -240,8 +244,8 @@ class Host:
         return None
 
     def _bound_at(self, kind: str, family: int, address: Any) -> list[SimulatedSocket]:
-        if not isinstance(address, tuple):
-            return self._bound.get((kind, family, address), [])
+        if family == UNIX:
+            return self._bound.get((kind, family, unix.sought(address)), [])
         bound = self._bound.get((kind, family, address[1]), [])
         return [sock for sock in bound if sock.bound_to[0] in (address[0], *ANY)]
 

@@ -1,8 +1,9 @@
 """The network: which host has which address, and how long a packet takes between two of them.
 
 It knows nothing of connections. What is lost here is sent again by `tcp`, and missed by `udp`. Each
-packet is an event of the loop, so the virtual clock is the only clock there is. Packet rules and
-defaults are those of turmoil (Rust), as far as they fit.
+packet is an event of the loop, so the virtual clock is the only clock there is. Within a host it is
+there when the call that sends it returns, as on Linux. Packet rules and defaults are those of
+turmoil (Rust), as far as they fit.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextvars import Context
 from hashlib import sha256
+from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from giambio.net.socket_calls import FIRST_VIRTUAL
 from giambio.runtime.loop import EventLoop
 
 if TYPE_CHECKING:
@@ -27,13 +30,11 @@ __all__ = ["Link", "Network", "Packet"]
 LATENCY = 0.001
 #: How much longer it takes at the most.
 JITTER = 0.0005
-#: How long a packet takes within a host.
-LOOPBACK = 0.00001
 
 #: How many events are kept for a report.
 MOST_TRACED = 10_000
 
-#: Addresses that each host has for itself.
+#: Addresses that each host has for itself; of IPv4 all that begin with 127.
 LOOPBACKS = ("127.0.0.1", "::1")
 
 
@@ -146,6 +147,11 @@ def check_part(name: str, value: object) -> None:
         raise ValueError(f"the {name} of a link is a time in seconds from 0 up, not {value!r}")
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address means the host itself."""
+    return address in LOOPBACKS or address.startswith("127.")
+
+
 class Network:
     """Carries packets between the hosts of one simulation.
 
@@ -163,16 +169,32 @@ class Network:
         self.hosts: dict[str, Host] = {}
         self.by_address: dict[str, Host] = {}
         self.sockets = sockets
+        self._freed: list[int] = []
         self.links: dict[tuple[str, str], Link] = {}
         #: The pairs of hosts between which nothing passes, for each partition.
         self.cuts: list[set[tuple[str, str]]] = []
         self.rule: Callable[[Packet], float | None] | None = None
-        self._loopback = Link(LOOPBACK, 0.0)
+        self._loopback = Link(0.0, 0.0)
         # The events belong to no task.
         self._context = Context()
         self._digest = sha256()
         #: The last events, for a report.
         self.trace: deque[str] = deque(maxlen=MOST_TRACED)
+
+    # -- descriptors -----------------------------------------------------------------------------
+
+    def open(self, sock: SimulatedSocket) -> int:
+        """Return a descriptor for a socket: the lowest that is free."""
+        number = heappop(self._freed) if self._freed else FIRST_VIRTUAL + len(self.sockets)
+        self.sockets[number] = sock
+        return number
+
+    def close(self, number: int) -> bool:
+        """Free a descriptor; return whether it was open."""
+        if self.sockets.pop(number, None) is None:
+            return False
+        heappush(self._freed, number)
+        return True
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -218,7 +240,7 @@ class Network:
 
     def host_of(self, source: Host, address: Any) -> Host | None:
         """Return the host that has an address, seen from a host; a Unix path is its own."""
-        if not isinstance(address, tuple) or address[0] in LOOPBACKS:
+        if not isinstance(address, tuple) or is_loopback(address[0]):
             return source
         return self.by_address.get(address[0])
 
@@ -237,6 +259,8 @@ class Network:
         delay = self.delay(packet)
         if delay == inf:
             lost(item)
+        elif not delay:
+            self._arrive(packet, arrive, lost, item)
         else:
             self.after(delay, self._arrive, packet, arrive, lost, item)
 

@@ -170,7 +170,8 @@ def sockets_of(network: Network, on_host: Callable[[], bool]) -> Iterator[None]:
         family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
     ) -> RealSocket:
         if fileno is not None:
-            return RealSocket(family, type, proto, fileno)
+            sock = network.sockets.get(fileno)
+            return RealSocket(family, type, proto, fileno) if sock is None else sock.another()
         family = socket.AF_INET if family == -1 else family
         kind = socket.SOCK_STREAM if type == -1 else type
         return SimulatedSocket(network, here(), family, kind)
@@ -178,7 +179,9 @@ def sockets_of(network: Network, on_host: Callable[[], bool]) -> Iterator[None]:
     real_pair = socket.socketpair
 
     def pair(family: Any = None, type: int = socket.SOCK_STREAM, proto: int = 0) -> Any:
-        return connected_pair(network, here()) if on_host() else real_pair(family, type, proto)
+        if not on_host():
+            return real_pair(family, type, proto)
+        return connected_pair(network, here(), type)
 
     names = {"socket": Socket, "socketpair": pair}
     real = {name: getattr(socket, name) for name in names}

@@ -11,22 +11,22 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterable
-from itertools import count
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from giambio.drivers.source import Source
 from giambio.net.address import UNIX
-from giambio.net.socket_calls import FIRST_VIRTUAL
+from giambio.testing.simulation import unix
 from giambio.testing.simulation.tcp import (
     ENDED,
     NEW,
     OPEN,
     ListeningEnd,
     StreamEnd,
-    join,
+    join_streams,
     system_error,
 )
-from giambio.testing.simulation.udp import DatagramEnd
+from giambio.testing.simulation.udp import DatagramEnd, join_datagrams
 
 if TYPE_CHECKING:
     from giambio.testing.simulation.host import Host
@@ -44,10 +44,16 @@ KINDS = 0xF
 #: What `recvmsg` returns: the data, control messages, flags, and the sender.
 Message: TypeAlias = tuple[bytes, list[Any], int, Any]
 
+#: An event belongs to no task.
+NO_TASK = Context()
+
 #: The value of `SO_LINGER` by which a close resets the connection.
 RESET = struct.pack("ii", 1, 0)
 
-descriptors = count(FIRST_VIRTUAL)
+#: Addresses of all machines.
+BROADCAST = {"255.255.255.255", "127.255.255.255"}
+#: What a connection to any address is to, as on Linux.
+LOOPBACK_OF = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class SimulatedSocket(RealSocket):
@@ -64,24 +70,21 @@ class SimulatedSocket(RealSocket):
     ) -> None:
         if family not in FAMILIES:
             raise system_error(errno.EAFNOSUPPORT)
-        # With a descriptor Python asks the system nothing about a socket whose kind it is told.
-        with RealSocket(socket.AF_INET, socket.SOCK_DGRAM) as real:
-            super().__init__(family, kind & KINDS, 0, real.fileno())
-            socket.SocketType.detach(self)
+        self._begin(family, kind & KINDS)
         self._network = network
         self._host = host
-        self._number = next(descriptors)
         self._waits: float | None = socket.getdefaulttimeout()
         self._options: dict[tuple[int, int], int] = {}
         # Whether `SO_LINGER` asks for a reset at its end.
         self._resets = False
         self._bound = False
-        #: The address that it is bound to.
+        #: The address that it is bound to, and what the host finds it by.
         self.bound_to: Any = None
+        self.bound_as: Any = None
         #: What reports readiness for it.
         self.source: Source | None = None
         #: Called for each event, while somebody watches it.
-        self.on_event: Callable[[SimulatedSocket], object] | None = None
+        self.on_event: Callable[[int, bool, bool], object] | None = None
         if end is None:
             ends = {socket.SOCK_STREAM: StreamEnd, socket.SOCK_DGRAM: DatagramEnd}
             make = ends.get(socket.SocketKind(kind & KINDS))
@@ -90,23 +93,50 @@ class SimulatedSocket(RealSocket):
             end = make(network, host, family)
         self.end: Any = end
         end.owner = self
-        network.sockets[self._number] = host.sockets[self._number] = self
+        self._number = network.open(self)
+        host.sockets[self._number] = self
+
+    def _begin(self, family: int, kind: int) -> None:
+        # With a descriptor Python asks the system nothing about a socket whose kind it is told.
+        with RealSocket(socket.AF_INET, socket.SOCK_DGRAM) as real:
+            super().__init__(family, kind, 0, real.fileno())
+            socket.SocketType.detach(self)
+
+    def another(self) -> SimulatedSocket:
+        """Return another object for the same descriptor."""
+        other = SimulatedSocket.__new__(SimulatedSocket)
+        other._begin(self.family, self.type)
+        vars(other).update(vars(self))
+        other._waits = socket.getdefaulttimeout()
+        return other
 
     def __repr__(self) -> str:
-        return f"<simulated socket of {self._host.name!r} at {self.bound_to}>"
+        return f"<socket.socket of the simulated host {self._host.name!r} at {self.bound_to}>"
 
     # -- for the driver --------------------------------------------------------------------------
 
     def wake(self, readable: bool, writable: bool, sticky: bool) -> None:
-        """Report an event."""
+        """Report an event, as a driver does: between the steps of tasks."""
+        loop = self._network.loop
+        if loop._running is None:
+            self._report(readable, writable, sticky)
+        else:
+            loop.call_soon(self._report, readable, writable, sticky, context=NO_TASK)
+
+    def tell(self) -> None:
+        """Report for what it is ready now."""
+        end = self.end
+        self.wake(end.readable(), end.writable(), getattr(end, "has_ended", False))
+
+    def _report(self, readable: bool, writable: bool, sticky: bool) -> None:
         if self.source is not None:
             self.source.report(readable, writable, sticky)
         if self.on_event is not None:
-            self.on_event(self)
+            self.on_event(self._number, readable, writable)
 
     def vanish(self) -> None:
         """Be gone with the host: nothing is said to anybody."""
-        self._network.sockets.pop(self._number, None)
+        self._network.close(self._number)
         self.end.owner = None
         if isinstance(self.end, StreamEnd):
             self.end.state = ENDED
@@ -178,9 +208,19 @@ class SimulatedSocket(RealSocket):
 
     def _full(self, address: Any) -> Any:
         """Return an address with all the parts that its family has."""
+        if self.family == UNIX:
+            return unix.full_name(address)
         if self.family == socket.AF_INET6 and isinstance(address, tuple) and len(address) < 4:
             return (*address, *(0, 0)[: 4 - len(address)])
         return address
+
+    def _full_remote(self, address: Any) -> Any:
+        full = self._full(address)
+        if self.family == UNIX:
+            return full
+        if full[0] in BROADCAST and not self._options.get((socket.SOL_SOCKET, socket.SO_BROADCAST)):
+            raise system_error(errno.EACCES)
+        return (LOOPBACK_OF.get(full[0], full[0]), *full[1:])
 
     def _bind(self, address: Any) -> None:
         kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
@@ -192,7 +232,7 @@ class SimulatedSocket(RealSocket):
         """Bind it to a free port at the address that is seen by the other side."""
         if self._bound:
             return
-        if not isinstance(remote, tuple):
+        if self.family == UNIX:
             self.end.local = ""
             return
         host = self._network.host_of(self._host, remote)
@@ -203,6 +243,7 @@ class SimulatedSocket(RealSocket):
 
     def listen(self, backlog: int = 128) -> None:
         self._check_open()
+        backlog = c_int(backlog)
         if isinstance(self.end, ListeningEnd):
             self.end.backlog = backlog
             return
@@ -217,28 +258,31 @@ class SimulatedSocket(RealSocket):
         self._check_open()
         if not isinstance(self.end, ListeningEnd):
             raise system_error(errno.EINVAL)
-        if not self.end.waiting:
-            raise self._would_wait("accept()")
+        self._check_ready(self.end.readable(), "accept()")
         end = self.end.waiting.popleft()
         sock = SimulatedSocket(self._network, self._host, self.family, self.type, end)
+        sock._options.update(self._options)
         return sock, end.remote
 
     def connect_ex(self, address: Any) -> int:
         self._check_open()
-        address = self._full(address)
         if isinstance(self.end, ListeningEnd):
             return errno.EISCONN
+        try:
+            address = self._full_remote(address)
+        except PermissionError:
+            return errno.ENETUNREACH if self.type == socket.SOCK_STREAM else errno.EACCES
         self._bind_if_needed(address)
         if isinstance(self.end, DatagramEnd):
-            self.end.remote = address
-            return 0
+            return self.end.connect(address)
         number: int = self.end.connect(address)
         return number
 
     def connect(self, address: Any) -> None:
         number = self.connect_ex(address)
         if number == errno.EINPROGRESS and self._waits != 0.0:
-            raise self._would_wait("connect()")
+            self._check_ready(self.end.writable(), "connect()")
+            number = self.connect_ex(address)
         if number:
             raise system_error(number)
 
@@ -255,7 +299,7 @@ class SimulatedSocket(RealSocket):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         self._check_open()
-        peek = bool(flags & socket.MSG_PEEK)
+        peek = bool(flags and flags & socket.MSG_PEEK)
         if isinstance(self.end, DatagramEnd):
             return self._receive_datagram(peek)[0][:size]
         if not isinstance(self.end, StreamEnd):
@@ -300,13 +344,14 @@ class SimulatedSocket(RealSocket):
         return len(data), [], truncated, sender
 
     def _receive_datagram(self, peek: bool) -> tuple[bytes, Any]:
-        received: tuple[bytes, Any] | None = self.end.receive(peek)
-        if received is None:
-            raise self._would_wait("recvfrom()")
+        self._check_ready(self.end.readable(), "recvfrom()")
+        received: tuple[bytes, Any] = self.end.receive(peek)
         return received
 
     def send(self, data: Any, flags: int = 0) -> int:
         self._check_open()
+        if flags and flags & socket.MSG_OOB:  # an `IntFlag` is slow
+            raise OSError(errno.EOPNOTSUPP, "a simulated socket has no urgent data")
         view = memoryview(data).cast("B")
         if isinstance(self.end, DatagramEnd):
             return self._send_datagram(bytes(view), self.end.remote)
@@ -323,6 +368,8 @@ class SimulatedSocket(RealSocket):
             view = view[self.send(view, flags) :]
 
     def sendmsg(self, buffers: Iterable[Any], *rest: Any) -> int:
+        if rest and rest[0]:
+            raise OSError(errno.EOPNOTSUPP, "a simulated socket passes no descriptors")
         data = b"".join(buffers)
         if len(rest) > 2 and rest[2] is not None:
             return self.sendto(data, rest[2])
@@ -332,7 +379,7 @@ class SimulatedSocket(RealSocket):
         self._check_open()
         if not isinstance(self.end, DatagramEnd):
             return self.send(data)
-        return self._send_datagram(bytes(data), self._full(rest[-1]))
+        return self._send_datagram(bytes(data), self._full_remote(rest[-1]))
 
     def _send_datagram(self, data: bytes, remote: Any) -> int:
         if remote is None:
@@ -340,27 +387,27 @@ class SimulatedSocket(RealSocket):
         self._bind_if_needed(remote)
         if self.end.error:
             raise system_error(self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
-        self.end.send(data, remote)
+        if not self.end.send(data, remote):
+            raise self._would_wait("sendto()")
         return len(data)
 
     # -- the end ---------------------------------------------------------------------------------
 
     def _real_close(self, *_: Any) -> None:
-        if self._network.sockets.pop(self._number, None) is None:
+        if not self._has_descriptor():
             return
+        self._host.unbind(self._network.sockets[self._number])
+        self._network.close(self._number)
         self._host.sockets.pop(self._number, None)
-        if self._bound and isinstance(self.end, ListeningEnd | DatagramEnd | StreamEnd):
-            kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
-            self._host.unbind(self, kind, self.family, self.bound_to)
         if isinstance(self.end, StreamEnd):
             self.end.close(reset=self._resets)
         else:
             self.end.close()
 
     def detach(self) -> int:
-        raise OSError(
-            errno.EOPNOTSUPP, "a simulated socket has no descriptor that could be detached"
-        )
+        number = self.fileno()
+        self._closed = True  # `socket.socket` keeps it
+        return number
 
     def dup(self) -> Self:
         raise OSError(errno.EOPNOTSUPP, "a simulated socket cannot be duplicated")
@@ -368,14 +415,24 @@ class SimulatedSocket(RealSocket):
     # -- inside ----------------------------------------------------------------------------------
 
     def _is_closed(self) -> bool:
-        closed: bool = self._closed  # type: ignore[attr-defined]  # `socket.socket` keeps it
+        closed: bool = self._closed
         return closed
+
+    def _has_descriptor(self) -> bool:
+        """Whether the descriptor is still that of this socket."""
+        current = self._network.sockets.get(self._number)
+        return current is not None and current.end is self.end
 
     def _check_open(self) -> None:
         if self._is_closed():
             raise system_error(errno.EBADF)
-        if self._number not in self._network.sockets:
+        current = self._network.sockets.get(self._number)
+        if current is not self and not self._has_descriptor():
             raise system_error(errno.ENETDOWN)  # its host has crashed
+
+    def _check_ready(self, is_ready: bool, what: str) -> None:
+        if not is_ready:
+            raise self._would_wait(what)
 
     def _would_wait(self, what: str) -> Exception:
         """Return the exception for a call that would have to wait."""
@@ -387,15 +444,26 @@ class SimulatedSocket(RealSocket):
         )
 
 
+def c_int(value: int) -> int:
+    """Return a number that the system takes as a C int.
+
+    Raises:
+        TypeError, OverflowError: it is none.
+    """
+    if not -(2**31) <= value < 2**31:
+        raise OverflowError("signed integer is greater than maximum")
+    return value
+
+
 #: More than any datagram has.
 LARGEST_RECEIVED = 65536
 
 
-def connected_pair(network: Network, host: Host) -> tuple[SimulatedSocket, SimulatedSocket]:
+def connected_pair(
+    network: Network, host: Host, kind: int
+) -> tuple[SimulatedSocket, SimulatedSocket]:
     """Return two sockets of a host that are connected, as `socket.socketpair` does."""
-    ends = StreamEnd(network, host, UNIX), StreamEnd(network, host, UNIX)
-    join(*ends)
-    for end in ends:
-        end.state, end.local, end.remote = OPEN, "", ""
-    one, other = (SimulatedSocket(network, host, UNIX, socket.SOCK_STREAM, end) for end in ends)
+    one, other = (SimulatedSocket(network, host, UNIX, kind) for _ in range(2))
+    connect_ends = join_datagrams if isinstance(one.end, DatagramEnd) else join_streams
+    connect_ends(one.end, other.end)
     return one, other

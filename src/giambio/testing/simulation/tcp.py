@@ -13,13 +13,14 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from giambio.net.address import UNIX
 from giambio.testing.simulation.network import Network, Packet
 
 if TYPE_CHECKING:
     from giambio.testing.simulation.host import Host
     from giambio.testing.simulation.sockets import SimulatedSocket
 
-__all__ = ["ListeningEnd", "StreamEnd"]
+__all__ = ["ListeningEnd", "StreamEnd", "join_streams", "port_of", "shown_size", "system_error"]
 
 #: How many bytes an end keeps that nobody has received yet.
 WINDOW = 262144
@@ -36,6 +37,8 @@ SYN_TRIES = 6
 SYN_RETRANSMISSION = 1.0
 
 NEW, CONNECTING, OPEN, ENDED = "new", "connecting", "open", "ended"
+#: It could not connect, and has not told that to who wants to connect.
+FAILED = "failed"
 
 
 class Item:
@@ -135,6 +138,9 @@ class StreamEnd:
 
     def connect(self, remote: Any) -> int:
         """Begin to connect, or tell how far that is; return an error number, 0 when connected."""
+        if self.state == FAILED:  # from here on it may try another address
+            self.state, self.has_ended = NEW, False
+            return self.take_error() or errno.ECONNABORTED
         if self.error:
             return self.take_error()
         if self.state == CONNECTING:
@@ -144,10 +150,36 @@ class StreamEnd:
             return errno.EISCONN if told else 0
         if self.state == ENDED:
             return errno.ECONNABORTED
-        self.state = CONNECTING
         self.remote = remote
+        if self.family == UNIX:
+            return self._connect_at_once()
+        self.state = CONNECTING
         self._knock(0)
         return errno.EINPROGRESS
+
+    def _connect_at_once(self) -> int:
+        """Connect a Unix socket: it never waits."""
+        try:
+            listener = self.host.listener(UNIX, self.remote)
+        except OSError as exc:
+            return exc.errno or errno.EINVAL
+        if listener is None:
+            return errno.ECONNREFUSED
+        if listener.is_full():
+            return errno.EAGAIN
+        self._meet(self.host, listener)
+        self.state, self.told = OPEN, True
+        return 0
+
+    def _meet(self, host: Host, listener: ListeningEnd) -> StreamEnd:
+        """Make the other end; the listener has it."""
+        other = StreamEnd(self.network, host, self.family)
+        other.local, other.remote = self.remote, self.local
+        join(self, other)
+        other.state = OPEN
+        self.network.note("connected", self.host.name, host.name, port_of(self.remote))
+        listener.put(other)
+        return other
 
     def _knock(self, tries: int) -> None:
         """Send the first packet, again if it was lost."""
@@ -177,13 +209,7 @@ class StreamEnd:
         elif listener.is_full():
             self._unheard(tries)
         else:
-            other = StreamEnd(self.network, host, self.family)
-            other.local, other.remote = self.remote, self.local
-            join(self, other)
-            other.state = OPEN
-            self.network.note("connected", self.host.name, host.name, self.remote[1])
-            listener.put(other)
-            other._send("accept")
+            self._meet(host, listener)._send("accept")
 
     def _refused(self, tries: int) -> None:
         if self.state == CONNECTING:
@@ -193,7 +219,8 @@ class StreamEnd:
 
     def readable(self) -> bool:
         """Whether to receive would not wait."""
-        return bool(self.received or self.has_ended or self.error or self.state in (NEW, ENDED))
+        waits = not self.has_ended and self.state in (CONNECTING, OPEN)
+        return bool(self.received or self.error or not waits)
 
     def receive(self, size: int, peek: bool = False) -> bytes | None:
         """Take received bytes; none at the end; None if there are none yet.
@@ -240,7 +267,7 @@ class StreamEnd:
                 self.state = OPEN
                 self._wake(writable=True)
         elif item.kind == "reset":
-            self.fail(errno.ECONNRESET)
+            self.fail(errno.EPIPE if self.has_ended else errno.ECONNRESET)
         elif item.kind == "window":
             was, self._room = self._room, self._room + item.number
             if was <= 0:
@@ -268,10 +295,12 @@ class StreamEnd:
         Raises:
             OSError: the connection has failed or ended, or there is none.
         """
+        if self.family == UNIX and self._is_left():
+            raise system_error(errno.EPIPE)
         self.raise_error()
         if self.state == NEW:
             raise system_error(errno.ENOTCONN)
-        if self.sends_no_more or self.state == ENDED:
+        if self.sends_no_more or self.state in (ENDED, FAILED):
             raise system_error(errno.EPIPE)
         if self.state == CONNECTING or self._room <= 0:
             return None
@@ -280,6 +309,10 @@ class StreamEnd:
             self._room -= len(part)
             self._send("data", part)
         return len(part)
+
+    def _is_left(self) -> bool:
+        """Whether the other end is closed, which only a Unix socket can know."""
+        return self._pipe is not None and self._pipe.target.state == ENDED
 
     def end(self) -> None:
         """Send nothing any more.
@@ -311,13 +344,12 @@ class StreamEnd:
 
     def fail(self, number: int) -> None:
         """Break the connection, for this end."""
-        if self.state == ENDED:
+        if self.state in (ENDED, FAILED):
             return
         self.network.note("failed", self.host.name, port_of(self.local), errno.errorcode[number])
-        self.state = ENDED
+        self.state = FAILED if self.state == CONNECTING else ENDED
         self.error = number
         self.has_ended = True
-        self.received.clear()
         self._wake(readable=True, writable=True)
 
     def take_error(self) -> int:
@@ -379,6 +411,13 @@ class ListeningEnd:
 def join(one: StreamEnd, other: StreamEnd) -> None:
     """Make two ends the ends of one connection."""
     one._pipe, other._pipe = Pipe(one, other), Pipe(other, one)
+
+
+def join_streams(one: StreamEnd, other: StreamEnd) -> None:
+    """Connect the ends of two sockets without a name."""
+    join(one, other)
+    for end in (one, other):
+        end.state, end.told, end.local, end.remote = OPEN, True, "", ""
 
 
 def port_of(address: Any) -> Any:

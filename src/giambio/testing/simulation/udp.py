@@ -6,6 +6,7 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from giambio.net.address import UNIX
 from giambio.testing.simulation.network import Network, Packet
 from giambio.testing.simulation.tcp import port_of, shown_size, system_error
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from giambio.testing.simulation.host import Host
     from giambio.testing.simulation.sockets import SimulatedSocket
 
-__all__ = ["DatagramEnd"]
+__all__ = ["DatagramEnd", "join_datagrams"]
 
 #: How many bytes wait to be received; what comes then is dropped.
 BUFFER = 212992
 #: How many bytes a datagram may have.
 LARGEST = 65507
+#: How many datagrams wait in a Unix socket; then who sends to it has to wait.
+UNIX_BUFFER = 11
 
 
 class DatagramEnd:
@@ -36,21 +39,51 @@ class DatagramEnd:
         self.error = 0
         self.received: deque[tuple[bytes, Any]] = deque()
         self._size = 0
+        # Of a Unix socket: the one that it is connected with, and those that wait for room here.
+        self._other: DatagramEnd | None = None
+        self._waiting: list[DatagramEnd] = []
+
+    def connect(self, remote: Any) -> int:
+        """Have a remote address for all that is sent; return an error number or 0."""
+        if self.family == UNIX:
+            try:
+                self._other = self._sought(remote)
+            except OSError as exc:
+                return exc.errno or errno.EINVAL
+        self.remote = remote
+        return 0
+
+    def _sought(self, remote: Any) -> DatagramEnd:
+        """Return the Unix socket of a name.
+
+        Raises:
+            OSError: there is none.
+        """
+        end = self.host.datagram_end(UNIX, remote)
+        if end is None:
+            raise system_error(errno.ECONNREFUSED)
+        return end
 
     def readable(self) -> bool:
         """Whether to receive would not wait."""
         return bool(self.received or self.error)
 
     def writable(self) -> bool:
-        """Whether to send would not wait: it never does."""
-        return True
+        """Whether to send would not wait: only a Unix socket ever does."""
+        return self._other is None or not self._other.is_full()
 
-    def send(self, data: bytes, remote: Any) -> None:
-        """Send a datagram.
+    def is_full(self) -> bool:
+        """Whether there is no room for another datagram of a Unix socket."""
+        return len(self.received) >= UNIX_BUFFER
+
+    def send(self, data: bytes, remote: Any) -> bool:
+        """Send a datagram; return whether there was room.
 
         Raises:
-            OSError: it is too large.
+            OSError: it is too large, or a Unix socket is not there.
         """
+        if self.family == UNIX:
+            return self._hand_over(data, remote)
         if len(data) > LARGEST:
             raise system_error(errno.EMSGSIZE)
         host = self.network.host_of(self.host, remote)
@@ -58,6 +91,19 @@ class DatagramEnd:
         sender = self.host.seen_by(host, self.local, remote)
         packet = Packet("datagram", self.host.name, name, sender, remote, data)
         self.network.send(packet, self._arrived, self._lost, packet)
+        return True
+
+    def _hand_over(self, data: bytes, remote: Any) -> bool:
+        """Send a datagram to a Unix socket."""
+        other = self._other if self._other and remote == self.remote else self._sought(remote)
+        if other.owner is None:
+            raise system_error(errno.ECONNREFUSED)
+        if other.is_full():
+            other._waiting.append(self)
+            return False
+        sender = self.local or None
+        other.put(Packet("datagram", self.host.name, self.host.name, sender, remote, data))
+        return True
 
     def _lost(self, packet: Packet) -> None:
         self.network.note("lost", packet.source, packet.destination)
@@ -105,8 +151,18 @@ class DatagramEnd:
             return self.received[0]
         data, sender = self.received.popleft()
         self._size -= len(data)
+        waiting, self._waiting = self._waiting, []
+        for end in waiting:
+            if end.owner is not None:
+                end.owner.wake(False, True, False)
         return data, sender
 
     def close(self) -> None:
         """Receive nothing any more."""
         self.owner = None
+
+
+def join_datagrams(one: DatagramEnd, other: DatagramEnd) -> None:
+    """Connect two Unix sockets without a name."""
+    one._other, other._other = other, one
+    one.local = other.local = one.remote = other.remote = ""
