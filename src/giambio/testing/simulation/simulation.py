@@ -480,7 +480,7 @@ def simulate(
         raise TypeError("simulate() needs seed=, a whole number, or seeds=, several")
     if seeds is not None:
         return [
-            simulate(system, *args, seed=one, faults=faults)
+            simulate(system, *args, seed=one, faults=faults, timeout=timeout)
             for one in seeds_of("simulate", seeds)
         ]
     check_seconds("simulate()", "timeout", timeout)
