@@ -108,8 +108,12 @@ def test_time_jumps() -> None:
 def test_a_simulation_that_does_not_end_fails(seeds: dict[str, int]) -> None:
     """Rule 31.12."""
 
+    async def heart() -> None:
+        while True:
+            await giambio.sleep(1)
+
     async def system(sim: Simulation) -> None:
-        await sim.host("sleeper", giambio.sleep, 100).join()
+        await sim.host("heart", heart).join()
 
     with pytest.raises(TimeoutError, match="has not ended after 10 seconds of its own"):
         simulate(system, **seeds, timeout=10)
