@@ -104,6 +104,21 @@ def test_time_jumps() -> None:
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.parametrize("seeds", [{"seed": 1}, {"seeds": 2}])
+def test_a_simulation_that_does_not_end_fails(seeds: dict[str, int]) -> None:
+    """Rule 31.12."""
+
+    async def heart() -> None:
+        while True:
+            await giambio.sleep(1)
+
+    async def system(sim: Simulation) -> None:
+        await sim.host("heart", heart).join()
+
+    with pytest.raises(TimeoutError, match="has not ended after 10 seconds of its own"):
+        simulate(system, **seeds, timeout=10)
+
+
 def test_the_hosts_end_with_the_system() -> None:
     """Rule 31.3."""
     ended = []

@@ -480,7 +480,8 @@ def simulate(
         raise TypeError("simulate() needs seed=, a whole number, or seeds=, several")
     if seeds is not None:
         return [
-            simulate(system, *args, seed=one, faults=faults) for one in seeds_of("simulate", seeds)
+            simulate(system, *args, seed=one, faults=faults, timeout=timeout)
+            for one in seeds_of("simulate", seeds)
         ]
     check_seconds("simulate()", "timeout", timeout)
     if not is_int(seed):
