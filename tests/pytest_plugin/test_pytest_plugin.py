@@ -1342,3 +1342,71 @@ def test_tests_that_are_not_ours_and_other_warnings_are_left_to_pytest(project: 
     result.assert_outcomes(passed=4, warnings=3)
     assert len(lines_with(result, "coroutine 'work' was never awaited")) == 2
     assert lines_with(result, "UserWarning: something else")
+
+
+# -- simulations -----------------------------------------------------------------------------------
+
+COUNTING = """
+    import giambio, pytest
+    from giambio.testing import Faults
+
+    seeds = []
+
+    @pytest.mark.giambio_simulate(seeds=3, faults=Faults(crashes=1))
+    async def test_simulated(sim, tmp_path):
+        seeds.append(sim.seed)
+        await sim.host("worker", giambio.sleep, 5).join()
+        assert tmp_path.exists()
+
+    def test_seeds():
+        assert seeds == EXPECTED
+"""
+
+
+def test_a_simulation_runs_under_each_of_its_seeds(project: Project) -> None:
+    project(COUNTING.replace("EXPECTED", "[0, 1, 2]")).assert_outcomes(passed=2)
+
+
+def test_the_command_line_has_a_simulation_run_under_one_seed(project: Project) -> None:
+    code = COUNTING.replace("EXPECTED", "[7]")
+    project(code, "--giambio-seed=7").assert_outcomes(passed=2)
+
+
+def test_a_simulation_that_fails_tells_the_command_that_runs_it_again(project: Project) -> None:
+    result = project(
+        """
+        import giambio, pytest
+
+        @pytest.mark.giambio_simulate(seeds=5)
+        async def test_fails(sim):
+            await giambio.sleep(3)
+            assert sim.seed < 2
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert lines_with(result, "simulated with seed 2, and failed at 3.000000 s")
+    assert lines_with(result, "run it again with pytest 'test_it.py::test_fails' --giambio-seed=2")
+
+
+@pytest.mark.parametrize(
+    ("mark", "argument", "message"),
+    [
+        ("", "", "is a simulation, so it needs an argument `sim`"),
+        ("(seed=3)", "sim", "takes seeds=, faults= and nothing else; it got seed"),
+        ("(seeds=0)", "sim", "would run nothing at all"),
+    ],
+)
+def test_mistakes_in_simulations_are_told(
+    project: Project, mark: str, argument: str, message: str
+) -> None:
+    result = project(
+        f"""
+        import pytest
+
+        @pytest.mark.giambio_simulate{mark}
+        async def test_fails({argument}):
+            pass
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert lines_with(result, message)

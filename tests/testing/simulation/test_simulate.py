@@ -506,6 +506,13 @@ async def nothing(sim: Simulation) -> None:
         (lambda: simulate(nothing(None), seed=1), "needs the async function itself"),
         (lambda: Faults(crashes=-1), "crashes"),
         (lambda: Faults(within="soon"), "within"),
+        (lambda: Faults(hosts="db"), "a tuple of names, not one name, 'db'"),
+        (lambda: simulate(nothing, seed=1, faults=3), r"needs Faults\(...\), or a list of Fault"),
+        (lambda: simulate(nothing, seed=1, faults=["crash"]), "one is 'crash'"),
+        (
+            lambda: simulate(nothing, seed=1, faults=[Fault(1.0, "fire", ("db",), 1.0)]),
+            "one of crash, partition, reset, not 'fire'",
+        ),
     ],
 )
 def test_wrong_arguments_are_errors_of_the_call(call: Callable[[], object], complaint: str) -> None:
@@ -541,3 +548,54 @@ def test_wrong_arguments_are_errors_of_the_call_in_a_simulation(
             mistake(sim)
 
     simulate(system, seed=1)
+
+
+def test_a_fault_of_a_host_that_is_not_there_is_an_error() -> None:
+    """Rule 31.14."""
+
+    async def system(sim: Simulation) -> None:
+        await sim.host("db", giambio.sleep, 5).join()
+
+    with pytest.raises(ValueError, match=r"no host 'web' for the fault 'at .* crash of web"):
+        simulate(system, seed=1, faults=[Fault(1.0, "crash", ("web",), 1.0)])
+
+
+def test_a_host_needs_an_async_function() -> None:
+    """Rule 31.14."""
+
+    async def system(sim: Simulation) -> None:
+        await sim.host("db", print).join()
+
+    with pytest.raises(TypeError, match=r"print\(\) returned None, which cannot be awaited"):
+        simulate(system, seed=1)
+
+
+def test_keywords_are_for_the_function_of_a_host() -> None:
+    """Rule 31.4."""
+
+    async def system(sim: Simulation) -> bytes:
+        async def greet(stream: giambio.AsyncSocket) -> None:
+            await stream.send_all(b"hello")
+
+        async def ask() -> None:
+            async with giambio.connect_tcp("server", 80) as stream:
+                heard.append(await stream.receive())
+
+        heard: list[bytes] = []
+        sim.host("server", giambio.serve_tcp, greet, 80, host=None)
+        await giambio.sleep(1)
+        await sim.host("client", ask).join()
+        return heard[0]
+
+    assert simulate(system, seed=1) == b"hello"
+
+
+def test_the_note_of_a_failure_has_the_arguments_of_the_system() -> None:
+    """Rule 31.10."""
+
+    async def system(sim: Simulation, number: int, text: str) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        simulate(system, 3, "three", seed=1)
+    assert "run it again with simulate(system, 3, 'three', seed=1)" in caught.value.__notes__[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,8 +13,9 @@ from giambio.kernel.checkpoints import sleep, sleep_until
 if TYPE_CHECKING:
     from giambio.testing.simulation.simulation import Simulation
 
-__all__ = ["Fault", "Faults", "bring_about", "drawn"]
+__all__ = ["Fault", "Faults", "bring_about", "plan_of"]
 
+KINDS = ("crash", "partition", "reset")
 #: How long a fault lasts: at least and at most, in seconds.
 SHORTEST, LONGEST = 0.1, 10.0
 
@@ -74,6 +76,8 @@ class Faults:
         for name in ("crashes", "partitions", "resets"):
             check_int("Faults()", name, getattr(self, name), least=0)
         check_seconds("Faults()", "within", self.within)
+        if isinstance(self.hosts, str):
+            raise TypeError(f"Faults(hosts=) is a tuple of names, not one name, {self.hosts!r}")
 
 
 class Draft(NamedTuple):
@@ -84,6 +88,26 @@ class Draft(NamedTuple):
     draws: tuple[float, float]
     lasts: float
     hosts: tuple[str, ...] | None
+
+
+def plan_of(faults: object, seed: int) -> Sequence[Draft | Fault]:
+    """Return the plan of a simulation's faults: drawn from its seed, or as it was given.
+
+    Raises:
+        TypeError: they are no faults.
+        ValueError: there is no such kind of fault.
+    """
+    if isinstance(faults, Faults):
+        return drawn(faults, seed)
+    if isinstance(faults, Fault) or not isinstance(faults, Iterable):
+        raise TypeError(f"simulate(faults=) needs Faults(...), or a list of Fault, not {faults!r}")
+    plan = list(faults)
+    for fault in plan:
+        if not isinstance(fault, Fault):
+            raise TypeError(f"simulate(faults=) needs a list of Fault, and one is {fault!r}")
+        if fault.kind not in KINDS:
+            raise ValueError(f"a fault is one of {', '.join(KINDS)}, not {fault.kind!r}")
+    return plan
 
 
 def drawn(faults: Faults, seed: int) -> list[Draft]:
@@ -110,6 +134,9 @@ async def bring_about(sim: Simulation, planned: Draft | Fault) -> None:
     fault = planned if isinstance(planned, Fault) else settled(planned, sorted(sim.hosts))
     if fault is None:
         return
+    missing = [name for name in fault.hosts if name not in sim.hosts]
+    if missing:
+        raise ValueError(f"there is no host {missing[0]!r} for the fault {str(fault)!r}")
     sim.happened.append(fault)
     if fault.kind == "crash":
         host = sim.hosts[fault.hosts[0]]

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
+from giambio.kernel.coroutines import name_of
+from giambio.kernel.introspect import is_awaitable
 from giambio.net.address import UNIX
 from giambio.sync.event import Event
 from giambio.tasks.cancel import CancelScope
@@ -58,6 +60,7 @@ class Host:
         name: str,
         function: Callable[..., Awaitable[object]],
         args: tuple[Any, ...],
+        keywords: dict[str, Any],
         network: Network,
         manager: TaskManager,
         skew: float,
@@ -76,6 +79,7 @@ class Host:
         self.sockets: dict[int, SimulatedSocket] = {}
         self._function = function
         self._args = args
+        self._keywords = keywords
         self._network = network
         self._manager = manager
         self._bound: dict[tuple[str, int, Any], list[SimulatedSocket]] = {}
@@ -105,13 +109,22 @@ class Host:
         life = self.crashes
         try:
             with scope:
-                await self._function(*self._args)
+                await self._called()
         except Exception:
             if self.crashes == life:
                 raise
             # What a host that has crashed fails with concerns nobody.
         finally:
             ended.set()
+
+    def _called(self) -> Awaitable[object]:
+        awaitable = self._function(*self._args, **self._keywords)
+        if not is_awaitable(awaitable):
+            raise TypeError(
+                f"sim.host() needs an async function, but {name_of(self._function)}() returned "
+                f"{awaitable!r}, which cannot be awaited; define it with `async def`"
+            )
+        return awaitable
 
     async def crash(self) -> None:
         """Cut it off from the network, cancel its tasks, and wait until they have ended.

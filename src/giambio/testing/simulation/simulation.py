@@ -22,7 +22,7 @@ from giambio.tasks.manager import TaskManager
 from giambio.testing.seeds import check_function, seeds_of
 from giambio.testing.simulation.checks import Checks
 from giambio.testing.simulation.driver import SimulatedDriver
-from giambio.testing.simulation.faults import Draft, Fault, Faults, bring_about, drawn
+from giambio.testing.simulation.faults import Draft, Fault, Faults, bring_about, plan_of
 from giambio.testing.simulation.host import Host
 from giambio.testing.simulation.network import Link, Network, Packet
 from giambio.testing.simulation.patches import patched
@@ -98,6 +98,7 @@ class Simulation:
         /,
         *args: Any,
         skew: float = 0.0,
+        **keywords: Any,
     ) -> Host:
         """Add a host, and start its function.
 
@@ -105,7 +106,7 @@ class Simulation:
             name: its name, which the others find it by.
             function: an async function: all that the host does. If it fails, the simulation
                 fails; if it returns, the host stays up.
-            args: its arguments.
+            args, keywords: its arguments.
             skew: how many seconds its clock, `time.time`, is ahead; below zero: behind.
 
         Returns:
@@ -127,7 +128,7 @@ class Simulation:
                 f"there is a host {name!r}; keep what sim.host() returned, and restart() it"
             )
         network = self._network
-        host = Host(name, function, args, network, self._manager, skew)
+        host = Host(name, function, args, keywords, network, self._manager, skew)
         self.hosts[name] = network.by_address[host.address] = host
         network.by_address[host.address6] = host
         host.start()
@@ -293,7 +294,9 @@ class Simulation:
         self._checks.eventually(check, within)
 
     def digest(self) -> str:
-        """Return a hash of all that has happened: two runs were the same if theirs are.
+        """Return a hash of what has happened to hosts and in the network.
+
+        Two runs were the same, as far as one can tell from outside, if theirs are.
 
         Example:
             >>> import giambio
@@ -387,7 +390,8 @@ class Run:
             f"{self._clock.now():.6f} s of the simulation"
         ]
         lines += [f"  {fault}" for fault in happened]
-        again = f"simulate({getattr(self._system, '__name__', self._system)}, seed={self.seed}"
+        name = getattr(self._system, "__name__", repr(self._system))
+        again = f"simulate({', '.join([name, *map(repr, self._args)])}, seed={self.seed}"
         if happened:
             again += f", faults={happened!r}"
         lines.append(f"run it again with {again})")
@@ -486,8 +490,7 @@ def simulate(
     check_seconds("simulate()", "timeout", timeout)
     if not is_int(seed):
         raise TypeError(f"simulate(seed=) is a whole number, not {seed!r}")
-    plan = drawn(faults, seed) if isinstance(faults, Faults) else list(faults)
-    run = Run(system, args, seed, plan, timeout)
+    run = Run(system, args, seed, plan_of(faults, seed), timeout)
     try:
         return run.result()
     except Exception as exc:
