@@ -90,6 +90,7 @@ def test_prometheus_scrapes_all_loops_by_http(run: Run) -> None:
     async def main() -> None:
         async with giambio.TaskManager() as manager:
             await manager.spawn(giambio.sleep_forever)
+            scrape(server.server_port)  # this loop gets the first number
             before = giambio.metrics()
             with another_loop():
                 text = scrape(server.server_port)  # it blocks the loop
@@ -141,6 +142,7 @@ def test_opentelemetry_observes_all_loops(run: Run) -> None:
     observe_loops(provider)
 
     async def main() -> None:
+        reader.get_metrics_data()  # this loop gets the first number
         before = giambio.metrics()
         with another_loop():
             data = await giambio.to_thread(reader.get_metrics_data)

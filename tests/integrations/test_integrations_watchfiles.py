@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import giambio
+from support.net import open_descriptors
 
 watchfiles = pytest.importorskip("watchfiles")
 
 Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def until_it_has_closed() -> Iterator[None]:
+    """A thread of watchfiles' own closes its descriptors, and nobody is told when."""
+    before = open_descriptors()
+    yield
+    until = time.monotonic() + 30
+    while open_descriptors() - before and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 async def changing(path: Path, seen: giambio.Event) -> None:
