@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -229,3 +230,48 @@ def test_what_is_no_python_is_not_touched() -> None:
             assert "which is no Python that tells its version" in tool("ps", program.pid).stderr
         finally:
             program.kill()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may")
+def test_a_program_of_another_user_is_not_entered() -> None:
+    """Rule 26.16: not even by root, to whom its files may be a trap."""
+    from giambio.monitor.way_in import NoWayInError, enter
+
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=65534) as program:
+        with pytest.raises(NoWayInError, match="as user 65534, and only that user can .*MONITOR=1"):
+            enter(program.pid)
+
+
+def test_a_monitor_for_clients_waits_for_each_that_was_told_of_it(folder: Path) -> None:
+    """Rule 26.16: the second one is about to come when the first one leaves."""
+    from giambio.monitor import directory, start
+
+    path = Path(start.start_for_client()) / directory.name_of(os.getpid())
+    try:
+        first = socket.socket(socket.AF_UNIX)
+        first.connect(str(path))
+        assert start.start_for_client() == str(path.parent)
+        first.close()
+        with socket.socket(socket.AF_UNIX) as second:
+            second.connect(str(path))
+            second.sendall(b"nonsense\n")
+            assert b"error" in second.recv(1000)
+        until = time.monotonic() + 30
+        while path.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not path.exists()
+    finally:
+        start.stop_monitor()
+
+
+@pytest.mark.parametrize(
+    "said", [b"[" * 60_000, b'{"folder": 5}', b'{"folder": "a\\u0000b"}', b"5"]
+)
+def test_an_answer_that_makes_no_sense_is_none(tmp_path: Path, said: bytes) -> None:
+    """Rule 26.16."""
+    from giambio.monitor.way_in import read
+
+    path = tmp_path / "answer"
+    assert read(path) is None
+    path.write_bytes(said)
+    assert read(path) == {}

@@ -89,8 +89,9 @@ class Monitor:
 
     def __init__(self, may_leave: Callable[[Monitor], bool] | None = None) -> None:
         self.may_leave = may_leave
-        # Until when the first client is waited for.
-        self._expects_one = time.monotonic() + PATIENCE
+        # How many clients are about to come, and until when they are waited for.
+        self._expected = 0
+        self._until = 0.0
         uid = os.geteuid()
         folder = directory.make(uid)
         for _ in directory.monitored(uid):
@@ -99,6 +100,7 @@ class Monitor:
         self.path.unlink(missing_ok=True)  # of before an exec
         self._clients: dict[socket.socket, Client] = {}
         self._stopped = False
+        self._is_there = True
         with ExitStack() as opened:
             self._listener = opened.enter_context(socket.socket(socket.AF_UNIX))
             self._wakeup, self._sleeper = map(opened.enter_context, socket.socketpair())
@@ -117,7 +119,7 @@ class Monitor:
         try:
             self._thread.start()
         except BaseException:
-            self.path.unlink()
+            self.remove_path()
             self._wakeup.close()
             self._close()
             raise
@@ -127,17 +129,25 @@ class Monitor:
         self._stopped = True
         self._wakeup.close()
         self._thread.join()
-        self._vanish()
+        self.remove_path()
+        self._close()
+
+    def expect_client(self) -> None:
+        """Wait for another client before leaving."""
+        self._until = time.monotonic() + PATIENCE
+        self._expected += 1
 
     def forked(self) -> None:
         """Give up the parent's sockets, in a forked child. Its thread is not here."""
         self._wakeup.close()
         self._close()
 
-    def _vanish(self) -> None:
-        with suppress(OSError):  # of a process that runs as another user by now
-            self.path.unlink()
-        self._close()
+    def remove_path(self) -> None:
+        """Remove the socket from its directory, once: later it may be another monitor's."""
+        if self._is_there:
+            self._is_there = False
+            with suppress(OSError):  # of a process that runs as another user by now
+                self.path.unlink()
 
     def _close(self) -> None:
         self._selector.close()
@@ -156,22 +166,23 @@ class Monitor:
                     elif isinstance(key.data, Client):
                         self._attend(key.data)
                 self._dismiss_the_silent()
-                if self._is_left() and self.may_leave is not None and self.may_leave(self):
+                if self.is_left() and self.may_leave is not None and self.may_leave(self):
                     self._wakeup.close()
-                    self._vanish()
+                    self._close()
                     break
         finally:
             for client in list(self._clients.values()):
                 self._dismiss(client)
             own_threads.discard(self)
 
-    def _is_left(self) -> bool:
+    def is_left(self) -> bool:
         """Whether no client is here, and none is about to come."""
-        return not self._clients and time.monotonic() > self._expects_one
+        is_awaited = self._expected > 0 and time.monotonic() <= self._until
+        return not self._clients and not is_awaited
 
     def _accept(self) -> None:
         """Take a client on, unless it is of another user."""
-        self._expects_one = 0.0
+        self._expected = max(0, self._expected - 1)
         try:
             sock, _ = self._listener.accept()
         except BlockingIOError:

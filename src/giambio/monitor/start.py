@@ -85,6 +85,7 @@ def start_for_client() -> str:
             monitor = Monitor(may_leave)
             monitor.start()
             _monitor = monitor
+        _monitor.expect_client()
         return str(_monitor.path.parent)
 
 
@@ -92,8 +93,9 @@ def may_leave(monitor: Monitor) -> bool:
     """Whether a monitor that was turned on for a client ends; then it is not ours any more."""
     global _monitor
     with _lock:
-        if _monitor is not monitor or monitor.may_leave is None:
+        if _monitor is not monitor or monitor.may_leave is None or not monitor.is_left():
             return False
+        monitor.remove_path()  # before another one can have it
         _monitor = None
         return True
 
@@ -103,6 +105,8 @@ def stop_monitor() -> None:
     global _monitor
     with _lock:
         monitor, _monitor = _monitor, None
+        if monitor is not None:
+            monitor.remove_path()  # before another one can have it
     if monitor is not None:
         monitor.stop()
 

@@ -91,9 +91,14 @@ def enter(pid: int) -> Path:
     """
     try:
         uid = directory.owner_of(pid)
+        if uid != os.geteuid():  # its files may be traps, above all for root
+            raise NoWayInError(
+                f"it runs as user {uid}, and only that user can enter it: run this command as "
+                "that user, or start the program with GIAMBIO_MONITOR=1"
+            )
         version, executable = python_of(pid)
         check_is_here(pid)
-        said = run_script(pid, uid, version, executable)
+        said = run_script(pid, version, executable)
         if "folder" not in said:
             raise NoWayInError(said.get("problem", "it does not answer"))
         sockets = Path(said["folder"])
@@ -105,7 +110,7 @@ def enter(pid: int) -> Path:
         raise NoWayInError(str(exc)) from None
 
 
-def run_script(pid: int, uid: int, version: tuple[int, int], executable: str) -> dict[str, str]:
+def run_script(pid: int, version: tuple[int, int], executable: str) -> dict[str, str]:
     """Have a process run the script, and return what it says.
 
     Raises:
@@ -115,7 +120,7 @@ def run_script(pid: int, uid: int, version: tuple[int, int], executable: str) ->
     folder = Path(tempfile.mkdtemp(prefix="giambio-", dir="/tmp"))
     handed_over = False
     try:
-        script = prepare(folder, uid)
+        script = prepare(folder)
         hand_over(pid, version, executable, script)
         handed_over = True
         return answer_of(pid, folder)
@@ -175,8 +180,8 @@ def check_is_here(pid: int) -> None:
             raise NoWayInError("it is in a container or has another root: look from inside of it")
 
 
-def prepare(folder: Path, uid: int) -> Path:
-    """Write what the process is to run, and give it to its user.
+def prepare(folder: Path) -> Path:
+    """Write what the process is to run.
 
     Returns:
         The path of the script.
@@ -184,10 +189,6 @@ def prepare(folder: Path, uid: int) -> Path:
     script = folder / "script.py"
     script.write_text(SCRIPT.format(folder=str(folder)), encoding="utf-8")
     (folder / "wanted").touch()
-    if uid != os.geteuid():
-        # The directory last: then the other user could put something else in a file's place.
-        for path in (script, folder / "wanted", folder):
-            os.chown(path, uid, -1, follow_symlinks=False)
     return script
 
 
@@ -241,18 +242,20 @@ def answer_of(pid: int, folder: Path) -> dict[str, str]:
 
 
 def read(path: Path) -> dict[str, str] | None:
-    """Return what the process has written; it may be anything, if it means harm."""
+    """Return what the process has written; it may be anything."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     try:
         said = json.loads(os.read(fd, MOST_ANSWERED))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     finally:
         os.close(fd)
-    return said if isinstance(said, dict) else {}
+    if not isinstance(said, dict):
+        return {}
+    return {key: text for key, text in said.items() if isinstance(text, str) and "\0" not in text}
 
 
 def kick(pid: int) -> None:
