@@ -237,9 +237,12 @@ def test_a_program_of_another_user_is_not_entered() -> None:
     """Rule 26.16: not even by root, to whom its files may be a trap."""
     from giambio.monitor.way_in import NoWayInError, enter
 
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=65534) as program:
-        with pytest.raises(NoWayInError, match="as user 65534, and only that user can .*MONITOR=1"):
-            enter(program.pid)
+    refused = r"as user 65534, and only that user can .*MONITOR=1"
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=65534) as program,
+        pytest.raises(NoWayInError, match=refused),
+    ):
+        enter(program.pid)
 
 
 def test_a_monitor_for_clients_waits_for_each_that_was_told_of_it(folder: Path) -> None:

@@ -31,6 +31,7 @@ from giambio.pytest_plugin.ownership import (
     is_async,
     is_async_test,
     is_ours,
+    is_simulation,
     place_of,
     takes_fixture,
 )
@@ -43,7 +44,7 @@ from giambio.pytest_plugin.settings import (
     pytest_report_header,
     timeout_of,
 )
-from giambio.pytest_plugin.simulations import is_simulation, make_simulation, sim
+from giambio.pytest_plugin.simulations import make_simulation, sim
 
 if TYPE_CHECKING:
     from giambio.tasks.manager import TaskManager

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from giambio.pytest_plugin.ownership import is_ours
+from giambio.pytest_plugin.ownership import is_ours, is_simulation
 from giambio.pytest_plugin.settings import failure
 
 __all__ = [
@@ -47,7 +47,7 @@ ORIGIN = re.compile(r'^  File "(.+)", line (\d+), in ', re.MULTILINE)
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Catch the warnings of a test of ours, and have coroutines know where they were made."""
-    if not is_ours(item):
+    if not (is_ours(item) or is_simulation(item)):
         return (yield)
     depth = sys.get_coroutine_origin_tracking_depth()
     with warnings.catch_warnings(record=True) as caught:

@@ -20,6 +20,7 @@ __all__ = [
     "is_async",
     "is_async_test",
     "is_ours",
+    "is_simulation",
     "place_of",
     "takes_fixture",
 ]
@@ -55,6 +56,11 @@ def is_ours(item: object) -> bool:
         if mark.name in (MARK, SIMULATE, *OTHERS):
             return mark.name == MARK
     return is_unclaimed(item)
+
+
+def is_simulation(item: object) -> bool:
+    """Whether a test is marked as one of giambio's simulations."""
+    return isinstance(item, pytest.Function) and item.get_closest_marker(SIMULATE) is not None
 
 
 def is_unclaimed(item: pytest.Function) -> bool:

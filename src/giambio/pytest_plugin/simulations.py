@@ -15,7 +15,7 @@ import pytest
 from giambio.pytest_plugin.ownership import ORIGINAL, SIMULATE, is_async_test, place_of
 from giambio.pytest_plugin.settings import failure
 
-__all__ = ["is_simulation", "make_simulation", "sim"]
+__all__ = ["make_simulation", "sim"]
 
 #: How many seeds a test has without a word about it.
 SEEDS = 20
@@ -26,25 +26,19 @@ def sim() -> None:
     """The `giambio.testing.Simulation` of a test that is marked giambio_simulate."""
 
 
-def is_simulation(item: object) -> bool:
-    """Whether a test is one of ours, and marked as a simulation."""
-    return (
-        isinstance(item, pytest.Function)
-        and item.get_closest_marker(SIMULATE) is not None
-        and is_async_test(item)
-    )
-
-
 def make_simulation(item: pytest.Function) -> None:
     """Put an ordinary function in the place of the test, which simulates it."""
     holder, name = place_of(item)
     function = getattr(holder, name)
     if hasattr(function, ORIGINAL):
         return
+    is_async = is_async_test(item)
 
     @wraps(function)
     def ordinary(**arguments: Any) -> None:
         __tracebackhide__ = True
+        if not is_async:
+            raise failure(f"{item.name} is a simulation, so it has to be async: `async def`")
         run(item, function, arguments)
 
     setattr(ordinary, ORIGINAL, function)
@@ -61,6 +55,7 @@ def run(item: pytest.Function, function: Callable[..., Any], arguments: dict[str
         raise failure(f"{item.name} is a simulation, so it needs an argument `sim`")
     options = options_of(item)
 
+    @wraps(function)
     async def system(sim: Any) -> None:
         __tracebackhide__ = True
         await function(**{**arguments, "sim": sim})

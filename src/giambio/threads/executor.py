@@ -46,6 +46,8 @@ def settle(call: ThreadCall, future: Future[Any]) -> None:
     if future.cancelled():
         call.refuse(RuntimeError(f"the executor of {call.what} was shut down before it had a turn"))
     elif (error := future.exception()) is not None:
-        error.add_note(f"{call.what} needs a pool of threads; for processes there is to_process()")
+        if "pickle" in str(error):  # by a pool of processes
+            note = f"{call.what} needs a pool of threads; for processes there is to_process()"
+            error.add_note(note)
         call.refuse(error)  # a pool of processes, which cannot be sent the call
     call.deliver()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import multiprocessing
 import os
 import random
 import subprocess
@@ -472,6 +473,8 @@ def test_functions_for_threads_are_called_in_the_loops_own() -> None:
             r"Thread.start\(\) would leave .*: to_thread",
         ),
         (lambda: subprocess.run(["true"], check=True), "another host's function there"),
+        (lambda: multiprocessing.Process(target=print).start(), "another host's function there"),
+        (lambda: os.fork(), r"os.fork\(\) would leave the simulation"),
     ],
 )
 def test_what_would_leave_the_simulation_is_an_error(
@@ -599,3 +602,96 @@ def test_the_note_of_a_failure_has_the_arguments_of_the_system() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         simulate(system, 3, "three", seed=1)
     assert "run it again with simulate(system, 3, 'three', seed=1)" in caught.value.__notes__[0]
+
+
+def test_a_check_may_be_registered_again_with_more_time() -> None:
+    """Rule 31.8: the first time it has held, and its time is over no more."""
+
+    async def system(sim: Simulation) -> None:
+        values = [1]
+
+        def is_set() -> bool:
+            return bool(values)
+
+        sim.eventually(is_set, within=10)
+        await giambio.sleep(5)
+        values.clear()
+        sim.eventually(is_set, within=100)
+        await giambio.sleep(50)
+        values.append(1)
+
+    simulate(system, seed=1)
+
+
+def test_a_host_may_register_a_check_after_the_system_has_returned() -> None:
+    """Rule 31.8."""
+
+    async def work(sim: Simulation, done: list[int]) -> None:
+        await giambio.sleep(5)
+        sim.eventually(lambda: len(done) > 1, within=60)
+        done.append(1)
+        await giambio.sleep(20)
+        done.append(2)
+
+    async def system(sim: Simulation) -> list[int]:
+        done: list[int] = []
+        sim.host("worker", work, sim, done)
+        sim.eventually(lambda: done, within=60)
+        return done
+
+    assert simulate(system, seed=1) == [1, 2]
+
+
+def test_a_check_is_no_async_function() -> None:
+    """Rule 31.14."""
+
+    async def check() -> bool:
+        return False
+
+    async def system(sim: Simulation) -> None:
+        sim.always(check)
+        await giambio.checkpoint()
+
+    with pytest.raises(TypeError, match=r"check .* is async, but a check is an ordinary function"):
+        simulate(system, seed=1)
+
+
+def test_two_tasks_that_restart_a_host_do_it_once() -> None:
+    """Rule 31.5."""
+
+    async def run(alive: list[int]) -> None:
+        alive.append(1)
+        try:
+            await giambio.sleep_forever()
+        finally:
+            alive.pop()
+
+    async def system(sim: Simulation) -> None:
+        alive: list[int] = []
+        host = sim.host("host", run, alive)
+        await giambio.sleep(1)
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(host.restart)
+            manager.start_soon(host.restart)
+        await giambio.sleep(1)
+        assert alive == [1]
+        await host.crash()
+        assert alive == []
+
+    simulate(system, seed=1)
+
+
+def test_an_unseeded_generator_follows_the_seed() -> None:
+    """Rule 31.13."""
+
+    async def draw(drawn: list[float]) -> None:
+        random.seed()
+        drawn.append(random.random())
+        drawn.append(random.Random().random())
+
+    async def system(sim: Simulation) -> list[float]:
+        drawn: list[float] = []
+        await sim.host("host", draw, drawn).join()
+        return drawn
+
+    assert simulate(system, seed=1) == simulate(system, seed=1) != simulate(system, seed=2)

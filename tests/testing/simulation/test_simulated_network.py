@@ -7,6 +7,7 @@ import math
 import os
 import random
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -323,3 +324,134 @@ def test_a_name_that_is_no_hosts_is_unknown() -> None:
 
     with pytest.raises(OSError, match="no host 'nowhere'; its hosts: client"):
         simulate(system, seed=1)
+
+
+def test_a_client_that_gives_up_before_it_is_accepted_leaves_no_connection() -> None:
+    """Rule 31.7: what then comes from the server is answered by a reset."""
+    ended: list[str] = []
+
+    async def serve() -> None:
+        async def wait(stream: giambio.AsyncSocket) -> None:
+            try:
+                await stream.receive()
+            except giambio.BrokenResourceError:
+                ended.append("reset")
+
+        await giambio.serve_tcp(wait, 7, host=None)
+
+    async def give_up() -> None:
+        with giambio.move_on_after(1.5):
+            await giambio.connect_tcp("10.0.0.1", 7)
+
+    async def system(sim: Simulation) -> None:
+        sim.link("server", "client").latency = 1
+        sim.host("server", serve)
+        await giambio.sleep(1)
+        await sim.host("client", give_up).join()
+        await giambio.sleep(10)
+
+    simulate(system, seed=1)
+    assert ended == ["reset"]
+
+
+def test_a_host_that_cleans_up_after_a_crash_touches_nobody_elses_sockets() -> None:
+    """Rule 31.5: its descriptors are not used again while it may still close them."""
+
+    async def talk(log: list[bytes], clean_up: bool) -> None:
+        stream = await giambio.connect_tcp("server", 7)
+        try:
+            await stream.send_all(b"hello")
+            log.append(await stream.receive())
+            await giambio.sleep(1)
+            await stream.send_all(b"again")
+            log.append(await stream.receive())
+        finally:
+            with giambio.CancelScope(shield=clean_up):
+                await giambio.sleep(0.5 if clean_up else 0)
+            stream.close()
+
+    async def system(sim: Simulation) -> list[bytes]:
+        sim.host("server", echo_server)
+        await giambio.sleep(1)
+        victim = sim.host("victim", talk, [], clean_up=True)
+        await giambio.sleep(0.5)
+        log: list[bytes] = []
+        async with giambio.TaskManager() as manager:
+            manager.start_soon(victim.crash)
+            await giambio.checkpoint()
+            await sim.host("another", talk, log, clean_up=False).join()
+        return log
+
+    assert simulate(system, seed=1, timeout=60) == [b"hello", b"again"]
+
+
+def test_parts_of_a_stream_are_received_as_messages() -> None:
+    """Rule 31.7: what does not fit stays for the next call."""
+
+    async def both_ends() -> list[Any]:
+        one, other = socket.socketpair()
+        with one, other:
+            one.sendall(b"0123456789")
+            target = bytearray(2), bytearray(3)
+            received = [other.recvmsg(3)[:3], other.recvmsg_into(target)[0], *map(bytes, target)]
+            return [*received, other.recv(10)]
+
+    async def system(sim: Simulation) -> Any:
+        return await on(sim, "host", both_ends)
+
+    assert simulate(system, seed=1) == [(b"012", [], 0), 5, b"34", b"567", b"89"]
+
+
+def test_simulations_in_two_threads_take_turns() -> None:
+    """Rule 31.13: each has the clocks of the process for itself."""
+    found = []
+
+    async def system(sim: Simulation) -> float:
+        begin = time.monotonic()
+        for _ in range(100):
+            await giambio.sleep(1)
+        return time.monotonic() - begin
+
+    def run() -> None:
+        found.extend(simulate(system, seeds=3))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    real = time.monotonic
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [100.0] * 6
+    assert time.monotonic is real
+
+
+def test_the_system_may_wait_for_a_real_socket() -> None:
+    """Rule 31.12: that is no deadlock."""
+
+    async def system(sim: Simulation) -> bytes:
+        sim.host("idle", giambio.sleep_forever)
+        theirs, ours = socket.socketpair()
+        timer = threading.Timer(0.1, theirs.sendall, [b"hello"])
+        timer.start()
+        async with giambio.wrap_socket(ours) as stream:
+            data = await stream.receive()
+        timer.join()
+        theirs.close()
+        return data
+
+    assert simulate(system, seed=1) == b"hello"
+
+
+def test_names_of_hosts_are_found_without_a_loop_too() -> None:
+    """Rule 31.4."""
+
+    async def look() -> tuple[str, str]:
+        return socket.gethostname(), socket.gethostbyname("other")
+
+    async def system(sim: Simulation) -> Any:
+        other = sim.host("other", giambio.sleep_forever)
+        name, address = await on(sim, "this", look)
+        assert address == other.address
+        return name
+
+    assert simulate(system, seed=1) == "this"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from giambio.kernel.callbacks import Handle
+from giambio.kernel.coroutines import discard
 from giambio.kernel.hooks import Hook
+from giambio.kernel.introspect import is_awaitable
 from giambio.runtime.loop import EventLoop
 from giambio.sync.event import Event
 
@@ -22,8 +25,8 @@ class Checks(Hook):
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
         self._always: list[Callable[[], object]] = []
-        # With the time at which each must have held.
-        self._pending: dict[Callable[[], object], float] = {}
+        # What must still hold sometime, each with the timer that ends its time.
+        self._pending: dict[Pending, Handle] = {}
         self._all_held = Event()
         self._begun = False
 
@@ -34,9 +37,8 @@ class Checks(Hook):
 
     def eventually(self, check: Callable[[], object], within: float) -> None:
         """Fail unless a check is true within some seconds."""
-        self._pending[check] = self._loop.current_time() + within
-        self._all_held = Event()
-        self._loop.call_later(within, self._too_late, check)
+        pending = Pending(check)
+        self._pending[pending] = self._loop.call_later(within, self._too_late, pending)
         self._begin()
 
     def _begin(self) -> None:
@@ -46,24 +48,50 @@ class Checks(Hook):
 
     async def all_held(self) -> None:
         """Wait until all that must hold sometime has held."""
-        if self._pending:
+        while self._pending:
+            self._all_held = Event()
             await self._all_held.wait()
 
     def after_step(self, task: Any) -> None:
         """See `Hook.after_step`: an error that is raised here is raised in the main task."""
         for check in self._always:
-            if not check():
+            if not holds(check):
                 raise AssertionError(f"{described(check)} does not hold any more")
         if self._pending:
-            for check in [check for check in self._pending if check()]:
-                del self._pending[check]
-            if not self._pending:
-                self._all_held.set()
+            for pending in [one for one in self._pending if holds(one.check)]:
+                self._pending.pop(pending).cancel()
+            self._tell()
 
-    def _too_late(self, check: Callable[[], object]) -> None:
-        if check in self._pending:
-            del self._pending[check]
-            raise AssertionError(f"{described(check)} did not hold in time")
+    def _tell(self) -> None:
+        """Let the simulation end if it waits for the last check that is pending."""
+        if not self._pending:
+            self._all_held.set()
+
+    def _too_late(self, pending: Pending) -> None:
+        del self._pending[pending]
+        if not holds(pending.check):
+            raise AssertionError(f"{described(pending.check)} did not hold in time")
+        self._tell()
+
+
+class Pending:
+    """A check that must be true sometime: one registration of it."""
+
+    def __init__(self, check: Callable[[], object]) -> None:
+        self.check = check
+
+
+def holds(check: Callable[[], object]) -> bool:
+    """Make a check.
+
+    Raises:
+        TypeError: it is async.
+    """
+    value = check()
+    if is_awaitable(value):
+        discard(value)
+        raise TypeError(f"{described(check)} is async, but a check is an ordinary function")
+    return bool(value)
 
 
 def described(check: Callable[[], object]) -> str:

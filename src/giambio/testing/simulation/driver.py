@@ -7,6 +7,7 @@ simulated work: only what comes from outside the simulation can be there.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from math import inf
 
@@ -14,8 +15,10 @@ from giambio import drivers
 from giambio.drivers import interest
 from giambio.drivers.driver import Driver
 from giambio.drivers.source import Source, Waiter
+from giambio.kernel.callbacks import Callback
 from giambio.net.socket_calls import FIRST_VIRTUAL
 from giambio.testing.simulation.sockets import SimulatedSocket
+from giambio.testing.simulation.tcp import system_error
 
 __all__ = ["SimulatedDriver"]
 
@@ -54,14 +57,16 @@ class SimulatedDriver(Driver):
         self._watches: dict[tuple[int, int], Waiter] = {}
         # What of the real driver's was watched, and may still be.
         self._outside: set[tuple[int, int]] = set()
+        self._armed_outside: set[Source] = set()
 
     def arm(self, source: Source, direction: int) -> None:
         """See `Driver.arm`."""
         if source.fd < FIRST_VIRTUAL:
             self._real.arm(source, direction)
+            self._armed_outside.add(source)
         else:
             source.armed |= direction
-            sock = self.sockets[source.fd]
+            sock = self._socket(source.fd)
             sock.source = source
             sock.tell()  # what has happened before
 
@@ -69,6 +74,7 @@ class SimulatedDriver(Driver):
         """See `Driver.forget`."""
         if source.fd < FIRST_VIRTUAL:
             self._real.forget(source)
+            self._armed_outside.discard(source)
         else:
             source.armed = 0
             sock = self.sockets.get(source.fd)
@@ -80,11 +86,22 @@ class SimulatedDriver(Driver):
         if fd < FIRST_VIRTUAL:
             self._outside.add((fd, direction))
             return self._real.watch(fd, direction, waiter)
+        sock = self._socket(fd)
         self._watches[fd, direction] = waiter
-        sock = self.sockets[fd]
         sock.on_event = self._look
         sock.tell()
         return True
+
+    def _socket(self, fd: int) -> SimulatedSocket:
+        """Return the socket that has a descriptor.
+
+        Raises:
+            OSError: none has it any more: its host has crashed.
+        """
+        sock = self.sockets.get(fd)
+        if sock is None:
+            raise system_error(errno.ENETDOWN)
+        return sock
 
     def _look(self, fd: int, readable: bool, writable: bool) -> None:
         """Notify who watches a socket, if it is ready."""
@@ -122,7 +139,7 @@ class SimulatedDriver(Driver):
         """Whether a task waits for a real descriptor."""
         if self._outside:
             self._outside = {key for key in self._outside if self._real.watcher(*key) is not None}
-        return bool(self._outside)
+        return bool(self._outside) or any(map(is_waited_for, self._armed_outside))
 
     def deliver(self) -> None:
         """See `Driver.deliver`."""
@@ -131,6 +148,12 @@ class SimulatedDriver(Driver):
     def close(self, forked: bool = False) -> None:
         """See `Driver.close`."""
         self._real.close(forked)
+
+
+def is_waited_for(source: Source) -> bool:
+    """Whether a task waits for what a source reports. (The loop's own wakeup always does.)"""
+    waiters = (source.reader, source.writer)
+    return any(waiter is not None and not isinstance(waiter, Callback) for waiter in waiters)
 
 
 def notify(fd: int, waiter: Waiter) -> None:

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from giambio.arguments import check_int, check_seconds
-from giambio.kernel.checkpoints import sleep, sleep_until
+from giambio.kernel.checkpoints import sleep
 
 if TYPE_CHECKING:
     from giambio.testing.simulation.simulation import Simulation
@@ -130,7 +130,6 @@ def drawn(faults: Faults, seed: int) -> list[Draft]:
 
 async def bring_about(sim: Simulation, planned: Draft | Fault) -> None:
     """Bring a fault about when its time has come, and end it."""
-    await sleep_until(planned.at)
     fault = planned if isinstance(planned, Fault) else settled(planned, sorted(sim.hosts))
     if fault is None:
         return

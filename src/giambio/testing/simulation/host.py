@@ -160,7 +160,8 @@ class Host:
         Example: see `Host`.
         """
         await self.crash()
-        self.start()
+        if not self.is_up:  # another task may have been faster
+            self.start()
 
     async def join(self) -> None:
         """Wait until its function has returned, or it has crashed.

@@ -43,7 +43,7 @@ class Packet(NamedTuple):
 
     Parameters:
         kind: ``"syn"``, ``"accept"``, ``"data"``, ``"end"``, ``"reset"`` or ``"window"`` of a TCP
-            connection, or ``"datagram"``.
+            connection; ``"datagram"``, or ``"unreachable"``, the answer if nobody gets that.
         source, destination: the names of the hosts.
         sender, receiver: their addresses, in the form of the `socket` module.
         data: the bytes that it carries, if any.
@@ -170,6 +170,7 @@ class Network:
         self.by_address: dict[str, Host] = {}
         self.sockets = sockets
         self._freed: list[int] = []
+        self._highest = FIRST_VIRTUAL
         self.links: dict[tuple[str, str], Link] = {}
         #: The pairs of hosts between which nothing passes, for each partition.
         self.cuts: list[set[tuple[str, str]]] = []
@@ -185,7 +186,11 @@ class Network:
 
     def open(self, sock: SimulatedSocket) -> int:
         """Return a descriptor for a socket: the lowest that is free."""
-        number = heappop(self._freed) if self._freed else FIRST_VIRTUAL + len(self.sockets)
+        if self._freed:
+            number = heappop(self._freed)
+        else:
+            number = self._highest
+            self._highest += 1
         self.sockets[number] = sock
         return number
 
@@ -195,6 +200,10 @@ class Network:
             return False
         heappush(self._freed, number)
         return True
+
+    def retire(self, number: int) -> None:
+        """Free a descriptor of a host that has crashed, for good: its tasks may still use it."""
+        self.sockets.pop(number, None)
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -221,7 +230,7 @@ class Network:
     def partition(self, left: Iterable[str], right: Iterable[str]) -> set[tuple[str, str]]:
         """Let nothing pass between two groups of hosts; return what `end_partition` takes."""
         left, right = list(left), list(right)
-        self.note("partition", *left, "|", *right)
+        self.note("partition", *sorted(left), "|", *sorted(right))
         ways = {(one, other) for one in left for other in right}
         cut = ways | {(other, one) for one, other in ways}
         self.cuts.append(cut)

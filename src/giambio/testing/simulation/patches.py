@@ -16,9 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from multiprocessing.process import BaseProcess
 from random import Random
 from typing import Any
 
+from giambio.net.socket_calls import FIRST_VIRTUAL
 from giambio.testing.simulation.host import current_host, here
 from giambio.testing.simulation.network import Network
 from giambio.testing.simulation.resolver import SimulatedResolver
@@ -30,12 +33,18 @@ __all__ = ["patched"]
 EPOCH = 1767268800.0
 NANOSECONDS = 10**9
 
+OTHER_PROGRAMS = "what another program does is another host's function there"
 #: What would leave the simulation, and what to do instead.
 ESCAPES = (
     (time, "sleep", "a task waits by `await giambio.sleep()`"),
     (threading.Thread, "start", "to_thread() and executors call functions without a thread there"),
-    (subprocess.Popen, "__init__", "what another program does is another host's function there"),
+    (subprocess.Popen, "__init__", OTHER_PROGRAMS),
+    (BaseProcess, "start", OTHER_PROGRAMS),
+    *([(os, "fork", OTHER_PROGRAMS)] if hasattr(os, "fork") else []),
 )
+
+#: A process has one clock and one `socket.socket`, so its simulations take turns.
+one_at_a_time = threading.Lock()
 
 
 @contextmanager
@@ -64,6 +73,7 @@ def patched(
         return EPOCH + now() + (0.0 if host is None else host.skew)
 
     with ExitStack() as patches:
+        patches.enter_context(one_at_a_time)
         for name, clock in (("time", wall), ("monotonic", now), ("perf_counter", now)):
             replace(patches, time, name, clock, inside)
             replace(patches, time, f"{name}_ns", nanoseconds_of(clock), inside)
@@ -72,8 +82,13 @@ def patched(
         replace(patches, Random, "seed", seeded_from(entropy), inside)
         patches.callback(random.setstate, random.getstate())
         random.seed(seed)
+        # It was bound to the generator before; without a seed it takes one of ours, too.
+        generator: Any = random.seed.__self__  # type: ignore[attr-defined]
+        replace(patches, random, "seed", partial(Random.seed, generator), inside)
         patches.enter_context(sockets_of(network, on_host))
         replace(patches, socket, "getaddrinfo", resolver.look_up, on_host)
+        replace(patches, socket, "gethostbyname", address_by(resolver), on_host)
+        replace(patches, socket, "gethostname", lambda: here().name, on_host)
         if hasattr(os, "sendfile"):
             replace(patches, os, "sendfile", sendfile_on(network), on_host)
         replace(patches, ThreadPoolExecutor, "submit", run_at_once, on_host)
@@ -114,10 +129,24 @@ def seeded_from(entropy: Random) -> Callable[..., None]:
     return seed
 
 
+def address_by(resolver: SimulatedResolver) -> Callable[[str], str]:
+    """Return what finds the address of a host; see `socket.gethostbyname`."""
+
+    def gethostbyname(name: str) -> str:
+        (*_, (address, _)), *_ = resolver.look_up(name, None, socket.AF_INET)
+        return str(address)
+
+    return gethostbyname
+
+
 def sendfile_on(network: Network) -> Callable[..., int]:
     """Return what sends a part of a file on a simulated socket; see `os.sendfile`."""
 
+    real = os.sendfile
+
     def sendfile(out_fd: int, in_fd: int, offset: int, count: int) -> int:
+        if out_fd < FIRST_VIRTUAL:
+            return real(out_fd, in_fd, offset, count)
         return network.sockets[out_fd].send(os.pread(in_fd, count, offset))
 
     return sendfile
@@ -136,11 +165,13 @@ def run_at_once(
     executor: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **keywords: Any
 ) -> Future[Any]:
     """Call a function for a thread at once; see `ThreadPoolExecutor.submit`."""
+    if executor._shutdown:
+        raise RuntimeError("cannot schedule new futures after shutdown")
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     try:
         future.set_result(function(*args, **keywords))
-    except Exception as exc:
+    except BaseException as exc:
         future.set_exception(exc)
     return future
 

@@ -355,11 +355,15 @@ class Run:
         set_resolver(self._resolver)
         checks = Checks(self._loop)
         async with TaskManager() as manager:
-            self.sim = Simulation(self.seed, self._network, manager, checks)
-            for number, fault in enumerate(self.plan):
-                manager.start_soon(bring_about, self.sim, fault, name=f"fault {number}")
-            result = await self._system(self.sim, *self._args)
+            self.sim = sim = Simulation(self.seed, self._network, manager, checks)
+            timers = [
+                self._loop.call_at(fault.at, begin_fault, manager, sim, fault)
+                for fault in self.plan
+            ]
+            result = await self._system(sim, *self._args)
             await checks.all_held()
+            for timer in timers:
+                timer.cancel()
             manager.cancel("the simulation is over")
         return result
 
@@ -394,10 +398,17 @@ class Run:
         again = f"simulate({', '.join([name, *map(repr, self._args)])}, seed={self.seed}"
         if happened:
             again += f", faults={happened!r}"
+        if self.timeout != TIMEOUT:
+            again += f", timeout={self.timeout!r}"
         lines.append(f"run it again with {again})")
         lines.append("the last events:")
         lines += [f"  {event}" for event in list(self._network.trace)[-TOLD:]]
         return "\n".join(lines)
+
+
+def begin_fault(manager: TaskManager, sim: Simulation, fault: Draft | Fault) -> None:
+    """Bring a fault about: a task only from now on, so that it changes nothing before."""
+    manager.start_soon(bring_about, sim, fault, name=f"fault at {fault.at:.3f} s")
 
 
 def run_jobs(jobs: Iterator[ThreadCall]) -> None:

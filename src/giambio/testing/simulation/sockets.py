@@ -136,7 +136,7 @@ class SimulatedSocket(RealSocket):
 
     def vanish(self) -> None:
         """Be gone with the host: nothing is said to anybody."""
-        self._network.close(self._number)
+        self._network.retire(self._number)
         self.end.owner = None
         if isinstance(self.end, StreamEnd):
             self.end.state = ENDED
@@ -293,7 +293,7 @@ class SimulatedSocket(RealSocket):
         if how != socket.SHUT_RD:
             self.end.end()
         if how != socket.SHUT_WR:
-            self.end.has_ended = True
+            self.end.hear_no_more()
 
     # -- data ------------------------------------------------------------------------------------
 
@@ -331,16 +331,21 @@ class SimulatedSocket(RealSocket):
     def recvmsg(
         self, size: int, ancillary: int = 0, flags: int = 0
     ) -> tuple[bytes, list[Any], int, Any]:
+        if not isinstance(self.end, DatagramEnd):
+            return self.recv(size, flags), [], 0, None
         data, sender = self.recvfrom(LARGEST_RECEIVED, flags)
         return data[:size], [], socket.MSG_TRUNC if len(data) > size else 0, sender
 
     def recvmsg_into(
         self, buffers: Iterable[Any], ancillary: int = 0, flags: int = 0
     ) -> tuple[int, list[Any], int, Any]:
-        (buffer,) = buffers
-        view = memoryview(buffer).cast("B")
-        data, _, truncated, sender = self.recvmsg(len(view), ancillary, flags)
-        view[: len(data)] = data
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        data, _, truncated, sender = self.recvmsg(sum(map(len, views)), ancillary, flags)
+        rest = memoryview(data)
+        for view in views:
+            part = rest[: len(view)]
+            view[: len(part)] = part
+            rest = rest[len(part) :]
         return len(data), [], truncated, sender
 
     def _receive_datagram(self, peek: bool) -> tuple[bytes, Any]:

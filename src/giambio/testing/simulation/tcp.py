@@ -266,6 +266,8 @@ class StreamEnd:
             if self.state == CONNECTING:
                 self.state = OPEN
                 self._wake(writable=True)
+            else:  # it has given up meanwhile
+                self._send("reset")
         elif item.kind == "reset":
             self.fail(errno.EPIPE if self.has_ended else errno.ECONNRESET)
         elif item.kind == "window":
@@ -282,6 +284,11 @@ class StreamEnd:
             self.network.note("data", self.host.name, port_of(self.local), shown_size(item.data))
             self.received.append(item.data)
             self._wake(readable=True)
+
+    def hear_no_more(self) -> None:
+        """Receive nothing but an end from now on."""
+        self.has_ended = True
+        self._wake(readable=True)
 
     # -- sending ---------------------------------------------------------------------------------
 
