@@ -52,15 +52,15 @@ LIBRARIES_SECONDS = 1800
 #: Those with real servers take a minute and a half alone, and as long to be installed.
 WITH_SERVERS_SECONDS = 1200
 COUNT_SECONDS = 1800
-#: Versions between the oldest and the newest leave out what is no more likely to fail there: tests
-#: of texts, of programs made of what the other tests test, and of other people's libraries (22 %
-#: of the suite's time); and most of the random programs (6 %), because a bug that depends on the
-#: version does not need many.
-LEFT_OUT_BETWEEN = [
-    f"--ignore=tests/{name}"
-    for name in ("benchmarks", "conformance", "demo", "docs", "integrations")
-]
-EXAMPLES_BETWEEN = 40
+#: The whole suite is run twice: by README's command, compiled on the oldest Python, and pure on the
+#: newest. The others leave out what is no more likely to fail there: tests of texts, of programs
+#: made of what the other tests test, and of other people's libraries (22 % of the suite's time);
+#: and most of the random programs (6 %), because a bug that depends on the version does not need
+#: many.
+LEFT_OUT = ["benchmarks", "conformance", "demo", "docs", "integrations"]
+EXAMPLES = 40
+#: Without a GIL, starting a program takes several times as long; these do little else.
+LEFT_OUT_FREE_THREADED = [*LEFT_OUT, "packaging", "pytest_plugin", "repl"]
 #: How long eight loops in eight threads are put under stress, where there is no GIL.
 STRESS_SECONDS = "60"
 #: From this version of Python on, measuring coverage costs next to nothing (sys.monitoring), and
@@ -77,6 +77,11 @@ def copy_checkout(target: Path, *, leave_out: tuple[str, ...] = ()) -> None:
         if source.exists() and Path(name).parts[0] not in leave_out:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
+
+
+def without(rooms: list[str]) -> list[str]:
+    """Return the options by which pytest leaves out the tests of some rooms."""
+    return [f"--ignore=tests/{room}" for room in rooms]
 
 
 def readme_test_command(readme: Path) -> str:
@@ -124,8 +129,6 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.jobs = Jobs()
-        # The oldest and the newest version of Python, which more is tested on.
-        self.ends: set[str] = set()
         # The checkout to build from, and one without the package's source, to test in.
         self.sources = folder / "sources"
         self.outside = folder / "outside"
@@ -139,10 +142,9 @@ class Run:
             sys.exit("There is no CPython from 3.11 up which has venv and its headers.")
         environments = [self.environment("compiled", python) for python in ready]
         # The pure build has no code of its own for any version.
-        self.ends = {ready[0].short, ready[-1].short}
-        environments += [
-            self.environment("pure", python) for python in ready if python.short in self.ends
-        ]
+        ends = [ready[0], ready[-1]] if len(ready) > 1 else ready
+        environments += [self.environment("pure", python) for python in ends]
+        whole = environments[-1]
 
         # A lane begins its jobs in order, and none waits for one behind it or for a test.
         with Lane(1, modest=True) as spare, Lane(TESTS_AT_ONCE) as tests:
@@ -156,7 +158,7 @@ class Run:
             self.look(spare, *built[0])
             for env, wheel in built:
                 if not self.is_readmes(env):
-                    test = partial(self.after, wheel, partial(self.test, env))
+                    test = partial(self.after, wheel, partial(self.test, env, whole=env is whole))
                     self.jobs.start(tests, f"test: {env.name}", test)
             self.conform(tests, built)
             for env, wheel in built:
@@ -248,16 +250,16 @@ class Run:
         if env.wheel.endswith("-py3-none-any.whl") != (env.build == "pure"):
             raise JobFailed(f"the wheel's name does not tell the {env.build} build: {env.wheel}")
 
-    def test(self, env: Environment, job: Job) -> None:
+    def test(self, env: Environment, job: Job, *, whole: bool) -> None:
         install = [*env.python, "-m", "pip", "install", "-q", f"{env.wheel}[test]"]
         job.run(install, cwd=self.folder, env=environment())
         check = [*env.python, ".ci/check_build.py", env.build]
         job.run(check, cwd=self.outside, env=environment())
         tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
         variables = environment(GIAMBIO_TEST_PROGRAMS="required")
-        if env.version.short not in self.ends:
-            tests += LEFT_OUT_BETWEEN
-            variables["GIAMBIO_TEST_EXAMPLES"] = str(EXAMPLES_BETWEEN)
+        if not whole:
+            tests += without(LEFT_OUT)
+            variables["GIAMBIO_TEST_EXAMPLES"] = str(EXAMPLES)
         if env.build == "pure" and env.version.version >= CHEAP_COVERAGE:
             self.cover(env, tests, variables, job)
         else:
@@ -271,11 +273,12 @@ class Run:
         variables = environment(
             PYTHON_GIL="0",
             GIAMBIO_TEST_PROGRAMS="required",
-            GIAMBIO_TEST_EXAMPLES=str(EXAMPLES_BETWEEN),
+            GIAMBIO_TEST_EXAMPLES=str(EXAMPLES),
         )
         check = partial(job.run, cwd=self.outside, timeout=TEST_SECONDS)
         check([*env.python, ".ci/check_build.py", env.build], env=variables)
-        tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds", *LEFT_OUT_BETWEEN]
+        tests = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not builds"]
+        tests += without(LEFT_OUT_FREE_THREADED)
         check([*env.python, *tests], env=variables)
         stress = [*env.python, "-m", "support.many_loops", "--seconds", STRESS_SECONDS]
         check(stress, env=variables | {"PYTHONPATH": "tests"})
