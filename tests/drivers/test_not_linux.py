@@ -80,11 +80,14 @@ import giambio
 without = {"giambio.__main__", "giambio.drivers.epoll", "giambio.drivers.fd_watches"}
 for package, module in {
     "anyio": "giambio.anyio",
+    "cloudpickle": "giambio.cluster.remote",
     "distributed": "giambio.cluster.dask_engine",
     "opentelemetry.metrics": "giambio.integrations.opentelemetry",
     "prometheus_client": "giambio.integrations.prometheus",
     "pytest": "giambio.pytest_plugin",
+    "rich.progress": "giambio.cluster.progress",
     "uvicorn": "giambio.workers.asgi",
+    "watchfiles": "giambio.workers.source_changes",
 }.items():
     try:
         importlib.import_module(package)

@@ -8,10 +8,11 @@ a program uses it.
 
 try:
     import sniffio  # noqa: F401
-except ImportError as exc:
-    raise ImportError(
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError(
         "AnyIO asks sniffio which library runs, and without it knows asyncio only; "
-        "install it: python -m pip install 'giambio[anyio]'"
+        "install it: python -m pip install 'giambio[anyio]'",
+        name=exc.name,
     ) from exc
 
 from giambio.anyio.backend import GiambioBackend

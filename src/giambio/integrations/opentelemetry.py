@@ -18,10 +18,11 @@ from giambio.integrations.loop_numbers import LoopNumbers
 
 try:
     from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
-except ImportError as exc:
-    raise ImportError(
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError(
         "giambio.integrations.opentelemetry needs opentelemetry-api: "
-        "python -m pip install 'giambio[otel]'"
+        "python -m pip install 'giambio[otel]'",
+        name=exc.name,
     ) from exc
 
 __all__ = ["TESTED", "observe_loops"]

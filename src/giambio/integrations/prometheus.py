@@ -16,10 +16,11 @@ from giambio.integrations.loop_numbers import LoopNumbers
 try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
-except ImportError as exc:
-    raise ImportError(
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError(
         "giambio.integrations.prometheus needs prometheus_client: "
-        "python -m pip install 'giambio[prometheus]'"
+        "python -m pip install 'giambio[prometheus]'",
+        name=exc.name,
     ) from exc
 
 __all__ = ["TESTED", "LoopCollector"]
