@@ -7,9 +7,14 @@ set the event waits for ever. Where threads do not take turns, that is no rare m
 
 from __future__ import annotations
 
+import sys
 import threading
 
 __all__ = ["Latch"]
+
+#: For how long to wait in one go, in seconds; below zero: until it is set. A Python 3.13 without a
+#: GIL can miss a signal that comes just when it begins to wait for a lock, until the wait is over.
+PATIENCE = -1.0 if getattr(sys, "_is_gil_enabled", lambda: True)() else 0.5
 
 
 class Latch:
@@ -30,5 +35,5 @@ class Latch:
 
     def wait(self) -> None:
         """Wait until it is set; also once more, after an interruption."""
-        if not self._is_set:
-            self._lock.acquire()
+        while not self._is_set and not self._lock.acquire(timeout=PATIENCE):
+            pass
