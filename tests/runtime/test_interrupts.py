@@ -297,9 +297,7 @@ outcome(main)
     assert "never awaited" not in errors
 
 
-def test_start_ends_in_keyboard_interrupt_although_main_returned(driver: str) -> None:
-    """Rule 12.7: `start` then always ends in `KeyboardInterrupt`."""
-    program = """
+SWALLOWS = """
 async def main():
     try:
         say("waiting")
@@ -308,22 +306,17 @@ async def main():
         return "swallowed"
 outcome(main)
 """
-    with child(program, driver) as process:
-        process.expect("waiting")
-        process.send(signal.SIGINT)
-        lines, errors = process.end()
-    assert lines == ["raised KeyboardInterrupt NoneType", *RESTORED]
-    assert errors == ""
-
-
-def test_a_cancelled_main_task_is_no_error_beside_the_keyboard_interrupt(driver: str) -> None:
-    """Rule 12.7: nothing but the `KeyboardInterrupt` is shown of a program that has let it pass."""
-    program = """
+LETS_PASS = """
 async def main():
     say("waiting")
     await giambio.sleep_forever()
 outcome(main)
 """
+
+
+@pytest.mark.parametrize("program", [SWALLOWS, LETS_PASS], ids=["swallows", "lets it pass"])
+def test_start_ends_in_keyboard_interrupt_and_nothing_else(driver: str, program: str) -> None:
+    """Rule 12.7: whether main has returned, or its cancellation has ended it."""
     with child(program, driver) as process:
         process.expect("waiting")
         process.send(signal.SIGINT)

@@ -158,12 +158,11 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """See `asyncio.loop.run_in_executor`; in a loop without threads the default has none."""
-        instead = self._kernel._services.get(INSTEAD)
-        if executor is not None or instead is None:
+        if executor is not None or INSTEAD not in self._kernel._services:
             return super().run_in_executor(executor, func, *args)
-        job = ExecutorJob(self.create_future(), partial(func, *args))
-        instead(iter((job,)))
-        return job.future
+        future = self.create_future()
+        self.call_soon(settle, future, partial(func, *args))
+        return future
 
     def _make_socket_transport(
         self,
@@ -260,23 +259,13 @@ class KernelLoop(BaseLoop):  # type: ignore[misc]
 EAGER_FACTORY = getattr(asyncio, "eager_task_factory", None)
 
 
-class ExecutorJob:
-    """A function for an executor, run by what a loop has instead of threads."""
-
-    def __init__(self, future: Any, function: Callable[[], object]) -> None:
-        self.future = future
-        self._function = function
-
-    def run(self) -> None:
-        """Call it."""
-        if self.future.cancelled():
-            return
-        try:
-            self.future.set_result(self._function())
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as exc:
-            self.future.set_exception(exc)
-
-    def deliver(self) -> None:
-        """Nothing is left to do."""
+def settle(future: Any, function: Callable[[], object]) -> None:
+    """Call a function, and have a future its outcome, unless that is not wanted any more."""
+    if future.cancelled():
+        return
+    try:
+        future.set_result(function())
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as exc:
+        future.set_exception(exc)

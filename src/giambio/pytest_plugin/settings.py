@@ -17,6 +17,7 @@ __all__ = [
     "pytest_configure_node",
     "pytest_report_header",
     "timeout_of",
+    "update_by_marks",
 ]
 
 
@@ -121,15 +122,20 @@ def options_of(item: pytest.Function) -> dict[str, Any]:
         "strict": config.getini("giambio_strict"),
         "timeout": config.getini("giambio_timeout"),
     }
-    for mark in reversed(list(item.iter_markers(MARK))):
+    update_by_marks(options, item, MARK)
+    return options
+
+
+def update_by_marks(options: dict[str, Any], item: pytest.Function, name: str) -> None:
+    """Let the marks of a test with a name precede its other options; the closest one counts."""
+    for mark in reversed(list(item.iter_markers(name))):
         unknown = ", ".join([*map(repr, mark.args), *sorted(mark.kwargs.keys() - options)])
         if unknown:
             raise failure(
-                f"@pytest.mark.giambio takes {', '.join(f'{name}=' for name in options)} "
+                f"@pytest.mark.{name} takes {', '.join(f'{option}=' for option in options)} "
                 f"and nothing else; it got {unknown}"
             )
         options.update(mark.kwargs)
-    return options
 
 
 def timeout_of(item: pytest.Function) -> float | None:

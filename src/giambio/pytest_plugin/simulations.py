@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from giambio.pytest_plugin.ownership import ORIGINAL, SIMULATE, is_async_test, place_of
-from giambio.pytest_plugin.settings import failure
+from giambio.pytest_plugin.settings import failure, update_by_marks
 
 __all__ = ["make_simulation", "sim"]
 
@@ -71,14 +71,7 @@ def run(item: pytest.Function, function: Callable[..., Any], arguments: dict[str
 def options_of(item: pytest.Function) -> dict[str, Any]:
     """Return the seeds of a test and its faults: the command line precedes the mark."""
     options: dict[str, Any] = {"seeds": SEEDS, "faults": ()}
-    for mark in reversed(list(item.iter_markers(SIMULATE))):
-        unknown = ", ".join([*map(repr, mark.args), *sorted(mark.kwargs.keys() - options)])
-        if unknown:
-            raise failure(
-                f"@pytest.mark.{SIMULATE} takes {', '.join(f'{name}=' for name in options)} "
-                f"and nothing else; it got {unknown}"
-            )
-        options.update(mark.kwargs)
+    update_by_marks(options, item, SIMULATE)
     seed = item.config.getoption("giambio_seed")
     if seed is not None:
         options["seeds"] = [seed]

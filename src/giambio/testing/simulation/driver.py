@@ -63,7 +63,8 @@ class SimulatedDriver(Driver):
         """See `Driver.arm`."""
         if source.fd < FIRST_VIRTUAL:
             self._real.arm(source, direction)
-            self._armed_outside.add(source)
+            if not isinstance(source.reader, Callback):  # the loop's own wakeup
+                self._armed_outside.add(source)
         else:
             source.armed |= direction
             sock = self._socket(source.fd)
@@ -139,7 +140,9 @@ class SimulatedDriver(Driver):
         """Whether a task waits for a real descriptor."""
         if self._outside:
             self._outside = {key for key in self._outside if self._real.watcher(*key) is not None}
-        return bool(self._outside) or any(map(is_waited_for, self._armed_outside))
+        return bool(self._outside) or any(
+            source.reader is not None or source.writer is not None for source in self._armed_outside
+        )
 
     def deliver(self) -> None:
         """See `Driver.deliver`."""
@@ -148,12 +151,6 @@ class SimulatedDriver(Driver):
     def close(self, forked: bool = False) -> None:
         """See `Driver.close`."""
         self._real.close(forked)
-
-
-def is_waited_for(source: Source) -> bool:
-    """Whether a task waits for what a source reports. (The loop's own wakeup always does.)"""
-    waiters = (source.reader, source.writer)
-    return any(waiter is not None and not isinstance(waiter, Callback) for waiter in waiters)
 
 
 def notify(fd: int, waiter: Waiter) -> None:

@@ -129,7 +129,7 @@ def drawn(faults: Faults, seed: int) -> list[Draft]:
 
 
 async def bring_about(sim: Simulation, planned: Draft | Fault) -> None:
-    """Bring a fault about when its time has come, and end it."""
+    """Bring a fault about now, and end it when it has lasted long enough."""
     fault = planned if isinstance(planned, Fault) else settled(planned, sorted(sim.hosts))
     if fault is None:
         return

@@ -294,6 +294,10 @@ class Network:
         now = self.loop.current_time()
         return self.link(*pair).delay(packet.source, len(packet.data), now, self.random)
 
+    def soon(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call a function of the network in the loop's next turn."""
+        self.loop.call_soon(callback, *args, context=self._context)
+
     def after(self, seconds: float, callback: Callable[..., object], *args: Any) -> None:
         """Call a function of the network later."""
         self.loop.call_later(seconds, callback, *args, context=self._context)

@@ -85,7 +85,8 @@ def patched(
         # It was bound to the generator before; without a seed it takes one of ours, too.
         generator: Any = random.seed.__self__  # type: ignore[attr-defined]
         replace(patches, random, "seed", partial(Random.seed, generator), inside)
-        patches.enter_context(sockets_of(network, on_host))
+        put(patches, socket, "socket", socket_class(network, on_host))
+        replace(patches, socket, "socketpair", pair_on(network), on_host)
         replace(patches, socket, "getaddrinfo", resolver.look_up, on_host)
         replace(patches, socket, "gethostbyname", address_by(resolver), on_host)
         replace(patches, socket, "gethostname", lambda: here().name, on_host)
@@ -110,8 +111,13 @@ def replace(
     def either(*args: Any, **keywords: Any) -> Any:
         return simulated(*args, **keywords) if inside() else real(*args, **keywords)
 
-    patches.callback(setattr, module, name, real)
-    setattr(module, name, either)
+    put(patches, module, name, either)
+
+
+def put(patches: ExitStack, owner: Any, name: str, value: object) -> None:
+    """Set an attribute until the patches end."""
+    patches.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)
 
 
 def nanoseconds_of(clock: Callable[[], float]) -> Callable[[], int]:
@@ -141,7 +147,6 @@ def address_by(resolver: SimulatedResolver) -> Callable[[str], str]:
 
 def sendfile_on(network: Network) -> Callable[..., int]:
     """Return what sends a part of a file on a simulated socket; see `os.sendfile`."""
-
     real = os.sendfile
 
     def sendfile(out_fd: int, in_fd: int, offset: int, count: int) -> int:
@@ -176,9 +181,8 @@ def run_at_once(
     return future
 
 
-@contextmanager
-def sockets_of(network: Network, on_host: Callable[[], bool]) -> Iterator[None]:
-    """Have `socket.socket` make simulated sockets on hosts, in the block."""
+def socket_class(network: Network, on_host: Callable[[], bool]) -> type[RealSocket]:
+    """Return a `socket.socket` that makes simulated sockets on hosts."""
 
     class Sockets(type(RealSocket)):  # type: ignore[misc]
         """Makes real sockets or simulated ones; both are instances of `socket.socket`."""
@@ -207,19 +211,13 @@ def sockets_of(network: Network, on_host: Callable[[], bool]) -> Iterator[None]:
         kind = socket.SOCK_STREAM if type == -1 else type
         return SimulatedSocket(network, here(), family, kind)
 
-    real_pair = socket.socketpair
+    return Socket
 
-    def pair(family: Any = None, type: int = socket.SOCK_STREAM, proto: int = 0) -> Any:
-        if not on_host():
-            return real_pair(family, type, proto)
+
+def pair_on(network: Network) -> Callable[..., object]:
+    """Return what makes two connected sockets of a host; see `socket.socketpair`."""
+
+    def socketpair(family: Any = None, type: int = socket.SOCK_STREAM, proto: int = 0) -> object:
         return connected_pair(network, here(), type)
 
-    names = {"socket": Socket, "socketpair": pair}
-    real = {name: getattr(socket, name) for name in names}
-    for name, simulated in names.items():
-        setattr(socket, name, simulated)
-    try:
-        yield
-    finally:
-        for name, original in real.items():
-            setattr(socket, name, original)
+    return socketpair

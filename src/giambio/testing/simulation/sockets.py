@@ -11,8 +11,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterable
-from contextvars import Context
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 from giambio.drivers.source import Source
 from giambio.net.address import UNIX
@@ -25,6 +24,7 @@ from giambio.testing.simulation.tcp import (
     StreamEnd,
     join_streams,
     system_error,
+    take_error,
 )
 from giambio.testing.simulation.udp import DatagramEnd, join_datagrams
 
@@ -40,12 +40,6 @@ RealSocket = socket.socket
 FAMILIES = {socket.AF_INET, socket.AF_INET6, UNIX}
 #: The kind of a socket without its flags.
 KINDS = 0xF
-
-#: What `recvmsg` returns: the data, control messages, flags, and the sender.
-Message: TypeAlias = tuple[bytes, list[Any], int, Any]
-
-#: An event belongs to no task.
-NO_TASK = Context()
 
 #: The value of `SO_LINGER` by which a close resets the connection.
 RESET = struct.pack("ii", 1, 0)
@@ -77,8 +71,7 @@ class SimulatedSocket(RealSocket):
         self._options: dict[tuple[int, int], int] = {}
         # Whether `SO_LINGER` asks for a reset at its end.
         self._resets = False
-        self._bound = False
-        #: The address that it is bound to, and what the host finds it by.
+        #: The address that it is bound to, if it is, and what the host finds it by.
         self.bound_to: Any = None
         self.bound_as: Any = None
         #: What reports readiness for it.
@@ -117,11 +110,10 @@ class SimulatedSocket(RealSocket):
 
     def wake(self, readable: bool, writable: bool, sticky: bool) -> None:
         """Report an event, as a driver does: between the steps of tasks."""
-        loop = self._network.loop
-        if loop._running is None:
+        if self._network.loop._running is None:
             self._report(readable, writable, sticky)
         else:
-            loop.call_soon(self._report, readable, writable, sticky, context=NO_TASK)
+            self._network.soon(self._report, readable, writable, sticky)
 
     def tell(self) -> None:
         """Report for what it is ready now."""
@@ -173,10 +165,7 @@ class SimulatedSocket(RealSocket):
     def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
         self._check_open()
         if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
-            number = getattr(self.end, "error", 0)
-            if number:
-                self.end.error = 0
-            return number
+            return take_error(self.end)
         if (level, option) == (socket.SOL_SOCKET, socket.SO_TYPE):
             return int(self.type)
         if (level, option) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -190,7 +179,7 @@ class SimulatedSocket(RealSocket):
         if local is None:
             if self.family == UNIX:
                 return ""
-            return ("::", 0, 0, 0) if self.family == socket.AF_INET6 else ("0.0.0.0", 0)
+            return any_address(self.family)
         return local
 
     def getpeername(self) -> Any:
@@ -202,7 +191,7 @@ class SimulatedSocket(RealSocket):
 
     def bind(self, address: Any) -> None:
         self._check_open()
-        if self._bound:
+        if self.bound_to is not None:
             raise system_error(errno.EINVAL)
         self._bind(self._full(address))
 
@@ -223,14 +212,12 @@ class SimulatedSocket(RealSocket):
         return (LOOPBACK_OF.get(full[0], full[0]), *full[1:])
 
     def _bind(self, address: Any) -> None:
-        kind = "datagram" if isinstance(self.end, DatagramEnd) else "stream"
-        address = self._host.bind(self, kind, self.family, address)
-        self._bound = True
+        address = self._host.bind(self, self.end.kind, self.family, address)
         self.bound_to = self.end.local = address
 
     def _bind_if_needed(self, remote: Any) -> None:
         """Bind it to a free port at the address that is seen by the other side."""
-        if self._bound:
+        if self.bound_to is not None:
             return
         if self.family == UNIX:
             self.end.local = ""
@@ -249,8 +236,8 @@ class SimulatedSocket(RealSocket):
             return
         if not isinstance(self.end, StreamEnd):
             raise system_error(errno.EOPNOTSUPP)
-        if not self._bound:
-            self._bind(("::", 0, 0, 0) if self.family == socket.AF_INET6 else ("0.0.0.0", 0))
+        if self.bound_to is None:
+            self._bind(any_address(self.family))
         self.end = ListeningEnd(self.end.local, backlog)
         self.end.owner = self
 
@@ -391,7 +378,7 @@ class SimulatedSocket(RealSocket):
             raise system_error(errno.EDESTADDRREQ)
         self._bind_if_needed(remote)
         if self.end.error:
-            raise system_error(self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            raise system_error(take_error(self.end))
         if not self.end.send(data, remote):
             raise self._would_wait("sendto()")
         return len(data)
@@ -431,8 +418,7 @@ class SimulatedSocket(RealSocket):
     def _check_open(self) -> None:
         if self._is_closed():
             raise system_error(errno.EBADF)
-        current = self._network.sockets.get(self._number)
-        if current is not self and not self._has_descriptor():
+        if not self._has_descriptor():
             raise system_error(errno.ENETDOWN)  # its host has crashed
 
     def _check_ready(self, is_ready: bool, what: str) -> None:
@@ -447,6 +433,11 @@ class SimulatedSocket(RealSocket):
             f"{what} of a blocking socket would stop the whole simulation: "
             "use giambio's sockets, or setblocking(False)"
         )
+
+
+def any_address(family: int) -> Any:
+    """Return the address of a socket that is bound to none in particular."""
+    return ("::", 0, 0, 0) if family == socket.AF_INET6 else ("0.0.0.0", 0)
 
 
 def c_int(value: int) -> int:

@@ -140,9 +140,9 @@ class StreamEnd:
         """Begin to connect, or tell how far that is; return an error number, 0 when connected."""
         if self.state == FAILED:  # from here on it may try another address
             self.state, self.has_ended = NEW, False
-            return self.take_error() or errno.ECONNABORTED
+            return take_error(self) or errno.ECONNABORTED
         if self.error:
-            return self.take_error()
+            return take_error(self)
         if self.state == CONNECTING:
             return errno.EALREADY
         if self.state == OPEN:
@@ -359,11 +359,6 @@ class StreamEnd:
         self.has_ended = True
         self._wake(readable=True, writable=True)
 
-    def take_error(self) -> int:
-        """Return the number of the error and forget it, as the system does."""
-        number, self.error = self.error, 0
-        return number
-
     def raise_error(self) -> None:
         """Raise the error, once.
 
@@ -371,7 +366,7 @@ class StreamEnd:
             OSError: there is one.
         """
         if self.error:
-            raise system_error(self.take_error())
+            raise system_error(take_error(self))
 
     def _wake(self, readable: bool = False, writable: bool = False) -> None:
         if self.owner is not None:
@@ -381,7 +376,8 @@ class StreamEnd:
 class ListeningEnd:
     """A socket that listens: the connections that nobody has accepted yet."""
 
-    kind = "listener"
+    #: It has none, as long as it is not closed.
+    error = 0
 
     def __init__(self, local: Any, backlog: int) -> None:
         self.local = local
@@ -425,6 +421,13 @@ def join_streams(one: StreamEnd, other: StreamEnd) -> None:
     join(one, other)
     for end in (one, other):
         end.state, end.told, end.local, end.remote = OPEN, True, "", ""
+
+
+def take_error(end: Any) -> int:
+    """Return the number of an end's error and forget it, as the system does; 0 if there is none."""
+    number: int = end.error
+    end.error = 0
+    return number
 
 
 def port_of(address: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from giambio.net.address import UNIX
 from giambio.testing.simulation.network import Network, Packet
-from giambio.testing.simulation.tcp import port_of, shown_size, system_error
+from giambio.testing.simulation.tcp import port_of, shown_size, system_error, take_error
 
 if TYPE_CHECKING:
     from giambio.testing.simulation.host import Host
@@ -143,8 +143,7 @@ class DatagramEnd:
             OSError: the other side has no such port.
         """
         if self.error:
-            number, self.error = self.error, 0
-            raise system_error(number)
+            raise system_error(take_error(self))
         if not self.received:
             return None
         if peek:
